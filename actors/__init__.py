@@ -1,0 +1,1 @@
+"""Who keeps a run alive: the supervision tree on Ray."""

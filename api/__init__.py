@@ -1,0 +1,1 @@
+"""How the world asks: the command line and the HTTP interface."""

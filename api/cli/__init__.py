@@ -1,0 +1,1 @@
+"""The `heliostat` command, one module a noun."""

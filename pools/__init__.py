@@ -1,0 +1,1 @@
+"""Where a run gets its place: pool types, queues, claims."""

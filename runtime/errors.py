@@ -1,0 +1,162 @@
+"""Every error that Heliostat raises, by who acts on it.
+
+    HeliostatError
+     ├─ UserError            the author or operator mends something and tries again
+     │   ├─ ParameterMismatch, MissingFlow, NotInAFlow, WaitCycle, CannotPickle
+     │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive
+     │   └─ SchemaTooNew
+     ├─ RunFailure           recorded in a run's state, travels between processes
+     │   └─ TaskFailed, TaskCrashed, TaskTimedOut, UpstreamFailed, FlowRunFailed, RunCancelled, ResultLost
+     ├─ Conflict             another writer won: give way
+     │   └─ LeaseLost, LeaseHeld, StaleState
+     └─ Unavailable          not now: back off or say what is missing
+         └─ DatabaseUnavailable, RayUnavailable, StorageUnavailable
+    CancelRun(BaseException) control flow, so that a user's `except Exception` cannot swallow it
+
+Each class builds its message from facts that it keeps as attributes, says what to do next in `hint`, and survives
+pickling (it is rebuilt from its own arguments).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class HeliostatError(Exception):
+    """The root. `hint` tells what to do next, or is None."""
+
+    hint: str | None = None
+
+    def __init__(self, *facts: Any, hint: str | None = None) -> None:
+        super().__init__(*facts)
+        if hint is not None:
+            self.hint = hint
+
+    def __reduce__(self) -> Any:
+        return (_rebuild, (type(self), self.args, self.__dict__))
+
+
+def _rebuild(cls: type[HeliostatError], facts: tuple[Any, ...], attributes: dict[str, Any]) -> HeliostatError:
+    error = cls.__new__(cls)
+    Exception.__init__(error, *facts)
+    error.__dict__.update(attributes)
+    return error
+
+
+class UserError(HeliostatError):
+    """Something the author or operator can mend."""
+
+
+class ParameterMismatch(UserError):
+    """Arguments do not fit the signature or its annotations; raised before anything starts."""
+
+
+class MissingFlow(UserError):
+    """An entrypoint names no flow."""
+
+
+class NotInAFlow(UserError):
+    """A task was submitted where no flow is running."""
+
+
+class WaitCycle(UserError):
+    """`wait_for` (or an argument) makes calls wait for each other in a circle."""
+
+
+class CannotPickle(UserError):
+    """A function, argument or result cannot be sent to another process."""
+
+
+class NondeterministicReplay(UserError):
+    """A replayed run made a call that its journal knows with other inputs, and the policy is to fail."""
+
+
+class BadSetting(UserError):
+    """A setting or profile has a value that cannot be used."""
+
+
+class NotFound(UserError):
+    """No such run, profile or object."""
+
+
+class RunStillAlive(UserError):
+    """The run to be resumed still has a living owner."""
+
+
+class SchemaTooNew(UserError):
+    """The database was made by a newer version of Heliostat."""
+
+
+class RunFailure(HeliostatError):
+    """What went wrong inside a run; recorded in its state."""
+
+
+class TaskFailed(RunFailure):
+    """A task's own exception could not be carried over; its type, message and traceback are in the text."""
+
+
+class TaskCrashed(RunFailure):
+    """The process under a task went away: killed, out of memory, node lost, environment not set up.
+
+    `cause` is one of "worker-killed", "out-of-memory", "node-lost", "environment", "unschedulable", "lost".
+    """
+
+    def __init__(self, message: str, cause: str = "worker-killed", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.cause = cause
+
+
+class TaskTimedOut(RunFailure, TimeoutError):
+    """A task or flow ran longer than its timeout."""
+
+
+class UpstreamFailed(RunFailure):
+    """A call was not made because something that it waits for did not complete."""
+
+
+class FlowRunFailed(RunFailure):
+    """A flow run ended in a state that is not Completed, with no exception of the author's to raise."""
+
+
+class RunCancelled(RunFailure):
+    """The run or task was cancelled before it ended."""
+
+
+class ResultLost(RunFailure):
+    """A call completed, but its value was kept only in memory and is gone."""
+
+
+class Conflict(HeliostatError):
+    """Another writer won."""
+
+
+class LeaseLost(Conflict):
+    """Another owner holds this run now; nothing that this process writes is taken any more."""
+
+
+class LeaseHeld(Conflict):
+    """The run's lease belongs to someone else and has not lapsed."""
+
+
+class StaleState(Conflict):
+    """The run's state is not what the caller believed."""
+
+
+class Unavailable(HeliostatError):
+    """Something outside does not answer."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached, or cannot write (a full disk, say)."""
+
+
+class RayUnavailable(Unavailable):
+    """The Ray cluster cannot be reached or started."""
+
+
+class StorageUnavailable(Unavailable):
+    """Result storage cannot be read or written."""
+
+
+class CancelRun(BaseException):
+    """Ends a run from inside; not an Exception, so that user code does not catch it by accident."""

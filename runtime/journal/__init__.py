@@ -1,0 +1,1 @@
+"""What happened, in order: records, numbering, group commit, transports."""
