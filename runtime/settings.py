@@ -1,0 +1,386 @@
+"""What can be set, and where each value came from: environment, active profile or default, strongest first.
+
+A setting `lease_s` is `HELIOSTAT_LEASE_S` in the environment and in `$HELIOSTAT_HOME/profiles.toml`. Reading
+is plain standard library on purpose: settings are read by every command and every process, and a model library
+would cost more than all the rest of `heliostat --help`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import threading
+import warnings
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from .errors import BadSetting
+
+ENV_PREFIX = "HELIOSTAT_"
+NOT_SETTINGS = frozenset({"HELIOSTAT_UI"})  # read by the build only
+_TEST_PREFIX = "HELIOSTAT_TEST_"
+
+DATABASE_SCHEMES = (
+    "sqlite",
+    "sqlite+aiosqlite",
+    "postgresql",
+    "postgres",
+    "postgresql+asyncpg",
+    "postgres+embedded",
+)
+LOGGING_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+# The account's password, which may hold "/" or "@" that no one encoded, or one in the query.
+_PASSWORD = re.compile(r"(://[^:/?#@]*:)[^?#]*(?=@)|((?i:[?&](?:password|token|secret|key)=))[^&#]*")
+
+Parser = Callable[[str], Any]
+
+
+class _Refused(ValueError):
+    """A parser's no; its text says what is accepted."""
+
+
+def _text(raw: str) -> str:
+    return raw
+
+
+def _folder(raw: str) -> Path:
+    return Path(raw).expanduser().absolute()
+
+
+def _flag(raw: str) -> bool:
+    word = raw.strip().lower()
+    if word in ("true", "1", "yes", "on"):
+        return True
+    if word in ("false", "0", "no", "off"):
+        return False
+    raise _Refused("true or false")
+
+
+def _whole(minimum: int) -> Parser:
+    def parse(raw: str) -> int:
+        try:
+            number = int(raw.strip().replace("_", ""))
+        except ValueError:
+            number = None
+        if number is None or number < minimum:
+            raise _Refused(f"a whole number of at least {minimum}")
+        return number
+
+    return parse
+
+
+def _seconds(*, above: float | None = None) -> Parser:
+    accepted = (
+        "a number of seconds of at least 0" if above is None else f"a number of seconds above {above:g}"
+    )
+
+    def parse(raw: str) -> float:
+        try:
+            number = float(raw)
+        except ValueError:
+            raise _Refused(accepted) from None
+        fits = number >= 0 if above is None else number > above
+        if not fits or number == float("inf"):
+            raise _Refused(accepted)
+        return number
+
+    return parse
+
+
+def _one_of(*words: str, upper: bool = False) -> Parser:
+    def parse(raw: str) -> str:
+        word = raw.strip().upper() if upper else raw.strip().lower()
+        if word not in words:
+            raise _Refused("one of " + ", ".join(words))
+        return word
+
+    return parse
+
+
+def _url(*schemes: str) -> Parser:
+    def parse(raw: str) -> str:
+        scheme, separator, _ = raw.partition("://")
+        if not separator or scheme.lower() not in schemes:
+            raise _Refused("a URL that starts with " + ", ".join(f"{each}://" for each in schemes))
+        return raw.strip()
+
+    return parse
+
+
+def _setting(default: Any, doc: str, parse: Parser = _text, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"doc": doc, "parse": parse, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting with its value. Get the active ones from `current_settings()`; instances never change."""
+
+    home: Path = _setting(
+        "~/.heliostat", "Folder of the profiles file, the SQLite database and results.", _folder
+    )
+    profile: str = _setting(
+        "default", "Name of the active profile; `heliostat profile use` changes it for good."
+    )
+    database_url: str = _setting(
+        "sqlite+aiosqlite:///{home}/heliostat.db",
+        "Where runs are recorded: sqlite:///FILE, postgresql://USER:PASSWORD@HOST/NAME, or "
+        "postgres+embedded:// for a Postgres of its own under the home folder.",
+        _url(*DATABASE_SCHEMES),
+        secret=True,
+    )
+    api_url: str | None = _setting(
+        None, "Address of a Heliostat API; unset means the database directly.", _url("http", "https")
+    )
+    ray_address: str | None = _setting(
+        None,
+        'Ray cluster: unset starts a local Ray at first need, "auto" finds a running one, else host:port.',
+    )
+    task_runner: str = _setting(
+        "ray", "Where submitted tasks run when the flow names no runner.", _one_of("ray", "threads", "inline")
+    )
+    logging_level: str = _setting(
+        "INFO", "Least severe level that is recorded and shown.", _one_of(*LOGGING_LEVELS, upper=True)
+    )
+    result_storage_url: str = _setting(
+        "{home}/results", "Folder or fsspec URL for results that are persisted.", secret=True
+    )
+    inline_result_limit_bytes: int = _setting(
+        16_384, "Pickled results up to this size are recorded with the run itself.", _whole(0)
+    )
+    persist_results: bool = _setting(
+        False, "Store larger results too, for flows and tasks that do not say.", _flag
+    )
+    log_prints: bool = _setting(True, "Record what flows and tasks print as log lines.", _flag)
+    lease_s: float = _setting(
+        15.0, "Seconds after which a silent owner of a run is taken for dead.", _seconds(above=0)
+    )
+    journal_buffer_events: int = _setting(
+        20_000, "Events a process may hold unrecorded before producers wait.", _whole(1)
+    )
+    journal_flush_ms: int = _setting(
+        10, "Milliseconds an event waits for company before it is committed.", _whole(0)
+    )
+    crash_retries: int = _setting(
+        2, "Times a task is run again after its process died; these do not count as retries.", _whole(0)
+    )
+    default_retries: int = _setting(0, "Retries of tasks that do not say.", _whole(0))
+    default_retry_delay_s: float = _setting(
+        0.0, "Seconds before each retry of tasks that do not say.", _seconds()
+    )
+    dispatch_window: int = _setting(
+        1_000, "Ray calls in flight at once before a producer of tasks waits.", _whole(1)
+    )
+    pack_target_ms: int = _setting(
+        100, "Milliseconds that one Ray call of packed short tasks should last.", _whole(1)
+    )
+    replay_divergence: str = _setting(
+        "rerun",
+        "When a replayed run makes another call than its journal knows: run it with a warning, or fail.",
+        _one_of("rerun", "fail"),
+    )
+    progress: str = _setting(
+        "auto",
+        "Progress of long fan-outs on the terminal; auto means on a terminal only.",
+        _one_of("auto", "always", "never"),
+    )
+
+    def masked(self, name: str) -> str:
+        """The value of setting `name` as people may see it: a password in a URL shows as ******."""
+        return mask_password(text_of(getattr(self, name)))
+
+
+@dataclass(frozen=True, slots=True)
+class SettingSpec:
+    """One setting as documents and commands show it."""
+
+    name: str
+    env_name: str
+    doc: str
+    default: str  # "" when there is none; {home} stands for the home folder
+    secret: bool  # may carry a password
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+_lock = threading.RLock()
+_resolved: _Resolved | None = None
+_overrides: dict[str, Any] = {}
+_parsers: dict[str, Parser] = {each.name: each.metadata["parse"] for each in fields(Settings)}
+_defaults: dict[str, Any] = {each.name: each.default for each in fields(Settings)}
+
+
+def current_settings() -> Settings:
+    """The settings in force; read once in a process.
+
+    Raises BadSetting when a value cannot be used or the chosen profile does not exist.
+    """
+    return _current().settings
+
+
+def setting_sources() -> Mapping[str, str]:
+    """Where each setting in force came from: "env", "profile", "default" or "override" (a test's)."""
+    return _current().sources
+
+
+def reload_settings() -> Settings:
+    """Read environment and profile again, and return what is in force now."""
+    global _resolved
+    with _lock:
+        _resolved = None
+        return current_settings()
+
+
+@contextmanager
+def override_settings(**values: Any) -> Generator[Settings, None, None]:
+    """Within the block these settings win over everything, in all threads of this process. None means unset.
+
+    Values are checked as those of the environment are; environment and profile are read again at both ends.
+    """
+    global _overrides, _resolved
+    for name in values:
+        if name not in _parsers:
+            raise BadSetting(f"There is no setting {name!r}.", hint=near_miss(name, _parsers))
+    with _lock:
+        before, _overrides, _resolved = (_overrides, _resolved), {**_overrides, **values}, None
+    try:
+        yield current_settings()
+    finally:
+        with _lock:
+            _overrides, _resolved = before
+
+
+def setting_specs() -> list[SettingSpec]:
+    """All settings in the order in which they are declared."""
+    return [
+        SettingSpec(
+            each.name,
+            ENV_PREFIX + each.name.upper(),
+            each.metadata["doc"],
+            text_of(each.default),
+            each.metadata["secret"],
+        )
+        for each in fields(Settings)
+    ]
+
+
+def setting_name(given: str) -> str:
+    """The setting that `given` names: `lease_s` and `HELIOSTAT_LEASE_S` are the same. Raises BadSetting."""
+    name = given.strip().lower().removeprefix(ENV_PREFIX.lower())
+    if name not in _parsers:
+        raise BadSetting(f"There is no setting {given!r}.", hint=near_miss(name, _parsers))
+    return name
+
+
+def check_value(name: str, raw: object, source: str) -> Any:
+    """`raw` as the value of setting `name`; raises BadSetting with `source` and what is accepted."""
+    parse = _parsers[name]
+    if isinstance(raw, bool):
+        raw = "true" if raw else "false"
+    elif isinstance(raw, int | float | Path):
+        raw = str(raw)
+    try:
+        if not isinstance(raw, str):
+            raise _Refused("a single value")
+        return parse(raw)
+    except _Refused as refused:
+        shown = mask_password(str(raw))
+        raise BadSetting(
+            f"{ENV_PREFIX}{name.upper()} = {shown!r} cannot be used (from {source}).",
+            hint=f"accepted: {refused}",
+        ) from None
+
+
+def near_miss(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    """A hint for a name that does not exist."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]}?" if close else "known: " + ", ".join(sorted(known))
+
+
+def text_of(value: object) -> str:
+    """A setting's value as text that reads back to the same value; "" is unset."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def mask_password(url: str) -> str:
+    """`url` with its password shown as ******, whatever else it is."""
+    return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}******", url)
+
+
+def home_folder() -> Path:
+    """The home folder alone, readable even where another setting is bad: it is where profiles are mended."""
+    with _lock:
+        raw = _overrides.get("home") or os.environ.get("HELIOSTAT_HOME") or _defaults["home"]
+    return check_value("home", raw, "env")
+
+
+def _current() -> _Resolved:
+    global _resolved
+    resolved = _resolved
+    if resolved is None:
+        with _lock:
+            if _resolved is None:
+                _resolved = _resolve(_overrides)
+            resolved = _resolved
+    return resolved
+
+
+def _resolve(overrides: Mapping[str, Any]) -> _Resolved:
+    from .profiles import read_profiles
+
+    environment = _from_environment()
+    home = home_folder()
+    profiles = read_profiles(home)
+    profile = overrides.get("profile") or environment.get("profile") or profiles.active
+    stored = profiles.values_of(profile)
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for name in _parsers:
+        if name in overrides:
+            sources[name], origin, raw = "override", "an override", overrides[name]
+        elif name in environment:
+            sources[name], origin, raw = "env", "the environment", environment[name]
+        elif name in stored:
+            sources[name], origin, raw = "profile", f"profile {profile!r} in {profiles.path}", stored[name]
+        else:
+            sources[name], origin, raw = "default", "defaults", _defaults[name]
+            if isinstance(raw, str):
+                raw = raw.replace("{home}", str(home))
+        values[name] = None if raw is None else check_value(name, raw, origin)
+    values["profile"] = profile
+    if sources["profile"] == "default" and profile != _defaults["profile"]:
+        sources["profile"] = "profile"
+    return _Resolved(Settings(**values), sources)
+
+
+def _from_environment() -> dict[str, str]:
+    """Settings that the environment sets; an empty value is as good as none."""
+    found: dict[str, str] = {}
+    for variable, raw in os.environ.items():
+        if (
+            not variable.startswith(ENV_PREFIX)
+            or variable in NOT_SETTINGS
+            or variable.startswith(_TEST_PREFIX)
+        ):
+            continue
+        name = variable.removeprefix(ENV_PREFIX).lower()
+        if name not in _parsers:
+            warnings.warn(
+                f"{variable} is not a setting of Heliostat and has no effect; {near_miss(name, _parsers)}",
+                stacklevel=2,
+            )
+        elif raw.strip():
+            found[name] = raw
+    return found
