@@ -3,7 +3,7 @@
     HeliostatError
      ├─ UserError            the author or operator mends something and tries again
      │   ├─ ParameterMismatch, MissingFlow, NotInAFlow, WaitCycle, CannotPickle
-     │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive
+     │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive, UnfinishedRun
      │   └─ SchemaTooNew
      ├─ RunFailure           recorded in a run's state, travels between processes
      │   └─ TaskFailed, TaskCrashed, TaskTimedOut, UpstreamFailed, FlowRunFailed, RunCancelled, ResultLost
@@ -13,8 +13,8 @@
          └─ DatabaseUnavailable, RayUnavailable, StorageUnavailable
     CancelRun(BaseException) control flow, so that a user's `except Exception` cannot swallow it
 
-Each class builds its message from facts that it keeps as attributes, says what to do next in `hint`, and survives
-pickling (it is rebuilt from its own arguments).
+Each class builds its message from facts that it keeps as attributes, says what to do next in `hint`, and
+survives pickling (it is rebuilt from its own arguments).
 """
 
 from __future__ import annotations
@@ -81,6 +81,10 @@ class NotFound(UserError):
 
 class RunStillAlive(UserError):
     """The run to be resumed still has a living owner."""
+
+
+class UnfinishedRun(UserError):
+    """The result of a run that has not ended was asked for."""
 
 
 class SchemaTooNew(UserError):
