@@ -71,7 +71,7 @@ def read_profiles(home: Path | None = None) -> Profiles:
 
 
 def create_profile(name: str, *, copy_of: str | None = None) -> Profiles:
-    """Add an empty profile, or one with the settings of `copy_of`; BadSetting when the name is taken or bad."""
+    """Add an empty profile, or one with the settings of `copy_of`. BadSetting when the name is taken."""
     known = read_profiles()
     _check_new_name(name, known)
     values = dict(known.values_of(copy_of)) if copy_of else {}

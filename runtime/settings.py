@@ -1,8 +1,8 @@
 """What can be set, and where each value came from: environment, active profile or default, strongest first.
 
 A setting `lease_s` is `HELIOSTAT_LEASE_S` in the environment and in `$HELIOSTAT_HOME/profiles.toml`. Reading
-is plain standard library on purpose: settings are read by every command and every process, and a model library
-would cost more than all the rest of `heliostat --help`.
+is plain standard library on purpose: settings are read by every command and every process, and a model
+library would cost more than all the rest of `heliostat --help`.
 """
 
 from __future__ import annotations

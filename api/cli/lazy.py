@@ -1,0 +1,96 @@
+"""Command groups whose members are imported when they are used, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """A command that is not imported yet: `target` is "module:attribute", relative to this package."""
+
+    target: str
+    help: str
+
+    def load(self) -> click.Command:
+        module, _, attribute = self.target.partition(":")
+        return getattr(importlib.import_module(module, __package__), attribute)
+
+
+class Verb(click.Command):
+    """A command with examples in its help; every one takes --debug."""
+
+    def __init__(self, *args: Any, examples: tuple[str, ...] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.examples = examples
+        self.params.append(debug_option())
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write(f"{'':{formatter.current_indent}}{example}\n")  # never broken in two
+        super().format_epilog(ctx, formatter)
+
+
+class Noun(click.Group):
+    """A group of verbs, some of them lazy. A verb that does not exist gets the nearest that does."""
+
+    command_class = Verb
+
+    def __init__(self, *args: Any, lazy: Mapping[str, Lazy] | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.lazy = dict(lazy or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self.lazy})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.lazy:
+            return self.lazy[cmd_name].load()
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows: list[tuple[str, str]] = []
+        for name in self.list_commands(ctx):
+            if name in self.lazy:
+                rows.append((name, self.lazy[name].help))
+            elif (command := self.get_command(ctx, name)) and not command.hidden:
+                rows.append((name, command.get_short_help_str(limit=90)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            raise UnknownCommand(name, self.list_commands(ctx), ctx)
+        return super().resolve_command(ctx, args)
+
+
+class UnknownCommand(click.UsageError):
+    """There is no such command in this group."""
+
+    def __init__(self, name: str, known: list[str], ctx: click.Context) -> None:
+        super().__init__(f"There is no command {name!r}.", ctx)
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        self.hint = f"did you mean: {ctx.command_path} {close[0]}" if close else f"one of: {', '.join(known)}"
+
+
+def debug_option() -> click.Option:
+    """`--debug`, taken before and after the verb; `failures` looks for it in the command line's words."""
+    return click.Option(
+        ["--debug"], is_flag=True, expose_value=False, help="Show the full trace when something fails."
+    )
+
+
+def verb(noun: click.Group, name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Register a function as `noun name`, with examples for its help."""
+    return noun.command(name, cls=Verb, examples=examples)

@@ -1,0 +1,112 @@
+"""`heliostat profile`: sets of settings and which one is active."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from ...runtime import profiles
+from ...runtime.settings import ENV_PREFIX, mask_password, text_of
+from .lazy import Noun, verb
+from .output import (
+    Column,
+    confirm_or_refuse,
+    note,
+    output_option,
+    write_json,
+    write_one,
+    write_rows,
+    yes_option,
+)
+
+
+@click.group(cls=Noun)
+def profile() -> None:
+    """Keep several sets of settings (dev, staging, prod) and switch between them.
+
+    They live in $HELIOSTAT_HOME/profiles.toml. HELIOSTAT_PROFILE chooses one for a single command.
+    """
+
+
+@verb(profile, "ls", "heliostat profile ls", "heliostat profile ls --output json")
+@output_option
+def ls(output: str) -> None:
+    """List profiles; the active one has a star."""
+    known = profiles.read_profiles()
+    active = _active_name(known)
+    rows = [
+        {"name": name, "active": name == active, "settings": len(values)}
+        for name, values in known.profiles.items()
+    ]
+    columns = [
+        Column("", lambda row: "*" if row["active"] else ""),
+        Column("Name", "name", "bold"),
+        Column("Settings", "settings"),
+    ]
+    write_rows(rows, columns, output)
+
+
+@verb(profile, "create", "heliostat profile create staging", "heliostat profile create prod --from staging")
+@click.argument("name")
+@click.option("--from", "copy_of", metavar="PROFILE", help="Start with the settings of this profile.")
+def create(name: str, copy_of: str | None) -> None:
+    """Make a new profile."""
+    profiles.create_profile(name, copy_of=copy_of)
+    note(f"Profile {name!r} is made. Use it: heliostat profile use {name}")
+
+
+@verb(profile, "use", "heliostat profile use staging")
+@click.argument("name")
+def use(name: str) -> None:
+    """Make a profile the active one."""
+    known = profiles.use_profile(name)
+    note(f"Profile {name!r} is active.")
+    forced = _active_name(known)
+    if forced != name:
+        note(f"In this shell HELIOSTAT_PROFILE={forced} wins over it.")
+
+
+@verb(profile, "inspect", "heliostat profile inspect", "heliostat profile inspect staging --output json")
+@click.argument("name", required=False)
+@click.option("--show-secrets", is_flag=True, help="Show passwords in URLs.")
+@output_option
+def inspect(name: str | None, show_secrets: bool, output: str) -> None:
+    """Show what a profile (default: the active one) sets."""
+    known = profiles.read_profiles()
+    values = known.values_of(name or _active_name(known))
+    shown = {
+        ENV_PREFIX + key.upper(): text_of(raw) if show_secrets else mask_password(text_of(raw))
+        for key, raw in values.items()
+    }
+    if output != "table":
+        write_json(shown, indent=output == "json")
+    elif shown:
+        write_one(shown.items())
+    else:
+        note("This profile sets nothing. Set something: heliostat config set NAME=VALUE")
+
+
+@verb(profile, "rename", "heliostat profile rename staging stage")
+@click.argument("name")
+@click.argument("new_name")
+def rename(name: str, new_name: str) -> None:
+    """Rename a profile; it stays active if it was."""
+    profiles.rename_profile(name, new_name)
+    note(f"Profile {name!r} is now {new_name!r}.")
+
+
+@verb(profile, "delete", "heliostat profile delete staging --yes")
+@click.argument("name")
+@yes_option
+def delete(name: str, yes: bool) -> None:
+    """Delete a profile that is not the active one."""
+    profiles.read_profiles().values_of(name)
+    confirm_or_refuse(f"Delete profile {name!r} and its settings?", yes)
+    profiles.delete_profile(name)
+    note(f"Profile {name!r} is deleted.")
+
+
+def _active_name(known: profiles.Profiles) -> str:
+    """The profile in force here; the environment may name a missing one, which `ls` must survive."""
+    return os.environ.get("HELIOSTAT_PROFILE") or known.active

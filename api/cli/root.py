@@ -1,0 +1,80 @@
+"""`heliostat`: the nouns and what they are for. Nothing of a noun is imported before it is named."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from . import failures
+from .lazy import Lazy, Noun, debug_option
+
+_PACKAGE = __name__.partition(".")[0]
+_DEMO = f"{_PACKAGE}.demo.command"
+
+
+class Root(Noun):
+    """The outermost group: reports failures in our manner, under a test's runner too."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+
+        def run() -> Any:
+            plain_main: Any = super(Root, self).main
+            return plain_main(
+                words, prog_name or "heliostat", complete_var, False, windows_expand_args, **extra
+            )
+
+        if not standalone_mode:
+            return run()
+        sys.exit(failures.guarded(run, words, "heliostat"))
+
+
+def _nouns() -> dict[str, Lazy]:
+    nouns = {
+        "config": Lazy(".config:config", "See and change settings of the active profile."),
+        "flow": Lazy(".flow:flow", "List flows; run one."),
+        "flow-run": Lazy(".flow_run:flow_run", "See, continue and delete flow runs."),
+        "profile": Lazy(".profile:profile", "Keep several sets of settings and switch between them."),
+        "server": Lazy(".server:server", "Look after the database."),
+        "task-run": Lazy(".task_run:task_run", "See task runs."),
+        "version": Lazy(".version:version", "Show the versions of Heliostat and of what it stands on."),
+    }
+    if importlib.util.find_spec(f"{_PACKAGE}.demo"):
+        nouns["demo"] = Lazy(f"{_DEMO}:demo", "See thousands of tasks fan out on this machine.")
+    return nouns
+
+
+@click.group(
+    cls=Root,
+    name="heliostat",
+    lazy=_nouns(),
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+    no_args_is_help=True,
+)
+@click.version_option(package_name="heliostat", message="%(version)s")
+def cli() -> None:
+    """Durable, observable workflows in plain Python, native to Ray.
+
+    Data goes to stdout, words to people go to stderr. Read verbs take --output table|json|jsonl.
+    """
+
+
+cli.params.append(debug_option())
+
+
+def main() -> NoReturn:
+    """The `heliostat` command."""
+    cli.main()
+    raise AssertionError("unreachable: main exits")
