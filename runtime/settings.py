@@ -233,10 +233,16 @@ def setting_sources() -> Mapping[str, str]:
 
 def reload_settings() -> Settings:
     """Read environment and profile again, and return what is in force now."""
+    with _lock:
+        forget_settings()
+        return current_settings()
+
+
+def forget_settings() -> None:
+    """Let the next `current_settings` read environment and profile again."""
     global _resolved
     with _lock:
         _resolved = None
-        return current_settings()
 
 
 @contextmanager
