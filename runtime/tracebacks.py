@@ -1,0 +1,249 @@
+"""Errors on their way between processes: what a person reads of them, and the exception itself.
+
+A worker ships what the user's code raised; the other side gets the author's own exception back, with the
+worker's traceback as its cause. Only the author's frames are shown: those of Heliostat and Ray are left
+out.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, cast
+
+from . import errors
+from .errors import RunCancelled, RunFailure, TaskCrashed, TaskFailed, TaskTimedOut, UpstreamFailed
+
+MAX_TEXT_LENGTH = 65_536
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# In a checkout the package's root also holds examples and tests, whose frames are an author's: name our
+# rooms only.
+_OUR_ROOMS = tuple(os.path.join(_ROOT, room) + os.sep for room in ("runtime", "actors", "pools", "api"))
+_OUR_FILES = tuple(os.path.join(_ROOT, name) for name in ("__init__.py", "__main__.py"))
+
+
+class RemoteTraceback(Exception):
+    """The traceback of another process, as text; set as the cause of the exception that came from there."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return "\n" + self.text
+
+
+def capture(error: BaseException, drop_frames_of: Sequence[str] = ()) -> dict[str, str | None]:
+    """What people read of an error, fit for JSON: `type`, `message`, `traceback` and `cause`.
+
+    `traceback` holds the author's frames only (all frames when none is the author's), with the chain of
+    causes. Frames of files below `drop_frames_of` are left out too. `cause` tells who is to blame:
+    "user-error", "timeout", "cancelled", "upstream", or the cause of a TaskCrashed ("worker-killed",
+    "out-of-memory", ...).
+    """
+    story = traceback.TracebackException.from_exception(error, compact=True)
+    _keep_users_frames(story, _dropped(drop_frames_of), set())
+    return {
+        "type": _type_name(type(error)),
+        "message": _text_of(error),
+        "traceback": _cut("".join(story.format())),
+        "cause": _cause(error),
+    }
+
+
+def rebuild(captured: Mapping[str, Any]) -> RunFailure:
+    """An exception to raise for a captured error when its own is not at hand (read from a journal, say)."""
+    message, text, kind = captured.get("message") or "", captured.get("traceback"), captured.get("type") or ""
+    found = getattr(errors, kind.rpartition(".")[2], None)
+    ours = (
+        kind.startswith(errors.__name__ + ".") and isinstance(found, type) and issubclass(found, RunFailure)
+    )
+    if ours:
+        error = cast("type[RunFailure]", found)(message)
+    else:
+        error = TaskFailed(f"{kind}: {message}" if message else kind)
+    if isinstance(error, TaskCrashed) and captured.get("cause"):
+        error.cause = str(captured["cause"])
+    if text:
+        error.__cause__ = RemoteTraceback(text)
+    return error
+
+
+def ship(error: BaseException, drop_frames_of: Sequence[str] = ()) -> bytes:
+    """An exception as bytes, with its traceback as text; never fails, whatever the exception is made of."""
+    captured = capture(error, drop_frames_of)
+    return pickle.dumps((_pickled(error), captured), protocol=5)
+
+
+def unship(data: bytes) -> BaseException:
+    """The exception that `ship` packed, its remote traceback as `__cause__`.
+
+    It is TaskFailed with the same text where the exception cannot be pickled, or its class cannot be
+    imported here.
+    """
+    pickled, captured = cast("tuple[bytes | None, dict[str, Any]]", pickle.loads(data))
+    error = _unpickled(pickled) if pickled else None
+    if error is None:
+        return _stand_in(captured)
+    error.__cause__ = RemoteTraceback(captured["traceback"])
+    return error
+
+
+def drop_our_frames(error: BaseException) -> BaseException:
+    """The same exception, its traceback without Heliostat's and Ray's frames (unless it has no others)."""
+    dropped = _dropped(())
+    frames = list(_frames(error.__traceback__))
+    kept = [frame for frame in frames if not frame.tb_frame.f_code.co_filename.startswith(dropped)]
+    for frame, following in zip(kept, [*kept[1:], None], strict=True):
+        frame.tb_next = following
+    return error.with_traceback(kept[0]) if kept else error
+
+
+def _frames(first: TracebackType | None) -> Iterator[TracebackType]:
+    while first is not None:
+        yield first
+        first = first.tb_next
+
+
+def _dropped(more: Sequence[str]) -> tuple[str, ...]:
+    """Beginnings of file names whose frames are not the author's. Ray is looked up, never imported."""
+    ray = getattr(sys.modules.get("ray"), "__file__", None)
+    folders = [os.path.dirname(ray), *more] if ray else more
+    return (*_OUR_ROOMS, *_OUR_FILES, *(folder.rstrip(os.sep) + os.sep for folder in folders))
+
+
+def _keep_users_frames(story: traceback.TracebackException, dropped: tuple[str, ...], seen: set[int]) -> None:
+    if id(story) in seen:
+        return
+    seen.add(id(story))
+    if story.exc_type is RemoteTraceback:
+        _tell_as_text(story)
+    else:
+        kept = [frame for frame in story.stack if not frame.filename.startswith(dropped)]
+        story.stack[:] = kept or list(story.stack)
+    for other in (story.__cause__, story.__context__, *(story.exceptions or ())):
+        if other is not None:
+            _keep_users_frames(other, dropped, seen)
+
+
+def _tell_as_text(story: traceback.TracebackException) -> None:
+    """Show a remote traceback as the plain text that it is, not as an exception with a text inside."""
+    text = str(story).lstrip("\n").rstrip("\n") + "\n"
+    open_story = cast("Any", story)
+    open_story.stack = None  # no "Traceback ..." line: the text brings its own
+
+    def only_the_text(**_: Any) -> Iterator[str]:  # later Pythons pass options
+        return iter([text])
+
+    open_story.format_exception_only = only_the_text
+
+
+def _pickled(error: BaseException) -> bytes | None:
+    """The pickled exception, proven to come back as the same; None if there is no way.
+
+    An exception whose `__init__` takes something else than its `args` breaks, or silently changes its
+    message, when it is unpickled the ordinary way; it is then rebuilt from its attributes without calling
+    `__init__`.
+    """
+    for form in (error, _Bare(error)):
+        try:
+            pickled = _dumps(form)
+            if _same(_loads(pickled), error):
+                return pickled
+        except BaseException as trouble:  # user code (__reduce__, __init__, __str__) may raise anything
+            if isinstance(trouble, KeyboardInterrupt) and not isinstance(error, KeyboardInterrupt):
+                raise
+    return None
+
+
+def _dumps(form: object) -> bytes:
+    import cloudpickle  # late: only runs that see errors pay for it
+
+    return cast("Any", cloudpickle).dumps(form, protocol=5)
+
+
+def _loads(pickled: bytes) -> BaseException:
+    return pickle.loads(pickled)
+
+
+def _unpickled(pickled: bytes) -> BaseException | None:
+    try:
+        error = _loads(pickled)
+    except Exception:
+        return None
+    return error if isinstance(cast("object", error), BaseException) else None
+
+
+def _same(again: object, error: BaseException) -> bool:
+    return (
+        isinstance(again, BaseException)
+        and type(again).__qualname__ == type(error).__qualname__
+        and str(again) == str(error)
+        and len(again.args) == len(error.args)
+        and again.__dict__.keys() == error.__dict__.keys()
+    )
+
+
+class _Bare:
+    """Pickles an exception as class, args and attributes, so that `__init__` is not called again."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def __reduce__(self) -> Any:
+        return (_unbare, (type(self._error), self._error.args, dict(self._error.__dict__)))
+
+
+def _unbare(kind: type[BaseException], args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
+    error = BaseException.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
+
+
+def _stand_in(captured: Mapping[str, Any]) -> TaskFailed:
+    kind, message = captured["type"], captured["message"]
+    error = TaskFailed(
+        f"{kind}: {message}" if message else str(kind),
+        hint=f"{kind} itself could not be carried between processes; give it a __reduce__, or args that its"
+        " __init__ takes, to get it back.",
+    )
+    error.__cause__ = RemoteTraceback(captured["traceback"])
+    return error
+
+
+def _type_name(kind: type[BaseException]) -> str:
+    return (
+        kind.__qualname__
+        if kind.__module__ in ("builtins", "__main__")
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return _cut(str(error))
+    except Exception as trouble:
+        return f"<no message: its __str__ raised {type(trouble).__name__}>"
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MAX_TEXT_LENGTH:
+        return text
+    half = MAX_TEXT_LENGTH // 2 - 40
+    return f"{text[:half]}\n... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, TaskCrashed):
+        return error.cause
+    if isinstance(error, TaskTimedOut):
+        return "timeout"
+    if isinstance(error, errors.CancelRun | RunCancelled):
+        return "cancelled"
+    return "upstream" if isinstance(error, UpstreamFailed) else "user-error"
