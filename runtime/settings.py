@@ -30,7 +30,9 @@ DATABASE_SCHEMES = (
     "postgresql",
     "postgres",
     "postgresql+asyncpg",
+    "postgres+asyncpg",
     "postgres+embedded",
+    "postgresql+embedded",
 )
 LOGGING_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
