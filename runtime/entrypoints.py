@@ -1,7 +1,7 @@
 """From the words "path.py:flow" or "module:flow" to the flow object.
 
-A file is loaded by its path, whether or not Python could import it, and its folder joins `sys.path` so that the
-files beside it can be imported as they are when the file runs as a script.
+A file is loaded by its path, whether or not Python could import it, and its folder joins `sys.path` so that
+the files beside it can be imported as they are when the file runs as a script.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _MODULE_PREFIX = "heliostat_flows_"
 def load_flow(entrypoint: str) -> AnyFlow:
     """The flow that `entrypoint` names: "path.py:flow", "module:flow", or "path.py" where it has only one.
 
-    `flow` is the variable's name in the module, or the flow's own name. Raises MissingFlow, which says what the
-    file has instead, or where loading it failed.
+    `flow` is the variable's name in the module, or the flow's own name. Raises MissingFlow, which says what
+    the file has instead, or where loading it failed.
     """
     target, flow_name = _split(entrypoint)
     module = _load_file(Path(target)) if target.endswith(".py") else _load_module(target)

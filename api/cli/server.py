@@ -1,0 +1,125 @@
+"""`heliostat server database`: the schema of the database, and starting anew."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from ...runtime.errors import NotFound
+from ...runtime.settings import current_settings
+from .lazy import Noun, verb
+from .output import confirm_or_refuse, note, yes_option
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+
+
+@click.group(cls=Noun)
+def server() -> None:
+    """Look after the database."""
+
+
+@server.group("database", cls=Noun)
+def database() -> None:
+    """Bring the database to another schema, or empty it.
+
+    HELIOSTAT_DATABASE_URL says which; it is made and upgraded by itself at first use.
+    """
+
+
+@verb(
+    database,
+    "upgrade",
+    "heliostat server database upgrade",
+    "heliostat server database upgrade --dry-run",
+)
+@click.option("--revision", "-r", default="head", show_default=True, help="Schema to bring it to.")
+@dry_run_option
+@yes_option
+def upgrade(revision: str, dry_run: bool, yes: bool) -> None:
+    """Bring the database to the newest schema. Nothing that it holds is lost, so it does not ask."""
+    from ...runtime.store import schema
+
+    url = current_settings().database_url
+    _known(revision)
+    before = asyncio.run(_revision(url))
+    if dry_run:
+        target = schema.NEWEST if revision == "head" else revision
+        note(f"Would upgrade {_shown()} from {before or 'empty'} to {target}.")
+        return
+    after = asyncio.run(schema.upgrade(url, revision))
+    note(
+        f"{_shown()} has schema {after}"
+        + (", as it had." if after == before else f" (was {before or 'empty'}).")
+    )
+
+
+@verb(
+    database,
+    "downgrade",
+    "heliostat server database downgrade --revision base --dry-run",
+    "heliostat server database downgrade --revision base --yes",
+)
+@click.option("--revision", "-r", help='Schema to go back to; "base" removes all tables. Default: one back.')
+@dry_run_option
+@yes_option
+def downgrade(revision: str | None, dry_run: bool, yes: bool) -> None:
+    """Take the database back to an older schema. What only the newer one holds is lost."""
+    from ...runtime.store import schema
+
+    url = current_settings().database_url
+    before = asyncio.run(_revision(url))
+    target = revision or _one_back(before)
+    _known(target)
+    if dry_run:
+        note(f"Would take {_shown()} from {before or 'empty'} back to {target}.")
+        return
+    confirm_or_refuse(f"Take {_shown()} back to schema {target}, losing what only {before} holds?", yes)
+    after = asyncio.run(schema.downgrade(url, target))
+    note(f"{_shown()} has schema {after or 'base: no tables'}.")
+
+
+@verb(database, "reset", "heliostat server database reset --dry-run", "heliostat server database reset --yes")
+@dry_run_option
+@yes_option
+def reset(dry_run: bool, yes: bool) -> None:
+    """Delete everything that is recorded, and start with empty tables."""
+    from ...runtime.store import schema
+
+    if dry_run:
+        note(f"Would delete every flow, run and log in {_shown()}.")
+        return
+    confirm_or_refuse(f"Delete every flow, run and log in {_shown()}?", yes)
+    after = asyncio.run(schema.reset(current_settings().database_url))
+    note(f"{_shown()} is empty, with schema {after}.")
+
+
+def _shown() -> str:
+    return current_settings().masked("database_url")
+
+
+async def _revision(url: str) -> str | None:
+    """The schema that the database has; a SQLite file that is not there yet is not made by looking."""
+    from ...runtime.store import schema
+    from ...runtime.store.urls import target_of
+
+    target = await asyncio.to_thread(target_of, url)
+    if target.dialect == "sqlite" and not target.path.exists():
+        return None
+    return await schema.current(url)
+
+
+def _known(revision: str) -> None:
+    from ...runtime.store.schema import REVISIONS
+
+    if revision not in ("head", "base", *REVISIONS):
+        raise NotFound(f"There is no schema {revision!r}.", hint=f"one of: base, {', '.join(REVISIONS)}")
+
+
+def _one_back(revision: str | None) -> str:
+    from ...runtime.store.schema import REVISIONS
+
+    older = ("base", *REVISIONS)
+    if revision not in older:
+        raise NotFound("The database has no schema that this version knows.", hint="name one with --revision")
+    return older[max(older.index(revision) - 1, 0)]
