@@ -8,7 +8,7 @@
      ├─ RunFailure           recorded in a run's state, travels between processes
      │   └─ TaskFailed, TaskCrashed, TaskTimedOut, UpstreamFailed, FlowRunFailed, RunCancelled, ResultLost
      ├─ Conflict             another writer won: give way
-     │   └─ LeaseLost, LeaseHeld, StaleState
+     │   └─ LeaseLost, LeaseHeld, JournalGap, StaleState
      └─ Unavailable          not now: back off or say what is missing
          └─ DatabaseUnavailable, RayUnavailable, StorageUnavailable
     CancelRun(BaseException) control flow, so that a user's `except Exception` cannot swallow it
@@ -142,6 +142,10 @@ class LeaseHeld(Conflict):
     """The run's lease belongs to someone else and has not lapsed."""
 
 
+class JournalGap(Conflict):
+    """Events are missing between what the database has of a run and what is to be added."""
+
+
 class StaleState(Conflict):
     """The run's state is not what the caller believed."""
 
@@ -151,7 +155,12 @@ class Unavailable(HeliostatError):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database cannot be reached, or cannot write (a full disk, say)."""
+    """The database cannot be reached, or cannot write (a full disk, say).
+
+    `heals` tells whether waiting alone may help: true of a restart, false of a full disk.
+    """
+
+    heals: bool = True
 
 
 class RayUnavailable(Unavailable):

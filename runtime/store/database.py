@@ -1,0 +1,205 @@
+"""The open database: connections, transactions and the database's own clock."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import ColumnElement, event, func, literal
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from .. import clock
+from . import schema
+from .failures import plain_url, translate
+from .types import Timestamp
+from .urls import Target, target_of
+
+T = TypeVar("T")
+
+_SQLITE_PRAGMAS = (
+    "PRAGMA busy_timeout = 30000",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA cache_size = -32768",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA wal_autocheckpoint = 4000",
+    "PRAGMA journal_size_limit = 67108864",
+)
+
+
+class Database:
+    """An opened and migrated database; belongs to the event loop on which it was opened.
+
+    Verbs take it as their first argument. `read()` and `write()` give one transaction each; driver errors leave
+    them as errors of Heliostat's own.
+    """
+
+    def __init__(self, target: Target, engine: AsyncEngine) -> None:
+        self.dialect = target.dialect
+        self.engine = engine
+        self._target = target
+        self._write_turn = (
+            asyncio.Lock()
+        )  # SQLite: writers of one process queue here instead of polling the lock
+        self._sqlite_writer: sqlite3.Connection | None = None
+        self._sqlite_thread: ThreadPoolExecutor | None = None
+
+    @classmethod
+    async def open(cls, database_url: str, *, migrate: bool = True) -> Database:
+        """Open the database, creating and migrating it on first use.
+
+        Raises BadSetting (no such kind of database), DatabaseUnavailable, SchemaTooNew.
+        """
+        target = await asyncio.to_thread(target_of, database_url)
+        engine = engine_for(target)
+        database = cls(target, engine)
+        try:
+            async with database.failures_told():
+                await schema.ensure(engine, migrate=migrate)
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    @property
+    def url(self) -> str:
+        """Where the database is, without its password."""
+        return plain_url(self._target.url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.dialect == "sqlite"
+
+    async def close(self) -> None:
+        if self._sqlite_thread is not None and self._sqlite_writer is not None:
+            await asyncio.get_running_loop().run_in_executor(self._sqlite_thread, self._sqlite_writer.close)
+            self._sqlite_thread.shutdown()
+            self._sqlite_writer = self._sqlite_thread = None
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def failures_told(self) -> AsyncIterator[None]:
+        """Turn what drivers raise inside into DatabaseUnavailable where that is what it means."""
+        try:
+            yield
+        except Exception as error:
+            told = translate(error, self._target.url)
+            if told is None:
+                raise
+            raise told from error
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads."""
+        async with self.failures_told(), self.engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes: committed at the end, rolled back when an error leaves it."""
+        async with self.failures_told():
+            if not self.is_sqlite:
+                async with self.engine.begin() as connection:
+                    yield connection
+                return
+            async with self._write_turn, self.engine.connect() as connection:
+                await connection.execution_options(heliostat_writes=True)
+                async with connection.begin():
+                    yield connection
+
+    @asynccontextmanager
+    async def asyncpg_write(self) -> AsyncIterator[Any]:
+        """A write transaction on the bare asyncpg connection, for the hot path."""
+        async with self.failures_told(), self.engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            driver: Any = raw.driver_connection
+            try:
+                async with driver.transaction():
+                    yield driver
+            except BaseException:
+                if driver.is_closed():
+                    await connection.invalidate()
+                raise
+
+    async def sqlite_write(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `act` in one write transaction on a thread of its own: one hop, however many statements."""
+        async with self.failures_told(), self._write_turn:
+            if self._sqlite_thread is None:
+                self._sqlite_thread = ThreadPoolExecutor(1, "heliostat-sqlite")
+            return await asyncio.get_running_loop().run_in_executor(
+                self._sqlite_thread, self._sqlite_act, act
+            )
+
+    def _sqlite_act(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        if self._sqlite_writer is None:
+            self._sqlite_writer = sqlite3.connect(
+                self._target.path, isolation_level=None, check_same_thread=False, cached_statements=256
+            )
+            for pragma in _SQLITE_PRAGMAS:
+                self._sqlite_writer.execute(pragma)
+        writer = self._sqlite_writer
+        writer.execute("BEGIN IMMEDIATE")
+        try:
+            value = act(writer)
+            writer.execute("COMMIT")
+        except BaseException:
+            if writer.in_transaction:
+                writer.execute("ROLLBACK")
+            raise
+        return value
+
+    def now(self) -> ColumnElement[Any]:
+        """The database's time, as an SQL expression: its own clock on Postgres, this host's on SQLite."""
+        if self.is_sqlite:
+            return literal(clock.epoch_s(), Timestamp())
+        return func.clock_timestamp(type_=Timestamp())
+
+    def from_now(self, seconds: float) -> ColumnElement[Any]:
+        """The moment `seconds` after the database's now."""
+        if self.is_sqlite:
+            return literal(clock.epoch_s() + seconds, Timestamp())
+        # make_interval(years, months, weeks, days, hours, mins, secs)
+        return func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+
+
+def engine_for(target: Target) -> AsyncEngine:
+    """A SQLAlchemy engine with the settings that our promises need."""
+    if target.dialect == "sqlite":
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(target.url, pool_size=2, max_overflow=6)
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+    return create_async_engine(
+        target.url,
+        pool_size=target.pool_size,
+        max_overflow=2,
+        pool_timeout=30,
+        connect_args=target.connect_args,
+        json_serializer=_json_text,
+        json_deserializer=orjson.loads,
+    )
+
+
+def _json_text(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves: the driver would say it too late
+    cursor = connection.cursor()
+    for pragma in ("PRAGMA journal_mode = WAL", *_SQLITE_PRAGMAS):
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    # A write transaction takes the lock at once: upgrading a read later fails when another wrote in between.
+    writes = connection.get_execution_options().get("heliostat_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

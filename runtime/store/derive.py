@@ -1,0 +1,79 @@
+"""What a flow run's row says, derived from its transitions. Times here are microseconds since 1970."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ..journal.records import FlowRunTransition
+from ..states import FINAL_STATES
+from .types import to_micros
+
+
+@dataclass(slots=True)
+class FlowRunFacts:
+    """The columns of a flow run that its transitions decide."""
+
+    id: UUID
+    version: int = 0
+    state_id: UUID | None = None
+    state_type: str | None = None
+    state_name: str | None = None
+    state_timestamp: int | None = None
+    run_count: int = 0
+    total_run_time: float = 0.0
+    expected_start_time: int | None = None
+    next_scheduled_start_time: int | None = None
+    start_time: int | None = None
+    end_time: int | None = None
+    result_kind: str | None = None
+    result: bytes | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateEntry:
+    """A transition as the history keeps it: its timestamp is later than that of the one before."""
+
+    flow_run_id: UUID
+    transition: FlowRunTransition
+    timestamp: int
+
+
+def fold(facts: FlowRunFacts, transitions: list[FlowRunTransition]) -> list[StateEntry]:
+    """Apply transitions in order: changes `facts`, gives the history entries."""
+    return [_apply(facts, transition) for transition in transitions]
+
+
+def _apply(facts: FlowRunFacts, new: FlowRunTransition) -> StateEntry:
+    at = to_micros(new.at)
+    if facts.state_timestamp is not None:
+        # The standard takes a run's state timestamps as unique, and clocks may stand still or step back.
+        at = max(at, facts.state_timestamp + 1)
+        if facts.state_type == "RUNNING":
+            facts.total_run_time += (at - facts.state_timestamp) / 1e6
+    if new.state_type == "RUNNING":
+        facts.run_count += 1
+        if facts.start_time is None:
+            facts.start_time = at
+    facts.end_time = at if new.state_type in FINAL_STATES else None
+    scheduled = _moment(new.details.get("scheduled_time"))
+    facts.next_scheduled_start_time = scheduled if new.state_type == "SCHEDULED" else None
+    if facts.expected_start_time is None:
+        facts.expected_start_time = scheduled or at
+    facts.state_id, facts.state_type, facts.state_name = new.state_id, new.state_type, new.state_name
+    facts.state_timestamp = at
+    facts.result_kind, facts.result, facts.error = new.result_kind, new.result, new.error
+    facts.version += 1
+    return StateEntry(facts.id, new, at)
+
+
+def _moment(value: Any) -> int | None:
+    """A time in a state's details: epoch seconds, a datetime or ISO 8601 text."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    return to_micros(value.timestamp() if isinstance(value, datetime) else float(value))

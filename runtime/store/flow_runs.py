@@ -1,0 +1,322 @@
+"""Flow runs: beginning one, finding it again, its history and its end."""
+
+from __future__ import annotations
+
+import builtins
+import re
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, Row, Select, Text, cast, func, insert, select
+from sqlalchemy import delete as sql_delete
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..errors import NotFound
+from ..states import FINAL_STATES
+from . import flows, leases
+from .database import Database
+from .derive import FlowRunFacts, StateEntry, fold
+from .rows import Begun, FlowRunRow, FlowRunStateRow, NewFlowRun, Owner, RuleDecisionRow
+from .tables import flow, flow_run, flow_run_state, log, rule_decision, run_lease, task_run
+from .types import to_micros
+from .wire_text import json_value, plain_json, plain_text
+
+_HEAVY = ("parameters_pickle", "result")  # columns that lists leave out
+_LIGHT = [column for column in flow_run.c if column.name not in _HEAVY]
+
+
+async def begin(db: Database, new: NewFlowRun, owner: Owner, lease_s: float) -> Begun:
+    """Record a flow run with its first states and give `owner` its lease, all in one transaction.
+
+    A run that is there already (a replayed sub-flow, or another run with the same idempotency key) is given as
+    it is, with `existing` set: with a new lease, or with none where it is final or has another id. Raises
+    LeaseHeld when a top-level run of that id has a living owner; a sub-flow's lease is taken from whoever holds
+    it, because the caller holds its parent.
+    """
+    try:
+        return await _begin(db, new, owner, lease_s)
+    except IntegrityError:  # somebody else recorded the same run a moment ago: now it is there to be found
+        return await _begin(db, new, owner, lease_s)
+
+
+async def read(db: Database, run_id: UUID) -> FlowRunRow:
+    """The flow run with that id, with its pickled parameters and result. Raises NotFound."""
+    async with db.read() as connection:
+        return await _one(connection, run_id)
+
+
+async def list(
+    db: Database,
+    *,
+    state_types: Iterable[str] | None = None,
+    flow_name: str | None = None,
+    name_like: str | None = None,
+    parent_task_run_id: UUID | None = None,
+    limit: int = 200,
+    offset: int = 0,
+) -> builtins.list[FlowRunRow]:
+    """Flow runs, newest first, without their pickled parameters and results.
+
+    `name_like` is a part of the run's name, in any case.
+    """
+    statement = _selected(heavy=False).order_by(flow_run.c.expected_start_time.desc(), flow_run.c.id.desc())
+    for condition in _conditions(state_types, flow_name, name_like, parent_task_run_id):
+        statement = statement.where(condition)
+    async with db.read() as connection:
+        rows = await connection.execute(statement.limit(limit).offset(offset))
+        return [_flow_run(row) for row in rows]
+
+
+async def find(db: Database, reference: str) -> FlowRunRow:
+    """The flow run that a person means: its id, `@last`, its name, or the first or last 8 characters of its id.
+
+    Raises NotFound, also when several runs fit.
+    """
+    reference = reference.strip()
+    async with db.read() as connection:
+        if reference == "@last":
+            return await _last(connection)
+        if (run_id := _as_uuid(reference)) is not None:
+            return await _one(connection, run_id)
+        for condition in _meanings(reference):
+            ids = builtins.list(await connection.scalars(select(flow_run.c.id).where(condition).limit(11)))
+            if len(ids) == 1:
+                return await _one(connection, ids[0])
+            if ids:
+                raise _ambiguous(reference, ids)
+    raise NotFound(
+        f"there is no flow run {reference!r}", hint="heliostat flow-run ls shows the runs there are"
+    )
+
+
+async def history(db: Database, run_id: UUID) -> builtins.list[FlowRunStateRow]:
+    """The states that the run went through, in order."""
+    statement = (
+        select(flow_run_state)
+        .where(flow_run_state.c.flow_run_id == run_id)
+        .order_by(flow_run_state.c.timestamp)
+    )
+    async with db.read() as connection:
+        return [FlowRunStateRow(**row._mapping) for row in await connection.execute(statement)]
+
+
+async def decisions(db: Database, run_id: UUID, limit: int = 1000) -> builtins.list[RuleDecisionRow]:
+    """What rules said about transitions of the run and of its task runs, in order."""
+    statement = (
+        select(rule_decision)
+        .where(rule_decision.c.flow_run_id == run_id)
+        .order_by(rule_decision.c.id)
+        .limit(limit)
+    )
+    async with db.read() as connection:
+        return [RuleDecisionRow(**row._mapping) for row in await connection.execute(statement)]
+
+
+async def delete(db: Database, run_id: UUID) -> int:
+    """Remove a flow run with everything recorded of it and of its sub-flow runs. Gives the number of runs.
+
+    A process that still executes it finds its next write fenced. Raises NotFound.
+    """
+    async with db.write() as connection:
+        doomed = await _with_descendants(connection, run_id)
+        if not doomed:
+            raise NotFound(f"there is no flow run {run_id}")
+        for column in (
+            run_lease.c.run_id,
+            log.c.flow_run_id,
+            rule_decision.c.flow_run_id,
+            task_run.c.flow_run_id,
+            flow_run_state.c.flow_run_id,
+            flow_run.c.id,
+        ):
+            for some in _slices(doomed, 500):
+                await connection.execute(sql_delete(column.table).where(column.in_(some)))
+    return len(doomed)
+
+
+async def _begin(db: Database, new: NewFlowRun, owner: Owner, lease_s: float) -> Begun:
+    async with db.write() as connection:
+        known = await _known(connection, new)
+        if known is not None:
+            return await _begin_again(db, connection, known, new, owner, lease_s)
+        flow_row = await flows.get_or_create_within(db, connection, new.flow_name, new.flow_tags)
+        facts = FlowRunFacts(new.id)
+        facts.expected_start_time = None if new.expected_start is None else to_micros(new.expected_start)
+        entries = fold(facts, new.transitions)
+        await connection.execute(insert(flow_run).values(**_new_row(db, new, flow_row.id, facts)))
+        await connection.execute(insert(flow_run_state), [_state_row(entry) for entry in entries])
+        lease = await leases.take_within(db, connection, new.id, owner, lease_s)
+        return Begun(await _one(connection, new.id), lease)
+
+
+async def _known(connection: AsyncConnection, new: NewFlowRun) -> FlowRunRow | None:
+    row = (await connection.execute(_selected().where(flow_run.c.id == new.id))).first()
+    if row is None and new.idempotency_key is not None:
+        same = (flow.c.name == new.flow_name) & (flow_run.c.idempotency_key == new.idempotency_key)
+        row = (await connection.execute(_selected().where(same))).first()
+    return None if row is None else _flow_run(row)
+
+
+async def _begin_again(
+    db: Database,
+    connection: AsyncConnection,
+    known: FlowRunRow,
+    new: NewFlowRun,
+    owner: Owner,
+    lease_s: float,
+) -> Begun:
+    if known.id != new.id or known.state_type in FINAL_STATES:
+        return Begun(known, None, existing=True)
+    force = new.parent_task_run_id is not None
+    lease = await leases.take_within(db, connection, known.id, owner, lease_s, force)
+    return Begun(known, lease, existing=True)
+
+
+def _new_row(db: Database, new: NewFlowRun, flow_id: UUID, facts: FlowRunFacts) -> dict[str, Any]:
+    return {
+        "id": new.id,
+        "flow_id": flow_id,
+        "name": plain_text(new.name),
+        "created": db.now(),
+        "updated": db.now(),
+        "version": facts.version,
+        "state_id": facts.state_id,
+        "state_type": facts.state_type,
+        "state_name": facts.state_name,
+        "state_timestamp": _seconds(facts.state_timestamp),
+        "run_count": facts.run_count,
+        "total_run_time": facts.total_run_time,
+        "expected_start_time": _seconds(facts.expected_start_time),
+        "next_scheduled_start_time": _seconds(facts.next_scheduled_start_time),
+        "start_time": _seconds(facts.start_time),
+        "end_time": _seconds(facts.end_time),
+        "parameters": json_value(new.parameters),
+        "parameters_pickle": new.parameters_pickle,
+        "context": json_value(new.context),
+        "tags": sorted(set(new.tags)),
+        "labels": json_value(new.labels),
+        "empirical_policy": json_value(new.empirical_policy),
+        "created_by": json_value(new.created_by),
+        "flow_version": new.flow_version,
+        "entrypoint": new.entrypoint,
+        "code_revision": new.code_revision,
+        "idempotency_key": new.idempotency_key,
+        "parent_task_run_id": new.parent_task_run_id,
+        "auto_scheduled": new.auto_scheduled,
+        "job_variables": json_value(new.job_variables),
+        "result_kind": facts.result_kind,
+        "result": facts.result,
+        "error": None if facts.error is None else orjson.loads(plain_json(facts.error)),
+    }
+
+
+def _state_row(entry: StateEntry) -> dict[str, Any]:
+    new = entry.transition
+    return {
+        "id": new.state_id,
+        "flow_run_id": entry.flow_run_id,
+        "type": new.state_type,
+        "name": new.state_name,
+        "timestamp": _seconds(entry.timestamp),
+        "message": None if new.message is None else plain_text(new.message),
+        "details": json_value(new.details),
+        "result_kind": new.result_kind,
+    }
+
+
+def _seconds(micros: int | None) -> float | None:
+    return None if micros is None else micros / 1e6
+
+
+def _selected(heavy: bool = True) -> Select[Any]:
+    columns = flow_run.c if heavy else _LIGHT
+    return select(*columns, flow.c.name.label("flow_name")).join(flow, flow.c.id == flow_run.c.flow_id)
+
+
+def _flow_run(row: Row[Any]) -> FlowRunRow:
+    return FlowRunRow(**row._mapping)
+
+
+async def _one(connection: AsyncConnection, run_id: UUID) -> FlowRunRow:
+    row = (await connection.execute(_selected().where(flow_run.c.id == run_id))).first()
+    if row is None:
+        raise NotFound(
+            f"there is no flow run {run_id}", hint="heliostat flow-run ls shows the runs there are"
+        )
+    return _flow_run(row)
+
+
+async def _last(connection: AsyncConnection) -> FlowRunRow:
+    newest = (
+        _selected()
+        .where(flow_run.c.parent_task_run_id.is_(None))
+        .order_by(flow_run.c.expected_start_time.desc(), flow_run.c.id.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(newest)).first()
+    if row is None:
+        raise NotFound("no flow has run yet")
+    return _flow_run(row)
+
+
+def _conditions(
+    state_types: Iterable[str] | None,
+    flow_name: str | None,
+    name_like: str | None,
+    parent_task_run_id: UUID | None,
+) -> Iterable[ColumnElement[bool]]:
+    if state_types is not None:
+        yield flow_run.c.state_type.in_([str(state_type) for state_type in state_types])
+    if flow_name is not None:
+        yield flow.c.name == flow_name
+    if name_like is not None:
+        yield flow_run.c.name.icontains(name_like, autoescape=True)
+    if parent_task_run_id is not None:
+        yield flow_run.c.parent_task_run_id == parent_task_run_id
+
+
+def _as_uuid(text: str) -> UUID | None:
+    return UUID(text) if re.fullmatch(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}", text) else None
+
+
+def _meanings(reference: str) -> Iterable[ColumnElement[bool]]:
+    """What a reference that is no whole id may stand for, the likeliest first."""
+    yield flow_run.c.name == reference
+    digits = reference.replace("-", "").lower()
+    if re.fullmatch(r"[0-9a-f]{8,31}", digits):
+        # Ids of runs that started close together begin alike, so the end of an id often says more.
+        yield flow_run.c.id.between(UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f")))
+        if len(digits) == 8:
+            yield func.lower(cast(flow_run.c.id, Text)).endswith(digits)
+
+
+def _ambiguous(reference: str, ids: builtins.list[UUID]) -> NotFound:
+    some = ", ".join(str(run_id) for run_id in ids[:5])
+    many = "more than 10" if len(ids) > 10 else str(len(ids))
+    return NotFound(
+        f"{reference!r} is ambiguous: {many} flow runs fit ({some}{', ...' if len(ids) > 5 else ''})",
+        hint="give the whole id or its last 8 characters",
+    )
+
+
+async def _with_descendants(connection: AsyncConnection, run_id: UUID) -> builtins.list[UUID]:
+    """The run and the sub-flow runs below it."""
+    found = builtins.list(await connection.scalars(select(flow_run.c.id).where(flow_run.c.id == run_id)))
+    level = found
+    while level:
+        below: builtins.list[UUID] = []
+        for some in _slices(level, 500):
+            parents = select(task_run.c.id).where(task_run.c.flow_run_id.in_(some))
+            children = select(flow_run.c.id).where(flow_run.c.parent_task_run_id.in_(parents))
+            below += await connection.scalars(children)
+        found = found + below
+        level = below
+    return found
+
+
+def _slices(items: builtins.list[UUID], size: int) -> Iterable[builtins.list[UUID]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

