@@ -160,6 +160,10 @@ class Database:
             return literal(clock.epoch_s(), Timestamp())
         return func.clock_timestamp(type_=Timestamp())
 
+    def moment(self, epoch_s: float) -> ColumnElement[Any]:
+        """A given moment as an SQL expression."""
+        return literal(epoch_s, Timestamp())
+
     def from_now(self, seconds: float) -> ColumnElement[Any]:
         """The moment `seconds` after the database's now."""
         if self.is_sqlite:

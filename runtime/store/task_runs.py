@@ -1,0 +1,183 @@
+"""Task runs: what a replay asks for, and what people look at. They are written by `appends.commit` alone."""
+
+from __future__ import annotations
+
+import builtins
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, Text, cast, exists, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..errors import NotFound
+from ..states import FINAL_STATES
+from .database import Database
+from .rows import ReplayedTask, TaskRunRow, TaskRunState
+from .tables import task_run
+
+_LIGHT = [column for column in task_run.c if column.name != "result"]
+_LOW_80 = (1 << 80) - 1
+
+
+async def completed_range(
+    db: Database, flow_run_id: UUID, first_id: UUID, last_id: UUID
+) -> builtins.list[ReplayedTask]:
+    """The completed task runs with ids from `first_id` to `last_id`, in the order of their ids."""
+    columns = task_run.c
+    statement = (
+        select(
+            columns.id,
+            columns.state_type,
+            columns.state_name,
+            columns.result_kind,
+            columns.result,
+            columns.input_hash,
+            columns.run_count,
+            columns.flow_run_id,
+        )
+        .where(columns.id.between(first_id, last_id), columns.state_type == "COMPLETED")
+        .order_by(columns.id)
+    )
+    async with db.read() as connection:
+        rows = await connection.execute(statement)
+        return [ReplayedTask(*row[:7]) for row in rows if row[7] == flow_run_id]
+
+
+async def has_any(db: Database, flow_run_id: UUID) -> bool:
+    """Whether the flow run has any task run."""
+    async with db.read() as connection:
+        return bool(await connection.scalar(select(exists().where(*_of_run(flow_run_id)))))
+
+
+async def read(db: Database, task_run_id: UUID) -> TaskRunRow:
+    """The task run with that id, with its inline result. Raises NotFound."""
+    async with db.read() as connection:
+        return await _one(connection, task_run_id)
+
+
+async def find(db: Database, reference: str, flow_run_id: UUID | None = None) -> TaskRunRow:
+    """The task run that a person means: its id, the beginning of it (from 8 characters on) or, inside a given
+    flow run, its name or the last 8 characters of its id. Raises NotFound, also when several fit.
+    """
+    reference = reference.strip()
+    digits = reference.replace("-", "").lower()
+    hexadecimal = re.fullmatch(r"[0-9a-f]{8,32}", digits) is not None
+    async with db.read() as connection:
+        if hexadecimal and len(digits) == 32:
+            return await _one(connection, UUID(digits))
+        for conditions in _meanings(reference, digits if hexadecimal else None, flow_run_id):
+            ids = builtins.list(await connection.scalars(select(task_run.c.id).where(*conditions).limit(2)))
+            if len(ids) == 1:
+                return await _one(connection, ids[0])
+            if ids:
+                raise NotFound(f"{reference!r} fits several task runs", hint="give the whole id")
+    raise _missing(reference)
+
+
+async def list(
+    db: Database,
+    flow_run_id: UUID,
+    *,
+    state_types: Iterable[str] | None = None,
+    name_like: str | None = None,
+    limit: int = 200,
+    offset: int = 0,
+    after_id: UUID | None = None,
+) -> builtins.list[TaskRunRow]:
+    """Task runs of a flow run without their results, by id: call site by call site, in the order of their index.
+
+    `name_like` is a part of the name, in any case. `after_id` continues behind the last one of a page, at the
+    same price however far down; `offset` counts rows.
+    """
+    statement = select(*_LIGHT).where(*_of_run(flow_run_id)).order_by(task_run.c.id)
+    if after_id is not None:
+        statement = statement.where(task_run.c.id > after_id)
+    if state_types is not None:
+        statement = statement.where(task_run.c.state_type.in_([str(state_type) for state_type in state_types]))
+    if name_like is not None:
+        statement = statement.where(_shown_name().icontains(name_like, autoescape=True))
+    async with db.read() as connection:
+        rows = await connection.execute(statement.limit(limit).offset(offset))
+        return [_task_run(row) for row in rows]
+
+
+async def count_by_state(db: Database, *flow_run_ids: UUID) -> dict[str, int]:
+    """How many task runs of these flow runs are in a state of each type; types without any are left out."""
+    counts: dict[str, int] = {}
+    async with db.read() as connection:
+        for flow_run_id in flow_run_ids:
+            statement: Select[Any] = (
+                select(task_run.c.state_type, func.count())
+                .where(*_of_run(flow_run_id))
+                .group_by(task_run.c.state_type)
+            )
+            for state_type, count in await connection.execute(statement):
+                counts[state_type] = counts.get(state_type, 0) + count
+    return counts
+
+
+def states_of(row: TaskRunRow) -> builtins.list[TaskRunState]:
+    """The states that a task run went through: those of its timeline, or the ordinary path."""
+    if row.timeline is not None:
+        return [
+            TaskRunState(entry[0], entry[1], datetime.fromtimestamp(entry[2], UTC), entry[3])
+            for entry in row.timeline
+        ]
+    last = TaskRunState(
+        row.state_type, row.state_name, row.end_time or row.start_time or row.expected_start_time, row.message
+    )
+    path = [TaskRunState("PENDING", "Pending", row.expected_start_time, None)]
+    if row.start_time is not None and row.state_type in FINAL_STATES:
+        path.append(TaskRunState("RUNNING", "Running", row.start_time, None))
+    return [last] if row.state_type == "PENDING" else [*path, last]
+
+
+def _of_run(flow_run_id: UUID) -> Sequence[ColumnElement[bool]]:
+    """The task runs of a flow run. Their ids begin as the run's does, so they are one stretch of the primary key."""
+    low = flow_run_id.int >> 80 << 80
+    return (
+        task_run.c.id.between(UUID(int=low), UUID(int=low | _LOW_80)),
+        task_run.c.flow_run_id == flow_run_id,
+    )
+
+
+def _meanings(
+    reference: str, digits: str | None, flow_run_id: UUID | None
+) -> Iterable[Sequence[ColumnElement[bool]]]:
+    within = _of_run(flow_run_id) if flow_run_id is not None else ()
+    if digits is not None:
+        span = task_run.c.id.between(UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f")))
+        yield (span, *within)
+        if within and len(digits) == 8:
+            yield (*within, func.lower(cast(task_run.c.id, Text)).endswith(digits))
+    if within:
+        yield (*within, _shown_name() == reference)
+
+
+def _shown_name() -> ColumnElement[str]:
+    return func.coalesce(task_run.c.name, task_run.c.task_name + "-" + task_run.c.dynamic_key)
+
+
+async def _one(connection: AsyncConnection, task_run_id: UUID) -> TaskRunRow:
+    row = (await connection.execute(select(task_run).where(task_run.c.id == task_run_id))).first()
+    if row is None:
+        raise _missing(str(task_run_id))
+    return _task_run(row)
+
+
+def _missing(reference: str) -> NotFound:
+    return NotFound(
+        f"there is no task run {reference!r}", hint="heliostat task-run ls --flow-run ID shows those of a run"
+    )
+
+
+def _task_run(row: Row[Any]) -> TaskRunRow:
+    facts = dict(row._mapping)
+    facts["name"] = facts["name"] or f"{facts['task_name']}-{facts['dynamic_key']}"
+    facts["tags"] = facts["tags"] or []
+    facts["policy"] = facts["policy"] or {}
+    facts["task_inputs"] = facts["task_inputs"] or {}
+    return TaskRunRow(**facts)
