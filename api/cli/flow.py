@@ -1,0 +1,75 @@
+"""`heliostat flow`: the flows that have run here, and running one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import wire
+from .lazy import Noun, verb
+from .output import Column, Row, output_option, write_rows
+from .records import limit_option, offset_option, with_database
+from .times import ago
+
+if TYPE_CHECKING:
+    from ...runtime.store.database import Database
+
+
+@click.group(cls=Noun)
+def flow() -> None:
+    """List flows; run one."""
+
+
+@verb(flow, "ls", "heliostat flow ls", "heliostat flow ls --output json")
+@limit_option(50)
+@offset_option
+@output_option
+def ls(limit: int, offset: int, output: str) -> None:
+    """List the flows that have run, by name."""
+
+    async def read(db: Database) -> list[Row]:
+        from ...runtime.store import flows
+
+        return [wire.flow(row) for row in await flows.list(db, limit=limit, offset=offset)]
+
+    columns = (
+        Column("ID", "id", "cyan"),
+        Column("Name", "name", "bold"),
+        Column("Tags", lambda row: ", ".join(row["tags"])),
+        Column("First run", lambda row: ago(row["created"])),
+    )
+    write_rows(with_database(read), columns, output, empty="No flow has run yet.")
+
+
+@verb(
+    flow,
+    "run",
+    "heliostat flow run pipeline.py:nightly",
+    "heliostat flow run pipeline.py:nightly --param day=2026-01-31 --param limit=10 --tag backfill",
+    """heliostat flow run package.module:nightly --params '{"limit": 10}' --runner threads""",
+)
+@click.argument("entrypoint", metavar="PATH.py:FLOW")
+@click.option(
+    "--param", "-p", "assignments", metavar="NAME=VALUE", multiple=True, help="A parameter; repeatable."
+)
+@click.option("--params", "document", metavar="JSON", help="Parameters as one JSON object; - reads stdin.")
+@click.option("--name", metavar="NAME", help="Name of the run.")
+@click.option("--tag", "-t", "tag_names", metavar="TAG", multiple=True, help="Tag of the run; repeatable.")
+@click.option("--runner", type=click.Choice(["ray", "threads", "inline"]), help="Where its tasks run.")
+def run(
+    entrypoint: str,
+    assignments: tuple[str, ...],
+    document: str | None,
+    name: str | None,
+    tag_names: tuple[str, ...],
+    runner: str | None,
+) -> int:
+    """Run a flow here and now. PATH.py:FLOW or package.module:FLOW says which.
+
+    A VALUE is read as JSON where it is JSON and as text elsewhere, then fitted to the parameter's annotation.
+    The exit code is 1 when the run did not complete.
+    """
+    from .running import run_flow
+
+    return run_flow(entrypoint, assignments, document, name, tag_names, runner)

@@ -1,0 +1,261 @@
+"""`heliostat flow-run`: what was run, what became of it, and going on with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import wire
+from .failures import Exit
+from .lazy import Noun, verb
+from .logs import write_logs
+from .output import (
+    Column,
+    Row,
+    confirm_or_refuse,
+    note,
+    output_option,
+    write_json,
+    write_one,
+    write_rows,
+    yes_option,
+)
+from .records import head_tail_options, limit_option, offset_option, state_option, with_database
+from .times import ago, duration, local
+
+if TYPE_CHECKING:
+    from ...runtime.store.database import Database
+    from ...runtime.store.rows import FlowRunRow
+
+run_argument = click.argument("run", metavar="RUN")
+
+_COLUMNS = (
+    Column("ID", "id", "cyan"),
+    Column("Flow", "flow_name"),
+    Column("Name", "name", "bold"),
+    Column("State", "state_name", state=True),
+    Column("Started", lambda row: ago(row["start_time"] or row["expected_start_time"])),
+    Column("Ran for", lambda row: duration(row["estimated_run_time"])),
+)
+
+
+@click.group("flow-run", cls=Noun)
+def flow_run() -> None:
+    """See, continue and delete flow runs.
+
+    RUN is an id, the first or last 8 characters of one, a name, or @last for the newest run.
+    """
+
+
+@verb(
+    flow_run,
+    "ls",
+    "heliostat flow-run ls",
+    "heliostat flow-run ls --state failed --state crashed --limit 5",
+    "heliostat flow-run ls --flow 'weekly report' --output json",
+)
+@state_option
+@click.option("--flow", "flow_name", metavar="NAME", help="Only runs of this flow.")
+@click.option("--name", metavar="TEXT", help="Only runs whose name contains this.")
+@limit_option(15)
+@offset_option
+@output_option
+def ls(
+    state_types: tuple[str, ...],
+    flow_name: str | None,
+    name: str | None,
+    limit: int,
+    offset: int,
+    output: str,
+) -> None:
+    """List flow runs, newest first."""
+
+    async def read(db: Database) -> list[Row]:
+        from ...runtime.store import flow_runs
+
+        rows = await flow_runs.list(
+            db,
+            state_types=state_types or None,
+            flow_name=flow_name,
+            name_like=name,
+            limit=limit,
+            offset=offset,
+        )
+        return [{**wire.flow_run(row), "flow_name": row.flow_name} for row in rows]
+
+    write_rows(with_database(read), _COLUMNS, output, empty="No flow runs.")
+
+
+@verb(
+    flow_run,
+    "inspect",
+    "heliostat flow-run inspect @last",
+    "heliostat flow-run inspect 0198c6d2 --output json",
+)
+@run_argument
+@output_option
+def inspect(run: str, output: str) -> None:
+    """Show a flow run: its states, what rules decided and why, and how its tasks stand."""
+
+    async def read(db: Database) -> Row:
+        from ...runtime.store import flow_runs, task_runs
+
+        row = await flow_runs.find(db, run)
+        history = await flow_runs.history(db, row.id)
+        return {
+            **wire.flow_run(row, history[-1] if history else None),
+            "flow_name": row.flow_name,
+            "entrypoint": row.entrypoint,
+            "error": row.error,
+            "task_run_counts": await task_runs.count_by_state(db, row.id),
+            "states": [wire.flow_run_state(state) for state in history],
+            "decisions": [wire.decision(each) for each in await flow_runs.decisions(db, row.id)],
+        }
+
+    found = with_database(read)
+    if output == "table":
+        _show(found)
+    else:
+        write_json(found, indent=output == "json")
+
+
+@verb(
+    flow_run,
+    "logs",
+    "heliostat flow-run logs @last",
+    "heliostat flow-run logs @last --tail 50 --level warning",
+    "heliostat flow-run logs 'quiet-heron' --reverse --output jsonl",
+)
+@run_argument
+@head_tail_options
+@output_option
+def logs(run: str, head: int | None, tail: int | None, reverse: bool, level: str, output: str) -> None:
+    """Show the log of a flow run, the lines of its task runs included."""
+
+    async def read(db: Database) -> None:
+        from ...runtime.store import flow_runs
+
+        row = await flow_runs.find(db, run)
+        await write_logs(
+            db, row.id, row.name, head=head, tail=tail, reverse=reverse, level=level, output=output
+        )
+
+    with_database(read)
+
+
+@verb(flow_run, "resume", "heliostat flow-run resume @last")
+@run_argument
+def resume(run: str) -> int:
+    """Go on with a flow run whose process died, on this machine and with the same code.
+
+    Tasks whose completion is recorded answer from the record; the rest run.
+    """
+    row = with_database(lambda db: _find(db, run))
+    from ...runtime.engine.resume import resume_flow_run
+
+    note(f"Resuming flow run {row.name!r} ({row.id}) of {row.flow_name!r}.")
+    state = resume_flow_run(row.id)
+    return report_end(row.name, row.id, state)
+
+
+@verb(
+    flow_run,
+    "delete",
+    "heliostat flow-run delete 0198c6d2 --yes",
+    "heliostat flow-run delete @last --dry-run",
+)
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and do nothing.")
+@yes_option
+def delete(runs: tuple[str, ...], dry_run: bool, yes: bool) -> None:
+    """Delete flow runs with everything recorded of them: task runs, logs and sub-flow runs."""
+
+    async def find_all(db: Database) -> list[FlowRunRow]:
+        return list({row.id: row for row in [await _find(db, run) for run in runs]}.values())
+
+    async def delete_all(db: Database) -> int:
+        from ...runtime.errors import NotFound
+        from ...runtime.store import flow_runs
+
+        gone = 0
+        for row in found:
+            try:
+                gone += await flow_runs.delete(db, row.id)
+            except NotFound:  # as a sub-flow run of one before it, or by someone else
+                continue
+        return gone
+
+    found = with_database(find_all)
+    shown = ", ".join(f"{row.name} ({row.id}, {row.state_name})" for row in found)
+    if dry_run:
+        note(f"Would delete {shown}.")
+        return
+    confirm_or_refuse(f"Delete {shown} with task runs, logs and sub-flow runs?", yes)
+    note(f"Deleted {with_database(delete_all)} flow run(s).")
+
+
+def report_end(name: str, run_id: Any, state: Any) -> int:
+    """Say on stderr how a run ended; gives the exit code."""
+    message = f": {state.message}" if state.message else ""
+    note(f"Flow run {name!r} ({run_id}) ended as {state.name}{message}")
+    return Exit.OK if state.is_completed() else Exit.FAILED
+
+
+async def _find(db: Database, run: str) -> FlowRunRow:
+    from ...runtime.store import flow_runs
+
+    return await flow_runs.find(db, run)
+
+
+def _show(found: Row) -> None:
+    state: Row = found["state"] or {}
+    write_one(
+        (
+            ("id", found["id"]),
+            ("name", found["name"]),
+            ("flow", found["flow_name"]),
+            ("state", found["state_name"]),
+            ("message", state.get("message")),
+            ("parameters", found["parameters"] or None),
+            ("tags", ", ".join(found["tags"]) or None),
+            ("expected", local(found["expected_start_time"])),
+            ("started", local(found["start_time"])),
+            ("ended", local(found["end_time"])),
+            ("ran for", duration(found["estimated_run_time"])),
+            ("runs", found["run_count"]),
+            ("entrypoint", found["entrypoint"]),
+            ("part of", found["parent_task_run_id"]),
+            ("process", found["infrastructure_pid"]),
+            (
+                "tasks",
+                ", ".join(f"{count} {kind}" for kind, count in found["task_run_counts"].items()) or None,
+            ),
+        )
+    )
+    _section("States", found["states"], _STATE_COLUMNS)
+    _section("Decisions", found["decisions"], _DECISION_COLUMNS)
+    if found["error"]:
+        click.echo(f"\nError\n{found['error'].get('traceback') or found['error'].get('message')}")
+
+
+_STATE_COLUMNS = (
+    Column("At", lambda row: local(row["timestamp"])),
+    Column("State", "name"),
+    Column("Type", "type"),
+    Column("Message", "message"),
+)
+_DECISION_COLUMNS = (
+    Column("At", lambda row: local(row["timestamp"])),
+    Column("Rule", "rule"),
+    Column("To", "to_name"),
+    Column("Decision", "status"),
+    Column("Why", "reason"),
+    Column("Task run", "task_run_id"),
+)
+
+
+def _section(title: str, rows: list[Row], columns: tuple[Column, ...]) -> None:
+    if rows:
+        click.echo(f"\n{title}")
+        write_rows(rows, columns, "table")

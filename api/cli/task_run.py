@@ -1,0 +1,192 @@
+"""`heliostat task-run`: the calls that a flow run made."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import click
+
+from .. import wire
+from .lazy import Noun, verb
+from .logs import write_logs
+from .output import Column, Row, output_option, write_json, write_one, write_rows
+from .records import head_tail_options, limit_option, offset_option, state_option, with_database
+from .times import duration, local
+
+if TYPE_CHECKING:
+    from ...runtime.store.database import Database
+    from ...runtime.store.rows import TaskRunRow
+
+flow_run_option = click.option(
+    "--flow-run",
+    "flow_run",
+    metavar="RUN",
+    default="@last",
+    show_default=True,
+    help="The flow run: id, 8 characters of it, name or @last.",
+)
+
+_COLUMNS = (
+    Column("ID", "id", "cyan"),
+    Column("Name", "name", "bold"),
+    Column("State", "state_name", state=True),
+    Column("Started", lambda row: local(row["start_time"])),
+    Column("Ran for", lambda row: duration(row["estimated_run_time"])),
+    Column("Runs", "run_count"),
+    Column("Message", lambda row: (row["state"] or {}).get("message")),
+)
+
+
+@click.group("task-run", cls=Noun)
+def task_run() -> None:
+    """See task runs.
+
+    TASK_RUN is an id, the first 8 characters of one or, in the flow run that --flow-run names, a name or the
+    last 8 characters of an id.
+    """
+
+
+@verb(
+    task_run,
+    "ls",
+    "heliostat task-run ls --flow-run @last",
+    "heliostat task-run ls --flow-run 0198c6d2 --state failed --output json",
+    "heliostat task-run ls --limit 100 --offset 200",
+)
+@flow_run_option
+@state_option
+@click.option("--name", metavar="TEXT", help="Only those whose name contains this.")
+@limit_option(50)
+@offset_option
+@output_option
+def ls(
+    flow_run: str, state_types: tuple[str, ...], name: str | None, limit: int, offset: int, output: str
+) -> None:
+    """List the task runs of a flow run, in the order of their calls."""
+
+    async def read(db: Database) -> list[Row]:
+        from ...runtime.store import flow_runs, task_runs
+
+        run = await flow_runs.find(db, flow_run)
+        rows = await task_runs.list(
+            db, run.id, state_types=state_types or None, name_like=name, limit=limit, offset=offset
+        )
+        return [wire.task_run(row, task_runs.states_of(row)) for row in rows]
+
+    write_rows(with_database(read), _COLUMNS, output, empty="No task runs.")
+
+
+@verb(
+    task_run,
+    "inspect",
+    "heliostat task-run inspect clean-3",
+    "heliostat task-run inspect 0198c6d2-7f3a-7c11-9d4e-0c1a5b6d7e8f --output json",
+)
+@click.argument("reference", metavar="TASK_RUN")
+@flow_run_option
+@output_option
+def inspect(reference: str, flow_run: str, output: str) -> None:
+    """Show a task run: its states, where it ran, and its error with the traceback."""
+
+    async def read(db: Database) -> Row:
+        from ...runtime.store import task_runs
+
+        row = await _find(db, reference, flow_run)
+        states = task_runs.states_of(row)
+        return {
+            **wire.task_run(row, states),
+            "states": [wire.task_run_state(row, state) for state in states],
+            "error": row.error,
+            "result_kind": row.result_kind,
+            "node": row.node,
+            "pid": row.pid,
+        }
+
+    found = with_database(read)
+    if output == "table":
+        _show(found)
+    else:
+        write_json(found, indent=output == "json")
+
+
+@verb(
+    task_run,
+    "logs",
+    "heliostat task-run logs clean-3",
+    "heliostat task-run logs clean-3 --flow-run 'quiet-heron' --tail 20",
+)
+@click.argument("reference", metavar="TASK_RUN")
+@flow_run_option
+@head_tail_options
+@output_option
+def logs(
+    reference: str,
+    flow_run: str,
+    head: int | None,
+    tail: int | None,
+    reverse: bool,
+    level: str,
+    output: str,
+) -> None:
+    """Show the log of a task run."""
+
+    async def read(db: Database) -> None:
+        row = await _find(db, reference, flow_run)
+        await write_logs(
+            db,
+            row.flow_run_id,
+            "",
+            task_run_id=row.id,
+            head=head,
+            tail=tail,
+            reverse=reverse,
+            level=level,
+            output=output,
+        )
+
+    with_database(read)
+
+
+async def _find(db: Database, reference: str, flow_run: str) -> TaskRunRow:
+    """A whole id needs no flow run; everything else is looked for in the one that is meant."""
+    from ...runtime.store import flow_runs, task_runs
+
+    within: UUID | None = None
+    if not re.fullmatch(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}", reference.strip()):
+        within = (await flow_runs.find(db, flow_run)).id
+    return await task_runs.find(db, reference, within)
+
+
+def _show(found: Row) -> None:
+    state: Row = found["state"]
+    write_one(
+        (
+            ("id", found["id"]),
+            ("name", found["name"]),
+            ("flow run", found["flow_run_id"]),
+            ("state", found["state_name"]),
+            ("message", state["message"]),
+            ("tags", ", ".join(found["tags"]) or None),
+            ("expected", local(found["expected_start_time"])),
+            ("started", local(found["start_time"])),
+            ("ended", local(found["end_time"])),
+            ("ran for", duration(found["estimated_run_time"])),
+            ("runs", found["run_count"]),
+            ("result", found["result_kind"]),
+            ("node", found["node"]),
+            ("process", found["pid"]),
+            ("cache key", found["cache_key"]),
+        )
+    )
+    click.echo("\nStates")
+    columns = (
+        Column("At", lambda row: local(row["timestamp"])),
+        Column("State", "name"),
+        Column("Type", "type"),
+        Column("Message", "message"),
+    )
+    write_rows(found["states"], columns, "table")
+    if found["error"]:
+        click.echo(f"\nError\n{found['error'].get('traceback') or found['error'].get('message')}")

@@ -1,0 +1,40 @@
+"""Moments and durations as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ...runtime import clock
+
+
+def local(moment: datetime | None) -> str | None:
+    """A moment in this machine's time zone, to the millisecond."""
+    return None if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def ago(moment: datetime | None) -> str:
+    """How long ago a moment was, or how far ahead it is."""
+    if moment is None:
+        return ""
+    seconds = (clock.now() - moment).total_seconds()
+    return f"{_rough(seconds)} ago" if seconds >= 0 else f"in {_rough(-seconds)}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds, as short as they can be told without losing what matters."""
+    if not seconds:
+        return "0s"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes}m" if hours else f"{minutes}m {rest}s"
+
+
+def _rough(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds)}s"

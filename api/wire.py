@@ -1,0 +1,248 @@
+"""Store rows as the standard API's objects: plain dicts with its field names, ids and times as they are.
+
+Fields that nothing here fills yet (deployments, work queues) are present and None, as the standard has them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from ..runtime import clock
+from ..runtime.states import FINAL_STATES, StateType
+from ..runtime.store.rows import (
+    FlowRow,
+    FlowRunRow,
+    FlowRunStateRow,
+    LogRow,
+    RuleDecisionRow,
+    TaskRunRow,
+    TaskRunState,
+)
+
+Wire = dict[str, Any]
+
+_STATE_DETAILS: Mapping[str, Any] = {
+    "flow_run_id": None,
+    "task_run_id": None,
+    "child_flow_run_id": None,
+    "scheduled_time": None,
+    "cache_key": None,
+    "cache_expiration": None,
+    "deferred": False,
+    "untrackable_result": False,
+    "pause_timeout": None,
+    "pause_reschedule": False,
+    "pause_key": None,
+    "run_input_keyset": None,
+    "refresh_cache": None,
+    "retriable": None,
+    "transition_id": None,
+    "task_parameters_id": None,
+    "traceparent": None,
+    "deployment_concurrency_lease_id": None,
+}
+_FLOW_RUN_POLICY: Mapping[str, Any] = {
+    "max_retries": 0,
+    "retry_delay_seconds": 0,
+    "retries": None,
+    "retry_delay": None,
+    "pause_keys": [],
+    "resuming": False,
+    "retry_type": None,
+}
+_TASK_RUN_POLICY: Mapping[str, Any] = {
+    "max_retries": 0,
+    "retry_delay_seconds": 0,
+    "retries": None,
+    "retry_delay": None,
+    "retry_jitter_factor": None,
+}
+
+
+def flow(row: FlowRow) -> Wire:
+    """Flow."""
+    return {
+        "id": row.id,
+        "created": row.created,
+        "updated": row.updated,
+        "name": row.name,
+        "tags": row.tags,
+        "labels": row.labels,
+    }
+
+
+def flow_run(row: FlowRunRow, state: FlowRunStateRow | None = None) -> Wire:
+    """FlowRun. `state` is the newest entry of its history, if the caller has it: it carries the message."""
+    return {
+        "id": row.id,
+        "created": row.created,
+        "updated": row.updated,
+        "name": row.name,
+        "flow_id": row.flow_id,
+        "state_id": row.state_id,
+        "deployment_id": None,
+        "deployment_version": None,
+        "work_queue_name": None,
+        "flow_version": row.flow_version,
+        "parameters": row.parameters,
+        "idempotency_key": row.idempotency_key,
+        "context": row.context,
+        "empirical_policy": {**_FLOW_RUN_POLICY, **row.empirical_policy},
+        "tags": row.tags,
+        "labels": row.labels,
+        "parent_task_run_id": row.parent_task_run_id,
+        "state_type": row.state_type,
+        "state_name": row.state_name,
+        "run_count": row.run_count,
+        "expected_start_time": row.expected_start_time,
+        "next_scheduled_start_time": row.next_scheduled_start_time,
+        "start_time": row.start_time,
+        "end_time": row.end_time,
+        "total_run_time": row.total_run_time,
+        "estimated_run_time": _running_s(row.state_type, row.state_timestamp, row.total_run_time),
+        "estimated_start_time_delta": _late_s(row.state_type, row.expected_start_time, row.start_time),
+        "auto_scheduled": row.auto_scheduled,
+        "infrastructure_document_id": None,
+        "infrastructure_pid": row.infrastructure_pid,
+        "created_by": row.created_by,
+        "work_queue_id": None,
+        "state": flow_run_state(state) if state else _bare_state(row),
+        "job_variables": row.job_variables,
+    }
+
+
+def flow_run_state(row: FlowRunStateRow) -> Wire:
+    """State, of a flow run."""
+    details = {**_STATE_DETAILS, **row.details, "flow_run_id": row.flow_run_id}
+    return _state(row.id, row.type, row.name, row.timestamp, row.message, details)
+
+
+def task_run(row: TaskRunRow, states: Sequence[TaskRunState] = ()) -> Wire:
+    """TaskRun. `states` are those it went through, if the caller has them: they say when the newest began."""
+    newest = states[-1] if states else _newest_state(row)
+    state = task_run_state(row, newest)
+    ran_s = 0.0
+    if row.start_time and row.end_time:
+        ran_s = max((row.end_time - row.start_time).total_seconds(), 0.0)
+    return {
+        "id": row.id,
+        "created": row.expected_start_time,
+        "updated": newest.timestamp,
+        "name": row.name,
+        "flow_run_id": row.flow_run_id,
+        "task_key": row.task_key,
+        "dynamic_key": row.dynamic_key,
+        "cache_key": row.cache_key,
+        "cache_expiration": row.cache_expiration,
+        "task_version": row.task_version,
+        "empirical_policy": {**_TASK_RUN_POLICY, **row.policy},
+        "tags": row.tags,
+        "labels": {},
+        "state_id": state["id"],
+        "task_inputs": row.task_inputs,
+        "state_type": row.state_type,
+        "state_name": row.state_name,
+        "run_count": row.run_count,
+        "flow_run_run_count": row.epoch,
+        "expected_start_time": row.expected_start_time,
+        "next_scheduled_start_time": newest.timestamp if row.state_type == StateType.SCHEDULED else None,
+        "start_time": row.start_time,
+        "end_time": row.end_time,
+        "total_run_time": ran_s,
+        "estimated_run_time": _running_s(row.state_type, row.start_time, ran_s),
+        "estimated_start_time_delta": _late_s(row.state_type, row.expected_start_time, row.start_time),
+        "state": state,
+    }
+
+
+def task_run_state(row: TaskRunRow, state: TaskRunState) -> Wire:
+    """State, of a task run. Its id is derived: the same state has the same id whenever it is asked for."""
+    details = {
+        **_STATE_DETAILS,
+        "flow_run_id": row.flow_run_id,
+        "task_run_id": row.id,
+        "cache_key": row.cache_key,
+        "cache_expiration": row.cache_expiration,
+    }
+    state_id = uuid5(row.id, f"{state.type} {state.name} {state.timestamp.timestamp():.6f}")
+    return _state(state_id, state.type, state.name, state.timestamp, state.message, details)
+
+
+def log(row: LogRow) -> Wire:
+    """Log. Its id is derived from its place in the run's log."""
+    return {
+        "id": uuid5(row.flow_run_id, f"log {row.id}"),
+        "created": row.timestamp,
+        "updated": row.timestamp,
+        "name": row.name,
+        "level": row.level,
+        "message": row.message,
+        "timestamp": row.timestamp,
+        "flow_run_id": row.flow_run_id,
+        "task_run_id": row.task_run_id,
+    }
+
+
+def decision(row: RuleDecisionRow) -> Wire:
+    """What a rule said about a transition: ours, not the standard's. `status` is a SetStateStatus."""
+    return {
+        "timestamp": row.timestamp,
+        "flow_run_id": row.flow_run_id,
+        "task_run_id": row.task_run_id,
+        "rule": row.rule,
+        "status": row.outcome,
+        "reason": row.reason,
+        "from_type": row.from_type,
+        "to_type": row.to_type,
+        "to_name": row.to_name,
+    }
+
+
+def level_name(level: int) -> str:
+    """A log level's name, or its number where it has none."""
+    return logging.getLevelName(level).removeprefix("Level ")
+
+
+def _state(
+    state_id: UUID, kind: str, name: str | None, at: datetime, message: str | None, details: Mapping[str, Any]
+) -> Wire:
+    return {
+        "id": state_id,
+        "type": kind,
+        "name": name,
+        "timestamp": at,
+        "message": message,
+        "data": None,
+        "state_details": dict(details),
+    }
+
+
+def _bare_state(row: FlowRunRow) -> Wire | None:
+    """What the run's own row says of its state: all but the message."""
+    if row.state_id is None or row.state_type is None or row.state_timestamp is None:
+        return None
+    details = {**_STATE_DETAILS, "flow_run_id": row.id}
+    return _state(row.state_id, row.state_type, row.state_name, row.state_timestamp, None, details)
+
+
+def _newest_state(row: TaskRunRow) -> TaskRunState:
+    at = row.end_time or row.start_time or row.expected_start_time
+    return TaskRunState(row.state_type, row.state_name, at, row.message)
+
+
+def _running_s(state_type: str | None, since: datetime | None, total_s: float) -> float:
+    """Seconds in Running, the present spell included."""
+    if state_type != StateType.RUNNING or since is None:
+        return total_s
+    return total_s + max((clock.now() - since).total_seconds(), 0.0)
+
+
+def _late_s(state_type: str | None, expected: datetime | None, started: datetime | None) -> float:
+    """Seconds by which a run started, or is still waiting, after the time it was expected to."""
+    if expected is None or (started is None and state_type in FINAL_STATES):
+        return 0.0
+    return max(((started or clock.now()) - expected).total_seconds(), 0.0)
