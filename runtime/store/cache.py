@@ -32,7 +32,12 @@ async def get_many(db: Database, keys: Iterable[str], now: float | None = None) 
 
 
 async def put(
-    db: Database, key: str, result_kind: str, result: bytes | None, created: float, expires: float | None = None
+    db: Database,
+    key: str,
+    result_kind: str,
+    result: bytes | None,
+    created: float,
+    expires: float | None = None,
 ) -> None:
     """Keep a result under `key`, in place of an older one. `result_kind` is "none", "inline" or "stored"."""
     insert = sqlite.insert if db.is_sqlite else postgresql.insert

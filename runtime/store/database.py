@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -18,19 +17,11 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from .. import clock
 from . import schema
 from .failures import plain_url, translate
+from .sqlite_writer import PRAGMAS, SqliteWriter
 from .types import Timestamp
 from .urls import Target, target_of
 
 T = TypeVar("T")
-
-_SQLITE_PRAGMAS = (
-    "PRAGMA busy_timeout = 30000",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA cache_size = -32768",
-    "PRAGMA temp_store = MEMORY",
-    "PRAGMA wal_autocheckpoint = 4000",
-    "PRAGMA journal_size_limit = 67108864",
-)
 
 
 class Database:
@@ -47,8 +38,7 @@ class Database:
         self._write_turn = (
             asyncio.Lock()
         )  # SQLite: writers of one process queue here instead of polling the lock
-        self._sqlite_writer: sqlite3.Connection | None = None
-        self._sqlite_thread: ThreadPoolExecutor | None = None
+        self._sqlite_writer: SqliteWriter | None = None
 
     @classmethod
     async def open(cls, database_url: str, *, migrate: bool = True) -> Database:
@@ -77,10 +67,10 @@ class Database:
         return self.dialect == "sqlite"
 
     async def close(self) -> None:
-        if self._sqlite_thread is not None and self._sqlite_writer is not None:
-            await asyncio.get_running_loop().run_in_executor(self._sqlite_thread, self._sqlite_writer.close)
-            self._sqlite_thread.shutdown()
-            self._sqlite_writer = self._sqlite_thread = None
+        """Give back every connection."""
+        if self._sqlite_writer is not None:
+            await self._sqlite_writer.close()
+            self._sqlite_writer = None
         await self.engine.dispose()
 
     @asynccontextmanager
@@ -130,29 +120,9 @@ class Database:
     async def sqlite_write(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Run `act` in one write transaction on a thread of its own: one hop, however many statements."""
         async with self.failures_told(), self._write_turn:
-            if self._sqlite_thread is None:
-                self._sqlite_thread = ThreadPoolExecutor(1, "heliostat-sqlite")
-            return await asyncio.get_running_loop().run_in_executor(
-                self._sqlite_thread, self._sqlite_act, act
-            )
-
-    def _sqlite_act(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        if self._sqlite_writer is None:
-            self._sqlite_writer = sqlite3.connect(
-                self._target.path, isolation_level=None, check_same_thread=False, cached_statements=256
-            )
-            for pragma in _SQLITE_PRAGMAS:
-                self._sqlite_writer.execute(pragma)
-        writer = self._sqlite_writer
-        writer.execute("BEGIN IMMEDIATE")
-        try:
-            value = act(writer)
-            writer.execute("COMMIT")
-        except BaseException:
-            if writer.in_transaction:
-                writer.execute("ROLLBACK")
-            raise
-        return value
+            if self._sqlite_writer is None:
+                self._sqlite_writer = SqliteWriter(self._target.path)
+            return await self._sqlite_writer.write(act)
 
     def now(self) -> ColumnElement[Any]:
         """The database's time, as an SQL expression: its own clock on Postgres, this host's on SQLite."""
@@ -198,7 +168,7 @@ def _json_text(value: Any) -> str:
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: the driver would say it too late
     cursor = connection.cursor()
-    for pragma in ("PRAGMA journal_mode = WAL", *_SQLITE_PRAGMAS):
+    for pragma in ("PRAGMA journal_mode = WAL", *PRAGMAS):
         cursor.execute(pragma)
     cursor.close()
 

@@ -96,7 +96,9 @@ async def list(
     if after_id is not None:
         statement = statement.where(task_run.c.id > after_id)
     if state_types is not None:
-        statement = statement.where(task_run.c.state_type.in_([str(state_type) for state_type in state_types]))
+        statement = statement.where(
+            task_run.c.state_type.in_([str(state_type) for state_type in state_types])
+        )
     if name_like is not None:
         statement = statement.where(_shown_name().icontains(name_like, autoescape=True))
     async with db.read() as connection:

@@ -1,0 +1,357 @@
+"""The journal of a process: takes the events of many runs, makes them durable in order, many in one transaction.
+
+    append (any thread) -> buffer -> group commit (one at a time) -> transport -> acks -> barriers
+
+While one commit is under way the next gathers, so that commits grow with the load. An unanswered commit is
+sent again until it is answered: the receiving side skips what it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+from .. import clock
+from ..errors import DatabaseUnavailable, JournalGap, LeaseLost, Unavailable
+from .records import Ack, Record, RunAppend
+from .run_journal import RunJournal
+from .transport import Transport
+
+__all__ = ["Journal", "JournalLimits", "RunJournal"]
+
+_log = logging.getLogger("heliostat.journal")
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLimits:
+    """How much is kept, gathered and waited for."""
+
+    buffer_events: int = 50_000  # appends block above this, counting what is being committed
+    buffer_bytes: int = 128 * 1024 * 1024
+    commit_events: int = 4_096  # most that one transaction takes
+    commit_bytes: int = 16 * 1024 * 1024
+    linger_s: float = 0.005  # how long a lone event waits for company when nobody waits for it
+    backoff_first_s: float = 0.05
+    backoff_most_s: float = 2.0
+    warn_every_s: float = 5.0
+    patience_s: float | None = None  # how long to try while the database is away; None: for ever
+    incurable_patience_s: float = 30.0  # the same for what waiting alone does not mend: a full disk
+
+
+class Journal:
+    """Made and used on one event loop; `RunJournal.append` may come from any thread."""
+
+    def __init__(self, transport: Transport, lease_s: float, limits: JournalLimits | None = None) -> None:
+        self._transport = transport
+        self._lease_s = lease_s
+        self._limits = limits or JournalLimits()
+        self._loop = asyncio.get_running_loop()
+        self._thread_id = threading.get_ident()
+        self._room = threading.Condition()  # its lock guards everything below
+        self._runs: dict[UUID, RunJournal] = {}
+        self._events = 0  # in the buffer, those under way included
+        self._bytes = 0
+        self._hurry = False  # somebody waits for what is in the buffer
+        self._woken = False
+        self._closing = False
+        self._failure: BaseException | None = None
+        # Only the loop's thread touches these.
+        self._wake = asyncio.Event()
+        self._committer = self._loop.create_task(self._commit_for_ever(), name="journal commits")
+        self._renewer = self._loop.create_task(self._renew_for_ever(), name="lease renewal")
+        self._renewed: dict[UUID, float] = {}  # monotonic moment of the last proof that the lease is ours
+
+    def open(
+        self,
+        run_id: UUID,
+        epoch: int,
+        owner: UUID,
+        last_seq: int,
+        on_fenced: Callable[[UUID], None] | None = None,
+    ) -> RunJournal:
+        """Begin to write for a run whose lease was taken. Callable from any thread.
+
+        `on_fenced` is called, on the journal's thread, when another owner turns out to hold the run.
+        """
+        run = RunJournal(self, run_id, epoch, owner, last_seq, on_fenced)
+        with self._room:
+            self._runs[run_id] = run
+        return run
+
+    async def close(self, timeout_s: float | None = None) -> None:
+        """Make everything durable and stop; gives up after `timeout_s`. What is left then is lost, and its barriers
+        say so.
+        """
+        with self._room:
+            self._closing = True
+            self._rouse(hurry=True)
+        done, _ = await asyncio.wait({self._committer}, timeout=timeout_s)
+        for task in (self._committer, self._renewer):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        if not done:
+            self._give_up(DatabaseUnavailable("the journal was closed before everything in it was recorded"))
+
+    @property
+    def buffered_events(self) -> int:
+        """Events that are not durable yet."""
+        return self._events
+
+    # Called by RunJournal, from any thread.
+
+    def accept(self, run: RunJournal, record: Record, events: int, weight: int) -> None:
+        """Put a record into the buffer; waits for room."""
+        with self._room:
+            run.refuse_if_over()
+            if self._is_full() and threading.get_ident() != self._thread_id:
+                self._rouse(hurry=True)
+                self._room.wait_for(lambda: not self._is_full() or run.failure is not None)
+                run.refuse_if_over()
+            if self._failure is not None:
+                raise self._failure
+            run.take_in(record, events, weight)
+            self._events += events
+            self._bytes += weight
+            if not self._woken or self._events >= self._limits.commit_events:
+                self._rouse(hurry=self._events >= self._limits.commit_events)
+
+    def barrier(self, run: RunJournal) -> Future[None]:
+        """See RunJournal.barrier."""
+        with self._room:
+            done = run.add_barrier()
+            if not done.done():
+                self._rouse(hurry=True)
+        return done
+
+    def retire(self, run: RunJournal) -> Future[None]:
+        """See RunJournal.close."""
+        with self._room:
+            done = run.add_barrier()
+            run.mark_closed()
+            if done.done():
+                self._forget(run)
+            else:
+                self._rouse(hurry=True)
+        return done
+
+    def _is_full(self) -> bool:
+        return self._events >= self._limits.buffer_events or self._bytes >= self._limits.buffer_bytes
+
+    def _rouse(self, hurry: bool) -> None:
+        """Wake the committer, at most once for each of its rounds and once more when there is hurry."""
+        if self._woken and (self._hurry or not hurry):
+            return
+        self._woken = True
+        self._hurry = self._hurry or hurry
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to be woken
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _forget(self, run: RunJournal) -> None:
+        if self._runs.get(run.run_id) is run:
+            del self._runs[run.run_id]
+
+    # Commits: on the loop's thread.
+
+    async def _commit_for_ever(self) -> None:
+        while True:
+            await self._gather()
+            taken = self._take_out()
+            if not taken and self._closing:
+                return
+            if taken:
+                await self._commit([append for append, _, _ in taken])
+                self._free(sum(events for _, events, _ in taken), sum(weight for _, _, weight in taken))
+
+    async def _gather(self) -> None:
+        """Wait until there is something to commit, and a moment longer for more unless somebody waits for it."""
+        if not self._events:
+            with self._room:
+                if not self._events and not self._closing:
+                    self._woken = self._hurry = False
+                    self._wake.clear()
+            await self._wake.wait()
+        with self._room:
+            self._wake.clear()
+            self._woken = True
+            hurry, self._hurry = self._hurry, False
+        if not hurry:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._limits.linger_s)
+
+    def _take_out(self) -> list[tuple[RunAppend, int, int]]:
+        """The appends of the next transaction, of as many runs as fit."""
+        taken: list[tuple[RunAppend, int, int]] = []
+        events_left, bytes_left = self._limits.commit_events, self._limits.commit_bytes
+        with self._room:
+            for run in list(self._runs.values()):
+                if events_left <= 0 or bytes_left <= 0:
+                    # Runs that were served go to the end of the queue: the others come first next time.
+                    for append, _, _ in taken:
+                        self._runs[append.run_id] = self._runs.pop(append.run_id)
+                    break
+                append = run.take_out(events_left, bytes_left)
+                if append is not None:
+                    taken.append(append)
+                    events_left -= append[1]
+                    bytes_left -= append[2]
+        return taken
+
+    async def _commit(self, appends: list[RunAppend]) -> None:
+        try:
+            acks = await self._send_until_answered(appends)
+        except DatabaseUnavailable as error:
+            self._give_up(error)
+        except Exception as error:
+            if len(appends) > 1:  # one run's bad append must not take the others down
+                for append in appends:
+                    await self._commit([append])
+                return
+            _log.error("run %s: its events cannot be recorded", appends[0].run_id, exc_info=error)
+            self._fail_run(appends[0].run_id, error)
+        else:
+            self._settle(appends, acks)
+
+    async def _send_until_answered(self, appends: list[RunAppend]) -> list[Ack]:
+        began = clock.monotonic_s()
+        warned = began
+        backoff_s = self._limits.backoff_first_s
+        while True:
+            try:
+                acks = await self._transport.commit(appends)
+            except (Unavailable, OSError) as error:
+                now = clock.monotonic_s()
+                if self._is_out_of_patience(error, now - began):
+                    raise _last_word(error, now - began) from error
+                if now - warned >= self._limits.warn_every_s:
+                    warned = now
+                    _log.warning("still trying to record events after %.0f s: %s", now - began, error)
+                await asyncio.sleep(backoff_s)
+                backoff_s = min(backoff_s * 2, self._limits.backoff_most_s)
+            else:
+                if warned != began:
+                    _log.warning("the database answers again")
+                return acks
+
+    def _is_out_of_patience(self, error: Exception, tried_s: float) -> bool:
+        heals = not isinstance(error, DatabaseUnavailable) or error.heals
+        patience_s = self._limits.patience_s
+        if not heals:
+            incurable_s = self._limits.incurable_patience_s
+            patience_s = incurable_s if patience_s is None else min(patience_s, incurable_s)
+        return patience_s is not None and tried_s >= patience_s
+
+    def _settle(self, appends: list[RunAppend], acks: list[Ack]) -> None:
+        now = clock.monotonic_s()
+        reached: list[Future[None]] = []
+        for append, ack in zip(appends, acks, strict=True):
+            if ack.fenced:
+                self._fence(append.run_id)
+                continue
+            if ack.seq < append.last_seq:
+                self._fail_run(
+                    append.run_id, JournalGap(f"run {append.run_id} is recorded up to {ack.seq} only")
+                )
+                continue
+            with self._room:
+                run = self._runs.get(append.run_id)
+                if run is None:
+                    continue
+                self._renewed[run.run_id] = now
+                reached += run.durable_up_to(ack.seq)
+                if run.is_closed and run.is_drained:
+                    self._forget(run)
+        for done in reached:
+            _resolve(done, None)
+
+    def _free(self, events: int, weight: int) -> None:
+        with self._room:
+            self._events -= events
+            self._bytes -= weight
+            self._room.notify_all()
+
+    # Ends of a run's journal before its time.
+
+    def _fence(self, run_id: UUID) -> None:
+        run = self._fail_run(
+            run_id,
+            LeaseLost(
+                f"another process executes run {run_id} now; nothing that this one does is recorded any more",
+                hint="this happens when a process was believed dead; the run goes on there",
+            ),
+        )
+        if run is not None:
+            run.tell_fenced()
+
+    def _fail_run(self, run_id: UUID, failure: BaseException) -> RunJournal | None:
+        with self._room:
+            run = self._runs.pop(run_id, None)
+            if run is None:
+                return None
+            barriers, events, weight = run.fail(failure)
+            self._events -= events
+            self._bytes -= weight
+            self._room.notify_all()
+        for done in barriers:
+            _resolve(done, failure)
+        return run
+
+    def _give_up(self, failure: BaseException) -> None:
+        with self._room:
+            self._failure = failure
+            runs = list(self._runs)
+        _log.error("the journal gives up: %s", failure)
+        for run_id in runs:
+            self._fail_run(run_id, failure)
+
+    # Leases: on the loop's thread.
+
+    async def _renew_for_ever(self) -> None:
+        pause_s = self._lease_s / 3
+        while True:
+            await asyncio.sleep(pause_s)
+            try:
+                await self._renew_quiet_runs(pause_s)
+            except (Unavailable, OSError) as error:
+                _log.debug("leases were not renewed this time: %s", error)
+            except Exception:
+                _log.exception("leases were not renewed")
+
+    async def _renew_quiet_runs(self, pause_s: float) -> None:
+        """Renew the leases that no commit has renewed in the meantime."""
+        now = clock.monotonic_s()
+        with self._room:
+            self._renewed = {run_id: at for run_id, at in self._renewed.items() if run_id in self._runs}
+            quiet = [
+                run
+                for run in self._runs.values()
+                if run.holds_lease and now - self._renewed.get(run.run_id, -pause_s) >= pause_s / 2
+            ]
+        if not quiet:
+            return
+        fenced = await self._transport.renew([(run.run_id, run.epoch, run.owner) for run in quiet])
+        for run in quiet:
+            if run.run_id not in fenced:
+                self._renewed[run.run_id] = clock.monotonic_s()
+            elif run.holds_lease:  # it may have given its lease back while the question was under way
+                self._fence(run.run_id)
+
+
+def _last_word(error: Exception, tried_s: float) -> DatabaseUnavailable:
+    hint = getattr(error, "hint", None)
+    return DatabaseUnavailable(f"events could not be recorded for {tried_s:.0f} s: {error}", hint=hint)
+
+
+def _resolve(done: Future[None], failure: BaseException | None) -> None:
+    if not done.set_running_or_notify_cancel():
+        return
+    if failure is None:
+        done.set_result(None)
+    else:
+        done.set_exception(failure)

@@ -1,0 +1,151 @@
+"""A process's way to the database: one thread with an event loop, the open database and the journal on it."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from ..loop_thread import LoopThread
+from .journal import Journal, JournalLimits
+from .transport import StoreTransport
+
+if TYPE_CHECKING:
+    from ..store.database import Database
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Verb = Callable[Concatenate["Database", P], Coroutine[Any, Any, T]]
+
+LEASE_S = 15.0
+_CLOSE_WITHIN_S = 30.0
+
+
+class Recording:
+    """The database and the journal for synchronous code. Belongs to the process that opened it, not to its forks."""
+
+    def __init__(self, url: str, thread: LoopThread, db: Database, journal: Journal, lease_s: float) -> None:
+        self.database_url = url
+        self.lease_s = lease_s
+        self.db = db
+        self._journal = journal
+        self._thread = thread
+        self._pid = os.getpid()
+        self._closed = False
+        self._close_lock = threading.Lock()
+
+    @classmethod
+    def open(
+        cls, database_url: str, lease_s: float = LEASE_S, limits: JournalLimits | None = None
+    ) -> Recording:
+        """Open the database, creating and migrating it on first use, and start its journal.
+
+        Raises BadSetting, DatabaseUnavailable, SchemaTooNew.
+        """
+        from ..store.database import Database
+
+        async def start() -> tuple[Database, Journal]:
+            db = await Database.open(database_url)
+            return db, Journal(StoreTransport(db, lease_s), lease_s, limits)
+
+        thread = LoopThread("heliostat-recording")
+        try:
+            db, journal = thread.run(start())
+        except BaseException:
+            thread.close()
+            raise
+        recording = cls(database_url, thread, db, journal, lease_s)
+        atexit.register(recording.close)
+        return recording
+
+    @property
+    def journal(self) -> Journal:
+        """The journal; `journal.open(...)` and what it gives may be used from any thread."""
+        self._refuse_if_unusable()
+        return self._journal
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether this process may use it: not after `close`, not in a fork."""
+        return not self._closed and self._pid == os.getpid()
+
+    def call(self, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a store verb and wait for its value: `recording.call(flow_runs.read, run_id)`."""
+        self._refuse_if_unusable()
+        return self._thread.run(verb(self.db, *args, **kwargs))
+
+    def call_async(self, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+        """The same for asynchronous code: await it on any other event loop."""
+        self._refuse_if_unusable()
+        return asyncio.wrap_future(self._thread.submit(verb(self.db, *args, **kwargs)))
+
+    def close(self, timeout_s: float | None = _CLOSE_WITHIN_S) -> None:
+        """Make everything durable and let go of the database. Harmless a second time, and in a fork."""
+        if self._pid != os.getpid():  # nothing here is a fork's to close; the lock may be held for ever
+            return
+        with self._close_lock:
+            if self._closed:
+                return
+            self._closed = True
+        atexit.unregister(self.close)
+        try:
+            self._thread.run(self._journal.close(timeout_s))
+            self._thread.run(self.db.close())
+        finally:
+            self._thread.close()
+
+    def _refuse_if_unusable(self) -> None:
+        if self._pid != os.getpid():
+            raise RuntimeError(
+                "a forked process cannot use its parent's database connection; call current_recording()"
+            )
+        if self._closed:
+            raise RuntimeError("the recording is closed")
+
+
+_current: Recording | None = None
+_current_lock = threading.Lock()
+
+
+def current_recording() -> Recording:
+    """The recording of this process, opened on first use at the database that the settings name.
+
+    A fork, and a change of the setting, get one of their own. Raises like `Recording.open`.
+    """
+    global _current
+    from ..settings import current_settings
+
+    settings = current_settings()
+    url = settings.database_url
+    with _current_lock:
+        known = _current
+        if known is not None and known.is_usable and known.database_url == url:
+            return known
+        if known is not None:
+            known.close()
+        _current = None
+        limits = JournalLimits(
+            buffer_events=settings.journal_buffer_events, linger_s=settings.journal_flush_ms / 1000
+        )
+        _current = Recording.open(url, settings.lease_s, limits)
+        return _current
+
+
+def close_current_recording() -> None:
+    """Close what `current_recording` opened, if it did."""
+    global _current
+    with _current_lock:
+        if _current is not None:
+            _current.close()
+        _current = None
+
+
+def _forget_after_fork() -> None:
+    global _current_lock
+    _current_lock = threading.Lock()  # the parent's may have been held at that moment
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

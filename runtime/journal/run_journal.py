@@ -1,0 +1,167 @@
+"""One run's end of the journal: what the engine appends to, from any thread."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from ..errors import LeaseLost
+from .records import FlowRunTransition, LogBatch, Record, RunAppend, TaskRunBatch
+
+if TYPE_CHECKING:
+    from .journal import Journal
+
+_EVENT_BYTES = 300  # what an event weighs in memory besides its result and text
+
+
+class RunJournal:
+    """Numbers a run's events and keeps them until they are durable. Made by `Journal.open`."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        run_id: UUID,
+        epoch: int,
+        owner: UUID,
+        last_seq: int,
+        on_fenced: Callable[[UUID], None] | None,
+    ) -> None:
+        self.run_id = run_id
+        self.epoch = epoch
+        self.owner = owner
+        self._journal = journal
+        self._on_fenced = on_fenced
+        # Everything below is guarded by the journal's lock.
+        self._waiting: deque[tuple[Record, int]] = deque()  # with their weights in bytes
+        self._sent_seq = last_seq  # given to the transport, answered or not
+        self._seq = last_seq  # appended
+        self._durable_seq = last_seq
+        self._barriers: deque[tuple[int, Future[None]]] = deque()
+        self._failure: BaseException | None = None
+        self._released = False
+        self._closed = False
+
+    def append(self, record: Record) -> None:
+        """Take a record into the run's journal; it becomes durable soon, in order. Callable from any thread.
+
+        Blocks while the journal's buffer is full, but never on the journal's own thread. Raises LeaseLost once
+        another owner holds the run, DatabaseUnavailable when the journal has given up on the database.
+        """
+        events = len(record)
+        if events:
+            self._journal.accept(self, record, events, weight_bytes(record, events))
+
+    def barrier(self) -> Future[None]:
+        """A future that is done when everything appended before is durable, or fails with what prevents that."""
+        return self._journal.barrier(self)
+
+    def close(self) -> Future[None]:
+        """Say that nothing more comes; the lease is renewed no more. Gives the last barrier."""
+        return self._journal.retire(self)
+
+    @property
+    def durable_seq(self) -> int:
+        """Events up to this number are in the database."""
+        return self._durable_seq
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended this journal before its time: LeaseLost, DatabaseUnavailable, or None."""
+        return self._failure
+
+    # What follows is called by the journal alone, under its lock.
+
+    def refuse_if_over(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._released or self._closed:
+            raise LeaseLost(
+                f"the journal of run {self.run_id} is closed",
+                hint="append everything before the state that gives the lease back",
+            )
+
+    def take_in(self, record: Record, events: int, weight: int) -> None:
+        self._waiting.append((record, weight))
+        self._seq += events
+        if isinstance(record, FlowRunTransition) and record.release:
+            self._released = True
+
+    def take_out(self, max_events: int, max_bytes: int) -> tuple[RunAppend, int, int] | None:
+        """The next append with its events and bytes: at least one record when any waits."""
+        records: list[Record] = []
+        events = weight = 0
+        while self._waiting and (not records or (events < max_events and weight < max_bytes)):
+            record, record_weight = self._waiting.popleft()
+            records.append(record)
+            events += len(record)
+            weight += record_weight
+        if not records:
+            return None
+        append = RunAppend(self.run_id, self.epoch, self.owner, self._sent_seq + 1, records)
+        self._sent_seq += events
+        return append, events, weight
+
+    def add_barrier(self) -> Future[None]:
+        done: Future[None] = Future()
+        if self._failure is not None:
+            done.set_exception(self._failure)
+        elif self._durable_seq >= self._seq:
+            done.set_result(None)
+        else:
+            self._barriers.append((self._seq, done))
+        return done
+
+    def durable_up_to(self, seq: int) -> list[Future[None]]:
+        """Note progress; gives the barriers that it reaches."""
+        self._durable_seq = max(self._durable_seq, seq)
+        reached: list[Future[None]] = []
+        while self._barriers and self._barriers[0][0] <= self._durable_seq:
+            reached.append(self._barriers.popleft()[1])
+        return reached
+
+    def fail(self, failure: BaseException) -> tuple[list[Future[None]], int, int]:
+        """End the journal; gives the barriers to fail and the events and bytes that are dropped."""
+        self._failure = failure
+        events = sum(len(record) for record, _ in self._waiting)
+        weight = sum(record_weight for _, record_weight in self._waiting)
+        self._waiting.clear()
+        barriers = [done for _, done in self._barriers]
+        self._barriers.clear()
+        return barriers, events, weight
+
+    def tell_fenced(self) -> None:
+        if self._on_fenced is not None:
+            self._on_fenced(self.run_id)
+
+    @property
+    def is_drained(self) -> bool:
+        return self._durable_seq >= self._seq or self._failure is not None
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
+    @property
+    def holds_lease(self) -> bool:
+        """Whether the lease is to be kept alive."""
+        return not (self._released or self._closed or self._failure is not None)
+
+    def mark_closed(self) -> None:
+        self._closed = True
+
+
+def weight_bytes(record: Record, events: int) -> int:
+    """About how much memory a record takes."""
+    weight = events * _EVENT_BYTES
+    if isinstance(record, TaskRunBatch):
+        for column in (record.results, record.errors, record.task_inputs, record.timelines):
+            if column is not None:
+                weight += sum(map(len, filter(None, column)))
+    elif isinstance(record, LogBatch):
+        weight += sum(len(line.message) + _EVENT_BYTES for line in record.lines)
+    elif isinstance(record, FlowRunTransition) and record.result is not None:
+        weight += len(record.result)
+    return weight

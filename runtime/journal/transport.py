@@ -1,0 +1,48 @@
+"""How appends reach the database: straight away in this process, later also through an actor or over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from .records import Ack, RunAppend
+
+if TYPE_CHECKING:
+    from ..store.database import Database
+
+HeldLease = tuple[UUID, int, UUID]  # run id, epoch, owner id
+
+
+class Transport(Protocol):
+    """Where a journal sends. Both verbs may be sent again after any error: they are idempotent.
+
+    They raise Unavailable or OSError when the other side did not answer; whether it applied what it was sent is then
+    unknown.
+    """
+
+    async def commit(self, appends: list[RunAppend]) -> list[Ack]:
+        """Make the appends durable together; one Ack for each, in their order."""
+        ...
+
+    async def renew(self, leases: Sequence[HeldLease]) -> set[UUID]:
+        """Prolong leases; gives the runs that somebody else holds by now."""
+        ...
+
+
+class StoreTransport:
+    """The transport of a process that holds the database itself."""
+
+    def __init__(self, db: Database, lease_s: float) -> None:
+        self._db = db
+        self._lease_s = lease_s
+
+    async def commit(self, appends: list[RunAppend]) -> list[Ack]:
+        from ..store.appends import commit
+
+        return await commit(self._db, appends, self._lease_s)
+
+    async def renew(self, leases: Sequence[HeldLease]) -> set[UUID]:
+        from ..store.leases import renew
+
+        return await renew(self._db, leases, self._lease_s)
