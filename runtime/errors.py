@@ -50,6 +50,8 @@ class UserError(HeliostatError):
 class ParameterMismatch(UserError):
     """Arguments do not fit the signature or its annotations; raised before anything starts."""
 
+    parameters: tuple[str, ...] = ()  # the names at fault
+
 
 class MissingFlow(UserError):
     """An entrypoint names no flow."""
