@@ -1,4 +1,4 @@
-"""Write `docs/settings.md` from the settings themselves: `python docs/settings.py`. A test compares the two."""
+"""Write `docs/settings.md` from the settings: `python docs/settings.py`. A test compares the two."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ HEAD = """\
 # Settings
 
 Strongest first: the environment, the active profile in `$HELIOSTAT_HOME/profiles.toml`, defaults.
-`heliostat config view --show-sources` shows the values in force and where each comes from; `heliostat config set
-NAME=VALUE` sets one in the active profile. A bad value is refused with what is accepted and changes nothing.
+`heliostat config view --show-sources` shows the values in force and where each comes from;
+`heliostat config set NAME=VALUE` sets one in the active profile. A bad value is refused with what is
+accepted and changes nothing.
 
 This page is written by `docs/settings.py`.
 

@@ -42,6 +42,10 @@ _PASSWORD = re.compile(r"(://[^:/?#@]*:)[^?#]*(?=@)|((?i:[?&](?:password|token|s
 Parser = Callable[[str], Any]
 
 
+class UnknownSetting(UserWarning):
+    """The environment has a HELIOSTAT_* name that means nothing."""
+
+
 class _Refused(ValueError):
     """A parser's no; its text says what is accepted."""
 
@@ -387,6 +391,7 @@ def _from_environment() -> dict[str, str]:
         if name not in _parsers:
             warnings.warn(
                 f"{variable} is not a setting of Heliostat and has no effect; {near_miss(name, _parsers)}",
+                UnknownSetting,
                 stacklevel=2,
             )
         elif raw.strip():

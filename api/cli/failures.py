@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
 
 import click
 
 from ...runtime import errors
+from ...runtime.settings import UnknownSetting
+from .lazy import ReaderLeft
 
 
 class Exit(IntEnum):
@@ -39,16 +43,16 @@ EXIT_CODES: tuple[tuple[type[BaseException], Exit], ...] = (
 
 
 def guarded(command: Callable[[], Any], args: Sequence[str], program: str) -> int:
-    """Run `command`, report what it raises on stderr, and return the exit code. Never raises."""
+    """Run `command`, report what it raises on stderr, and return the exit code."""
     debug = "--debug" in args[: args.index("--") if "--" in args else None]
     where = " ".join([program, *_words(args)])
     try:
-        outcome = command()
+        with _settings_warnings_in_one_line():
+            outcome = command()
         sys.stdout.flush()
         return outcome if isinstance(outcome, int) else Exit.OK
-    except BrokenPipeError:  # the reader (`| head`) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
+    except (BrokenPipeError, ReaderLeft):
+        return _reader_left()
     except click.exceptions.Exit as done:
         return done.exit_code
     except (click.Abort, KeyboardInterrupt, errors.CancelRun):
@@ -60,11 +64,11 @@ def guarded(command: Callable[[], Any], args: Sequence[str], program: str) -> in
         return error.exit_code
     except errors.HeliostatError as error:
         _trace(debug)
-        report(_first_line(error), where, error.hint)
+        report(_text_of(error), where, error.hint)
         return exit_code_of(error)
     except Exception as error:
         _trace(debug)
-        report(f"{type(error).__name__}: {_first_line(error)}", where, None if debug else "see all: --debug")
+        report(f"{type(error).__name__}: {_text_of(error)}", where, None if debug else "see all: --debug")
         return Exit.FAILED
 
 
@@ -82,6 +86,30 @@ def report(what: str, where: str | None = None, hint: str | None = None) -> None
         click.echo(f"hint: {hint}", err=True)
 
 
+def _reader_left() -> int:
+    """The reader (`| head`) has seen enough: no failure, and nothing more to say at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return Exit.OK
+
+
+@contextmanager
+def _settings_warnings_in_one_line() -> Generator[None, None, None]:
+    """Names in the environment that mean nothing are told without the place in our code; others as ever."""
+    shown_before = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, UnknownSetting):
+            click.echo(str(message), err=True)
+        else:
+            shown_before(message, category, *place, **more)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown_before
+
+
 def _styled(text: str, **style: Any) -> str:
     """Colour for terminals; click itself takes it away where stderr is none."""
     return text if os.environ.get("NO_COLOR") else click.style(text, **style)
@@ -92,9 +120,10 @@ def _trace(debug: bool) -> None:
         traceback.print_exc()
 
 
-def _first_line(error: BaseException) -> str:
+def _text_of(error: BaseException) -> str:
+    """What the error says up to its first empty line."""
     text = str(error).strip() or type(error).__doc__ or type(error).__name__
-    return " ".join(text.split("\n\n")[0].split())
+    return text.split("\n\n")[0]
 
 
 def _words(args: Sequence[str]) -> list[str]:

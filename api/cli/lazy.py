@@ -23,6 +23,10 @@ class Lazy:
         return getattr(importlib.import_module(module, __package__), attribute)
 
 
+class ReaderLeft(Exception):
+    """Whoever read our stdout (`| head`) has seen enough."""
+
+
 class Verb(click.Command):
     """A command with examples in its help; every one takes --debug."""
 
@@ -30,6 +34,12 @@ class Verb(click.Command):
         super().__init__(*args, **options)
         self.examples = examples
         self.params.append(debug_option())
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as gone:  # click would make it exit code 1
+            raise ReaderLeft from gone
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:

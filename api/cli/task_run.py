@@ -35,7 +35,7 @@ _COLUMNS = (
     Column("Started", lambda row: local(row["start_time"])),
     Column("Ran for", lambda row: duration(row["estimated_run_time"])),
     Column("Runs", "run_count"),
-    Column("Message", lambda row: (row["state"] or {}).get("message")),
+    Column("Message", lambda row: row["state"]["message"]),
 )
 
 
