@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any, TypeVar
 
 import orjson
@@ -87,35 +87,25 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that only reads."""
-        async with self.failures_told(), self.engine.connect() as connection:
+        async with self._connected() as connection:
             yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that writes: committed at the end, rolled back when an error leaves it."""
-        async with self.failures_told():
-            if not self.is_sqlite:
-                async with self.engine.begin() as connection:
-                    yield connection
-                return
-            async with self._write_turn, self.engine.connect() as connection:
-                await connection.execution_options(heliostat_writes=True)
-                async with connection.begin():
-                    yield connection
+        async with self._write_turn if self.is_sqlite else nullcontext(), self._connected() as connection:
+            await connection.execution_options(heliostat_writes=True)
+            async with connection.begin():
+                yield connection
 
     @asynccontextmanager
     async def asyncpg_write(self) -> AsyncIterator[Any]:
         """A write transaction on the bare asyncpg connection, for the hot path."""
-        async with self.failures_told(), self.engine.connect() as connection:
+        async with self._connected() as connection:
             raw = await connection.get_raw_connection()
             driver: Any = raw.driver_connection
-            try:
-                async with driver.transaction():
-                    yield driver
-            except BaseException:
-                if driver.is_closed():
-                    await connection.invalidate()
-                raise
+            async with driver.transaction():
+                yield driver
 
     async def sqlite_write(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Run `act` in one write transaction on a thread of its own: one hop, however many statements."""
@@ -123,6 +113,17 @@ class Database:
             if self._sqlite_writer is None:
                 self._sqlite_writer = SqliteWriter(self._target.path)
             return await self._sqlite_writer.write(act)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        """A connection from the pool; one that broke does not go back there."""
+        async with self.failures_told(), self.engine.connect() as connection:
+            try:
+                yield connection
+            except Exception as error:
+                if not connection.closed and translate(error, self._target.url) is not None:
+                    await connection.invalidate()
+                raise
 
     def now(self) -> ColumnElement[Any]:
         """The database's time, as an SQL expression: its own clock on Postgres, this host's on SQLite."""
@@ -155,6 +156,7 @@ def engine_for(target: Target) -> AsyncEngine:
         pool_size=target.pool_size,
         max_overflow=2,
         pool_timeout=30,
+        pool_pre_ping=True,  # a server that was restarted costs no verb
         connect_args=target.connect_args,
         json_serializer=_json_text,
         json_deserializer=orjson.loads,

@@ -51,8 +51,11 @@ def _lost_connection(error: BaseException, cause: BaseException) -> bool:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     if type(cause).__module__.startswith("asyncpg"):
+        # asyncpg notices an ended connection in several ways; one of them looks like a fault of its own.
         text = str(cause)
-        return "connection" in text and ("closed" in text or "lost" in text or "released" in text)
+        return type(cause).__name__ == "InternalClientError" or (
+            "connection" in text and ("closed" in text or "lost" in text or "released" in text)
+        )
     return False
 
 

@@ -26,7 +26,7 @@ def plain_json(document: str) -> str:
 def json_text(value: Any) -> str:
     """A JSON document as text; what JSON has no form for is shown as its `str`."""
     try:
-        return plain_json(orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode())
+        return plain_json(orjson.dumps(value, default=_shown, option=orjson.OPT_NON_STR_KEYS).decode())
     except (TypeError, ValueError, RecursionError):
         return orjson.dumps(_scrubbed(value)).decode()
 
@@ -34,6 +34,10 @@ def json_text(value: Any) -> str:
 def json_value(value: Any) -> Any:
     """A value as JSON can hold it: what JSON has no form for is shown as its `str`."""
     return orjson.loads(json_text(value))
+
+
+def _shown(value: Any) -> Any:
+    return list(cast("Iterable[Any]", value)) if isinstance(value, set | frozenset) else str(value)
 
 
 def _scrubbed(value: Any, depth: int = 0) -> Any:
