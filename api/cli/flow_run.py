@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -25,6 +25,7 @@ from .records import head_tail_options, limit_option, offset_option, state_optio
 from .times import ago, duration, local
 
 if TYPE_CHECKING:
+    from ...runtime.states import State
     from ...runtime.store.database import Database
     from ...runtime.store.rows import FlowRunRow
 
@@ -156,7 +157,7 @@ def resume(run: str) -> int:
 
     note(f"Resuming flow run {row.name!r} ({row.id}) of {row.flow_name!r}.")
     state = resume_flow_run(row.id)
-    return report_end(row.name, row.id, state)
+    return report_end(row.flow_name, state)
 
 
 @verb(
@@ -195,11 +196,15 @@ def delete(runs: tuple[str, ...], dry_run: bool, yes: bool) -> None:
     note(f"Deleted {with_database(delete_all)} flow run(s).")
 
 
-def report_end(name: str, run_id: Any, state: Any) -> int:
-    """Say on stderr how a run ended; gives the exit code."""
+def report_end(flow_name: str, state: State) -> int:
+    """Say on stderr how a run ended and how to see more of it; gives the exit code."""
+    run_id = state.details.get("flow_run_id")
     message = f": {state.message}" if state.message else ""
-    note(f"Flow run {name!r} ({run_id}) ended as {state.name}{message}")
-    return Exit.OK if state.is_completed() else Exit.FAILED
+    note(f"Flow run {run_id or ''} of {flow_name!r} ended as {state.name}{message}")
+    if state.is_completed():
+        return Exit.OK
+    note(f"hint: heliostat flow-run inspect {run_id or '@last'}")
+    return Exit.FAILED
 
 
 async def _find(db: Database, run: str) -> FlowRunRow:
