@@ -1,4 +1,4 @@
-"""The journal of a process: takes the events of many runs, makes them durable in order, many in one transaction.
+"""The journal of a process: takes the events of many runs and makes them durable, in order, many at a time.
 
     append (any thread) -> buffer -> group commit (one at a time) -> transport -> acks -> barriers
 
@@ -85,8 +85,8 @@ class Journal:
         return run
 
     async def close(self, timeout_s: float | None = None) -> None:
-        """Make everything durable and stop; gives up after `timeout_s`. What is left then is lost, and its barriers
-        say so.
+        """Make everything durable and stop; gives up after `timeout_s`. What is left then is lost, and its
+        barriers say so.
         """
         with self._room:
             self._closing = True

@@ -17,8 +17,8 @@ HeldLease = tuple[UUID, int, UUID]  # run id, epoch, owner id
 class Transport(Protocol):
     """Where a journal sends. Both verbs may be sent again after any error: they are idempotent.
 
-    They raise Unavailable or OSError when the other side did not answer; whether it applied what it was sent is then
-    unknown.
+    They raise Unavailable or OSError when the other side did not answer; whether it applied what it was sent
+    is then unknown.
     """
 
     async def commit(self, appends: list[RunAppend]) -> list[Ack]:

@@ -1,4 +1,4 @@
-"""A commit on Postgres, with the bare driver: one INSERT ... SELECT FROM unnest(...) for each block of task runs."""
+"""A commit on Postgres, with the bare driver: one INSERT ... SELECT FROM unnest(...) a block of task runs."""
 
 from __future__ import annotations
 

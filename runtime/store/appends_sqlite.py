@@ -1,7 +1,7 @@
 """A commit on SQLite, with the bare driver, on the writer's thread.
 
-Rows go in by statements of many rows each: the driver gives the interpreter lock away at every step of a statement,
-and with one step a row a busy flow would make each row wait for its turn.
+Rows go in by statements of many rows each: the driver gives the interpreter lock away at every step of a
+statement, and with one step a row a busy flow would make each row wait for its turn.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ _IN_ONE_QUERY = 500
 
 
 async def get(db: Database, key: str, now: float | None = None) -> CacheHit | None:
-    """What is kept under `key` and has not expired at `now` (epoch seconds; the database's clock unless given)."""
+    """What is kept under `key` and not expired at `now` (epoch seconds; the database's clock unless given)."""
     return (await get_many(db, [key], now)).get(key)
 
 
@@ -27,7 +27,7 @@ async def get_many(db: Database, keys: Iterable[str], now: float | None = None) 
         for start in range(0, len(wanted), _IN_ONE_QUERY):
             some = wanted[start : start + _IN_ONE_QUERY]
             rows = await connection.execute(select(cache).where(cache.c.key.in_(some), _alive(db, now)))
-            hits.update((row.key, CacheHit(**row._mapping)) for row in rows)
+            hits.update((row["key"], CacheHit(**row)) for row in rows.mappings())
     return hits
 
 

@@ -1,4 +1,4 @@
-"""What a commit has to write, worked out from the appends and the leases before any row is touched. No SQL here."""
+"""What a commit has to write, worked out from appends and leases before any row is touched. No SQL here."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ def plan_commit(appends: list[RunAppend], holds: Mapping[UUID, Hold]) -> CommitP
         last_seq = plan.last_seqs.get(append.run_id, hold.last_seq)
         if append.first_seq > last_seq + 1:
             raise JournalGap(
-                f"run {append.run_id}: the database has events up to {last_seq}, the append starts at {append.first_seq}"
+                f"run {append.run_id}: the database has events up to {last_seq}, "
+                f"the append starts at {append.first_seq}"
             )
         last_seq = _take_records(plan, append, last_seq)
         plan.last_seqs[append.run_id] = last_seq

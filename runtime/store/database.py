@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -27,8 +27,8 @@ T = TypeVar("T")
 class Database:
     """An opened and migrated database; belongs to the event loop on which it was opened.
 
-    Verbs take it as their first argument. `read()` and `write()` give one transaction each; driver errors leave
-    them as errors of Heliostat's own.
+    Verbs take it as their first argument. `read()` and `write()` give one transaction each; driver errors
+    leave them as errors of Heliostat's own.
     """
 
     def __init__(self, target: Target, engine: AsyncEngine) -> None:
@@ -74,7 +74,7 @@ class Database:
         await self.engine.dispose()
 
     @asynccontextmanager
-    async def failures_told(self) -> AsyncIterator[None]:
+    async def failures_told(self) -> AsyncGenerator[None]:
         """Turn what drivers raise inside into DatabaseUnavailable where that is what it means."""
         try:
             yield
@@ -85,13 +85,13 @@ class Database:
             raise told from error
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self) -> AsyncGenerator[AsyncConnection]:
         """A transaction that only reads."""
         async with self._connected() as connection:
             yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self) -> AsyncGenerator[AsyncConnection]:
         """A transaction that writes: committed at the end, rolled back when an error leaves it."""
         async with self._write_turn if self.is_sqlite else nullcontext(), self._connected() as connection:
             await connection.execution_options(heliostat_writes=True)
@@ -99,7 +99,7 @@ class Database:
                 yield connection
 
     @asynccontextmanager
-    async def asyncpg_write(self) -> AsyncIterator[Any]:
+    async def asyncpg_write(self) -> AsyncGenerator[Any]:
         """A write transaction on the bare asyncpg connection, for the hot path."""
         async with self._connected() as connection:
             raw = await connection.get_raw_connection()
@@ -115,7 +115,7 @@ class Database:
             return await self._sqlite_writer.write(act)
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+    async def _connected(self) -> AsyncGenerator[AsyncConnection]:
         """A connection from the pool; one that broke does not go back there."""
         async with self.failures_told(), self.engine.connect() as connection:
             try:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import DatabaseUnavailable
 
 _FULL_SQLSTATES = {"53100"}
 _READ_ONLY_SQLSTATES = {"25006"}
-# Connection exceptions, too many connections, shutting down, starting up, wrong credentials, no such database.
+# Too many connections, shutting down, starting up, wrong credentials, no such database.
 _AWAY_SQLSTATES = {"53300", "57P01", "57P02", "57P03", "28000", "28P01", "3D000"}
 # Deadlock and serialization failures: nothing was applied, the same again will do.
 _AGAIN_SQLSTATES = {"40001", "40P01", "55P03", "57014"}
@@ -23,7 +24,7 @@ def plain_url(url: URL | str) -> str:
 
 
 def translate(error: BaseException, url: URL | str) -> DatabaseUnavailable | None:
-    """What to raise instead of a driver's error, or None where it is not about the database being unavailable."""
+    """What to raise instead of a driver's error; None where the database is not unavailable."""
     cause = _driver_error(error)
     shown = plain_url(url)
     if isinstance(cause, sqlite3.Error):

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Row, Select, Text, cast, func, insert, select
+from sqlalchemy import ColumnElement, Select, Text, cast, func, insert, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,10 +31,10 @@ _LIGHT = [column for column in flow_run.c if column.name not in _HEAVY]
 async def begin(db: Database, new: NewFlowRun, owner: Owner, lease_s: float) -> Begun:
     """Record a flow run with its first states and give `owner` its lease, all in one transaction.
 
-    A run that is there already (a replayed sub-flow, or another run with the same idempotency key) is given as
-    it is, with `existing` set: with a new lease, or with none where it is final or has another id. Raises
-    LeaseHeld when a top-level run of that id has a living owner; a sub-flow's lease is taken from whoever holds
-    it, because the caller holds its parent.
+    A run that is there already (a replayed sub-flow, or another run with the same idempotency key) is given
+    as it is, with `existing` set: with a new lease, or with none where it is final or has another id. Raises
+    LeaseHeld when a top-level run of that id has a living owner; a sub-flow's lease is taken from whoever
+    holds it, because the caller holds its parent.
     """
     try:
         return await _begin(db, new, owner, lease_s)
@@ -67,11 +67,11 @@ async def list(
         statement = statement.where(condition)
     async with db.read() as connection:
         rows = await connection.execute(statement.limit(limit).offset(offset))
-        return [_flow_run(row) for row in rows]
+        return [FlowRunRow(**row) for row in rows.mappings()]
 
 
 async def find(db: Database, reference: str) -> FlowRunRow:
-    """The flow run that a person means: its id, `@last`, its name, or the first or last 8 characters of its id.
+    """The flow run that a person means: its id, `@last`, its name, or the first or last 8 digits of its id.
 
     Raises NotFound, also when several runs fit.
     """
@@ -100,7 +100,7 @@ async def history(db: Database, run_id: UUID) -> builtins.list[FlowRunStateRow]:
         .order_by(flow_run_state.c.timestamp)
     )
     async with db.read() as connection:
-        return [FlowRunStateRow(**row._mapping) for row in await connection.execute(statement)]
+        return [FlowRunStateRow(**row) for row in (await connection.execute(statement)).mappings()]
 
 
 async def decisions(db: Database, run_id: UUID, limit: int = 1000) -> builtins.list[RuleDecisionRow]:
@@ -112,7 +112,7 @@ async def decisions(db: Database, run_id: UUID, limit: int = 1000) -> builtins.l
         .limit(limit)
     )
     async with db.read() as connection:
-        return [RuleDecisionRow(**row._mapping) for row in await connection.execute(statement)]
+        return [RuleDecisionRow(**row) for row in (await connection.execute(statement)).mappings()]
 
 
 async def delete(db: Database, run_id: UUID) -> int:
@@ -153,11 +153,11 @@ async def _begin(db: Database, new: NewFlowRun, owner: Owner, lease_s: float) ->
 
 
 async def _known(connection: AsyncConnection, new: NewFlowRun) -> FlowRunRow | None:
-    row = (await connection.execute(_selected().where(flow_run.c.id == new.id))).first()
+    row = (await connection.execute(_selected().where(flow_run.c.id == new.id))).mappings().first()
     if row is None and new.idempotency_key is not None:
         same = (flow.c.name == new.flow_name) & (flow_run.c.idempotency_key == new.idempotency_key)
-        row = (await connection.execute(_selected().where(same))).first()
-    return None if row is None else _flow_run(row)
+        row = (await connection.execute(_selected().where(same))).mappings().first()
+    return None if row is None else FlowRunRow(**row)
 
 
 async def _begin_again(
@@ -236,17 +236,13 @@ def _selected(heavy: bool = True) -> Select[Any]:
     return select(*columns, flow.c.name.label("flow_name")).join(flow, flow.c.id == flow_run.c.flow_id)
 
 
-def _flow_run(row: Row[Any]) -> FlowRunRow:
-    return FlowRunRow(**row._mapping)
-
-
 async def _one(connection: AsyncConnection, run_id: UUID) -> FlowRunRow:
-    row = (await connection.execute(_selected().where(flow_run.c.id == run_id))).first()
+    row = (await connection.execute(_selected().where(flow_run.c.id == run_id))).mappings().first()
     if row is None:
         raise NotFound(
             f"there is no flow run {run_id}", hint="heliostat flow-run ls shows the runs there are"
         )
-    return _flow_run(row)
+    return FlowRunRow(**row)
 
 
 async def _last(connection: AsyncConnection) -> FlowRunRow:
@@ -256,10 +252,10 @@ async def _last(connection: AsyncConnection) -> FlowRunRow:
         .order_by(flow_run.c.expected_start_time.desc(), flow_run.c.id.desc())
         .limit(1)
     )
-    row = (await connection.execute(newest)).first()
+    row = (await connection.execute(newest)).mappings().first()
     if row is None:
         raise NotFound("no flow has run yet")
-    return _flow_run(row)
+    return FlowRunRow(**row)
 
 
 def _conditions(

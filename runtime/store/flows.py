@@ -28,7 +28,7 @@ async def get_or_create_within(
 ) -> FlowRow:
     """`get_or_create` as a part of a larger transaction."""
     by_name = select(flow).where(flow.c.name == name)
-    found = (await connection.execute(by_name)).first()
+    found = (await connection.execute(by_name)).mappings().first()
     if found is None:
         insert = sqlite.insert if db.is_sqlite else postgresql.insert
         await connection.execute(
@@ -38,21 +38,21 @@ async def get_or_create_within(
             )
             .on_conflict_do_nothing(index_elements=["name"])
         )
-        found = (await connection.execute(by_name)).one()
-    return FlowRow(**found._mapping)
+        found = (await connection.execute(by_name)).mappings().one()
+    return FlowRow(**found)
 
 
 async def read(db: Database, flow_id: UUID) -> FlowRow:
     """The flow with that id. Raises NotFound."""
     async with db.read() as connection:
-        found = (await connection.execute(select(flow).where(flow.c.id == flow_id))).first()
+        found = (await connection.execute(select(flow).where(flow.c.id == flow_id))).mappings().first()
     if found is None:
         raise NotFound(f"there is no flow {flow_id}")
-    return FlowRow(**found._mapping)
+    return FlowRow(**found)
 
 
 async def list(db: Database, limit: int = 200, offset: int = 0) -> builtins.list[FlowRow]:
     """Flows by name."""
     async with db.read() as connection:
         rows = await connection.execute(select(flow).order_by(flow.c.name).limit(limit).offset(offset))
-        return [FlowRow(**row._mapping) for row in rows]
+        return [FlowRow(**row) for row in rows.mappings()]

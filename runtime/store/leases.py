@@ -1,4 +1,4 @@
-"""Who executes a run. A lease is a row of its own; taking it raises its epoch, which fences whoever held it."""
+"""Who executes a run: a lease is a row of its own, and taking it raises its epoch, which fences its holder."""
 
 from __future__ import annotations
 
@@ -80,17 +80,14 @@ async def release(db: Database, run_id: UUID, epoch: int, owner_id: UUID) -> boo
 
 async def read(db: Database, run_id: UUID) -> LeaseRow | None:
     """The lease of a run; None when nobody ever had one."""
+    statement = select(run_lease, (run_lease.c.until <= db.now()).label("lapsed")).where(
+        run_lease.c.run_id == run_id
+    )
     async with db.read() as connection:
-        row = (
-            await connection.execute(
-                select(run_lease, (run_lease.c.until <= db.now()).label("lapsed")).where(
-                    run_lease.c.run_id == run_id
-                )
-            )
-        ).first()
+        row = (await connection.execute(statement)).mappings().first()
     if row is None:
         return None
-    facts = dict(row._mapping)
+    facts = dict(row)
     facts["lapsed"] = bool(facts["lapsed"]) or facts["owner"] is None
     return LeaseRow(**facts)
 
@@ -102,6 +99,7 @@ def _held_by(run_id: UUID, epoch: int, owner_id: UUID) -> ColumnElement[bool]:
 async def _held(connection: AsyncConnection, run_id: UUID) -> LeaseHeld:
     row = (await connection.execute(select(run_lease).where(run_lease.c.run_id == run_id))).one()
     return LeaseHeld(
-        f"flow run {run_id} is being executed by process {row.pid} on {row.host} until {row.until:%H:%M:%S} UTC",
+        f"flow run {run_id} is being executed by process {row.pid} on {row.host} "
+        f"until {row.until:%H:%M:%S} UTC",
         hint="wait for that process to end, or for its lease to lapse",
     )

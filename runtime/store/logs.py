@@ -37,4 +37,4 @@ async def read(
     statement = statement.order_by(log.c.id if order == "asc" else log.c.id.desc())
     async with db.read() as connection:
         rows = await connection.execute(statement.limit(limit).offset(offset))
-        return [LogRow(**row._mapping) for row in rows]
+        return [LogRow(**row) for row in rows.mappings()]

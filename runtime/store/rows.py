@@ -12,7 +12,7 @@ from ..journal.records import FlowRunTransition
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A process that executes runs. `process_started` (epoch seconds) tells a reused pid from the same process."""
+    """A process that executes runs. `process_started` (epoch seconds) tells a reused pid from the same one."""
 
     id: UUID
     host: str
@@ -22,7 +22,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write for a run: every append carries its epoch. `last_seq` is where the journal stands."""
+    """The right to write for a run: appends carry its epoch. `last_seq` is where the journal stands."""
 
     run_id: UUID
     epoch: int
@@ -126,7 +126,7 @@ class FlowRunRow:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What came of beginning a run. `lease` is None when there is nothing to execute: the run is final already."""
+    """What came of beginning a run. `lease` is None when there is nothing to execute."""
 
     run: FlowRunRow
     lease: Lease | None

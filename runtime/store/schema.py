@@ -6,6 +6,7 @@ alembic is imported only when there is something to move: comparing a constant i
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,12 @@ _ADVISORY_LOCK = 0x48454C494F  # one migration at a time on a Postgres database
 
 async def upgrade(db_url: str, revision: str = "head") -> str | None:
     """Bring the database to `revision` (the newest unless told). Gives the revision it then has."""
-    return await _on(db_url, lambda connection: _move(connection, "upgrade", revision))
+    return await _on(db_url, partial(_move, direction="upgrade", revision=revision))
 
 
 async def downgrade(db_url: str, revision: str) -> str | None:
-    """Take the database back to `revision`; "base" removes every table. What only newer tables hold is lost."""
-    return await _on(db_url, lambda connection: _move(connection, "downgrade", revision))
+    """Take the database back to `revision` ("base": no tables). What only newer tables hold is lost."""
+    return await _on(db_url, partial(_move, direction="downgrade", revision=revision))
 
 
 async def reset(db_url: str) -> str | None:
@@ -49,7 +50,8 @@ async def current(db_url: str) -> str | None:
 async def ensure(engine: AsyncEngine, *, migrate: bool = True) -> None:
     """Make sure that the database has the newest schema.
 
-    Raises SchemaTooNew when a newer version of Heliostat made it; NotFound when it is older and `migrate` is false.
+    Raises SchemaTooNew when a newer version of Heliostat made it; NotFound when it is older and `migrate` is
+    false.
     """
     async with engine.connect() as connection:
         revision = await connection.run_sync(_revision_of)

@@ -1,4 +1,4 @@
-"""The tables. What is written often is narrow and has few indexes; what is read often has the index it needs."""
+"""The tables: what is written often is narrow with few indexes, what is read often has the index it needs."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Batches of task runs as the columns of one INSERT: a list where rows differ, a single value where they do not."""
+"""Batches of task runs as columns of one INSERT: a list where rows differ, a single value where they do not."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from ..journal.records import TaskRunBatch
 from .commit_plan import NumberedBatch
@@ -56,8 +56,8 @@ IdEncoder = Callable[[bytes], Any]
 
 
 def blocks_of(batches: Sequence[NumberedBatch], encode_id: IdEncoder) -> Iterable[Block]:
-    """Group batches into blocks, one statement each. No task run comes twice in a block, and later blocks hold
-    later states: a statement cannot change one row twice.
+    """Group batches into blocks, one statement each. No task run comes twice in a block, and later blocks
+    hold later states: a statement cannot change one row twice.
     """
     small: list[NumberedBatch] = []
     seen: set[int] = set()
@@ -123,7 +123,7 @@ def _column(values: Any) -> Column:
     """A sequence as a list, unless all its entries are None; a scalar as it is."""
     if values is None or isinstance(values, str | int | float):
         return values
-    column: list[Any] = values if type(values) is list else list(values)
+    column: list[Any] = cast("list[Any]", values) if type(values) is list else list(values)
     return None if column[0] is None and column.count(None) == len(column) else column
 
 

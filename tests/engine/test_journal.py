@@ -1,4 +1,4 @@
-"""The journal against a transport that fails in every way that matters: what is acknowledged is there, once, in order."""
+"""The journal against a transport that fails in every way that matters: all is recorded, once and in order."""
 
 from __future__ import annotations
 

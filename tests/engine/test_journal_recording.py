@@ -103,7 +103,7 @@ def test_the_current_recording_follows_the_settings(sqlite_url: str, tmp_path: A
 
 
 def test_a_fork_gets_a_recording_of_its_own(sqlite_url: str) -> None:
-    script = f"""
+    script = """
         import os, sys
         from heliostat.runtime.journal.recording import current_recording
         from heliostat.runtime.store import flow_runs
@@ -125,7 +125,7 @@ def test_a_fork_gets_a_recording_of_its_own(sqlite_url: str) -> None:
 
 
 def test_what_is_in_the_journal_when_a_script_ends_is_recorded(database_url: str) -> None:
-    script = f"""
+    script = """
         from uuid import uuid4
         from heliostat.runtime import ids
         from heliostat.runtime.journal.recording import current_recording

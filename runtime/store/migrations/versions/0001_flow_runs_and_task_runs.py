@@ -14,6 +14,7 @@ depends_on = None
 TIMESTAMP = sa.BigInteger().with_variant(sa.TIMESTAMP(timezone=True), "postgresql")
 JSON = sa.Text().with_variant(postgresql.JSONB(), "postgresql")
 KEY = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+DOUBLE: sa.Double[float] = sa.Double()
 COUNTER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -59,7 +60,7 @@ def upgrade() -> None:
         sa.Column("state_name", sa.Text(), nullable=True),
         sa.Column("state_timestamp", TIMESTAMP, nullable=True),
         sa.Column("run_count", sa.Integer(), nullable=False),
-        sa.Column("total_run_time", sa.Double(), nullable=False),
+        sa.Column("total_run_time", DOUBLE, nullable=False),
         sa.Column("expected_start_time", TIMESTAMP, nullable=True),
         sa.Column("next_scheduled_start_time", TIMESTAMP, nullable=True),
         sa.Column("start_time", TIMESTAMP, nullable=True),
@@ -160,7 +161,7 @@ def upgrade() -> None:
         sa.Column("last_seq", sa.BigInteger(), nullable=False),
         sa.Column("host", sa.Text(), nullable=True),
         sa.Column("pid", sa.Integer(), nullable=True),
-        sa.Column("process_started", sa.Double(), nullable=True),
+        sa.Column("process_started", DOUBLE, nullable=True),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_run_lease")),
         postgresql_with={"fillfactor": "50"},
     )
