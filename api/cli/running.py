@@ -27,7 +27,7 @@ def run_flow(
     tag_names: Sequence[str],
     runner: str | None,
 ) -> int:
-    """Run a flow and report how it ended; gives the exit code. Nothing starts when a parameter does not fit."""
+    """Run a flow and report how it ended; gives the exit code. Nothing starts when a parameter is bad."""
     given = _from_document(document)
     flow = load_flow(entrypoint)
     given |= parameters.from_cli(flow.fn, assignments)
