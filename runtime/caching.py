@@ -209,9 +209,9 @@ def input_hash(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes | None:
     plain data and raises for the rest, which is then not compared. Version 2 of its format is used because
     versions 3 and 4 mark interned strings and refer back to objects met before: there equal data give other
     bytes depending on identity. Sets are written sorted by their members' bytes (Python 3.11 and later), so
-    the hash seed does not matter either. Dicts count in their order, and 1, 1.0 and True are three
-    different inputs: a replay makes the same calls in the same way. Eight bytes: a difference goes
-    unnoticed once in 2**64.
+    the hash seed does not matter either. What exports a buffer (bytearray, numpy arrays) counts by its
+    bytes. Dicts count in their order, and 1, 1.0 and True are three different inputs: a replay makes the
+    same calls in the same way. Eight bytes: a difference goes unnoticed once in 2**64.
     """
     try:
         return blake2b(marshal.dumps((args, kwargs), 2), digest_size=8).digest()

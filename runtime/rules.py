@@ -47,6 +47,7 @@ class RunFacts:
     proposal_has_result: bool = False  # persisted, of the proposed state
     infrastructure_pid: str | None = None
     pause_keys: frozenset[str] = frozenset()  # used already
+    resuming: bool = False  # the next RUNNING goes on after a pause
     retry_type: str | None = None  # "in_process", "reschedule"
     has_flow: bool = True  # task runs: made inside a flow run
     flow_state: StateType | None = None  # task runs: of the flow run that they belong to
