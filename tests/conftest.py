@@ -15,7 +15,6 @@ import pytest
 
 from heliostat.runtime import settings
 
-
 if TYPE_CHECKING:
     from heliostat.runtime.store.database import Database
 

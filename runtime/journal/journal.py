@@ -170,7 +170,7 @@ class Journal:
                 self._free(sum(events for _, events, _ in taken), sum(weight for _, _, weight in taken))
 
     async def _gather(self) -> None:
-        """Wait until there is something to commit, and a moment longer for more unless somebody waits for it."""
+        """Wait until there is something to commit, and a moment longer unless somebody waits for it."""
         if not self._events:
             with self._room:
                 if not self._events and not self._closing:

@@ -25,7 +25,7 @@ _CLOSE_WITHIN_S = 30.0
 
 
 class Recording:
-    """The database and the journal for synchronous code. Belongs to the process that opened it, not to forks."""
+    """The database and the journal for synchronous code; belongs to the process that opened it, not forks."""
 
     def __init__(self, url: str, thread: LoopThread, db: Database, journal: Journal, lease_s: float) -> None:
         self.database_url = url

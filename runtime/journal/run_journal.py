@@ -47,15 +47,15 @@ class RunJournal:
     def append(self, record: Record) -> None:
         """Take a record into the run's journal; it becomes durable soon, in order. Callable from any thread.
 
-        Blocks while the journal's buffer is full, but never on the journal's own thread. Raises LeaseLost once
-        another owner holds the run, DatabaseUnavailable when the journal has given up on the database.
+        Blocks while the journal's buffer is full, but never on the journal's own thread. Raises LeaseLost
+        once another owner holds the run, DatabaseUnavailable when the journal has given up on the database.
         """
         events = len(record)
         if events:
             self._journal.accept(self, record, events, weight_bytes(record, events))
 
     def barrier(self) -> Future[None]:
-        """A future that is done when everything appended before is durable, or fails with what prevents that."""
+        """A future that is done when everything appended before is durable, or fails with the reason."""
         return self._journal.barrier(self)
 
     def close(self) -> Future[None]:

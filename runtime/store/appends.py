@@ -10,7 +10,7 @@ async def commit(db: Database, appends: list[RunAppend], lease_s: float | None) 
     """Record appends, one Ack for each, in one transaction.
 
     An append whose `(epoch, owner)` does not hold the run is fenced: nothing of it is written. Events that
-    the database has already are skipped, so that sending again is harmless. Leases of the runs are renewed for
+    the database has already are skipped, so that sending again is harmless. The runs' leases are renewed for
     `lease_s` (None leaves them alone). Raises JournalGap, DatabaseUnavailable.
     """
     if not appends:

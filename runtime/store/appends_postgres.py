@@ -43,7 +43,7 @@ async def write_appends(connection: Any, appends: list[RunAppend], lease_s: floa
 
 
 async def _holds(connection: Any, run_ids: Iterable[UUID]) -> dict[UUID, Hold]:
-    """The leases, locked until the end: a takeover waits for this commit, or this commit sees the takeover."""
+    """The leases, locked until the end: a takeover waits for this commit, or this commit sees it."""
     rows = await connection.fetch(
         "SELECT run_id, epoch, owner, last_seq FROM run_lease WHERE run_id = ANY($1::uuid[]) "
         "ORDER BY run_id FOR NO KEY UPDATE",
@@ -92,8 +92,9 @@ _MOMENT = "to_timestamp({0}::bigint / 1000000.0)"
 
 _READ_FACTS = (
     "SELECT id, version, state_id, state_type, state_name, "
-    f"{_MICROS.format('state_timestamp')}, run_count, total_run_time, {_MICROS.format('expected_start_time')}, "
-    f"{_MICROS.format('next_scheduled_start_time')}, {_MICROS.format('start_time')}, {_MICROS.format('end_time')} "
+    f"{_MICROS.format('state_timestamp')}, run_count, total_run_time, "
+    f"{_MICROS.format('expected_start_time')}, {_MICROS.format('next_scheduled_start_time')}, "
+    f"{_MICROS.format('start_time')}, {_MICROS.format('end_time')} "
     "FROM flow_run WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 )
 _UPDATE_FACTS = (
@@ -101,7 +102,8 @@ _UPDATE_FACTS = (
     f"state_timestamp = {_MOMENT.format('$6')}, updated = {_MOMENT.format('$6')}, run_count = $7, "
     f"total_run_time = $8, expected_start_time = {_MOMENT.format('$9')}, "
     f"next_scheduled_start_time = {_MOMENT.format('$10')}, start_time = {_MOMENT.format('$11')}, "
-    f"end_time = {_MOMENT.format('$12')}, result_kind = $13, result = $14, error = $15::text::jsonb WHERE id = $1"
+    f"end_time = {_MOMENT.format('$12')}, result_kind = $13, result = $14, "
+    "error = $15::text::jsonb WHERE id = $1"
 )
 _INSERT_STATE = (
     "INSERT INTO flow_run_state (id, flow_run_id, type, name, timestamp, message, details, result_kind) "

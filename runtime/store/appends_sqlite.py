@@ -108,8 +108,8 @@ def _cell(position: int, kind: str) -> str:
 
 
 _FACTS = (
-    "version, state_id, state_type, state_name, state_timestamp, run_count, total_run_time, expected_start_time, "
-    "next_scheduled_start_time, start_time, end_time, result_kind, result, error"
+    "version, state_id, state_type, state_name, state_timestamp, run_count, total_run_time, "
+    "expected_start_time, next_scheduled_start_time, start_time, end_time, result_kind, result, error"
 )
 
 

@@ -15,7 +15,7 @@ _IN_ONE_QUERY = 500
 
 
 async def get(db: Database, key: str, now: float | None = None) -> CacheHit | None:
-    """What is kept under `key` and not expired at `now` (epoch seconds; the database's clock unless given)."""
+    """What is kept under `key` and not expired at `now` (epoch seconds; the database's now unless given)."""
     return (await get_many(db, [key], now)).get(key)
 
 

@@ -1,4 +1,4 @@
-"""Who executes a run: a lease is a row of its own, and taking it raises its epoch, which fences its holder."""
+"""Who executes a run: a lease is a row of its own; taking it raises its epoch, which fences its holder."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from ..journal.records import FlowRunTransition
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A process that executes runs. `process_started` (epoch seconds) tells a reused pid from the same one."""
+    """A process that executes runs. `process_started` (epoch seconds) tells a reused pid."""
 
     id: UUID
     host: str

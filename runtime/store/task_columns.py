@@ -1,4 +1,4 @@
-"""Batches of task runs as columns of one INSERT: a list where rows differ, a single value where they do not."""
+"""Batches of task runs as columns of one INSERT: a list where rows differ, else a single value."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ async def list(
     offset: int = 0,
     after_id: UUID | None = None,
 ) -> builtins.list[TaskRunRow]:
-    """Task runs of a flow run without their results, by id: call site by call site, in the order of their index.
+    """Task runs of a flow run without their results, by id: call site by call site, in order of their index.
 
     `name_like` is a part of the name, in any case. `after_id` continues behind the last one of a page, at the
     same price however far down; `offset` counts rows.
@@ -138,7 +138,7 @@ def states_of(row: TaskRunRow) -> builtins.list[TaskRunState]:
 
 
 def _of_run(flow_run_id: UUID) -> Sequence[ColumnElement[bool]]:
-    """The task runs of a flow run: their ids begin as the run's does, so that they are one stretch of the key."""
+    """The task runs of a flow run: their ids begin as the run's does, so they are one stretch of the key."""
     low = flow_run_id.int >> 80 << 80
     return (
         task_run.c.id.between(UUID(int=low), UUID(int=low | _LOW_80)),

@@ -12,7 +12,10 @@ from sqlalchemy.exc import ArgumentError
 
 from ..errors import BadSetting, DatabaseUnavailable
 
-_EXAMPLES = "use sqlite+aiosqlite:////path/to/file.db, postgresql+asyncpg://user:password@host/name or postgres+embedded://"
+_EXAMPLES = (
+    "use sqlite+aiosqlite:////path/to/file.db, postgresql+asyncpg://user:password@host/name "
+    "or postgres+embedded://"
+)
 # libpq's names for what asyncpg calls otherwise.
 _LIBPQ_NAMES = {"sslmode": "ssl", "connect_timeout": "timeout"}
 

@@ -1,4 +1,4 @@
-"""The journal against a transport that fails in every way that matters: all is recorded, once and in order."""
+"""The journal against a transport that fails in every way that matters: all is recorded, once, in order."""
 
 from __future__ import annotations
 
