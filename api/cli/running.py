@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from ...runtime import parameters
-from ...runtime.context import current_tags
 from ...runtime.entrypoints import load_flow
 from ...runtime.errors import ParameterMismatch
+from ...runtime.tags import tags
 from .flow_run import report_end
 
 if TYPE_CHECKING:
     from ...runtime.flows import Flow
+    from ...runtime.states import State
 
 
 def run_flow(
@@ -32,8 +32,11 @@ def run_flow(
     flow = load_flow(entrypoint)
     given |= parameters.from_cli(flow.fn, assignments)
     valid = parameters.validate(flow.fn, given)
-    state = _call(_with_options(flow, name, runner), valid, tuple(tag_names))
-    return report_end(flow.name, state)
+    if runner is not None:
+        flow = flow.with_options(task_runner=runner)
+    if name is not None:
+        flow = flow.named(name)
+    return report_end(flow.name, _call(flow, valid, tag_names))
 
 
 def _from_document(document: str | None) -> dict[str, Any]:
@@ -53,26 +56,8 @@ def _from_document(document: str | None) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
-def _with_options(flow: Flow[..., Any], name: str | None, runner: str | None) -> Flow[..., Any]:
-    options: dict[str, Any] = {}
-    if name is not None:
-        options["flow_run_name"] = lambda: name  # a text would be a template
-    if runner is not None:
-        options["task_runner"] = runner
-    return flow.with_options(**options) if options else flow
-
-
-def _call(flow: Flow[..., Any], valid: dict[str, Any], tags: tuple[str, ...]) -> Any:
+def _call(flow: Flow[..., Any], valid: dict[str, Any], tag_names: Sequence[str]) -> State:
     """The state that the run ended in; a failure of the flow's own is in it, and not raised."""
-    args, kwargs = parameters.unbind(flow.fn, valid)
-    call = cast("Any", flow)
-    token = current_tags.set((*current_tags.get(), *tags))
-    try:
-        state = call(*args, return_state=True, **kwargs)
-        return asyncio.run(_awaited(state)) if inspect.isawaitable(state) else state
-    finally:
-        current_tags.reset(token)
-
-
-async def _awaited(state: Any) -> Any:
-    return await state
+    with tags(*tag_names):
+        state = flow.run(valid, return_state=True)
+        return asyncio.run(state) if flow.is_async else state
