@@ -426,10 +426,15 @@ class RetryFlowRun(Rule):
 
 
 class RetryTaskRun(RetryFlowRun):
-    """Retry of a task run: without a delay it runs again at once."""
+    """Retry of a task run: without a delay it runs again at once.
+
+    Unless its flow is not running: then it awaits its retry, and FlowMustBeRunning judges its next start.
+    """
 
     def again(self, proposal: Proposal, reason: str) -> Decision:
-        if proposal.facts.retry_delay_s > 0:
+        facts = proposal.facts
+        may_run = not facts.has_flow or facts.flow_state is _T.RUNNING
+        if facts.retry_delay_s > 0 or not may_run:
             return Reject(self.name, _awaiting_retry(proposal), reason)
         return Reject(self.name, Retrying(proposal.proposed.message), reason)
 

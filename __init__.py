@@ -1,0 +1,116 @@
+"""Heliostat: durable, observable workflows in plain Python, native to Ray.
+
+    from heliostat import flow, task
+
+    @task
+    def square(x: int) -> int:
+        return x * x
+
+    @flow
+    def squares(n: int = 10_000) -> int:
+        return sum(square.map(range(n)).result())
+
+Names are loaded when they are first used: importing heliostat imports neither Ray nor a database driver.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from heliostat.runtime.caching import (
+        DEFAULT,
+        FLOW_PARAMETERS,
+        INPUTS,
+        NO_CACHE,
+        RUN_ID,
+        TASK_SOURCE,
+        CacheKeyFn,
+        CachePolicy,
+    )
+    from heliostat.runtime.context import current_flow_run, current_task_run
+    from heliostat.runtime.flows import Flow, flow
+    from heliostat.runtime.futures import (
+        TaskFuture,
+        TaskFutureList,
+        allow_failure,
+        as_completed,
+        unmapped,
+        wait,
+    )
+    from heliostat.runtime.logging import get_run_logger
+    from heliostat.runtime.retry import exponential_backoff
+    from heliostat.runtime.states import State, StateType
+    from heliostat.runtime.tags import tags
+    from heliostat.runtime.task_runners import InlineTaskRunner, RayTaskRunner, ThreadTaskRunner
+    from heliostat.runtime.tasks import Task, task
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "caching": (
+        "DEFAULT",
+        "FLOW_PARAMETERS",
+        "INPUTS",
+        "NO_CACHE",
+        "RUN_ID",
+        "TASK_SOURCE",
+        "CacheKeyFn",
+        "CachePolicy",
+    ),
+    "context": ("current_flow_run", "current_task_run"),
+    "flows": ("Flow", "flow"),
+    "futures": ("TaskFuture", "TaskFutureList", "allow_failure", "as_completed", "unmapped", "wait"),
+    "logging": ("get_run_logger",),
+    "retry": ("exponential_backoff",),
+    "states": ("State", "StateType"),
+    "tags": ("tags",),
+    "task_runners": ("InlineTaskRunner", "RayTaskRunner", "ThreadTaskRunner"),
+    "tasks": ("Task", "task"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "DEFAULT",
+    "FLOW_PARAMETERS",
+    "INPUTS",
+    "NO_CACHE",
+    "RUN_ID",
+    "TASK_SOURCE",
+    "CacheKeyFn",
+    "CachePolicy",
+    "Flow",
+    "InlineTaskRunner",
+    "RayTaskRunner",
+    "State",
+    "StateType",
+    "Task",
+    "TaskFuture",
+    "TaskFutureList",
+    "ThreadTaskRunner",
+    "allow_failure",
+    "as_completed",
+    "current_flow_run",
+    "current_task_run",
+    "exponential_backoff",
+    "flow",
+    "get_run_logger",
+    "tags",
+    "task",
+    "unmapped",
+    "wait",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'heliostat' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"heliostat.runtime.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

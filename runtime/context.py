@@ -1,0 +1,85 @@
+"""Where the running code is: the current flow run and task run, as context variables.
+
+`current_flow_run()` and `current_task_run()` are what authors read; both work in any process that runs their code.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from . import ids
+from .errors import HeliostatError
+
+if TYPE_CHECKING:
+    from .engine.session import FlowSession
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRunInfo:
+    """What the author's code can know of the flow run that it belongs to."""
+
+    id: UUID
+    name: str
+    flow_name: str
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+    tags: tuple[str, ...] = ()
+    run_count: int = 1
+
+
+@dataclass(slots=True)
+class TaskRunInfo:
+    """What the author's code can know of its task run. In a pack of plain calls `index` moves from call to call."""
+
+    flow_run: FlowRunInfo
+    task_name: str
+    task_key: str
+    scope: str
+    base: int
+    index: int = 0
+    attempt: int = 1
+    tags: tuple[str, ...] = ()
+    custom_name: str | None = None
+
+    @property
+    def id(self) -> UUID:
+        return ids.task_run_id(self.base, self.index)
+
+    @property
+    def name(self) -> str:
+        return self.custom_name or f"{self.task_name}-{self.index}"
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt of this call: hand it to outside systems that can drop duplicates."""
+        return str(self.id)
+
+
+flow_session: ContextVar[FlowSession | None] = ContextVar("heliostat_flow_session", default=None)
+flow_run_info: ContextVar[FlowRunInfo | None] = ContextVar("heliostat_flow_run", default=None)
+task_run_info: ContextVar[TaskRunInfo | None] = ContextVar("heliostat_task_run", default=None)
+current_tags: ContextVar[tuple[str, ...]] = ContextVar("heliostat_tags", default=())
+
+
+def current_scope() -> str:
+    """The path of the calls around this place: "" in a flow's body, "clean-1a2b[3]/" inside that call of a task."""
+    info = task_run_info.get()
+    return "" if info is None else f"{info.scope}{info.task_key}[{info.index}]/"
+
+
+def current_flow_run() -> FlowRunInfo:
+    """The flow run that the calling code belongs to; raises outside of one."""
+    info = flow_run_info.get()
+    if info is None:
+        raise HeliostatError("no flow is running here", hint="Call this from a flow or from a task of one.")
+    return info
+
+
+def current_task_run() -> TaskRunInfo:
+    """The task run that the calling code belongs to; raises outside of one."""
+    info = task_run_info.get()
+    if info is None:
+        raise HeliostatError("no task is running here", hint="Call this from inside a task.")
+    return info

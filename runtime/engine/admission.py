@@ -1,0 +1,165 @@
+"""The gate before dispatch: a call goes through when everything that it waits for has ended well.
+
+Calls whose upstream failed end here as NotReady; calls that a replay or the cache can answer end here with that
+answer; the rest joins the queue of its group. Everything runs under the dispatcher's lock.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import WaitCycle
+from ..futures import TaskFuture
+from .calls import Columns, futures_in
+from .fanout import QUEUED, Fanout
+from .outcomes import CACHED, COMPLETED, NOT_READY, Failure, Outcome
+from .pack_group import ReadySpan
+from .resolve import carries_futures
+
+if TYPE_CHECKING:
+    from .dispatcher import Dispatcher
+
+Dependency = tuple[TaskFuture[Any], bool]  # and whether its failure is allowed
+_GATE = -1  # stands for "the whole fan-out" where a position is meant
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Calls that wait as one until the fan-out's common dependencies have ended."""
+
+    start: int
+    stop: int
+
+
+class Admission:
+    """Who waits for whom."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._watchers: defaultdict[tuple[Fanout, int], list[tuple[Fanout, int]]] = defaultdict(list)
+        self._behind_gate: defaultdict[Fanout, list[_Held]] = defaultdict(list)
+
+    def enter(self, fanout: Fanout, start: int, stop: int) -> None:
+        """New calls: let through what can go, note what the rest waits for."""
+        if start == stop:
+            return
+        if fanout.pending_on.get(_GATE):
+            self._behind_gate[fanout].append(_Held(start, stop))
+            return
+        common = self._common(fanout)
+        if self._watch(fanout, _GATE, common):
+            self._behind_gate[fanout].append(_Held(start, stop))
+            return
+        failed = _first_failure(common)
+        if failed is not None:
+            self._not_ready(fanout, range(start, stop), failed)
+            return
+        self._enter_singly(fanout, start, stop)
+
+    def ended(self, fanout: Fanout, positions: Iterable[int]) -> None:
+        """Calls of `fanout` have ended: let go what waited for them."""
+        if not fanout.watched:
+            return
+        for position in positions:
+            for waiting, its_position in self._watchers.pop((fanout, position), ()):
+                left = waiting.pending_on[its_position] - 1
+                if left:
+                    waiting.pending_on[its_position] = left
+                    continue
+                del waiting.pending_on[its_position]
+                if its_position == _GATE:
+                    for held in self._behind_gate.pop(waiting, []):
+                        self.enter(waiting, held.start, held.stop)
+                elif not waiting.is_settled(its_position):
+                    self._admit_one(waiting, its_position)
+
+    def check_for_cycle(self, fanout: Fanout, start: int, stop: int) -> None:
+        """Raise WaitCycle when one of these calls, read from an iterator, waits for itself through others."""
+        for position in range(start, stop):
+            seen: set[tuple[Fanout, int]] = set()
+            pending = [each for each, _ in self._own(fanout, position)]
+            while pending:
+                future = pending.pop()
+                at = (future.fanout, future.position)
+                if at == (fanout, position):
+                    raise WaitCycle(
+                        f"{fanout.name_of(position)} waits for itself",
+                        hint="Look at wait_for and the arguments: calls must not wait for each other in a circle.",
+                    )
+                if at in seen or future.done():
+                    continue
+                seen.add(at)
+                pending.extend(each for each, _ in self._own(future.fanout, future.position))
+
+    def _enter_singly(self, fanout: Fanout, start: int, stop: int) -> None:
+        if fanout.has_futures is None or (isinstance(fanout.calls, Columns) and fanout.calls.owned):
+            fanout.has_futures = carries_futures(fanout)
+        if not fanout.has_futures:
+            self._admit(fanout, start, stop)
+            return
+        for position in range(start, stop):
+            own = self._own(fanout, position)
+            if not self._watch(fanout, position, own):
+                self._admit_one(fanout, position, own)
+
+    def _admit_one(self, fanout: Fanout, position: int, own: list[Dependency] | None = None) -> None:
+        failed = _first_failure(own if own is not None else self._own(fanout, position))
+        if failed is not None:
+            self._not_ready(fanout, (position,), failed)
+        else:
+            self._admit(fanout, position, position + 1)
+
+    def _admit(self, fanout: Fanout, start: int, stop: int) -> None:
+        """Everything upstream is there: answer from the journal or the cache, else queue."""
+        open_positions = self._dispatcher.answer_from_records(fanout, start, stop)
+        group = fanout.group
+        if open_positions is None:
+            fanout.standing[start:stop] = bytes([QUEUED]) * (stop - start)
+            group.add(ReadySpan(fanout, start, stop))
+            return
+        for position in open_positions:
+            fanout.standing[position] = QUEUED
+            group.add(ReadySpan(fanout, position, position + 1))
+
+    def _watch(self, fanout: Fanout, position: int, dependencies: list[Dependency]) -> bool:
+        """Note what is still open among the dependencies; False when nothing is."""
+        open_ones = {(future.fanout, future.position) for future, _ in dependencies if not future.done()}
+        for upstream, its_position in open_ones:
+            upstream.watched = True
+            self._watchers[(upstream, its_position)].append((fanout, position))
+        if open_ones:
+            fanout.pending_on[position] = len(open_ones)
+        return bool(open_ones)
+
+    def _not_ready(self, fanout: Fanout, positions: Iterable[int], failed: TaskFuture[Any]) -> None:
+        message = f"upstream task run {failed.fanout.name_of(failed.position)} ended {failed.state.name}"
+        outcome = Outcome(NOT_READY, None, None, 0, None, None)
+        self._dispatcher.settle_without_running(
+            fanout, list(positions), outcome, Failure(NOT_READY, b"", message)
+        )
+
+    def _common(self, fanout: Fanout) -> list[Dependency]:
+        found = list(itertools.chain.from_iterable(map(futures_in, fanout.wait_for)))
+        if isinstance(fanout.calls, Columns):
+            found.extend(itertools.chain.from_iterable(map(futures_in, fanout.calls.constants())))
+        return found
+
+    def _own(self, fanout: Fanout, position: int) -> list[Dependency]:
+        if fanout.is_settled(position):
+            return []
+        args, kwargs = fanout.calls.row(position)
+        return list(itertools.chain.from_iterable(map(futures_in, (*args, *kwargs.values()))))
+
+
+def _first_failure(dependencies: list[Dependency]) -> TaskFuture[Any] | None:
+    for future, allowed in dependencies:
+        if not allowed and future.fanout.status_of(future.position) not in _GOOD:
+            return future
+    return None
+
+
+_GOOD = (COMPLETED, CACHED)

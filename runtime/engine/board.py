@@ -1,0 +1,116 @@
+"""What this process is executing right now, and a watcher that tells about calls that take long.
+
+Calls are written on the board for almost nothing. Ten times a second the watcher looks: a call that has run for
+250 ms is reported Running; when one has held up a pack for a second, the calls behind it are given back, so that
+tasks which wait for each other do not starve and an uneven fan-out evens out.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from .. import clock
+
+REPORT_RUNNING_AFTER_S = 0.25
+GIVE_BACK_AFTER_S = 1.0
+_LOOK_EVERY_S = 0.1
+
+
+class Board:
+    """The calls of one pack in this process. `limit` is the first position that must not be started."""
+
+    def __init__(
+        self,
+        size: int,
+        on_running: Callable[[int, float], None],
+        on_given_back: Callable[[Sequence[int]], None] | None = None,
+    ) -> None:
+        self.size = size
+        self.limit = size
+        self.cancelled = False
+        self.current: dict[int, float] = {}
+        self._on_running = on_running
+        self._on_given_back = on_given_back
+        self._reported: set[int] = set()
+        self._lock = threading.Lock()
+        self._next = 0
+
+    def start(self, position: int, at: float) -> bool:
+        """Claim a call in order; False when it was given back or the pack was cancelled."""
+        with self._lock:
+            if position >= self.limit or self.cancelled:
+                return False
+            self._next = position + 1
+            self.current[position] = at
+            return True
+
+    def end(self, position: int) -> None:
+        self.current.pop(position, None)
+
+    def cancel(self) -> None:
+        """Start nothing more."""
+        with self._lock:
+            self.cancelled = True
+
+    def look(self) -> None:
+        """Report what has run for long; called by the watcher."""
+        now = clock.epoch_s()
+        for position, started in list(self.current.items()):
+            lasted = now - started
+            if lasted >= REPORT_RUNNING_AFTER_S and position not in self._reported:
+                self._reported.add(position)
+                self._on_running(position, started)
+            if lasted >= GIVE_BACK_AFTER_S:
+                self._give_back()
+
+    def _give_back(self) -> None:
+        if self._on_given_back is None:
+            return
+        with self._lock:
+            given = range(self._next, self.limit)
+            self.limit = min(self.limit, self._next)
+        if given:
+            self._on_given_back(given)
+
+
+class Watcher:
+    """The thread that looks at every board of this process; asleep while there is none."""
+
+    _instance: ClassVar[Watcher | None] = None
+    _creation: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self) -> None:
+        self._boards: set[Board] = set()
+        self._lock = threading.Lock()
+        self._busy = threading.Event()
+        self._pause = threading.Event()
+        threading.Thread(target=self._watch, name="heliostat-watcher", daemon=True).start()
+
+    @classmethod
+    def of_this_process(cls) -> Watcher:
+        with cls._creation:
+            if cls._instance is None:
+                cls._instance = cls()
+            return cls._instance
+
+    def add(self, board: Board) -> None:
+        with self._lock:
+            self._boards.add(board)
+            self._busy.set()
+
+    def remove(self, board: Board) -> None:
+        with self._lock:
+            self._boards.discard(board)
+
+    def _watch(self) -> None:
+        while True:
+            self._busy.wait()
+            self._pause.wait(_LOOK_EVERY_S)
+            with self._lock:
+                boards = list(self._boards)
+                if not boards:
+                    self._busy.clear()
+            for board in boards:
+                board.look()

@@ -1,0 +1,211 @@
+"""The arguments of a fan-out's calls: row by row (`submit`) or column by column (`map`).
+
+Columns are sliced only when a pack is made, so a map over a sequence copies nothing, and what an iterator gave is
+let go once its call has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from ..errors import ParameterMismatch
+from ..futures import AllowFailure, TaskFuture, TaskFutureList, Unmapped
+from . import payload
+
+Row = tuple[tuple[Any, ...], dict[str, Any]]
+Column = Sequence[Any]
+FUTURE_TYPES = (TaskFuture, TaskFutureList, AllowFailure)
+
+
+@dataclass(slots=True)
+class Rows:
+    """Calls whose arguments are given one by one."""
+
+    rows: list[Row | None]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def row(self, position: int) -> Row:
+        row = self.rows[position]
+        assert row is not None, "asked for the arguments of a call that has ended"
+        return row
+
+    def release(self, start: int, stop: int) -> None:
+        """Let go of arguments that are needed no more."""
+        for position in range(start, stop):
+            self.rows[position] = None
+
+
+@dataclass(slots=True)
+class Columns:
+    """Calls that differ in some arguments: positional and keyword ones, each a column or the same for all."""
+
+    positional: list[tuple[bool, Any]]  # (spread over the calls, column or constant)
+    keywords: dict[str, tuple[bool, Any]]
+    size: int
+    owned: bool = False  # the columns are ours (filled from iterators) and may be emptied
+    _held: list[Column] = field(default_factory=list[Column])
+
+    def __post_init__(self) -> None:
+        self._held = [column for spread, column in self._all() if spread]
+
+    def __len__(self) -> int:
+        return self.size
+
+    def row(self, position: int) -> Row:
+        args = tuple(entry[position] if spread else entry for spread, entry in self.positional)
+        return args, {
+            name: entry[position] if spread else entry for name, (spread, entry) in self.keywords.items()
+        }
+
+    def slice(self, start: int, stop: int) -> SlicedColumns:
+        """The same columns for some consecutive calls."""
+
+        def cut(spread: bool, entry: Any) -> tuple[bool, Any]:
+            return spread, list(entry[start:stop]) if spread else entry
+
+        return SlicedColumns(
+            [cut(*entry) for entry in self.positional],
+            {name: cut(*entry) for name, entry in self.keywords.items()},
+            stop - start,
+        )
+
+    def constants(self) -> Generator[Any]:
+        return (entry for spread, entry in self._all() if not spread)
+
+    def columns(self) -> list[Column]:
+        return self._held
+
+    def append(self, values: Iterable[tuple[Any, ...]]) -> int:
+        """Add calls (one tuple of column entries each) and return how many there are now."""
+        for value in values:
+            for column, entry in zip(self._held, value, strict=True):
+                cast("list[Any]", column).append(entry)
+            self.size += 1
+        return self.size
+
+    def release(self, start: int, stop: int) -> None:
+        if self.owned:
+            for column in self._held:
+                cast("list[Any]", column)[start:stop] = [None] * (stop - start)
+
+    def _all(self) -> Generator[tuple[bool, Any]]:
+        yield from self.positional
+        yield from self.keywords.values()
+
+
+@dataclass(slots=True)
+class SlicedColumns:
+    """What of the columns goes into one pack."""
+
+    positional: list[tuple[bool, Any]]
+    keywords: dict[str, tuple[bool, Any]]
+    size: int
+
+    def rows(self) -> list[Row]:
+        """One (args, kwargs) a call."""
+        count = self.size
+        args: list[tuple[Any, ...]] = [()] * count
+        if self.positional:
+            spread = [entry if is_column else [entry] * count for is_column, entry in self.positional]
+            args = list(zip(*spread, strict=True))
+        if not self.keywords:
+            return [(row, {}) for row in args]
+        names = list(self.keywords)
+        entries = [entry if is_column else [entry] * count for is_column, entry in self.keywords.values()]
+        return [
+            (row, dict(zip(names, values, strict=True)))
+            for row, values in zip(args, zip(*entries, strict=True), strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class MapArguments:
+    """The arguments of a `map`, sorted: sized columns, or iterators that are read as the calls go out."""
+
+    columns: Columns
+    iterators: list[Any] | None  # one a column, when at least one column has no length
+
+
+def sort_map_arguments(task_name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> MapArguments:
+    """Tell columns from constants as `map` does: lists and other iterables spread, text, bytes, dicts and
+    `unmapped` values do not. Columns of different lengths, or none at all, raise ParameterMismatch."""
+    positional = [_column_or_constant(value) for value in args]
+    keywords = {name: _column_or_constant(value) for name, value in kwargs.items()}
+    entries = [*positional, *keywords.values()]
+    columns = [entry for spread, entry in entries if spread]
+    if not columns:
+        raise ParameterMismatch(
+            f"{task_name}.map needs at least one argument to spread",
+            hint="Pass a list, a range, an iterator or futures, or call submit for a single call.",
+        )
+    if all(hasattr(column, "__len__") and hasattr(column, "__getitem__") for column in columns):
+        sizes = {len(column) for column in columns}
+        if len(sizes) > 1:
+            raise ParameterMismatch(
+                f"{task_name}.map got arguments of different lengths: {sorted(sizes)}",
+                hint="Make them equally long, or wrap what every call shall get whole in unmapped(...).",
+            )
+        return MapArguments(Columns(positional, keywords, sizes.pop()), None)
+    iterators = [iter(column) for column in columns]
+    fresh = [(spread, cast("Any", []) if spread else entry) for spread, entry in positional]
+    fresh_keywords = {
+        name: (spread, cast("Any", []) if spread else entry) for name, (spread, entry) in keywords.items()
+    }
+    return MapArguments(Columns(fresh, fresh_keywords, 0, owned=True), iterators)
+
+
+def futures_in(value: Any) -> list[tuple[TaskFuture[Any], bool]]:
+    """Every future inside a value with whether its failure is allowed."""
+    found: list[tuple[TaskFuture[Any], bool]] = []
+
+    def note(entry: Any, allowed: bool = False) -> Any:
+        if isinstance(entry, AllowFailure):
+            payload.substitute(entry.value, FUTURE_TYPES, lambda inner: note(inner, True))
+        elif isinstance(entry, TaskFutureList):
+            found.extend((future, allowed) for future in cast("TaskFutureList[Any]", entry))
+        else:
+            found.append((entry, allowed))
+        return entry
+
+    payload.substitute(value, FUTURE_TYPES, note)
+    return found
+
+
+def has_futures(column: Column) -> bool:
+    """Whether any entry of a column may hold futures; cheap for plain data."""
+    if isinstance(column, TaskFutureList):
+        return True
+    if isinstance(column, range):
+        return False
+    return any(not payload.is_plain(entry) and futures_in(entry) for entry in column)
+
+
+def replace_futures(value: Any, replacement: Callable[[TaskFuture[Any], bool], Any]) -> Any:
+    """`value` with every future replaced by `replacement(future, failure_allowed)`."""
+
+    def swap(entry: Any, allowed: bool = False) -> Any:
+        if isinstance(entry, AllowFailure):
+            return payload.substitute(entry.value, FUTURE_TYPES, lambda inner: swap(inner, True))
+        if isinstance(entry, TaskFutureList):
+            return [replacement(future, allowed) for future in cast("TaskFutureList[Any]", entry)]
+        return replacement(entry, allowed)
+
+    return payload.substitute(value, FUTURE_TYPES, swap)
+
+
+def _column_or_constant(value: Any) -> tuple[bool, Any]:
+    if isinstance(value, Unmapped):
+        return False, value.value
+    if isinstance(value, AllowFailure):
+        spread, inner = _column_or_constant(value.value)
+        return spread, [AllowFailure(entry) for entry in inner] if spread else value
+    if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__iter__"):
+        return False, value
+    if isinstance(value, (range, tuple, TaskFutureList)) or not hasattr(value, "__len__"):
+        return True, cast("Any", value)
+    # A copy, because packs are sliced later and the author may change the list meanwhile.
+    return True, list(value)

@@ -1,0 +1,79 @@
+"""What a worker must know of a task to run it: the function and the options that matter beside it.
+
+It is pickled once a run and cached in every worker under the hash of those bytes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import cloudpickle
+
+from ..errors import CannotPickle
+from ..retry import RetryPolicy
+from .payload import BY_VALUE_PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCode:
+    """The function of a task and how one call of it is to be treated, wherever it runs."""
+
+    fn: Callable[..., Any]
+    name: str
+    retry: RetryPolicy
+    timeout_s: float | None
+    log_prints: bool
+    persist: bool
+    storage_url: str
+    serializer: str
+    inline_limit_bytes: int
+    crash_retries: int
+    run_name: str | Callable[..., str] | None = None
+    on_running: tuple[Callable[..., Any], ...] = ()
+    on_completion: tuple[Callable[..., Any], ...] = ()
+    on_failure: tuple[Callable[..., Any], ...] = ()
+
+    @property
+    def is_async(self) -> bool:
+        return inspect.iscoroutinefunction(self.fn) or inspect.isasyncgenfunction(self.fn)
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedCode:
+    """Code as bytes; `key` names it in every worker's cache."""
+
+    key: bytes
+    blob: bytes
+
+
+def ship_code(code: TaskCode, carrier: object) -> ShippedCode:
+    """Pickle `carrier`, which holds a task's code, for other processes.
+
+    Raises CannotPickle with the reason when that is impossible.
+    """
+    try:
+        blob = _pickle_with_its_module(code, carrier)
+    except Exception as error:
+        raise CannotPickle(
+            f"task {code.name!r} cannot be sent to another process: {error}",
+            hint="Keep open files, locks and connections out of the function's globals and closure, "
+            "or run the flow with task_runner='threads'.",
+        ) from error
+    return ShippedCode(blake2b(blob, digest_size=12).digest(), blob)
+
+
+def _pickle_with_its_module(code: TaskCode, carrier: object) -> bytes:
+    # A flow file that was loaded by its path is no module that a worker could import: it travels by value.
+    module = sys.modules.get(getattr(code.fn, "__module__", "") or "")
+    if module is None or not module.__name__.startswith(BY_VALUE_PREFIX):
+        return cloudpickle.dumps(carrier)
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        return cloudpickle.dumps(carrier)
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)

@@ -1,0 +1,378 @@
+"""Sends the calls of a run to a lane in packs and settles what comes back.
+
+One lock guards who stands where. Producers (`submit`, `map`) queue calls and launch packs themselves while there is
+room in the window; a collector thread takes answers, settles calls, lets go what waited for them and refills the
+window. The author's code never runs under the lock.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .. import clock
+from ..errors import HeliostatError, LeaseLost
+from .admission import Admission
+from .fanout import IN_FLIGHT, QUEUED, RETRYING, WAITING, Fanout
+from .lane import Lane
+from .outcomes import CANCELLED, Failure, Held, InStore, Outcome
+from .pack_group import Pack, PackGroup, ReadySpan
+from .packing import window
+from .run_desk import RunDesk
+from .settling import Settling
+
+_log = logging.getLogger("heliostat.internal.dispatch")
+POLL_S = 0.02
+IDLE_S = 0.5
+UNKNOWN_IS_LONG_AFTER_S = 0.25  # a first call that takes longer needs no packing
+FORCE_CANCEL_AFTER_S = 2.0
+TIMEOUT_GRACE_S = 5.0  # how long a worker may take to end a call whose time is over
+READ_AHEAD = 4_096  # unsettled calls of an iterator's map before the producer waits
+
+
+class Dispatcher:
+    """All fan-outs that go through one lane in this process."""
+
+    def __init__(
+        self, make_lane: Callable[[Callable[..., None]], Lane], pack_target_s: float, max_window: int
+    ) -> None:
+        self.changed = threading.Condition(threading.RLock())
+        self.lane = make_lane(self._on_news)
+        self.admission = Admission(self)
+        self.settling = Settling(self)
+        self.packs: dict[str, Pack] = {}
+        self.failed: BaseException | None = None
+        self._pack_target_s = pack_target_s
+        self._max_window = max_window
+        self._groups: dict[PackGroup, None] = {}  # with calls to send, in the order of their turn
+        self._retries: list[tuple[float, int, Fanout, int]] = []
+        self._tie = itertools.count()
+        self._closed = False
+        self._collector = threading.Thread(target=self._collect, name="heliostat-dispatch", daemon=True)
+        self._collector.start()
+
+    # For producers.
+
+    def enqueue(self, fanout: Fanout, start: int, stop: int) -> None:
+        """Take new calls and send what there is room for."""
+        with self.changed:
+            self.check()
+            fanout.group.desk.open_calls += stop - start
+            self.admission.enter(fanout, start, stop)
+            self._groups[fanout.group] = None
+            self.changed.notify_all()
+        self.pump()
+
+    def feed(self, fanout: Fanout, rows: Iterator[tuple[Any, ...]]) -> None:
+        """Read the calls of an iterator's map as room becomes free; returns when all are sent."""
+        from .calls import Columns
+
+        assert isinstance(fanout.calls, Columns)
+        try:
+            while taken := list(itertools.islice(rows, READ_AHEAD // 4)):
+                self.wait_until(lambda: fanout.open_count < READ_AHEAD, None, fanout)
+                with self.changed:
+                    fanout.calls.append(taken)
+                    start, stop = fanout.grow(len(taken))
+                    self.admission.check_for_cycle(fanout, start, stop)
+                self.enqueue(fanout, start, stop)
+        finally:
+            with self.changed:
+                fanout.closed = True
+                self.changed.notify_all()
+
+    def wait_until(
+        self, done: Callable[[], bool], timeout_s: float | None, _about: Fanout | None = None
+    ) -> bool:
+        """Block until `done()`; False when the time is over first. Raises what ended this dispatcher."""
+        if done():
+            return True
+        until = None if timeout_s is None else clock.monotonic_s() + timeout_s
+        with self.lane.yielding():
+            self.pump()
+            with self.changed:
+                while not done():
+                    self.check()
+                    left = None if until is None else until - clock.monotonic_s()
+                    if left is not None and left <= 0:
+                        return False
+                    self.changed.wait(left)
+        return True
+
+    def drain(self, desk: RunDesk) -> None:
+        """Wait until every call of that run has ended and its late log lines are in."""
+        self.wait_until(lambda: desk.open_calls == 0, None)
+        self.lane.settle()
+
+    def fetch(self, place: InStore) -> Any:
+        """A large value from where the lane keeps it."""
+        return self.lane.fetch(place)
+
+    def check(self) -> None:
+        """Raise what made dispatching impossible, if anything did."""
+        if self.failed is not None:
+            raise self.failed
+        if self._closed:
+            raise HeliostatError("the flow run that these calls belong to is over")
+
+    # Cancelling.
+
+    def cancel_call(self, fanout: Fanout, position: int) -> bool:
+        """Drop a call that waits, or stop the pack of one that runs alone; False when it has ended."""
+        with self.changed:
+            if fanout.is_settled(position):
+                return False
+            if fanout.standing[position] != IN_FLIGHT:
+                self._settle_cancelled(fanout, [position])
+                self.changed.notify_all()
+                return True
+            pack = next(
+                (
+                    pack
+                    for pack in self.packs.values()
+                    if any(each == (fanout, position) for each in pack.members())
+                ),
+                None,
+            )
+        if pack is not None and len(pack) == 1:
+            self._cancel_pack(pack, force=False)
+        return True
+
+    def cancel_run(self, desk: RunDesk, timeout_s: float = 10.0) -> bool:
+        """Cancel every call of a run: what waits at once, what runs by interrupting it, then by force.
+
+        Returns whether all of them are known to have stopped.
+        """
+        with self.changed:
+            for fanout in list(desk.fanouts):
+                fanout.closed = True
+                idle = [
+                    position
+                    for position, standing in enumerate(fanout.standing)
+                    if standing in (WAITING, QUEUED, RETRYING)
+                ]
+                self._settle_cancelled(fanout, idle)
+            flying = [pack for pack in self.packs.values() if pack.group.desk is desk]
+            self.changed.notify_all()
+        for pack in flying:
+            self._cancel_pack(pack, force=False)
+        return self.wait_until(lambda: desk.open_calls == 0, timeout_s)
+
+    def _cancel_pack(self, pack: Pack, force: bool) -> None:
+        if pack.cancel_asked_s is None:
+            pack.cancel_asked_s = clock.monotonic_s()
+        self.lane.cancel(pack, force)
+
+    def _settle_cancelled(self, fanout: Fanout, positions: list[int]) -> None:
+        outcome = Outcome(CANCELLED, None, clock.epoch_s(), 0, None, None)
+        message = "cancelled before it started"
+        self.settle_without_running(fanout, positions, outcome, Failure(CANCELLED, b"", message))
+
+    # For admission and settling, under the lock.
+
+    def answer_from_records(self, fanout: Fanout, start: int, stop: int) -> list[int] | None:
+        """Settle what the journal or the cache answers; returns what is left to run (None: all of it)."""
+        desk = fanout.group.desk
+        if desk.replay is None and fanout.group.cache is None:
+            return None
+        return self.settling.from_records(fanout, start, stop)
+
+    def settle_without_running(
+        self, fanout: Fanout, positions: list[int], outcome: Outcome, held: Held
+    ) -> None:
+        """End calls that never started."""
+        self.settling.without_running(fanout, positions, outcome, held)
+
+    def queue_again(self, fanout: Fanout, position: int, *, alone: bool = False, first: bool = True) -> None:
+        """Send a call once more."""
+        fanout.standing[position] = QUEUED
+        fanout.group.add(ReadySpan(fanout, position, position + 1, alone), first=first)
+        self._groups[fanout.group] = None
+
+    def retry_later(self, fanout: Fanout, position: int, delay_s: float) -> None:
+        """Send a call once more after a pause."""
+        fanout.standing[position] = RETRYING
+        due = clock.monotonic_s() + delay_s
+        heapq.heappush(self._retries, (due, next(self._tie), fanout, position))
+
+    # Sending.
+
+    def pump(self) -> None:
+        """Launch packs while there are calls and room."""
+        while True:
+            with self.changed:
+                pack = None if self._closed else self._next_pack()
+            if pack is None:
+                return
+            self.lane.launch(pack)
+            if self.lane.name == "inline":
+                self._take_arrivals(0.0)
+
+    def _next_pack(self) -> Pack | None:
+        for group in list(self._groups):
+            if not group.waiting:
+                del self._groups[group]
+                continue
+            size = self._room_for(group)
+            if not size:
+                continue
+            spans = [each for each in map(self._without_settled, group.take(size)) for each in each]
+            if not spans:
+                return self._next_pack()
+            # Its turn is over: others come first next time.
+            del self._groups[group]
+            self._groups[group] = None
+            return self._start(group, spans)
+        return None
+
+    def _room_for(self, group: PackGroup) -> int:
+        """How many calls the next pack of a group may have; 0 while its window is full."""
+        slots = self.lane.slots(group.resources)
+        estimate = group.estimate
+        size = estimate.pack_size(group.waiting, slots, self._pack_target_s, group.wanted_size)
+        unknown = estimate.call_s is None and group.wanted_size is None
+        if unknown and group.in_flight:
+            unknown = clock.monotonic_s() - group.oldest_launch_s < UNKNOWN_IS_LONG_AFTER_S
+        return size if group.in_flight < window(size, slots, unknown, self._max_window) else 0
+
+    def _start(self, group: PackGroup, spans: list[ReadySpan]) -> Pack:
+        pack = Pack(group, spans)
+        for span in spans:
+            span.fanout.standing[span.start : span.stop] = bytes([IN_FLIGHT]) * len(span)
+        if not group.in_flight:
+            group.oldest_launch_s = pack.launched_s
+        group.in_flight += 1
+        self.packs[pack.pack_id] = pack
+        self.changed.notify_all()
+        return pack
+
+    def _without_settled(self, span: ReadySpan) -> list[ReadySpan]:
+        """Calls that were cancelled while they waited are left out."""
+        fanout = span.fanout
+        if fanout.open_count == fanout.size or not any(map(fanout.is_settled, range(span.start, span.stop))):
+            return [span]
+        return [
+            ReadySpan(fanout, position, position + 1, span.alone)
+            for position in range(span.start, span.stop)
+            if not fanout.is_settled(position)
+        ]
+
+    # Collecting.
+
+    def _collect(self) -> None:
+        while True:
+            with self.changed:
+                while not self.packs and not self._retries and not self._closed:
+                    self.changed.wait(IDLE_S)
+                if self._closed:
+                    return
+                timeout_s = self._until_next_retry() if not self.packs else POLL_S
+            try:
+                if not self.packs:
+                    with self.changed:
+                        self.changed.wait(timeout_s)
+                self._take_arrivals(POLL_S)
+                self._wake_retries()
+                self._enforce_limits()
+                self.pump()
+            except BaseException as error:  # whoever waits must learn of it
+                self.fail(error)
+                return
+
+    def fail(self, error: BaseException) -> None:
+        """End dispatching: everyone who waits gets `error`."""
+        if not isinstance(error, LeaseLost):
+            _log.error("dispatching ended", exc_info=error)
+        with self.changed:
+            if self.failed is None:
+                self.failed = error
+            self.changed.notify_all()
+
+    def _take_arrivals(self, timeout_s: float) -> None:
+        for arrival in self.lane.poll(timeout_s):
+            with self.changed:
+                self.packs.pop(arrival.pack.pack_id, None)
+                arrival.pack.group.in_flight -= 1
+                arrival.pack.group.oldest_launch_s = clock.monotonic_s()
+                self._groups[arrival.pack.group] = None
+            self.settling.take(arrival)
+            with self.changed:
+                self.changed.notify_all()
+
+    def _until_next_retry(self) -> float:
+        if not self._retries:
+            return IDLE_S
+        return min(IDLE_S, max(0.0, self._retries[0][0] - clock.monotonic_s()))
+
+    def _wake_retries(self) -> None:
+        with self.changed:
+            now = clock.monotonic_s()
+            while self._retries and self._retries[0][0] <= now:
+                _, _, fanout, position = heapq.heappop(self._retries)
+                if not fanout.is_settled(position):
+                    self.queue_again(fanout, position, first=False)
+
+    def _enforce_limits(self) -> None:
+        """End by force what did not stop when it was told to: cancelled packs and calls past their timeout."""
+        now, wall = clock.monotonic_s(), clock.epoch_s()
+        with self.changed:
+            packs = list(self.packs.values())
+        for pack in packs:
+            timeout_s = pack.group.code.timeout_s
+            if pack.cancel_asked_s is not None and now - pack.cancel_asked_s > FORCE_CANCEL_AFTER_S:
+                pack.cancel_asked_s = now
+                self.lane.cancel(pack, force=True)
+            elif timeout_s is not None:
+                late = {
+                    at for at, began in pack.running.items() if wall - began > timeout_s + TIMEOUT_GRACE_S
+                }
+                if late - pack.timed_out:
+                    pack.timed_out |= late
+                    self.lane.cancel(pack, force=True)
+
+    # News from workers, on the line's thread.
+
+    def _on_news(self, kind: str, *facts: Any) -> None:
+        if kind == "logs":
+            self._on_logs(facts[0])
+            return
+        pack = self.packs.get(facts[0])
+        if pack is None:
+            return
+        if kind == "running":
+            pack.running[facts[1]] = facts[2]
+            fanout, position = pack.member(facts[1])
+            pack.group.desk.running(fanout, position, facts[2])
+        elif kind == "given back":
+            self._take_back(pack, facts[1])
+
+    def _on_logs(self, lines: list[Any]) -> None:
+        for flow_run_id, line in lines:
+            desk = RunDesk.of(flow_run_id)
+            if desk is not None:
+                desk.log(flow_run_id, line)
+
+    def _take_back(self, pack: Pack, positions: list[int]) -> None:
+        with self.changed:
+            if pack.pack_id not in self.packs:
+                return
+            for at in positions:
+                if at not in pack.given_back:
+                    pack.given_back.add(at)
+                    fanout, position = pack.member(at)
+                    if not fanout.is_settled(position):
+                        self.queue_again(fanout, position)
+            self.changed.notify_all()
+        self.pump()
+
+    def close(self) -> None:
+        """Stop; packs in flight are abandoned."""
+        with self.changed:
+            self._closed = True
+            self.changed.notify_all()
+        self._collector.join(timeout=5)
+        self.lane.close()

@@ -1,0 +1,323 @@
+"""Running calls of one task, one after another or (async tasks) side by side: the same code in every kind of worker.
+
+`PackExecution` takes the calls of a pack and gives an `Outcome` for each. It never raises for what the author's code
+does: failures, timeouts and wishes for a retry are outcomes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from .. import clock, ids, serializers, tracebacks
+from ..caching import input_hash
+from ..context import TaskRunInfo, flow_run_info, task_run_info
+from ..errors import CancelRun, CannotPickle, TaskTimedOut
+from ..names import render_run_name
+from ..parameters import bind
+from ..storage import result_key, storage_for
+from . import payload
+from .board import Board, Watcher
+from .code import TaskCode
+from .deadline import DeadlinePassed, time_limit
+from .hooks import run_task_hooks
+from .outcomes import CANCELLED, COMPLETED, FAILED, RETRY, TIMED_OUT, Extra, Outcome, Timeline
+from .spool import Spool
+
+MAX_ASYNC_CALLS = 512  # calls of one pack that share an event loop at a time
+_loops = threading.local()
+
+
+class Call(NamedTuple):
+    """One call of the task: its index at the call site, which attempt this is (from 1; `tries` leaves out those
+    that ended in a crash), and its arguments."""
+
+    index: int
+    attempt: int
+    tries: int
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class PackExecution:
+    """The calls of one pack, executed in this process.
+
+    `values` receives, by position, the values that are too large to ride in an outcome ("memory"). With
+    `keep_objects` (in-process runners) a value that cannot be pickled is kept there as well instead of failing.
+    """
+
+    def __init__(
+        self,
+        code: TaskCode,
+        info: TaskRunInfo,
+        board: Board,
+        *,
+        spool: Spool | None = None,
+        keep_objects: bool = False,
+        keep_originals: bool = False,
+        on_loop: Callable[[Callable[[], Any]], Any] | None = None,
+    ) -> None:
+        self.code = code
+        self.board = board
+        self.values: dict[int, Any] = {}
+        self.originals: dict[int, Any] = {}  # values and exceptions themselves, for a caller in this process
+        self._template = info
+        self._spool = spool
+        self._keep_objects = keep_objects
+        self._keep_originals = keep_originals
+        self._on_loop = on_loop or (lambda run: run())
+
+    def run(self, calls: Sequence[Call]) -> list[Outcome | None]:
+        """Execute; None stands where a call was not started (given back or cancelled)."""
+        watcher = Watcher.of_this_process()
+        watcher.add(self.board)
+        flow_token = flow_run_info.set(self._template.flow_run)
+        try:
+            if self.code.is_async:
+                return self._on_loop(lambda: _run_on_loop(self._run_together(calls)))
+            return self._run_in_turn(calls)
+        finally:
+            flow_run_info.reset(flow_token)
+            watcher.remove(self.board)
+
+    def _run_in_turn(self, calls: Sequence[Call]) -> list[Outcome | None]:
+        outcomes: list[Outcome | None] = [None] * len(calls)
+        info = replace(self._template)
+        token = task_run_info.set(info)
+        board, spool = self.board, self._spool
+        try:
+            for position, call in enumerate(calls):
+                if not board.start(position, clock.epoch_s()):
+                    break
+                info.index, info.attempt = call.index, call.attempt
+                if spool is not None:
+                    spool.starting(position)
+                outcome = self._attempt(position, call, info)
+                board.end(position)
+                outcomes[position] = outcome
+                if spool is not None:
+                    spool.finished(position, outcome)
+        finally:
+            task_run_info.reset(token)
+        return outcomes
+
+    def _attempt(self, position: int, call: Call, info: TaskRunInfo) -> Outcome:
+        code = self.code
+        started = clock.epoch_s()
+        history = AttemptHistory(call, started)
+        hashed = input_hash(call.args, call.kwargs)
+        if code.run_name is not None:
+            info.custom_name = history.name = name_of_call(code, call)
+        if code.on_running:
+            run_task_hooks(code.on_running, code.fn, info, "RUNNING", None)
+        while True:
+            try:
+                if code.timeout_s is None:
+                    value = code.fn(*call.args, **call.kwargs)
+                else:
+                    with time_limit(code.timeout_s):
+                        value = code.fn(*call.args, **call.kwargs)
+                if inspect.isgenerator(value):
+                    value = list(value)
+            except (KeyboardInterrupt, CancelRun):
+                self.board.cancel()
+                return _cancelled(history, hashed)
+            except BaseException as error:
+                outcome = self._failed(position, error, history, hashed)
+                if outcome is None:
+                    info.attempt = history.run_count
+                    continue
+            else:
+                outcome = self._completed(position, value, history, hashed)
+            self._after(outcome, info)
+            return outcome
+
+    async def _run_together(self, calls: Sequence[Call]) -> list[Outcome | None]:
+        room = asyncio.Semaphore(MAX_ASYNC_CALLS)
+
+        async def one(position: int, call: Call) -> Outcome | None:
+            async with room:
+                if not self.board.start(position, clock.epoch_s()):
+                    return None
+                outcome = await self.attempt_async(position, call)
+                self.board.end(position)
+                if self._spool is not None:
+                    self._spool.finished(position, outcome)
+                return outcome
+
+        return await asyncio.gather(*(one(position, call) for position, call in enumerate(calls)))
+
+    async def attempt_async(self, position: int, call: Call) -> Outcome:
+        """One call of an async task, on the running loop."""
+        code = self.code
+        history = AttemptHistory(call, clock.epoch_s())
+        hashed = input_hash(call.args, call.kwargs)
+        info = replace(self._template, index=call.index, attempt=call.attempt)
+        flow_run_info.set(self._template.flow_run)
+        task_run_info.set(info)
+        if code.on_running:
+            run_task_hooks(code.on_running, code.fn, info, "RUNNING", None)
+        while True:
+            try:
+                async with asyncio.timeout(code.timeout_s) as limit:
+                    value = await _finish(code.fn(*call.args, **call.kwargs))
+            except (KeyboardInterrupt, CancelRun, asyncio.CancelledError):
+                self.board.cancel()
+                return _cancelled(history, hashed)
+            except BaseException as error:
+                if isinstance(error, TimeoutError) and limit.expired():
+                    error = DeadlinePassed()
+                outcome = self._failed(position, error, history, hashed)
+                if outcome is None:
+                    info.attempt = history.run_count
+                    continue
+            else:
+                outcome = self._completed(position, value, history, hashed)
+            self._after(outcome, info)
+            return outcome
+
+    def _after(self, outcome: Outcome, info: TaskRunInfo) -> None:
+        code = self.code
+        if outcome.status == COMPLETED and code.on_completion:
+            run_task_hooks(code.on_completion, code.fn, info, "COMPLETED", None)
+        elif outcome.status in (FAILED, TIMED_OUT) and code.on_failure:
+            message = outcome.extra.message if outcome.extra else None
+            run_task_hooks(code.on_failure, code.fn, info, "FAILED", message)
+
+    def _failed(
+        self, position: int, error: BaseException, history: AttemptHistory, hashed: bytes | None
+    ) -> Outcome | None:
+        """The outcome of a failure; None when the call is to be tried again at once."""
+        at = clock.epoch_s()
+        original = error
+        status = FAILED
+        if isinstance(error, DeadlinePassed):
+            status = TIMED_OUT
+            error = TaskTimedOut(
+                f"task {self.code.name!r} ran longer than its timeout of {self.code.timeout_s:g} s",
+                hint="Raise timeout_s on the task, or make the work smaller.",
+            )
+        message = f"{type(error).__name__}: {error}"
+        if self.code.retry.should_retry(history.tries, error):
+            delay_s = self.code.retry.delay_s(history.tries)
+            if delay_s <= 0:
+                history.retry_now(at, message)
+                return None
+            history.wait_for_retry()
+            extra = Extra(message, tracebacks.capture(error), history.timeline, delay_s)
+            return Outcome(RETRY, history.started, at, history.run_count, None, None, hashed, extra)
+        extra = Extra(message, tracebacks.capture(error), history.timeline, name=history.name)
+        if self._keep_originals:
+            self.originals[position] = original if status == FAILED else error
+        return Outcome(
+            status, history.started, at, history.run_count, None, tracebacks.ship(error), hashed, extra
+        )
+
+    def _completed(self, position: int, value: Any, history: AttemptHistory, hashed: bytes | None) -> Outcome:
+        ended = clock.epoch_s()
+        if self._keep_originals:
+            self.originals[position] = value
+        try:
+            kind, blob = self._keep(position, history.call.index, value)
+        except Exception as error:
+            # A result that cannot travel or be stored is a failure of this call, told as such.
+            extra = Extra(f"{type(error).__name__}: {error}", tracebacks.capture(error), history.timeline)
+            shipped = tracebacks.ship(error)
+            return Outcome(FAILED, history.started, ended, history.run_count, None, shipped, hashed, extra)
+        plain = history.timeline is None and history.name is None
+        extra = None if plain else Extra(timeline=history.timeline, name=history.name)
+        return Outcome(COMPLETED, history.started, ended, history.run_count, kind, blob, hashed, extra)
+
+    def _keep(self, position: int, index: int, value: Any) -> tuple[str, bytes | None]:
+        """Where the value goes: into the outcome, into storage, or aside into `values`."""
+        if value is None:
+            return "none", None
+        code = self.code
+        if code.persist:
+            return "stored", self._store(index, value)
+        if payload.surely_larger_than(value, code.inline_limit_bytes):
+            self.values[position] = value
+            return "memory", None
+        try:
+            blob = payload.dump(value)
+        except CannotPickle:
+            if not self._keep_objects:
+                raise
+            self.values[position] = value
+            return "memory", None
+        if len(blob) <= code.inline_limit_bytes:
+            return "inline", blob
+        self.values[position] = value
+        return "memory", None
+
+    def _store(self, index: int, value: Any) -> bytes:
+        data = serializers.dumps(value, self.code.serializer, f"result of {self.code.name}")
+        key = result_key(self._template.flow_run.id, ids.task_run_id(self._template.base, index))
+        storage_for(self.code.storage_url).write(key, data)
+        return key.encode()
+
+
+class AttemptHistory:
+    """The states that one call has gone through in this process."""
+
+    __slots__ = ("call", "name", "run_count", "started", "timeline", "tries")
+
+    def __init__(self, call: Call, started: float) -> None:
+        self.call = call
+        self.run_count = call.attempt
+        self.tries = call.tries
+        self.started = started
+        self.name: str | None = None
+        self.timeline: Timeline | None = None
+
+    def retry_now(self, at: float, message: str) -> None:
+        """A failure that is tried again without a pause: the next attempt begins now."""
+        timeline = self.timeline if self.timeline is not None else self._begin()
+        timeline.append(("RUNNING", "Retrying", at, message))
+        self.run_count += 1
+        self.tries += 1
+
+    def wait_for_retry(self) -> None:
+        """A failure that is tried again later, perhaps elsewhere."""
+        if self.timeline is None:
+            self._begin()
+
+    def _begin(self) -> Timeline:
+        name = "Running" if self.run_count == 1 else "Retrying"
+        self.timeline = [("RUNNING", name, self.started, None)]
+        return self.timeline
+
+
+def name_of_call(code: TaskCode, call: Call) -> str:
+    """The run's name from the author's template; a template that cannot be filled gives a name that says so."""
+    assert code.run_name is not None
+    try:
+        parameters = bind(code.fn, call.args, call.kwargs)
+        return render_run_name(code.run_name, parameters, {"index": call.index, "task_name": code.name})
+    except Exception as error:
+        return f"{code.name}-{call.index} (name: {error})"
+
+
+def _cancelled(history: AttemptHistory, hashed: bytes | None) -> Outcome:
+    extra = Extra("cancelled while it ran", timeline=history.timeline)
+    return Outcome(CANCELLED, history.started, clock.epoch_s(), history.run_count, None, None, hashed, extra)
+
+
+def _run_on_loop(work: Coroutine[Any, Any, Any]) -> Any:
+    # One loop for all packs that a thread executes: the author's clients and pools are bound to it. A runner would
+    # otherwise keep the context of its first use.
+    runner = getattr(_loops, "runner", None)
+    if runner is None:
+        runner = _loops.runner = asyncio.Runner()
+    return runner.run(work, context=contextvars.copy_context())
+
+
+async def _finish(running: Coroutine[Any, Any, Any] | Any) -> Any:
+    if inspect.isasyncgen(running):
+        return [value async for value in running]
+    return await running

@@ -1,0 +1,246 @@
+"""The calls that one `submit` or `map` made: where each stands and what it left.
+
+A fan-out is columnar: a byte a call for its standing and one slot for its value. Its dispatcher alone changes it,
+under the dispatcher's lock; anyone may look.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from .. import clock, ids, tracebacks
+from ..errors import RunCancelled, RunFailure, TaskCrashed, UpstreamFailed
+from ..journal.records import CallSite
+from ..states import NO_VALUE, State, StateType
+from . import outcomes, payload
+from .calls import Columns, Rows
+from .outcomes import Failure, Held, InStore, Kept, Stored
+
+if TYPE_CHECKING:
+    from .dispatcher import Dispatcher
+    from .pack_group import PackGroup
+
+WAITING, QUEUED, IN_FLIGHT, RETRYING = range(4)  # not settled
+_SETTLED = 16  # standing of a settled call: _SETTLED + outcome status
+
+_STANDING_NAMES = {
+    WAITING: ("PENDING", "Pending"),
+    QUEUED: ("PENDING", "Pending"),
+    IN_FLIGHT: ("RUNNING", "Running"),
+    RETRYING: ("SCHEDULED", "AwaitingRetry"),
+}
+
+
+class Fanout:
+    """Some calls of one task with the same options."""
+
+    __slots__ = (
+        "__weakref__",
+        "_dispatcher",
+        "attempts",
+        "cache_keys",
+        "calls",
+        "closed",
+        "crashes",
+        "first_index",
+        "group",
+        "has_futures",
+        "held",
+        "open_count",
+        "pending_on",
+        "site",
+        "standing",
+        "submitted_at",
+        "timelines",
+        "wait_for",
+        "watched",
+    )
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher | None,
+        group: PackGroup,
+        site: CallSite,
+        first_index: int,
+        calls: Rows | Columns,
+        wait_for: tuple[Any, ...] = (),
+        *,
+        closed: bool = True,
+    ) -> None:
+        size = len(calls)
+        self._dispatcher = dispatcher  # None: a direct call, which ends before anyone can ask
+        self.group = group
+        self.site = site
+        self.first_index = first_index
+        self.calls = calls
+        self.wait_for = wait_for
+        self.closed = closed  # no more calls will be added
+        self.submitted_at = clock.epoch_s()
+        self.standing = bytearray(size)
+        self.held: list[Held] = [None] * size
+        self.open_count = size  # calls that are not settled
+        self.attempts: dict[int, int] = {}  # attempts begun, where it is more than the first
+        self.crashes: dict[int, int] = {}
+        self.timelines: dict[int, outcomes.Timeline] = {}
+        self.pending_on: dict[int, int] = {}  # unsettled upstream calls, by position
+        self.watched = False  # others wait for single calls of this one
+        self.has_futures: bool | None = None  # in its arguments; None: not looked yet
+        self.cache_keys: dict[int, tuple[str, float | None]] = {}  # key and expiry, where a policy gave one
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        assert self._dispatcher is not None, "a direct call has no dispatcher"
+        return self._dispatcher
+
+    # What a future shows.
+
+    @property
+    def size(self) -> int:
+        return len(self.standing)
+
+    @property
+    def task_name(self) -> str:
+        return self.site.task_name
+
+    def name_of(self, position: int) -> str:
+        return f"{self.site.task_name}-{self.first_index + position}"
+
+    def task_run_id(self, position: int) -> UUID:
+        return ids.task_run_id(self.site.base, self.first_index + position)
+
+    def is_settled(self, position: int) -> bool:
+        return self.standing[position] >= _SETTLED
+
+    def status_of(self, position: int) -> int:
+        """The outcome status of a settled call."""
+        return self.standing[position] - _SETTLED
+
+    def counts(self) -> dict[str, int]:
+        """Calls by state name."""
+        counted: Counter[str] = Counter()
+        for standing, count in Counter(self.standing).items():
+            counted[_state_of(standing)[1]] += count
+        return dict(counted)
+
+    def state_of(self, position: int) -> State:
+        standing = self.standing[position]
+        state_type, name = _state_of(standing)
+        held = self.held[position]
+        message = held.message if isinstance(held, Failure) else None
+        data: Any = NO_VALUE
+        if standing >= _SETTLED:
+            data = self.value_of(position, False)
+        timestamp = datetime.fromtimestamp(self.submitted_at, UTC) if standing < _SETTLED else clock.now()
+        return State(StateType(state_type), name=name, message=message, timestamp=timestamp, data=data)
+
+    def wait(self, position: int, timeout_s: float | None = None) -> bool:
+        """Block until the call is settled; False when the time was over first."""
+        return self.dispatcher.wait_until(lambda: self.is_settled(position), timeout_s, self)
+
+    def wait_all(self, timeout_s: float | None = None) -> bool:
+        return self.dispatcher.wait_until(lambda: self.closed and not self.open_count, timeout_s, self)
+
+    def wait_for_any(self, calls: Iterable[tuple[Fanout, int]], timeout_s: float | None = None) -> bool:
+        watched = list(calls)
+        return self.dispatcher.wait_until(
+            lambda: any(fanout.is_settled(position) for fanout, position in watched), timeout_s, self
+        )
+
+    def cancel(self, position: int) -> bool:
+        return self.dispatcher.cancel_call(self, position)
+
+    def value_of(self, position: int, raise_on_failure: bool = True) -> Any:
+        """The value of a settled call; its failure is raised, or returned as an exception."""
+        held = self.held[position]
+        if isinstance(held, Failure):
+            error = self._error(position, held)
+            if raise_on_failure:
+                raise error
+            return error
+        if held is None:
+            return None
+        if isinstance(held, bytes):
+            return payload.load(held)
+        if isinstance(held, Kept):
+            return held.value
+        if isinstance(held, Stored):
+            return load_stored(held)
+        return self.dispatcher.fetch(held)
+
+    def _error(self, position: int, failure: Failure) -> BaseException:
+        name, message = self.name_of(position), failure.message or ""
+        if failure.status == outcomes.CANCELLED:
+            return RunCancelled(f"task run {name} was cancelled: {message}")
+        if failure.status == outcomes.NOT_READY:
+            return UpstreamFailed(f"task run {name} was not started: {message}")
+        if failure.status == outcomes.CRASHED and not failure.shipped:
+            return TaskCrashed(f"task run {name} crashed: {message}")
+        if not failure.shipped:
+            return RunFailure(message)
+        return tracebacks.unship(failure.shipped)
+
+    # What its dispatcher does with it.
+
+    def grow(self, count: int) -> tuple[int, int]:
+        """Make room for `count` more calls; returns their positions as (start, stop)."""
+        start = self.size
+        self.standing.extend(bytes(count))
+        self.held.extend([None] * count)
+        self.open_count += count
+        return start, start + count
+
+    def settle(self, position: int, status: int, held: Held) -> None:
+        """Note a call's end. Idempotent: the first end stays."""
+        if self.standing[position] >= _SETTLED:
+            return
+        self.standing[position] = _SETTLED + status
+        self.held[position] = held
+        self.open_count -= 1
+        self.calls.release(position, position + 1)
+
+    def settle_range(self, start: int, stop: int, held: list[Held]) -> None:
+        """Note that consecutive calls, none of them settled before, completed."""
+        self.standing[start:stop] = bytes([_SETTLED + outcomes.COMPLETED]) * (stop - start)
+        self.held[start:stop] = held
+        self.open_count -= stop - start
+        self.calls.release(start, stop)
+
+    def attempt_of(self, position: int) -> int:
+        """Which attempt the next (or present) execution of a call is, from 1."""
+        return self.attempts.get(position, 1)
+
+    def tries_of(self, position: int) -> int:
+        """The same without attempts that ended in a crash: what the author's retries count."""
+        return self.attempts.get(position, 1) - self.crashes.get(position, 0)
+
+
+def holding(
+    kind: str | None, data: bytes | None, url: str, serializer: str, large: Any = None
+) -> bytes | Kept | InStore | Stored | None:
+    """What to keep of a completed call: `kind` and `data` are its outcome's, `large` where a big value is."""
+    if kind == "inline":
+        return data
+    if kind == "stored":
+        assert data is not None
+        return Stored(url, data.decode(), serializer)
+    if kind == "memory":
+        return large
+    return None
+
+
+def load_stored(stored: Stored) -> Any:
+    """Read a value back from result storage."""
+    from .. import serializers
+    from ..storage import storage_for
+
+    return serializers.loads(storage_for(stored.url).read(stored.key), stored.serializer)
+
+
+def _state_of(standing: int) -> tuple[str, str]:
+    if standing >= _SETTLED:
+        return outcomes.STATE_OF[standing - _SETTLED]
+    return _STANDING_NAMES[standing]

@@ -1,0 +1,100 @@
+"""What a flow returns: the state that it means, and where its value is kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+from .. import serializers, tracebacks
+from ..errors import CannotPickle
+from ..futures import TaskFuture, TaskFutureList
+from ..settings import current_settings
+from ..states import Completed, State, final_state_of
+from ..storage import flow_result_key, storage_for
+from . import payload
+from .calls import FUTURE_TYPES
+from .fanout import load_stored
+from .outcomes import Stored
+
+if TYPE_CHECKING:
+    from ..flows import Flow
+    from ..store.rows import FlowRunRow
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the record of a flow run says of its value or error."""
+
+    kind: str | None = None
+    data: bytes | None = None
+    error: str | None = None
+
+
+def state_of_returned(value: Any) -> State:
+    """The final state that a returned value stands for.
+
+    Futures count as the states that they ended in; elsewhere inside the value they are replaced by their results.
+    """
+    if isinstance(value, TaskFuture):
+        future = cast("TaskFuture[Any]", value)
+        return future.wait()
+    states = _states_of_futures(value)
+    if states is not None:
+        verdict = final_state_of(states)
+        if not verdict.is_completed():
+            return verdict
+        return Completed(verdict.message, data=[state.result() for state in states])
+    return final_state_of(payload.substitute(value, FUTURE_TYPES, _result_of))
+
+
+def keep_result(state: State, flow: Flow[Any, Any], run_id: UUID) -> Kept:
+    """Put a final state's value where it can be had again, or say what the error was."""
+    if not state.is_completed():
+        data = state.data
+        if isinstance(data, BaseException):
+            return Kept(error=json.dumps(tracebacks.capture(data)))
+        return Kept()
+    value = state.data
+    if value is None:
+        return Kept("none")
+    if flow.persists_result:
+        data = serializers.dumps(value, flow.result_serializer, f"result of flow {flow.name}")
+        key = flow_result_key(run_id)
+        storage_for(flow.result_storage_url).write(key, data)
+        return Kept("stored", key.encode())
+    limit = current_settings().inline_result_limit_bytes
+    if payload.surely_larger_than(value, limit):
+        return Kept("memory")
+    try:
+        blob = payload.dump(value)
+    except CannotPickle:
+        return Kept("memory")
+    return Kept("inline", blob) if len(blob) <= limit else Kept("memory")
+
+
+def restore_result(run: FlowRunRow, flow: Flow[Any, Any]) -> State | None:
+    """The completed state of an earlier execution with its value; None when the value is gone."""
+    if run.result_kind == "none":
+        return Completed(data=None)
+    if run.result_kind == "inline" and run.result is not None:
+        return Completed(data=payload.load(run.result))
+    if run.result_kind == "stored" and run.result is not None:
+        stored = Stored(flow.result_storage_url, run.result.decode(), flow.result_serializer)
+        return Completed(data=load_stored(stored))
+    return None
+
+
+def _states_of_futures(value: Any) -> list[State] | None:
+    if isinstance(value, TaskFutureList):
+        return cast("TaskFutureList[Any]", value).wait()
+    if isinstance(value, (list, tuple)) and value:
+        entries = cast("list[Any]", value)
+        if all(isinstance(entry, TaskFuture) for entry in entries):
+            return [entry.wait() for entry in entries]
+    return None
+
+
+def _result_of(entry: Any) -> Any:
+    return entry.result() if isinstance(entry, (TaskFuture, TaskFutureList)) else entry

@@ -1,0 +1,384 @@
+"""One flow run as a pipe of steps: begin, call the body, wait for its calls, settle, record.
+
+`run_flow` and `run_flow_async` differ in how they call the body; every step is written once, in `FlowRun`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from .. import clock, parameters
+from ..context import FlowRunInfo, current_tags, flow_run_info, flow_session, task_run_info
+from ..errors import CancelRun, CannotPickle, LeaseLost, RunCancelled, TaskTimedOut
+from ..ids import uuid7
+from ..journal.recording import current_recording
+from ..journal.run_journal import RunJournal
+from ..logging import capture_into
+from ..names import generate_name, render_run_name
+from ..settings import current_settings
+from ..states import Cancelled, Crashed, Failed, Pending, Running, State, TimedOut
+from ..store import cache as cache_verbs
+from ..store import flow_runs, leases, task_runs
+from ..store.rows import FlowRunRow, NewFlowRun
+from ..task_runners import task_runner_named
+from ..terminal import Terminal
+from . import payload
+from .deadline import DeadlinePassed, time_limit
+from .flow_results import Kept, keep_result, restore_result, state_of_returned
+from .flow_states import FlowStates, transition_of
+from .hooks import run_hooks
+from .interrupts import Terminated, termination_raises
+from .origin import code_revision, entrypoint_of
+from .owner import owner_of_this_process
+from .replay import Replay
+from .run_desk import RunDesk
+from .session import Dispatching, FlowSession
+from .tracking import Tracking
+
+if TYPE_CHECKING:
+    from ..flows import Flow
+
+_terminal = Terminal()
+_MAX_PARAMETERS_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """An interrupted run that is to be executed again: its row and the lease that this process took."""
+
+    run: FlowRunRow
+
+
+def run_flow(
+    flow: Flow[Any, Any], values: dict[str, Any], return_state: bool, resumption: Resumption | None = None
+) -> Any:
+    """Run a flow whose function is synchronous, in this thread. `values` are its bound arguments."""
+    run = FlowRun(flow, values, resumption)
+    while run.begin_attempt():
+        with run.executing():
+            try:
+                with time_limit(flow.timeout_seconds):
+                    value = flow.fn(*run.args, **run.kwargs)
+                run.returned(value)
+            except BaseException as error:
+                run.raised(error)
+        if run.pause_s:
+            clock.sleep(run.pause_s)
+    return run.outcome(return_state)
+
+
+async def run_flow_async(
+    flow: Flow[Any, Any], values: dict[str, Any], return_state: bool, resumption: Resumption | None = None
+) -> Any:
+    """Run a flow whose function is asynchronous, on the running loop."""
+    run = FlowRun(flow, values, resumption)
+    while await _apart(run.begin_attempt):
+        with run.executing():
+            try:
+                async with asyncio.timeout(flow.timeout_seconds) as limit:
+                    value = await flow.fn(*run.args, **run.kwargs)
+                await _apart(run.returned, value)
+            except BaseException as error:
+                if isinstance(error, TimeoutError) and limit.expired():
+                    error = DeadlinePassed()
+                await asyncio.shield(_apart(run.raised, error))
+        if run.pause_s:
+            await asyncio.sleep(run.pause_s)
+    return run.outcome(return_state)
+
+
+async def _apart(step: Any, *args: Any) -> Any:
+    # Steps wait for the database and for other calls: off the loop, in a copy of this context.
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(None, lambda: context.run(step, *args))
+
+
+class FlowRun:
+    """The steps of one flow run. Construction validates parameters and records the run; nothing ran before."""
+
+    def __init__(self, flow: Flow[Any, Any], values: dict[str, Any], resumption: Resumption | None) -> None:
+        self.flow = flow
+        self.parameters = parameters.validate(flow.fn, values) if flow.validate_parameters else values
+        self.args, self.kwargs = parameters.unbind(flow.fn, self.parameters)
+        self.pause_s = 0.0
+        self._parent = flow_session.get()
+        self._tracking = Tracking(self._parent, flow.name) if self._parent is not None else None
+        self._recording = current_recording()
+        self._final: State | None = None
+        self._error: BaseException | None = None
+        self._attempted = False
+        self._begin(resumption)
+
+    # Step 1: record the run.
+
+    def _begin(self, resumption: Resumption | None) -> None:
+        owner = owner_of_this_process()
+        recording = self._recording
+        if resumption is not None:
+            run = resumption.run
+            lease = recording.call(leases.take, run.id, owner, recording.lease_s, force=True)
+            existing = True
+        else:
+            begun = recording.call(flow_runs.begin, self._new_run(), owner, recording.lease_s)
+            run, lease, existing = begun.run, begun.lease, begun.existing
+            if lease is None and not self._answered_by(run):
+                lease = recording.call(leases.take, run.id, owner, recording.lease_s, force=True)
+        self.info = self._info(run)
+        if lease is None:
+            return
+        self.lease = lease
+        replay = self._replay(run.id) if existing else None
+        journal = recording.journal.open(run.id, lease.epoch, owner.id, lease.last_seq, self._on_fenced)
+        self._open(run, journal, replay)
+
+    def _open(self, run: FlowRunRow, journal: RunJournal, replay: Replay | None) -> None:
+        self.journal = journal
+        self.desk = RunDesk(self.info, journal, _terminal, replay)
+        dispatching = (
+            self._parent.dispatching
+            if self._shares_runner()
+            else Dispatching(task_runner_named(self.flow.task_runner))
+        )
+        self.session = FlowSession(self.info, self.desk, dispatching, self._find_cached)
+        self.states = FlowStates(self.desk, self.flow.retry, run)
+
+    def _new_run(self) -> NewFlowRun:
+        run_id = self._tracking.child_id if self._tracking is not None else uuid7()
+        pending = transition_of(Pending())
+        values = self.parameters
+        return NewFlowRun(
+            run_id,
+            self.flow.name,
+            self._run_name(),
+            [pending],
+            parameters=parameters.to_json(values),
+            parameters_pickle=_pickled(values),
+            entrypoint=entrypoint_of(self.flow),
+            code_revision=code_revision(self.flow.fn),
+            flow_version=self.flow.version,
+            tags=self._tags(),
+            empirical_policy=self.flow.policy_fields(),
+            parent_task_run_id=self._tracking.task_run_id if self._tracking is not None else None,
+        )
+
+    def _run_name(self) -> str:
+        if self.flow.next_run_name is not None:
+            return self.flow.next_run_name
+        if self.flow.flow_run_name is None:
+            return generate_name()
+        return render_run_name(self.flow.flow_run_name, self.parameters, {"flow_name": self.flow.name})
+
+    def _tags(self) -> tuple[str, ...]:
+        return tuple(sorted({*self.flow.tags, *current_tags.get()}))
+
+    def _info(self, run: FlowRunRow) -> FlowRunInfo:
+        return FlowRunInfo(
+            run.id, run.name, self.flow.name, self.parameters, tuple(run.tags), run.run_count + 1
+        )
+
+    def _answered_by(self, run: FlowRunRow) -> bool:
+        """A sub-flow run that completed in an earlier execution of its parent answers with its result."""
+        if run.state_type != "COMPLETED":
+            return False
+        restored = restore_result(run, self.flow)
+        if restored is None:
+            return False
+        self._final = restored
+        return True
+
+    def _replay(self, run_id: UUID) -> Replay:
+        def read_range(first: UUID, last: UUID) -> Any:
+            return self._recording.call(task_runs.completed_range, run_id, first, last)
+
+        return Replay(read_range, current_settings().replay_divergence)
+
+    # Step 2: execute the body.
+
+    def begin_attempt(self) -> bool:
+        """Enter Running, unless the run has ended; raises what a rule refuses."""
+        self.pause_s = 0.0
+        if self._final is not None:
+            return False
+        if self._attempted and self.desk.replay is None:
+            # The flow is tried again: what has completed answers from the journal.
+            self.journal.barrier().result()
+            self.desk.replay = self._replay(self.info.id)
+        self._attempted = True
+        self.session.forget_indexes()
+        if self._tracking is not None:
+            self._tracking.running()
+        started = self.states.decide(Running())
+        self.states.write(started)
+        self.desk.say(logging.INFO, self._beginning())
+        run_hooks(self.flow.on_running, self.flow, self.info, started)
+        return True
+
+    def _beginning(self) -> str:
+        again = "goes on" if self.desk.replay is not None else "begins"
+        return f"flow {self.flow.name!r} {again}"
+
+    @contextmanager
+    def executing(self) -> Generator[None]:
+        """Everything inside belongs to this run."""
+        tokens = [
+            (flow_session, flow_session.set(self.session)),
+            (flow_run_info, flow_run_info.set(self.info)),
+            (task_run_info, task_run_info.set(None)),
+        ]
+        prints = current_settings().log_prints if self.flow.log_prints is None else self.flow.log_prints
+        try:
+            with termination_raises(), capture_into(self.desk.log_here, prints, passes_prints=True):
+                yield
+        finally:
+            for variable, token in reversed(tokens):
+                variable.reset(token)  # pyright: ignore[reportArgumentType]
+
+    # Step 3: what came of it.
+
+    def returned(self, value: Any) -> None:
+        """The body returned: wait for what it has submitted, then settle."""
+        dispatcher = self.session.dispatching.started
+        if dispatcher is not None:
+            dispatcher.drain(self.desk)
+        self._settle(state_of_returned(value))
+
+    def raised(self, error: BaseException) -> None:
+        """The body raised, or something interrupted it: stop what is under way, then settle."""
+        self._error = error
+        if isinstance(error, LeaseLost) or self.journal.failure is not None:
+            self._abandon()
+            raise error
+        if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError, CancelRun, Terminated)):
+            self._settle_interrupted(error)
+            return
+        if isinstance(error, DeadlinePassed):
+            self._cancel_calls()
+            text = f"flow run ran longer than its timeout of {self.flow.timeout_seconds:g} s"
+            self._error = TaskTimedOut(
+                text, hint="Raise timeout_seconds on the flow, or make the work smaller."
+            )
+            self._settle(TimedOut(text, data=self._error))
+        elif isinstance(error, Exception):
+            self._wait_for_calls()
+            self._settle(Failed(f"{type(error).__name__}: {error}", data=error))
+        else:
+            self._cancel_calls()
+            self._settle(Crashed(f"{type(error).__name__}: {error}", data=error))
+
+    def _settle_interrupted(self, error: BaseException) -> None:
+        if isinstance(error, Terminated):
+            stopped, how = self._cancel_calls(), "terminated by SIGTERM"
+            self._settle(Crashed(how if stopped else f"{how}; some calls did not stop", data=error))
+            return
+        how = (
+            "cancelled" if isinstance(error, (CancelRun, asyncio.CancelledError)) else "interrupted by Ctrl-C"
+        )
+        if self._cancel_calls():
+            self._settle(Cancelled(how, data=RunCancelled(f"flow run {self.info.name} was {how}")))
+        else:
+            self._settle(Crashed(f"{how}; some calls did not stop", data=error))
+
+    def _settle(self, proposed: State) -> None:
+        kept = keep_result(proposed, self.flow, self.info.id)
+        accepted = self.states.decide(proposed)
+        if accepted.is_scheduled():
+            self.states.write(accepted)
+            self.pause_s = max(0.0, self.states.wait_s(accepted))
+            self.desk.say(
+                logging.WARNING, f"{proposed.message}: the flow is tried again in {self.pause_s:g} s"
+            )
+            return
+        self._final = accepted
+        self._show_end(accepted)
+        self._write_final(accepted, kept)
+        if self._tracking is not None:
+            self._tracking.ended(accepted)
+        self._close()
+
+    def _write_final(self, final: State, kept: Kept) -> None:
+        """Make the end durable, then let the author's hooks see it; they may still log."""
+        hooks = self.flow.hooks_for(final)
+        self.states.write(final, kept, release=not hooks)
+        self.journal.barrier().result()
+        if hooks:
+            run_hooks(hooks, self.flow, self.info, final)
+            self.journal.barrier().result()
+            lease, owner = self.lease, owner_of_this_process()
+            self._recording.call(leases.release, lease.run_id, lease.epoch, owner.id)
+
+    def _show_end(self, final: State) -> None:
+        level = logging.INFO if final.is_completed() else logging.ERROR
+        self.desk.say(level, f"flow {self.flow.name!r} ended {final.name}" + _because(final))
+
+    # Step 4: tell the caller.
+
+    def outcome(self, return_state: bool) -> Any:
+        """The value of the run, or its State; raises what the body raised."""
+        final = self._final
+        assert final is not None
+        interrupted = self._error
+        if isinstance(interrupted, (KeyboardInterrupt, asyncio.CancelledError, SystemExit, GeneratorExit)):
+            raise interrupted
+        if isinstance(interrupted, Terminated):
+            raise SystemExit(143)
+        return final if return_state else final.result()
+
+    # Helpers of the steps.
+
+    def _shares_runner(self) -> bool:
+        parent = self._parent
+        if parent is None:
+            return False
+        return (
+            self.flow.task_runner is None
+            or task_runner_named(self.flow.task_runner) == parent.dispatching.runner
+        )
+
+    def _find_cached(self, keys: Any) -> Any:
+        # A result of this very run may still be on its way to the cache.
+        self.journal.barrier().result()
+        return self._recording.call(cache_verbs.get_many, keys)
+
+    def _wait_for_calls(self) -> None:
+        dispatcher = self.session.dispatching.started
+        if dispatcher is not None and dispatcher.failed is None:
+            dispatcher.drain(self.desk)
+
+    def _cancel_calls(self) -> bool:
+        dispatcher = self.session.dispatching.started
+        if dispatcher is None or dispatcher.failed is not None:
+            return dispatcher is None
+        return dispatcher.cancel_run(self.desk)
+
+    def _on_fenced(self, _run_id: UUID) -> None:
+        dispatcher = self.session.dispatching.started
+        if dispatcher is not None:
+            dispatcher.fail(LeaseLost(f"another process took over flow run {self.info.name}"))
+
+    def _abandon(self) -> None:
+        self._final = Crashed("this process is not the run's owner any more")
+        self._close()
+
+    def _close(self) -> None:
+        if not self._shares_runner():
+            self.session.dispatching.close()
+        self.journal.close()
+
+
+def _because(final: State) -> str:
+    return f": {final.message}" if final.message else ""
+
+
+def _pickled(values: dict[str, Any]) -> bytes | None:
+    try:
+        blob = payload.dump(values)
+    except CannotPickle:
+        return None
+    return blob if len(blob) <= _MAX_PARAMETERS_BYTES else None

@@ -1,0 +1,84 @@
+"""A lane carries packs to where they are executed and brings back what came of them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .. import clock, tracebacks
+from .outcomes import FAILED, Extra, Outcome
+from .pack_group import Pack, Resources
+from .spool import Salvaged
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A pack came back. `large` holds, by position, what to keep of values that did not ride in the outcomes."""
+
+    pack: Pack
+    outcomes: list[Outcome | None]
+    elapsed_s: float
+    node: str
+    pid: int
+    large: dict[int, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A pack did not come back. `again` tells whether running it once more makes sense."""
+
+    pack: Pack
+    cause: str  # as TaskCrashed.cause; "cancelled" when it was asked for
+    message: str
+    again: bool = True
+
+
+def refused(pack: Pack, error: BaseException) -> Answer:
+    """The answer for a pack that could not be started: each of its calls failed with `error`."""
+    now = clock.epoch_s()
+    extra = Extra(f"{type(error).__name__}: {error}", tracebacks.capture(error))
+    outcome = Outcome(FAILED, now, now, 1, None, tracebacks.ship(error), None, extra)
+    return Answer(pack, [outcome] * len(pack), 0.0, "", 0, {})
+
+
+class Lane(Protocol):
+    """Launch, poll, cancel. `launch` and `cancel` are called from any thread, `poll` from one."""
+
+    name: str
+
+    def slots(self, resources: Resources) -> int:
+        """How many calls of this kind can run at the same time, at least 1."""
+        ...
+
+    def launch(self, pack: Pack) -> None:
+        """Send a pack off; raises CannotPickle when its code or arguments cannot travel."""
+        ...
+
+    def poll(self, timeout_s: float) -> list[Answer | Loss]:
+        """What came back; blocks up to `timeout_s` while nothing does."""
+        ...
+
+    def cancel(self, pack: Pack, force: bool) -> None:
+        """Stop a pack: interrupt its code, or (`force`) end its process."""
+        ...
+
+    def salvage(self, pack: Pack) -> Salvaged | None:
+        """What a lost pack had finished, where that can still be read."""
+        ...
+
+    def fetch(self, place: Any) -> Any:
+        """A large value that stayed where the lane keeps such."""
+        ...
+
+    def yielding(self) -> AbstractContextManager[None]:
+        """Lend out the caller's slot while it waits for other calls."""
+        ...
+
+    def settle(self) -> None:
+        """Wait until news that workers have sent (log lines) is taken in."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything; packs in flight are abandoned."""
+        ...

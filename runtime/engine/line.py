@@ -1,0 +1,229 @@
+"""The line between a driver and the workers of its packs: news while a pack is under way.
+
+A worker's answer comes through its lane when the pack is done. What must be known earlier takes the line, a
+connection from the worker's process to the driver: log lines, calls that have run for a while, calls given back; the
+other way, the wish to cancel. Losing the line loses nothing durable: logs then stop, calls are given back no more.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import pickle
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Client, Connection, Listener, wait
+from typing import Any, ClassVar
+from uuid import UUID
+
+from ..journal.records import LogLine
+from .board import Board
+from .wire import LineAddress
+
+_log = logging.getLogger("heliostat.internal.line")
+_FLUSH_EVERY_S = 0.2
+_LINES_AT_ONCE = 500
+
+RUNNING, GIVEN_BACK, LOGS, CANCEL, SYNC = "running", "given back", "logs", "cancel", "sync"
+News = tuple[str, Any, Any, Any]
+
+
+class DriverLine:
+    """The driver's end: listens, and hands each piece of news to `on_news(kind, a, b, c)` on its own thread."""
+
+    def __init__(self, host: str, on_news: Callable[..., None]) -> None:
+        self._on_news = on_news
+        secret = os.urandom(24)
+        self._listener = Listener((host, 0), backlog=128, authkey=secret)
+        address = self._listener.address
+        assert isinstance(address, tuple)
+        self.address = LineAddress(host, int(address[1]), secret)
+        self._connections: set[Connection[Any, Any]] = set()
+        self._lock = threading.RLock()
+        self._synced = threading.Condition(self._lock)
+        self._awaited: set[Connection[Any, Any]] = set()
+        self._closed = False
+        self._wake_reader, self._wake_writer = _pipe()
+        threading.Thread(target=self._accept, name="heliostat-line-accept", daemon=True).start()
+        self._reader = threading.Thread(target=self._read, name="heliostat-line", daemon=True)
+        self._reader.start()
+
+    def cancel(self, pack_id: str) -> None:
+        """Tell every worker that a pack is cancelled; the one that has it starts no further call."""
+        self._tell_all((CANCEL, pack_id))
+
+    def settle(self, timeout_s: float = 2.0) -> bool:
+        """Wait until all that workers have told so far is taken in; False when one did not answer in time."""
+        with self._synced:
+            self._awaited = set(self._connections)
+        self._tell_all((SYNC, ""))
+        with self._synced:
+            return self._synced.wait_for(lambda: not (self._awaited & self._connections), timeout_s)
+
+    def close(self) -> None:
+        self._closed = True
+        self._listener.close()
+        self._wake()
+
+    def _tell_all(self, order: tuple[str, str]) -> None:
+        message = pickle.dumps(order)
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            with suppress(OSError):
+                connection.send_bytes(message)
+
+    def _accept(self) -> None:
+        while not self._closed:
+            try:
+                connection = self._listener.accept()
+            except Exception:  # a stranger without the secret, or we are closing
+                continue
+            with self._lock:
+                self._connections.add(connection)
+            self._wake()
+
+    def _wake(self) -> None:
+        with suppress(OSError):
+            self._wake_writer.send_bytes(b"x")
+
+    def _read(self) -> None:
+        while not self._closed:
+            with self._lock:
+                watched = [self._wake_reader, *self._connections]
+            for ready in wait(watched):
+                assert not isinstance(ready, int)
+                self._read_from(ready)
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+
+    def _read_from(self, connection: Any) -> None:
+        try:
+            message = connection.recv_bytes()
+        except (EOFError, OSError):
+            with self._synced:
+                self._connections.discard(connection)
+                self._synced.notify_all()
+            connection.close()
+            return
+        if connection is self._wake_reader:
+            return
+        news = pickle.loads(message)
+        if news[0] == SYNC:
+            with self._synced:
+                self._awaited.discard(connection)
+                self._synced.notify_all()
+            return
+        try:
+            self._on_news(*news)
+        except Exception:
+            _log.exception("news from a worker could not be taken in")
+
+
+class LineToDriver:
+    """A worker's end; one a driver. Without an address, or when the driver cannot be reached, it stays mute."""
+
+    _lines: ClassVar[dict[LineAddress | None, LineToDriver]] = {}
+    _creation: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, address: LineAddress | None) -> None:
+        self.connected = False
+        self._boards: dict[str, Board] = {}
+        self._waiting: list[tuple[UUID, LogLine]] = []
+        self._lock = threading.Lock()
+        self._due = threading.Event()
+        if address is not None:
+            self._connect(address)
+
+    @classmethod
+    def to(cls, address: LineAddress | None) -> LineToDriver:
+        """The line of this process to that driver, made at first need."""
+        line = cls._lines.get(address)
+        if line is None:
+            with cls._creation:
+                line = cls._lines.setdefault(address, cls(address))
+        return line
+
+    def enter(self, pack_id: str, board: Board) -> None:
+        """A pack begins in this process."""
+        self._boards[pack_id] = board
+
+    def leave(self, pack_id: str) -> None:
+        """A pack is over: what it logged goes out before its answer does."""
+        self._boards.pop(pack_id, None)
+        if self._waiting:
+            self._flush()
+
+    def running(self, pack_id: str, position: int, started: float) -> None:
+        self._send((RUNNING, pack_id, position, started))
+
+    def given_back(self, pack_id: str, positions: Sequence[int]) -> None:
+        self._send((GIVEN_BACK, pack_id, positions, None))
+
+    def log_sink(self, flow_run_id: UUID, line: LogLine) -> None:
+        """Take one log line; sent in batches."""
+        with self._lock:
+            self._waiting.append((flow_run_id, line))
+            full = len(self._waiting) >= _LINES_AT_ONCE
+        if full:
+            self._flush()
+        else:
+            self._due.set()
+
+    def _connect(self, address: LineAddress) -> None:
+        try:
+            self._connection = Client((address.host, address.port), authkey=address.secret)
+        except Exception as error:
+            _log.warning("no line to the driver at %s:%s: %s", address.host, address.port, error)
+            return
+        self.connected = True
+        threading.Thread(target=self._listen, name="heliostat-line-in", daemon=True).start()
+        threading.Thread(target=self._flush_often, name="heliostat-line-out", daemon=True).start()
+        atexit.register(self._flush)
+
+    def _flush_often(self) -> None:
+        pause = threading.Event()
+        while self.connected:
+            self._due.wait()
+            pause.wait(_FLUSH_EVERY_S)
+            self._due.clear()
+            self._flush()
+
+    def _flush(self) -> None:
+        with self._lock:
+            lines, self._waiting = self._waiting, []
+        if lines:
+            self._send((LOGS, lines, os.getpid(), None))
+
+    def _send(self, news: News) -> None:
+        if not self.connected:
+            return
+        message = pickle.dumps(news, 5)
+        try:
+            with self._lock:
+                self._connection.send_bytes(message)
+        except OSError:
+            self.connected = False
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                kind, pack_id = pickle.loads(self._connection.recv_bytes())
+            except (EOFError, OSError):
+                self.connected = False
+                return
+            board = self._boards.get(pack_id)
+            if kind == SYNC:
+                self._flush()
+                self._send((SYNC, None, None, None))
+            elif board is not None:
+                board.cancel()
+
+
+def _pipe() -> tuple[Any, Any]:
+    from multiprocessing import Pipe
+
+    return Pipe(duplex=False)

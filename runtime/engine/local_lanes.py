@@ -1,0 +1,196 @@
+"""Lanes without Ray: calls run in this process, at once (`InlineLane`) or on threads (`ThreadLane`)."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import platform
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ..context import TaskRunInfo, flow_session
+from ..errors import HeliostatError
+from ..logging import capture_into
+from .board import Board
+from .execution import PackExecution
+from .lane import Answer, Loss, refused
+from .outcomes import Kept
+from .pack_group import Pack, Resources
+from .resolve import resolved_calls
+from .spool import Salvaged
+
+_NODE = platform.node()
+
+
+class _LocalLane:
+    """What both share: executing a pack in this process with objects as they are."""
+
+    def __init__(self, on_news: Callable[..., None]) -> None:
+        self._on_news = on_news
+        self._boards: dict[str, Board] = {}
+
+    def settle(self) -> None:
+        """Nothing is under way outside this process."""
+
+    def salvage(self, pack: Pack) -> Salvaged | None:
+        return None
+
+    def fetch(self, place: Any) -> Any:
+        raise HeliostatError(f"{place!r} is not a value of this lane")
+
+    def cancel(self, pack: Pack, force: bool) -> None:
+        board = self._boards.get(pack.pack_id)
+        if board is not None:
+            board.cancel()
+
+    def _execute(self, pack: Pack, gives_back: bool) -> Answer:
+        began = time.perf_counter()
+        group = pack.group
+        try:
+            calls = resolved_calls(pack)
+        except Exception as error:
+            return refused(pack, error)
+        site = pack.spans[0].fanout.site
+        info = TaskRunInfo(
+            group.flow_run, group.code.name, site.task_key, site.scope, site.base, tags=group.tags
+        )
+        news = self._on_news
+        given: Callable[[Sequence[int]], None] | None = None
+        if gives_back:
+            given = lambda positions: news("given back", pack.pack_id, positions, None)  # noqa: E731
+        board = Board(len(calls), lambda at, started: news("running", pack.pack_id, at, started), given)
+        self._boards[pack.pack_id] = board
+        session = flow_session.set(group.desk.session)
+        execution = PackExecution(group.code, info, board, keep_objects=True, on_loop=_run_apart)
+        try:
+            with capture_into(group.desk.log_here, group.code.log_prints, passes_prints=True):
+                outcomes = execution.run(calls)
+        finally:
+            flow_session.reset(session)
+            self._boards.pop(pack.pack_id, None)
+        large = {position: Kept(value) for position, value in execution.values.items()}
+        return Answer(pack, outcomes, time.perf_counter() - began, _NODE, os.getpid(), large)
+
+
+class InlineLane(_LocalLane):
+    """Runs each call where it is submitted, before `submit` returns."""
+
+    name = "inline"
+
+    def __init__(self, on_news: Callable[..., None]) -> None:
+        super().__init__(on_news)
+        self._answers: deque[Answer | Loss] = deque()
+
+    def slots(self, resources: Resources) -> int:
+        return 1
+
+    def launch(self, pack: Pack) -> None:
+        self._answers.append(self._execute(pack, gives_back=False))
+
+    def poll(self, timeout_s: float) -> list[Answer | Loss]:
+        answers: list[Answer | Loss] = []
+        while self._answers:
+            answers.append(self._answers.popleft())
+        return answers
+
+    @contextmanager
+    def yielding(self) -> Generator[None]:
+        yield
+
+    def close(self) -> None:
+        self._answers.clear()
+
+
+class ThreadLane(_LocalLane):
+    """Runs packs on threads of this process: right for waiting on the network, no help for computing."""
+
+    name = "threads"
+
+    def __init__(self, on_news: Callable[..., None], max_threads: int | None = None) -> None:
+        super().__init__(on_news)
+        self._max_threads = max_threads or min(32, 4 * (os.cpu_count() or 1))
+        self._packs: queue.SimpleQueue[tuple[Pack, contextvars.Context] | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Answer | Loss] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads = 0
+        self._busy = 0
+        self._own = threading.local()
+
+    def slots(self, resources: Resources) -> int:
+        return self._max_threads
+
+    def launch(self, pack: Pack) -> None:
+        with self._lock:
+            self._busy += 1
+            if self._busy > self._threads and self._threads < self._max_threads:
+                self._start_thread()
+        self._packs.put((pack, contextvars.copy_context()))
+
+    def poll(self, timeout_s: float) -> list[Answer | Loss]:
+        answers: list[Answer | Loss] = []
+        try:
+            answers.append(self._answers.get(timeout=timeout_s))
+            while True:
+                answers.append(self._answers.get_nowait())
+        except queue.Empty:
+            return answers
+
+    @contextmanager
+    def yielding(self) -> Generator[None]:
+        """A thread that waits for other calls makes room for one more, so that nested waits end."""
+        if not getattr(self._own, "works", False):
+            yield
+            return
+        with self._lock:
+            self._max_threads += 1
+            if self._busy > self._threads:
+                self._start_thread()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._max_threads -= 1
+
+    def close(self) -> None:
+        with self._lock:
+            for _ in range(self._threads):
+                self._packs.put(None)
+
+    def _start_thread(self) -> None:
+        self._threads += 1
+        name = f"heliostat-task-{self._threads}"
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def _work(self) -> None:
+        self._own.works = True
+        while (taken := self._packs.get()) is not None:
+            pack, context = taken
+            try:
+                self._answers.put(context.run(self._execute, pack, True))
+            except (
+                BaseException
+            ) as error:  # the author's code never gets here; do not lose the pack over a bug
+                self._answers.put(Loss(pack, "lost", f"{type(error).__name__}: {error}", again=False))
+            with self._lock:
+                self._busy -= 1
+
+
+def _run_apart(run: Callable[[], Any]) -> Any:
+    """Run an event loop of its own although this thread may have one that is running."""
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return run()
+    done: list[Any] = []
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=lambda: done.append(context.run(run)), name="heliostat-async-task")
+    thread.start()
+    thread.join()
+    return done[0]

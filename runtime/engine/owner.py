@@ -1,0 +1,67 @@
+"""Who executes a run: this process, told apart from every other one, even from a later one with the same pid."""
+
+from __future__ import annotations
+
+import os
+import platform
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import clock
+from ..ids import uuid7
+
+if TYPE_CHECKING:
+    from ..store.rows import LeaseRow, Owner
+
+_SAME_START_S = 2.0  # the start time is worked out from the boot time, which is known to the second
+
+
+def owner_of_this_process() -> Owner:
+    """This process as the owner of runs; the same until it ends or forks."""
+    return _owner(os.getpid())
+
+
+def is_dead(lease: LeaseRow) -> bool:
+    """Whether the holder of a lease is known to be gone. Only for holders on this machine can that be known."""
+    if lease.owner is None or lease.lapsed:
+        return True
+    if lease.host != platform.node() or lease.pid is None:
+        return False
+    started = _process_started(lease.pid)
+    if started is None:
+        return not _exists(lease.pid)
+    return lease.process_started is not None and abs(started - lease.process_started) > _SAME_START_S
+
+
+@lru_cache(maxsize=1)
+def _owner(pid: int) -> Owner:
+    from ..store.rows import Owner
+
+    return Owner(uuid7(), platform.node(), pid, _process_started(pid) or clock.epoch_s())
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _process_started(pid: int) -> float | None:
+    """Epoch seconds at which a process started; None where the system does not tell (it is gone, or no /proc)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = next(
+            int(line.split()[1])
+            for line in Path("/proc/stat").read_text().splitlines()
+            if line.startswith("btime")
+        )
+    except (OSError, StopIteration, IndexError, ValueError):
+        return None
+    if fields[0] in ("Z", "X"):  # dead, only not buried yet
+        return -1.0
+    return boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")

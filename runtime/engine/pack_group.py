@@ -1,0 +1,136 @@
+"""Calls that may ride together: one task with one set of options in one run, and the packs made of them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .. import clock
+from ..context import FlowRunInfo
+from .code import ShippedCode, TaskCode
+from .packing import Estimate
+
+if TYPE_CHECKING:
+    from .cache_lookup import CacheLookup
+    from .fanout import Fanout
+    from .run_desk import RunDesk
+
+_pack_numbers = itertools.count()
+_PROCESS_MARK = os.urandom(6).hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one call asks of the cluster."""
+
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
+    memory_bytes: int | None = None
+    custom: tuple[tuple[str, float], ...] = ()
+    runtime_env: Any = None  # as Ray takes it; compared by identity of the task
+
+
+@dataclass(slots=True)
+class ReadySpan:
+    """Consecutive calls that can be sent; `alone` keeps a suspect of a crash from company."""
+
+    fanout: Fanout
+    start: int
+    stop: int
+    alone: bool = False
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(slots=True, eq=False)
+class PackGroup:
+    """A kind of call: its code, its options, what is measured of it and what waits to be sent."""
+
+    code: TaskCode
+    task_key: str
+    flow_run: FlowRunInfo
+    desk: RunDesk  # where its states are recorded
+    resources: Resources
+    tags: tuple[str, ...]
+    pack: bool | int
+    cache: CacheLookup | None = None  # look the calls up in the cache before sending
+    estimate: Estimate = field(default_factory=Estimate)
+    ready: deque[ReadySpan] = field(default_factory=deque[ReadySpan])
+    waiting: int = 0
+    in_flight: int = 0
+    oldest_launch_s: float = 0.0
+    shipped: ShippedCode | None = None
+
+    @property
+    def wanted_size(self) -> int | None:
+        if self.pack is True:
+            return None
+        return 1 if self.pack is False else int(self.pack)
+
+    def add(self, span: ReadySpan, first: bool = False) -> None:
+        """Queue calls for sending."""
+        self.waiting += len(span)
+        if first:
+            self.ready.appendleft(span)
+            return
+        last = self.ready[-1] if self.ready else None
+        if last and last.fanout is span.fanout and last.stop == span.start and not (last.alone or span.alone):
+            last.stop = span.stop
+        else:
+            self.ready.append(span)
+
+    def take(self, count: int) -> list[ReadySpan]:
+        """Remove up to `count` calls from the queue, in order; a suspect comes alone."""
+        taken: list[ReadySpan] = []
+        while count > 0 and self.ready:
+            head = self.ready[0]
+            if head.alone and taken:
+                break
+            if head.alone or len(head) <= count:
+                taken.append(self.ready.popleft())
+                count -= len(head)
+            else:
+                taken.append(ReadySpan(head.fanout, head.start, head.start + count))
+                head.start += count
+                count = 0
+            self.waiting -= len(taken[-1])
+            if head.alone:
+                break
+        return taken
+
+
+@dataclass(slots=True, eq=False)
+class Pack:
+    """Calls that travel in one remote call."""
+
+    group: PackGroup
+    spans: list[ReadySpan]
+    pack_id: str = field(default_factory=lambda: f"{_PROCESS_MARK}-{next(_pack_numbers)}")
+    launched_s: float = field(default_factory=clock.monotonic_s)
+    launched_at_s: float = field(default_factory=clock.epoch_s)
+    running: dict[int, float] = field(default_factory=dict[int, float])  # reported: position in pack -> start
+    given_back: set[int] = field(default_factory=set[int])
+    cancel_asked_s: float | None = None
+    timed_out: set[int] = field(default_factory=set[int])
+    handle: Any = None  # the lane's own
+
+    def __len__(self) -> int:
+        return sum(map(len, self.spans))
+
+    def members(self) -> Iterator[tuple[Fanout, int]]:
+        """The calls in the order in which they are executed."""
+        for span in self.spans:
+            for position in range(span.start, span.stop):
+                yield span.fanout, position
+
+    def member(self, position_in_pack: int) -> tuple[Fanout, int]:
+        for span in self.spans:
+            if position_in_pack < len(span):
+                return span.fanout, span.start + position_in_pack
+            position_in_pack -= len(span)
+        raise IndexError(position_in_pack)

@@ -1,0 +1,115 @@
+"""Joining or starting Ray, and the few questions that are asked of the cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from ..errors import RayUnavailable
+from .pack_group import Resources
+
+T = TypeVar("T")
+NAMESPACE = "heliostat"
+_ASK_TIMEOUT_S = 20.0
+_connecting = threading.Lock()
+_ray: Any = ray  # Ray's own types are loose; everything that we take from it is typed here
+
+
+def connect(address: str | None) -> None:
+    """Join the cluster at `address` ("auto": one that runs on this machine), or start a local Ray when it is None.
+
+    Does nothing in a process that has joined one already. Raises RayUnavailable.
+    """
+    with _connecting:
+        if _ray.is_initialized():
+            return
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        try:
+            _ray.init(
+                address=address,
+                namespace=NAMESPACE,
+                ignore_reinit_error=True,
+                logging_level=logging.ERROR,
+                log_to_driver=True,
+                configure_logging=True,
+                **({} if address else {"include_dashboard": None}),
+            )
+        except Exception as error:
+            where = f"a Ray cluster at {address!r}" if address else "a local Ray"
+            doing = "joined" if address else "started"
+            raise RayUnavailable(
+                f"{where} cannot be {doing}: {_first_line(error)}",
+                hint="Check HELIOSTAT_RAY_ADDRESS (`ray status --address ...`), unset it for a local Ray, "
+                "or use task_runner='threads'.",
+            ) from error
+
+
+def own_address() -> str:
+    """The address under which workers reach this process."""
+    return str(_ray.util.get_node_ip_address())
+
+
+def slots(resources: Resources) -> int:
+    """How many calls that ask for `resources` the cluster can run at a time, at least 1."""
+    total = cast("dict[str, float]", _ray.cluster_resources())
+    asked = {"CPU": resources.num_cpus, "GPU": resources.num_gpus, **dict(resources.custom)}
+    if resources.memory_bytes:
+        asked["memory"] = float(resources.memory_bytes)
+    ratios = [total.get(name, 0.0) / amount for name, amount in asked.items() if amount > 0]
+    return max(1, int(min(ratios))) if ratios else max(1, int(total.get("CPU", 1)))
+
+
+def remote(function: Callable[..., Any], name: str, resources: Resources, num_returns: int) -> Any:
+    """`function` as a Ray task with those resources and without Ray's retries."""
+    options: dict[str, Any] = {
+        "num_cpus": resources.num_cpus,
+        "max_retries": 0,
+        "retry_exceptions": False,
+        "num_returns": num_returns,
+        "name": name,
+    }
+    if resources.num_gpus:
+        options["num_gpus"] = resources.num_gpus
+    if resources.memory_bytes:
+        options["memory"] = resources.memory_bytes
+    if resources.custom:
+        options["resources"] = dict(resources.custom)
+    if resources.runtime_env:
+        options["runtime_env"] = resources.runtime_env
+    return _ray.remote(**options)(function)
+
+
+def put(value: Any) -> Any:
+    return _ray.put(value)
+
+
+def get(ref: Any) -> Any:
+    return _ray.get(ref)
+
+
+def ask_every_node(function: Callable[..., T | None], *args: Any) -> T | None:
+    """The first answer that is not None, from any living node."""
+    node_ids = [node["NodeID"] for node in _ray.nodes() if node["Alive"]]
+    asked: list[Any] = []
+    for node_id in node_ids:
+        there = NodeAffinitySchedulingStrategy(node_id, soft=False)
+        question = _ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(function)
+        asked.append(question.remote(*args))
+    for ref in asked:
+        try:
+            answer = _ray.get(ref, timeout=_ASK_TIMEOUT_S)
+        except Exception:  # a node that died meanwhile has no answer
+            continue
+        if answer is not None:
+            return cast("T", answer)
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

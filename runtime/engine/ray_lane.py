@@ -1,0 +1,243 @@
+"""Packs as Ray remote calls. Together with `ray_cluster` the only place of the runtime that knows Ray.
+
+Ray's own retries are off: every attempt is counted by us. A call takes one pickled spec (and references to large
+values) and returns one small reply; only while large values are expected does it have a second return value.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+
+from .. import tracebacks
+from ..errors import CannotPickle
+from . import payload, ray_cluster, worker
+from .calls import Columns, SlicedColumns
+from .code import ship_code
+from .fanout import Fanout
+from .lane import Answer, Loss, refused
+from .line import DriverLine
+from .outcomes import InStore
+from .pack_group import Pack, PackGroup, ReadySpan, Resources
+from .ray_losses import loss_of
+from .resolve import References, carries_futures
+from .spool import Salvaged, salvage
+from .wire import CODE_ALONG_BYTES, PackReply, PackSpec, Segment, WorkerCode
+
+_SHARE_FROM_BYTES = 64 * 1024  # constants of a map above it go to the object store once
+_SLOTS_TTL_S = 2.0
+_ANSWERS_AT_ONCE = 128
+
+
+def _execute(spec: bytes, *refs: Any) -> bytes | tuple[bytes, Any]:
+    reply, large = worker.execute(spec, refs)
+    return reply if large is None else (reply, large)
+
+
+def _execute_apart(spec: bytes, *refs: Any) -> tuple[bytes, Any]:
+    return worker.execute(spec, refs)
+
+
+def _salvage_here(pack_id: str) -> Salvaged | None:
+    return salvage(pack_id)
+
+
+class RayLane:
+    """Sends packs to a Ray cluster; starts or joins one on creation. Raises RayUnavailable."""
+
+    name = "ray"
+
+    def __init__(self, address: str | None, on_news: Any) -> None:
+        ray_cluster.connect(address)
+        self._line = DriverLine(ray_cluster.own_address(), on_news)
+        self._in_flight: dict[Any, Pack] = {}
+        self._lock = threading.Lock()
+        self._refused: list[Answer] = []
+        self._remotes: dict[tuple[int, bool], Any] = {}
+        self._shared: dict[int, tuple[Any, Any]] = {}
+        self._slots: dict[Resources, tuple[float, int]] = {}
+        self._lent = 0
+
+    def slots(self, resources: Resources) -> int:
+        key = Resources(resources.num_cpus, resources.num_gpus, resources.memory_bytes, resources.custom)
+        known = self._slots.get(key)
+        now = time.monotonic()
+        if known is None or now - known[0] > _SLOTS_TTL_S:
+            known = self._slots[key] = (now, ray_cluster.slots(key))
+        return known[1]
+
+    def launch(self, pack: Pack) -> None:
+        group = pack.group
+        try:
+            self._ship(group)
+            references = References()
+            spec = self._spec(pack, references)
+        except CannotPickle as error:
+            with self._lock:
+                self._refused.append(refused(pack, error))
+            return
+        group.estimate.observe_arguments(len(pack), len(spec))
+        apart = group.estimate.expects_large_values
+        returned = self._remote(group, apart).remote(spec, *references.refs)
+        meta, pack.handle = returned if apart else (returned, None)
+        with self._lock:
+            self._in_flight[meta] = pack
+
+    def poll(self, timeout_s: float) -> list[Answer | Loss]:
+        with self._lock:
+            refused, self._refused = self._refused, []
+            waiting = list(self._in_flight)
+        if refused or not waiting:
+            return list(refused)
+        # With many calls in flight a batch is worth waiting for; with few, the first one is.
+        wanted = max(1, min(_ANSWERS_AT_ONCE, len(waiting) // 8))
+        ready, _ = ray.wait(waiting, num_returns=wanted, timeout=timeout_s, fetch_local=False)
+        if len(ready) == wanted < len(waiting):
+            ready, _ = ray.wait(
+                waiting, num_returns=min(_ANSWERS_AT_ONCE, len(waiting)), timeout=0, fetch_local=False
+            )
+        if not ready:
+            return []
+        with self._lock:
+            packs = [self._in_flight.pop(ref) for ref in ready]
+        try:
+            returned = ray.get(ready)
+        except Exception:
+            taken = [self._take_one(ref, pack) for ref, pack in zip(ready, packs, strict=True)]
+        else:
+            arrivals = zip(ready, packs, returned, strict=True)
+            taken = [self._arrived(ref, pack, each) for ref, pack, each in arrivals]
+        return [each for each in taken if each is not None]
+
+    def cancel(self, pack: Pack, force: bool) -> None:
+        self._line.cancel(pack.pack_id)
+        with self._lock:
+            ref = next((ref for ref, flying in self._in_flight.items() if flying is pack), None)
+        if ref is not None:
+            with contextlib.suppress(Exception):
+                ray.cancel(ref, force=force, recursive=True)
+
+    def salvage(self, pack: Pack) -> Salvaged | None:
+        if len(pack) == 1:
+            return Salvaged({}, 0)
+        here = salvage(pack.pack_id)
+        return here if here is not None else ray_cluster.ask_every_node(_salvage_here, pack.pack_id)
+
+    def fetch(self, place: InStore) -> Any:
+        return worker.large_value(ray_cluster.get(place.ref), place.position)
+
+    @contextmanager
+    def yielding(self) -> Generator[None]:
+        yield
+
+    def settle(self) -> None:
+        self._line.settle()
+
+    def close(self) -> None:
+        with self._lock:
+            waiting = list(self._in_flight)
+            self._in_flight.clear()
+        for ref in waiting:
+            with contextlib.suppress(Exception):
+                ray.cancel(ref, force=True, recursive=True)
+        self._line.close()
+
+    def _ship(self, group: PackGroup) -> None:
+        if group.shipped is None:
+            carrier = WorkerCode(group.code, group.flow_run, group.task_key, group.tags, self._line.address)
+            group.shipped = ship_code(group.code, carrier)
+
+    def _spec(self, pack: Pack, references: References, with_code: bool = False) -> bytes:
+        shipped = pack.group.shipped
+        assert shipped is not None
+        along = with_code or len(shipped.blob) <= CODE_ALONG_BYTES
+        segments = [self._segment(span, references) for span in pack.spans]
+        return PackSpec(
+            pack.pack_id,
+            shipped.key,
+            shipped.blob if along else None,
+            pack.spans[0].fanout.site.base,
+            pack.spans[0].fanout.site.scope,
+            segments,
+            len(pack),
+            references.has_slots,
+        ).dumps()
+
+    def _segment(self, span: ReadySpan, references: References) -> Segment:
+        fanout = span.fanout
+        calls = fanout.calls
+        if isinstance(calls, Columns) and not carries_futures_cached(fanout):
+            content = self._shared_constants(calls.slice(span.start, span.stop), references)
+        else:
+            content = references.rows(span)
+        attempts: list[tuple[int, int]] | None = None
+        if fanout.attempts:
+            positions = range(span.start, span.stop)
+            attempts = [(fanout.attempt_of(at), fanout.tries_of(at)) for at in positions]
+        return Segment(fanout.first_index + span.start, attempts, content)
+
+    def _shared_constants(self, columns: SlicedColumns, references: References) -> SlicedColumns:
+        def lighten(spread: bool, entry: Any) -> tuple[bool, Any]:
+            if spread or not payload.surely_larger_than(entry, _SHARE_FROM_BYTES):
+                return spread, entry
+            kept = self._shared.get(id(entry))
+            if kept is None:
+                kept = self._shared[id(entry)] = (entry, ray_cluster.put(entry))
+            return False, references.slot_of(kept[1], -1)
+
+        columns.positional = [lighten(*entry) for entry in columns.positional]
+        columns.keywords = {name: lighten(*entry) for name, entry in columns.keywords.items()}
+        return columns
+
+    def _remote(self, group: PackGroup, apart: bool) -> Any:
+        key = (id(group), apart)
+        remote = self._remotes.get(key)
+        if remote is None:
+            function = _execute_apart if apart else _execute
+            remote = self._remotes[key] = ray_cluster.remote(
+                function, group.code.name, group.resources, num_returns=2 if apart else 1
+            )
+        return remote
+
+    def _take_one(self, ref: Any, pack: Pack) -> Answer | Loss | None:
+        try:
+            returned = ray.get(ref)
+        except Exception as error:
+            return loss_of(pack, error)
+        return self._arrived(ref, pack, returned)
+
+    def _arrived(self, ref: Any, pack: Pack, returned: Any) -> Answer | Loss | None:
+        blob, nested = (returned[0], True) if isinstance(returned, tuple) else (returned, False)
+        reply = PackReply.loads(blob)
+        if reply.code_missing:
+            self._resend_with_code(pack)
+            return None
+        if reply.broken is not None:
+            return refused(pack, tracebacks.unship(reply.broken))
+        holder = ref if nested else pack.handle
+        large = {
+            position: InStore(holder, position)
+            for position, outcome in enumerate(reply.outcomes)
+            if outcome is not None and outcome.kind == "memory"
+        }
+        return Answer(pack, reply.outcomes, reply.elapsed_s, reply.node, reply.pid, large)
+
+    def _resend_with_code(self, pack: Pack) -> None:
+        references = References()
+        spec = self._spec(pack, references, with_code=True)
+        meta, pack.handle = self._remote(pack.group, True).remote(spec, *references.refs)
+        with self._lock:
+            self._in_flight[meta] = pack
+
+
+def carries_futures_cached(fanout: Fanout) -> bool:
+    """As `carries_futures`, asked once a fan-out."""
+    if fanout.has_futures is None:
+        fanout.has_futures = carries_futures(fanout)
+    return fanout.has_futures

@@ -1,0 +1,64 @@
+"""What an earlier execution of the run has completed, read from the database as the new one gets there.
+
+Ids of one call site are consecutive, so the calls of a fan-out are one range of the primary key.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from .. import ids
+from ..caching import input_hash
+from ..errors import NondeterministicReplay
+from ..journal.records import CallSite
+
+if TYPE_CHECKING:
+    from ..store.rows import ReplayedTask
+
+_log = logging.getLogger("heliostat.flow_runs")
+_DURABLE = ("none", "inline", "stored")
+_AT_ONCE = 5_000
+
+
+class Replay:
+    """The completed task runs of one flow run. `policy` says what to do with a call whose inputs changed."""
+
+    def __init__(self, read_range: Callable[[UUID, UUID], list[ReplayedTask]], policy: str) -> None:
+        self._read_range = read_range
+        self._fails = policy == "fail"
+        self.answered = 0
+
+    def completed(self, site: CallSite, start: int, stop: int) -> dict[int, ReplayedTask]:
+        """By index, the calls of a site that completed with a value that can be had again."""
+        found: dict[int, ReplayedTask] = {}
+        for first in range(start, stop, _AT_ONCE):
+            last = min(first + _AT_ONCE, stop) - 1
+            rows = self._read_range(ids.task_run_id(site.base, first), ids.task_run_id(site.base, last))
+            found |= {row.id.int - site.base: row for row in rows if row.result_kind in _DURABLE}
+        self.answered += len(found)
+        return found
+
+    def diverges(
+        self, name: str, task: ReplayedTask, row: Callable[[], tuple[tuple[Any, ...], dict[str, Any]]]
+    ) -> bool:
+        """Whether the call is another one than the record knows; raises NondeterministicReplay if that is to fail.
+
+        Inputs that are not plain data have no hash and are not compared.
+        """
+        if task.input_hash is None:
+            return False
+        now = input_hash(*row())
+        if now is None or now == bytes(task.input_hash):
+            return False
+        if self._fails:
+            raise NondeterministicReplay(
+                f"{name} was called with other inputs than in the earlier execution of this run",
+                hint="Make the flow's calls depend on its parameters and task results only, or set "
+                "HELIOSTAT_REPLAY_DIVERGENCE=rerun to run such calls again.",
+            )
+        self.answered -= 1
+        _log.warning("%s has other inputs than in the earlier execution of this run: it runs again", name)
+        return True

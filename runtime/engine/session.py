@@ -1,0 +1,184 @@
+"""One flow run in this process: who it is, where it is recorded, and how its calls are counted and sent."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .. import ids
+from ..caching import CacheFacts, source_of
+from ..context import FlowRunInfo, current_scope, current_tags
+from ..futures import TaskFuture, TaskFutureList
+from ..journal.records import CallSite
+from ..settings import current_settings
+from ..task_runners import TaskRunner
+from .cache_lookup import CacheLookup
+from .calls import Rows, sort_map_arguments
+from .code import TaskCode
+from .dispatcher import Dispatcher
+from .fanout import Fanout
+from .pack_group import PackGroup, Resources
+from .run_desk import RunDesk
+
+if TYPE_CHECKING:
+    from ..tasks import Task
+
+_ENDLESS = 1 << 40  # numbers kept for a map over an iterator while it is read
+CacheFinder = Callable[[Sequence[str]], Mapping[str, Any]]
+
+
+class Dispatching:
+    """The dispatcher of a run and its sub-flows, made at the first `submit` or `map`."""
+
+    def __init__(self, runner: TaskRunner) -> None:
+        self.runner = runner
+        self._lock = threading.Lock()
+        self._dispatcher: Dispatcher | None = None
+
+    def get(self) -> Dispatcher:
+        """Start dispatching if that has not happened; raises RayUnavailable."""
+        with self._lock:
+            if self._dispatcher is None:
+                settings = current_settings()
+                self._dispatcher = Dispatcher(
+                    self.runner.lane, settings.pack_target_ms / 1000, settings.dispatch_window
+                )
+            return self._dispatcher
+
+    @property
+    def started(self) -> Dispatcher | None:
+        return self._dispatcher
+
+    def close(self) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.close()
+
+
+class FlowSession:
+    """What the calls made in a flow's body go through."""
+
+    def __init__(
+        self, flow_run: FlowRunInfo, desk: RunDesk, dispatching: Dispatching, find_cached: CacheFinder
+    ) -> None:
+        self.flow_run = flow_run
+        self.desk = desk
+        desk.session = self
+        self.dispatching = dispatching
+        self._find_cached = find_cached
+        self._lock = threading.Lock()
+        self._next_index: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._groups: dict[tuple[int, tuple[str, ...]], tuple[Task[Any, Any], PackGroup]] = {}
+
+    def submit(
+        self, task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: tuple[Any, ...]
+    ) -> TaskFuture[Any]:
+        """Send one call."""
+        fanout = self._fanout(task, Rows([(args, kwargs)]), wait_for)
+        fanout.dispatcher.enqueue(fanout, 0, 1)
+        return TaskFuture(fanout, 0)
+
+    def map(
+        self, task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: tuple[Any, ...]
+    ) -> TaskFutureList[Any]:
+        """Send one call an entry of the columns; with iterators, returns when the last has been read."""
+        sorted_out = sort_map_arguments(task.name, args, kwargs)
+        iterators = sorted_out.iterators
+        fanout = self._fanout(task, sorted_out.columns, wait_for, closed=iterators is None)
+        if iterators is None:
+            fanout.dispatcher.enqueue(fanout, 0, fanout.size)
+        else:
+            try:
+                fanout.dispatcher.feed(fanout, zip(*iterators, strict=False))
+            finally:
+                self._give_back_indexes(fanout)
+        return TaskFutureList(fanout)
+
+    def site_of(self, task_key: str, task_name: str, tags: tuple[str, ...] = (), **more: Any) -> CallSite:
+        """The call site of a task in the present scope."""
+        scope = current_scope()
+        base = ids.task_run_base(self.flow_run.id, scope, task_key)
+        known = self.desk.sites.get(base)
+        if known is None or known.tags != tags:
+            known = CallSite(self.flow_run.id, scope, task_key, task_name, base, tags, **more)
+            self.desk.sites[base] = known
+        return known
+
+    def take_indexes(self, site: CallSite, count: int = 1) -> int:
+        """Number `count` more calls of a site; returns the first number."""
+        with self._lock:
+            first = self._next_index[(site.scope, site.task_key)]
+            self._next_index[(site.scope, site.task_key)] = first + count
+            return first
+
+    def _give_back_indexes(self, fanout: Fanout) -> None:
+        # Unless another thread has called the same task meanwhile, its next call counts on from here.
+        site, after = fanout.site, fanout.first_index + fanout.size
+        with self._lock:
+            if self._next_index[(site.scope, site.task_key)] == fanout.first_index + _ENDLESS:
+                self._next_index[(site.scope, site.task_key)] = after
+
+    def forget_indexes(self) -> None:
+        """Count from the start again: the flow's body is about to run once more."""
+        with self._lock:
+            self._next_index.clear()
+
+    def code_of(self, task: Task[Any, Any]) -> TaskCode:
+        """The task's code with what settings and flow leave to be decided."""
+        return self.group_of(task).code
+
+    def group_of(self, task: Task[Any, Any]) -> PackGroup:
+        """What calls of this task share; one a task, whatever the number of calls."""
+        tags = (*task.tags, *(tag for tag in current_tags.get() if tag not in task.tags))
+        key = (id(task), tags)
+        with self._lock:
+            known = self._groups.get(key)
+            if known is None:
+                # The task is kept beside its group so that its id is not given to another one.
+                known = self._groups[key] = (task, self._make_group(task, tags))
+            return known[1]
+
+    def site_of_task(self, task: Task[Any, Any], group: PackGroup) -> CallSite:
+        return self.site_of(
+            task.task_key, task.name, group.tags, policy=task.policy_fields(), task_version=task.version
+        )
+
+    def _make_group(self, task: Task[Any, Any], tags: tuple[str, ...]) -> PackGroup:
+        code = task.code()
+        resources = Resources(
+            task.num_cpus,
+            task.num_gpus,
+            task.memory_bytes,
+            tuple(sorted(task.resources.items())),
+            task.runtime_env,
+        )
+        shown = FlowRunInfo(
+            self.flow_run.id,
+            self.flow_run.name,
+            self.flow_run.flow_name,
+            {},
+            self.flow_run.tags,
+            self.flow_run.run_count,
+        )
+        pack = task.pack
+        return PackGroup(code, task.task_key, shown, self.desk, resources, tags, pack, self._cache_of(task))
+
+    def _cache_of(self, task: Task[Any, Any]) -> CacheLookup | None:
+        if task.cache_policy is None:
+            return None
+        facts = CacheFacts(task.task_key, source_of(task.fn), self.flow_run.id, self.flow_run.parameters)
+        return CacheLookup(
+            task.fn, task.cache_policy, facts, task.cache_expiration_s, task.refresh_cache, self._find_cached
+        )
+
+    def _fanout(
+        self, task: Task[Any, Any], calls: Any, wait_for: tuple[Any, ...], *, closed: bool = True
+    ) -> Fanout:
+        group = self.group_of(task)
+        site = self.site_of_task(task, group)
+        dispatcher = self.dispatching.get()
+        first = self.take_indexes(site, len(calls) if closed else _ENDLESS)
+        fanout = Fanout(dispatcher, group, site, first, calls, wait_for, closed=closed)
+        self.desk.fanouts.add(fanout)
+        return fanout

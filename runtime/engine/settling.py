@@ -1,0 +1,285 @@
+"""What becomes of an answer or a loss: calls end, are tried again, or are made ready once more."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .. import clock
+from . import outcomes, records_lookup
+from .fanout import Fanout, holding
+from .lane import Answer, Loss
+from .outcomes import (
+    CANCELLED,
+    COMPLETED,
+    CRASHED,
+    RETRY,
+    TIMED_OUT,
+    Extra,
+    Failure,
+    Held,
+    Outcome,
+)
+from .pack_group import Pack
+
+if TYPE_CHECKING:
+    from .dispatcher import Dispatcher
+
+_FAILURES_SHOWN = 10  # of one run's task failures as log lines; the record has them all
+Member = tuple[Fanout, int]
+
+
+class Settling:
+    """Settles calls on behalf of a dispatcher; the record is written before anyone is told."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    def take(self, arrival: Answer | Loss) -> None:
+        """An answer or a loss came in from the lane."""
+        if isinstance(arrival, Answer):
+            self._answered(arrival)
+        else:
+            self._lost(arrival)
+
+    def without_running(self, fanout: Fanout, positions: list[int], outcome: Outcome, held: Held) -> None:
+        """End calls that never started."""
+        still_open = [position for position in positions if not fanout.is_settled(position)]
+        if not still_open:
+            return
+        if isinstance(held, Failure):
+            outcome = outcome._replace(extra=Extra(held.message))
+        fanout.group.desk.ended(fanout, [(position, outcome) for position in still_open])
+        self._settle(fanout, [(position, outcome.status, held) for position in still_open])
+
+    def from_records(self, fanout: Fanout, start: int, stop: int) -> list[int] | None:
+        """Settle what the journal of an earlier execution, or the cache, answers; returns what must run.
+
+        None means all of it.
+        """
+        found = records_lookup.find(fanout, start, stop)
+        if not found.replayed and not found.cached:
+            return None
+        if found.cached:
+            fanout.group.desk.ended(fanout, found.cached)
+        settled: list[tuple[int, int, Held]] = list(found.replayed)
+        url, serializer = _storage_of(fanout)
+        for position, outcome in found.cached:
+            held = holding(outcome.kind, outcome.payload, url, serializer)
+            settled.append((position, outcome.status, held))
+        self._settle(fanout, settled)
+        return [position for position in range(start, stop) if not fanout.is_settled(position)]
+
+    # An answer.
+
+    def _answered(self, answer: Answer) -> None:
+        pack = answer.pack
+        started = sum(outcome is not None for outcome in answer.outcomes)
+        pack.group.estimate.observe(started, answer.elapsed_s)
+        if answer.large:
+            pack.group.estimate.large_value_seen = True
+        at = 0
+        for span in pack.spans:
+            ended = answer.outcomes[at : at + len(span)]
+            if not self._all_simply_completed(span.fanout, span.start, ended, answer, at):
+                self._take_each(pack, answer, range(at, at + len(span)))
+            at += len(span)
+
+    def _all_simply_completed(
+        self, fanout: Fanout, start: int, ended: Sequence[Outcome | None], answer: Answer, at: int
+    ) -> bool:
+        """The usual case, in columns: every call of a span completed at its first attempt."""
+        simple: list[Outcome] = []
+        for outcome in ended:
+            if outcome is None or outcome.status or outcome.extra is not None:
+                return False
+            simple.append(outcome)
+        with self._dispatcher.changed:
+            stop = start + len(simple)
+            if fanout.cache_keys or fanout.timelines or any(map(fanout.is_settled, range(start, stop))):
+                return False
+        fanout.group.desk.completed_range(fanout, start, simple, answer.node, answer.pid)
+        url, serializer = _storage_of(fanout)
+        held: list[Held] = [
+            outcome.payload
+            if outcome.kind == "inline"
+            else holding(outcome.kind, outcome.payload, url, serializer, answer.large.get(at + i))
+            for i, outcome in enumerate(simple)
+        ]
+        with self._dispatcher.changed:
+            fanout.settle_range(start, stop, held)
+            fanout.group.desk.open_calls -= len(simple)
+            self._dispatcher.admission.ended(fanout, range(start, stop))
+        return True
+
+    def _take_each(self, pack: Pack, answer: Answer, positions: range) -> None:
+        ended: dict[Fanout, list[tuple[int, Outcome]]] = {}
+        settled: dict[Fanout, list[tuple[int, int, Held]]] = {}
+        retried: list[tuple[Fanout, int, Outcome]] = []
+        not_started: list[Member] = []
+        url, serializer = _storage_of(pack.spans[0].fanout)
+        for at in positions:
+            outcome = answer.outcomes[at]
+            fanout, position = pack.member(at)
+            if fanout.is_settled(position):
+                continue
+            if outcome is None:
+                if at not in pack.given_back:
+                    not_started.append((fanout, position))
+                continue
+            ended.setdefault(fanout, []).append((position, outcome))
+            if outcome.status == RETRY:
+                retried.append((fanout, position, outcome))
+                continue
+            held = self._held(outcome, url, serializer, answer.large.get(at))
+            settled.setdefault(fanout, []).append((position, outcome.status, held))
+        for fanout, entries in ended.items():
+            self._show_failures(fanout, entries)
+            fanout.group.desk.ended(fanout, entries, answer.node or None, answer.pid or None)
+        for fanout, entries in settled.items():
+            self._settle(fanout, entries)
+        self._retry(retried)
+        self._not_started(pack, not_started)
+
+    def _held(self, outcome: Outcome, url: str, serializer: str, large: Any) -> Held:
+        if outcome.status == COMPLETED:
+            return holding(outcome.kind, outcome.payload, url, serializer, large)
+        message = outcome.extra.message if outcome.extra else None
+        return Failure(outcome.status, outcome.payload or b"", message)
+
+    def _retry(self, retried: Sequence[tuple[Fanout, int, Outcome]]) -> None:
+        with self._dispatcher.changed:
+            for fanout, position, outcome in retried:
+                extra = outcome.extra or outcomes.NO_EXTRA
+                timeline = fanout.timelines.setdefault(position, [])
+                timeline.extend(extra.timeline or ())
+                timeline.append(
+                    ("SCHEDULED", "AwaitingRetry", outcome.end_s or clock.epoch_s(), extra.message)
+                )
+                fanout.attempts[position] = outcome.run_count + 1
+                self._dispatcher.retry_later(fanout, position, extra.retry_delay_s)
+
+    def _not_started(self, pack: Pack, members: Sequence[Member]) -> None:
+        if not members:
+            return
+        if pack.cancel_asked_s is not None:
+            self._cancelled(members)
+            return
+        with self._dispatcher.changed:
+            for fanout, position in reversed(members):
+                self._dispatcher.queue_again(fanout, position)
+
+    # A loss.
+
+    def _lost(self, loss: Loss) -> None:
+        pack = loss.pack
+        members = list(pack.members())
+        salvaged = self._dispatcher.lane.salvage(pack)
+        if salvaged is not None and salvaged.outcomes:
+            listed = [salvaged.outcomes.get(at) for at in range(len(members))]
+            answer = Answer(pack, [_durable(each) for each in listed], 0.0, "", 0, {})
+            kept = [at for at, each in enumerate(answer.outcomes) if each is not None]
+            for at in kept:
+                self._take_each(pack, answer, range(at, at + 1))
+        left = [
+            (at, member)
+            for at, member in enumerate(members)
+            if not member[0].is_settled(member[1]) and at not in pack.given_back
+        ]
+        if loss.cause == "cancelled" or pack.cancel_asked_s is not None:
+            self._cancelled([member for _, member in left])
+            return
+        suspects = {at for at, _ in left}
+        if salvaged is not None and (salvaged.running is not None or salvaged.outcomes):
+            suspects &= {salvaged.running} if salvaged.running is not None else set()
+        self._tell_loss(loss, len(members) - len(left), len(left))
+        for at, (fanout, position) in reversed(left):
+            if at in pack.timed_out:
+                self._end(fanout, position, TIMED_OUT, "did not end after its timeout and was killed")
+            elif at in suspects:
+                self._crashed(fanout, position, loss)
+            else:
+                with self._dispatcher.changed:
+                    self._dispatcher.queue_again(fanout, position)
+
+    def _crashed(self, fanout: Fanout, position: int, loss: Loss) -> None:
+        """The call that a process died under: once more and alone, or the end."""
+        crashes = fanout.crashes.get(position, 0) + 1
+        allowed = fanout.group.code.crash_retries
+        attempt = fanout.attempt_of(position)
+        if not loss.again or crashes > allowed:
+            self._end(fanout, position, CRASHED, loss.message)
+            return
+        now = clock.epoch_s()
+        extra = Extra(
+            f"{loss.message}; run again ({crashes} of {allowed} crash retries)",
+            timeline=[("RUNNING", "Running" if attempt == 1 else "Retrying", loss.pack.launched_at_s, None)],
+        )
+        outcome = Outcome(RETRY, loss.pack.launched_at_s, now, attempt, None, None, None, extra)
+        fanout.group.desk.ended(fanout, [(position, outcome)])
+        with self._dispatcher.changed:
+            fanout.crashes[position] = crashes
+            fanout.attempts[position] = attempt + 1
+            timeline = fanout.timelines.setdefault(position, [])
+            timeline.extend(extra.timeline or ())
+            timeline.append(("SCHEDULED", "AwaitingRetry", now, extra.message))
+            self._dispatcher.queue_again(fanout, position, alone=True)
+
+    def _end(self, fanout: Fanout, position: int, status: int, message: str) -> None:
+        attempt = fanout.attempt_of(position)
+        outcome = Outcome(status, None, clock.epoch_s(), attempt, None, None, None, Extra(message))
+        self._show_failures(fanout, [(position, outcome)])
+        fanout.group.desk.ended(fanout, [(position, outcome)])
+        self._settle(fanout, [(position, status, Failure(status, b"", message))])
+
+    def _cancelled(self, members: Sequence[Member]) -> None:
+        for fanout, position in members:
+            if not fanout.is_settled(position):
+                self._end(fanout, position, CANCELLED, "cancelled")
+
+    def _tell_loss(self, loss: Loss, kept: int, again: int) -> None:
+        desk = loss.pack.group.desk
+        desk.say(
+            logging.WARNING,
+            f"{loss.message} under {loss.pack.group.code.name!r}: "
+            f"{kept} finished calls of that pack are kept, {again} are looked at again",
+        )
+
+    # Both.
+
+    def _settle(self, fanout: Fanout, entries: Sequence[tuple[int, int, Held]]) -> None:
+        with self._dispatcher.changed:
+            for position, status, held in entries:
+                if not fanout.is_settled(position):
+                    fanout.settle(position, status, held)
+                    fanout.group.desk.open_calls -= 1
+            self._dispatcher.admission.ended(fanout, [position for position, _, _ in entries])
+            self._dispatcher.changed.notify_all()
+
+    def _show_failures(self, fanout: Fanout, entries: Sequence[tuple[int, Outcome]]) -> None:
+        desk = fanout.group.desk
+        for position, outcome in entries:
+            if outcome.status in (COMPLETED, CANCELLED):
+                continue
+            if desk.failures_shown == _FAILURES_SHOWN:
+                desk.say(
+                    logging.WARNING, "more task runs fail; `heliostat task-run ls --state FAILED` lists them"
+                )
+            desk.failures_shown += 1
+            if desk.failures_shown > _FAILURES_SHOWN:
+                return
+            name = outcomes.STATE_OF[outcome.status][1]
+            message = outcome.extra.message if outcome.extra else ""
+            level = logging.WARNING if outcome.status == RETRY else logging.ERROR
+            desk.say(level, f"{fanout.name_of(position)} {name}: {message}", fanout.task_run_id(position))
+
+
+def _storage_of(fanout: Fanout) -> tuple[str, str]:
+    code = fanout.group.code
+    return code.storage_url, code.serializer
+
+
+def _durable(outcome: Outcome | None) -> Outcome | None:
+    """A salvaged outcome, unless its value died with the worker."""
+    return None if outcome is None or outcome.kind == "memory" else outcome

@@ -1,0 +1,266 @@
+"""A task called like a function: it runs here and now, with the same states, retries and record as anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from typing import TYPE_CHECKING, Any
+
+from .. import clock, tracebacks
+from ..context import FlowRunInfo, TaskRunInfo, flow_session, task_run_info
+from ..errors import ResultLost, UpstreamFailed
+from ..futures import TaskFuture
+from ..ids import task_run_base, uuid7
+from ..parameters import bind
+from ..states import NO_VALUE, State, StateType
+from . import outcomes, records_lookup
+from .board import Board, Watcher
+from .calls import Rows, futures_in, replace_futures
+from .execution import Call, PackExecution
+from .fanout import Fanout, holding
+from .outcomes import CANCELLED, COMPLETED, NOT_READY, RETRY, Extra, Kept, Outcome
+
+if TYPE_CHECKING:
+    from ..tasks import Task
+    from .session import FlowSession
+
+
+def call_task(
+    task: Task[Any, Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    wait_for: tuple[Any, ...],
+    return_state: bool,
+) -> Any:
+    """Run a synchronous task in the calling thread."""
+    call = DirectCall(task, args, kwargs, wait_for)
+    while not call.answered():
+        call.take(call.execution.run([call.next_call()])[0])
+        if call.pause_s:
+            clock.sleep(call.pause_s)
+    return call.state() if return_state else call.value()
+
+
+async def call_task_async(
+    task: Task[Any, Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    wait_for: tuple[Any, ...],
+    return_state: bool,
+) -> Any:
+    """Run an asynchronous task on the running loop."""
+    pending = [future for value in (*args, *kwargs.values(), *wait_for) for future, _ in futures_in(value)]
+    for future in pending:
+        if not future.done():
+            await asyncio.to_thread(future.wait)
+    call = DirectCall(task, args, kwargs, wait_for)
+    watcher = Watcher.of_this_process()
+    while not call.answered():
+        board = call.execution.board
+        watcher.add(board)
+        try:
+            # A context of its own, so that the caller's stays as it is.
+            attempt = asyncio.get_running_loop().create_task(
+                call.start_async(), context=contextvars.copy_context()
+            )
+            call.take(await attempt)
+        finally:
+            watcher.remove(board)
+        if call.pause_s:
+            await asyncio.sleep(call.pause_s)
+    return call.state() if return_state else call.value()
+
+
+class DirectCall:
+    """One call that runs in this process: look it up, execute it until it ends, record each step."""
+
+    def __init__(
+        self, task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: tuple[Any, ...]
+    ) -> None:
+        bind(task.fn, args, kwargs)
+        session = flow_session.get()
+        self._recorded: Fanout | None = None
+        self._outcome: Outcome | None = None
+        self._held: Any = None
+        self._attempt = self._tries = 1
+        self.pause_s = 0.0
+        if session is None:
+            info = _info_outside_of_flows(task)
+            self._code = task.code()
+        else:
+            self._recorded, info = _open_record(session, task, args, kwargs, wait_for)
+            self._code = self._recorded.group.code
+        self._index = info.index
+        self.execution = PackExecution(
+            self._code, info, self._new_board(), keep_objects=True, keep_originals=True
+        )
+        self._args, self._kwargs = args, kwargs
+        if session is not None:
+            self._look_up(wait_for)
+
+    def answered(self) -> bool:
+        """Whether the call has ended."""
+        return self._outcome is not None
+
+    def next_call(self) -> Call:
+        """The attempt to execute next."""
+        self.pause_s = 0.0
+        self.execution.board = self._new_board()
+        return Call(self._index, self._attempt, self._tries, self._args, self._kwargs)
+
+    async def start_async(self) -> Outcome | None:
+        call = self.next_call()
+        self.execution.board.start(0, clock.epoch_s())
+        outcome = await self.execution.attempt_async(0, call)
+        self.execution.board.end(0)
+        return outcome
+
+    def take(self, outcome: Outcome | None) -> None:
+        """Record how an attempt ended and note whether there is another one."""
+        if outcome is None:
+            raise KeyboardInterrupt
+        self._record(outcome)
+        if outcome.status == RETRY:
+            extra = outcome.extra or outcomes.NO_EXTRA
+            self.pause_s = extra.retry_delay_s
+            self._note_retry(outcome, extra)
+            self._attempt = self._tries = outcome.run_count + 1
+            return
+        self._outcome = outcome
+        original = self.execution.originals.get(0, NO_VALUE)
+        if outcome.status == COMPLETED:
+            self._held = None if outcome.kind == "none" else Kept(original)
+        else:
+            self._held = original
+        if outcome.status == CANCELLED:
+            raise KeyboardInterrupt
+
+    def value(self) -> Any:
+        """The call's value; its failure is raised."""
+        outcome = self._outcome
+        assert outcome is not None
+        if outcome.status in (COMPLETED, outcomes.CACHED):
+            return self._completed_value()
+        raise self._error()
+
+    def state(self) -> State:
+        """How the call ended, with the value or the exception."""
+        outcome = self._outcome
+        assert outcome is not None
+        state_type, name = outcomes.STATE_OF[outcome.status]
+        good = outcome.status in (COMPLETED, outcomes.CACHED)
+        data = self._completed_value() if good else self._error()
+        message = outcome.extra.message if outcome.extra else None
+        return State(StateType(state_type), name=name, message=message, data=data)
+
+    def _completed_value(self) -> Any:
+        held = self._held
+        if isinstance(held, Kept):
+            return held.value
+        if self._recorded is None or held is None:
+            return held
+        self._recorded.held[0] = held
+        return self._recorded.value_of(0)
+
+    def _error(self) -> BaseException:
+        if isinstance(self._held, BaseException):
+            return self._held
+        outcome = self._outcome
+        assert outcome is not None
+        if outcome.payload:
+            return tracebacks.unship(outcome.payload)
+        return ResultLost(f"task {self._code.name!r} failed and its exception is not here any more")
+
+    def _look_up(self, wait_for: tuple[Any, ...]) -> None:
+        """Wait for futures among the arguments, then see whether journal or cache have the answer."""
+        fanout = self._recorded
+        assert fanout is not None
+        failed = _wait_for_upstream(self._args, self._kwargs, wait_for)
+        if failed is not None:
+            message = f"upstream task run {failed.fanout.name_of(failed.position)} ended {failed.state.name}"
+            self._outcome = Outcome(NOT_READY, None, None, 0, None, None, None, Extra(message))
+            self._record(self._outcome)
+            self._held = UpstreamFailed(f"{fanout.name_of(0)} was not started: {message}")
+            return
+        self._args = tuple(replace_futures(value, _value_of) for value in self._args)
+        self._kwargs = {name: replace_futures(value, _value_of) for name, value in self._kwargs.items()}
+        if fanout.group.desk.replay is None and fanout.group.cache is None:
+            return
+        found = records_lookup.find(fanout, 0, 1)
+        if found.replayed:
+            self._outcome = Outcome(COMPLETED, None, None, 1, None, None)
+            self._held = found.replayed[0][2]
+        elif found.cached:
+            self._outcome = found.cached[0][1]
+            self._record(self._outcome)
+            url, serializer = self._code.storage_url, self._code.serializer
+            self._held = holding(self._outcome.kind, self._outcome.payload, url, serializer)
+
+    def _record(self, outcome: Outcome) -> None:
+        fanout = self._recorded
+        if fanout is None:
+            return
+        if (
+            outcome.status == COMPLETED
+            and outcome.extra is None
+            and not fanout.cache_keys
+            and not fanout.timelines
+        ):
+            fanout.group.desk.completed_range(fanout, 0, [outcome], None, None)
+        else:
+            fanout.group.desk.ended(fanout, [(0, outcome)])
+
+    def _note_retry(self, outcome: Outcome, extra: Extra) -> None:
+        fanout = self._recorded
+        if fanout is None:
+            return
+        fanout.attempts[0] = outcome.run_count + 1
+        timeline = fanout.timelines.setdefault(0, [])
+        timeline.extend(extra.timeline or ())
+        timeline.append(("SCHEDULED", "AwaitingRetry", outcome.end_s or clock.epoch_s(), extra.message))
+
+    def _new_board(self) -> Board:
+        fanout = self._recorded
+        if fanout is None:
+            return Board(1, lambda _position, _started: None)
+        return Board(1, lambda _position, started: fanout.group.desk.running(fanout, 0, started))
+
+
+def _open_record(
+    session: FlowSession,
+    task: Task[Any, Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    wait_for: tuple[Any, ...],
+) -> tuple[Fanout, TaskRunInfo]:
+    group = session.group_of(task)
+    site = session.site_of_task(task, group)
+    index = session.take_indexes(site)
+    fanout = Fanout(None, group, site, index, Rows([(args, kwargs)]), wait_for)
+    fanout.has_futures = any(futures_in(value) for value in (*args, *kwargs.values()))
+    info = TaskRunInfo(
+        group.flow_run, group.code.name, site.task_key, site.scope, site.base, index, tags=group.tags
+    )
+    return fanout, info
+
+
+def _info_outside_of_flows(task: Task[Any, Any]) -> TaskRunInfo:
+    around = task_run_info.get()
+    flow_run = around.flow_run if around is not None else FlowRunInfo(uuid7(), "no flow", "no flow")
+    return TaskRunInfo(flow_run, task.name, task.task_key, "", task_run_base(flow_run.id, "", task.task_key))
+
+
+def _wait_for_upstream(
+    args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: tuple[Any, ...]
+) -> TaskFuture[Any] | None:
+    """Block until the futures have ended; the first whose failure is not allowed, if any."""
+    dependencies = [entry for value in (*args, *kwargs.values(), *wait_for) for entry in futures_in(value)]
+    for future, allowed in dependencies:
+        future.wait()
+        if not allowed and future.fanout.status_of(future.position) not in (COMPLETED, outcomes.CACHED):
+            return future
+    return None
+
+
+def _value_of(future: TaskFuture[Any], failure_allowed: bool) -> Any:
+    return future.result(raise_on_failure=not failure_allowed)

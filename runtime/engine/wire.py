@@ -1,0 +1,129 @@
+"""What travels between the process that dispatches a pack and the worker that executes it.
+
+One pickled `PackSpec` goes out (with references to large values beside it) and one pickled `PackReply` comes back.
+A spec names its code by key; the code itself is sent along while it is small, else only when a worker asks for it.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from typing import Any
+
+import cloudpickle
+
+from ..context import FlowRunInfo
+from ..errors import CannotPickle
+from . import payload
+from .calls import Row, SlicedColumns
+from .code import TaskCode
+from .outcomes import Outcome
+
+CODE_ALONG_BYTES = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class LineAddress:
+    """Where the dispatching process listens for news of its packs."""
+
+    host: str
+    port: int
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCode:
+    """What a worker keeps by key: the task's code and the run that it belongs to."""
+
+    code: TaskCode
+    flow_run: FlowRunInfo
+    task_key: str
+    tags: tuple[str, ...]
+    line: LineAddress | None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Consecutive calls of one fan-out: `calls` are columns, or rows of (args, kwargs)."""
+
+    first_index: int
+    attempts: list[tuple[int, int]] | None  # (attempt, tries) a call; None: all of them are first ones
+    calls: SlicedColumns | list[Row]
+
+    def rows(self) -> list[Row]:
+        return self.calls.rows() if isinstance(self.calls, SlicedColumns) else self.calls
+
+
+@dataclass(frozen=True, slots=True)
+class PackSpec:
+    """One pack on its way to a worker. `has_slots`: some arguments stand for values that come by reference."""
+
+    pack_id: str
+    code_key: bytes
+    code_blob: bytes | None
+    base: int
+    scope: str
+    segments: list[Segment]
+    size: int
+    has_slots: bool
+
+    def dumps(self) -> bytes:
+        fields = (
+            self.pack_id,
+            self.code_key,
+            self.code_blob,
+            self.base,
+            self.scope,
+            [(each.first_index, each.attempts, each.calls) for each in self.segments],
+            self.size,
+            self.has_slots,
+        )
+        try:
+            blob = pickle.dumps(fields, 5)
+            if b"__main__" not in blob and payload.BY_VALUE_PREFIX.encode() not in blob:
+                return blob
+        except Exception:  # cloudpickle may still manage
+            pass
+        try:
+            return cloudpickle.dumps(fields, 5)
+        except Exception as error:
+            raise CannotPickle(
+                f"an argument cannot be sent to another process: {error}",
+                hint="Pass plain data, or what is needed to make the object again (a path, an address), "
+                "or run the flow with task_runner='threads'.",
+            ) from error
+
+    @classmethod
+    def loads(cls, blob: bytes) -> PackSpec:
+        pack_id, code_key, code_blob, base, scope, segments, size, has_slots = pickle.loads(blob)
+        unpacked = [Segment(*each) for each in segments]
+        return cls(pack_id, code_key, code_blob, base, scope, unpacked, size, has_slots)
+
+
+@dataclass(frozen=True, slots=True)
+class PackReply:
+    """A worker's answer. An outcome is None where a call was not started; `code_missing` asks to resend the
+    pack with its code; `broken` tells why nothing could be executed at all (arguments that do not load here)."""
+
+    node: str
+    pid: int
+    elapsed_s: float
+    outcomes: list[Outcome | None]
+    code_missing: bool = False
+    broken: bytes | None = None  # the shipped exception
+
+    def dumps(self) -> bytes:
+        bare = [None if outcome is None else tuple(outcome) for outcome in self.outcomes]
+        return pickle.dumps((self.node, self.pid, self.elapsed_s, bare, self.code_missing, self.broken), 5)
+
+    @classmethod
+    def loads(cls, blob: bytes) -> PackReply:
+        node, pid, elapsed_s, bare, code_missing, broken = pickle.loads(blob)
+        outcomes = [None if each is None else Outcome._make(each) for each in bare]
+        return cls(node, pid, elapsed_s, outcomes, code_missing, broken)
+
+
+def load_worker_code(blob: bytes) -> WorkerCode:
+    loaded: Any = cloudpickle.loads(blob)
+    assert isinstance(loaded, WorkerCode)
+    return loaded

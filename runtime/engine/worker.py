@@ -1,0 +1,137 @@
+"""The far side of a remote call: unpack a spec, execute its calls, answer.
+
+It knows no Ray: a lane wraps `execute` in whatever carries calls to a process. `args` beyond the spec are the large
+values that the spec's slots stand for.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+from .. import serializers, tracebacks
+from ..context import TaskRunInfo
+from ..logging import capture_into
+from ..storage import storage_for
+from . import payload
+from .board import Board
+from .execution import Call, PackExecution
+from .line import LineToDriver
+from .payload import RefSlot, StoredSlot
+from .spool import Spool
+from .wire import PackReply, PackSpec, WorkerCode, load_worker_code
+
+_NODE = platform.node()
+_KEPT_CODES = 256
+_codes: OrderedDict[bytes, WorkerCode] = OrderedDict()
+_previous_spool: str | None = None
+
+
+def execute(spec_blob: bytes, refs: Sequence[Any]) -> tuple[bytes, dict[int, Any] | None]:
+    """Execute one pack; returns the pickled PackReply and the values too large to ride in it (None: none)."""
+    spec = PackSpec.loads(spec_blob) if isinstance(spec_blob, bytes) else spec_blob
+    began = time.perf_counter()
+    try:
+        worker_code = _code_of(spec)
+        if worker_code is None:
+            return _reply(began, [None] * spec.size, code_missing=True), None
+        calls = _calls_of(spec, refs)
+    except Exception as error:
+        return _reply(began, [None] * spec.size, broken=tracebacks.ship(error)), None
+    return _execute_calls(spec, worker_code, calls, began)
+
+
+def _execute_calls(
+    spec: PackSpec, worker_code: WorkerCode, calls: list[Call], began: float
+) -> tuple[bytes, dict[int, Any] | None]:
+    line = LineToDriver.to(worker_code.line)
+    board = Board(
+        spec.size,
+        lambda position, started: line.running(spec.pack_id, position, started),
+        (lambda positions: line.given_back(spec.pack_id, positions)) if line.connected else None,
+    )
+    spool = Spool(spec.pack_id) if spec.size > 1 else None
+    _drop_previous_spool(spec.pack_id if spool else None)
+    code = worker_code.code
+    info = TaskRunInfo(
+        worker_code.flow_run, code.name, worker_code.task_key, spec.scope, spec.base, tags=worker_code.tags
+    )
+    execution = PackExecution(code, info, board, spool=spool)
+    line.enter(spec.pack_id, board)
+    try:
+        with capture_into(line.log_sink, code.log_prints):
+            outcomes = execution.run(calls)
+    finally:
+        line.leave(spec.pack_id)
+        if spool is not None:
+            spool.close()
+    return _reply(began, outcomes), execution.values or None
+
+
+def _reply(
+    began: float, outcomes: list[Any], *, code_missing: bool = False, broken: bytes | None = None
+) -> bytes:
+    elapsed_s = time.perf_counter() - began
+    return PackReply(_NODE, os.getpid(), elapsed_s, outcomes, code_missing, broken).dumps()
+
+
+def _code_of(spec: PackSpec) -> WorkerCode | None:
+    known = _codes.get(spec.code_key)
+    if known is None and spec.code_blob is not None:
+        known = load_worker_code(spec.code_blob)
+        _codes[spec.code_key] = known
+        if len(_codes) > _KEPT_CODES:
+            _codes.popitem(last=False)
+    return known
+
+
+def _calls_of(spec: PackSpec, refs: Sequence[Any]) -> list[Call]:
+    calls: list[Call] = []
+    for segment in spec.segments:
+        rows = segment.rows()
+        if spec.has_slots:
+            rows = [_fill(row, refs) for row in rows]
+        first = segment.first_index
+        attempts = segment.attempts
+        if attempts is None:
+            calls.extend(Call(index, 1, 1, args, kwargs) for index, (args, kwargs) in enumerate(rows, first))
+        else:
+            calls.extend(
+                Call(first + at, *attempts[at], args, kwargs) for at, (args, kwargs) in enumerate(rows)
+            )
+    return calls
+
+
+def _fill(row: Any, refs: Sequence[Any]) -> Any:
+    def value_of(slot: RefSlot | StoredSlot) -> Any:
+        if isinstance(slot, StoredSlot):
+            return serializers.loads(storage_for(slot.url).read(slot.key), slot.serializer)
+        value = refs[slot.slot]
+        return value if slot.position < 0 else large_value(value, slot.position)
+
+    args, kwargs = row
+    return (
+        tuple(payload.substitute(entry, (RefSlot, StoredSlot), value_of) for entry in args),
+        {name: payload.substitute(entry, (RefSlot, StoredSlot), value_of) for name, entry in kwargs.items()},
+    )
+
+
+def large_value(returned: Any, position: int) -> Any:
+    """A large value out of what a call returned: the dict of large values, or (reply, that dict)."""
+    values: dict[int, Any] = returned[1] if isinstance(returned, tuple) else returned
+    return values[position]
+
+
+def _drop_previous_spool(pack_id: str | None) -> None:
+    # A pack's file goes when the next pack begins here: by then its answer is with the driver.
+    global _previous_spool
+    if _previous_spool is not None and pack_id is not None:
+        from . import spool
+
+        spool.delete(_previous_spool)
+    if pack_id is not None:
+        _previous_spool = pack_id

@@ -1,0 +1,225 @@
+"""`@flow`: a function whose call is a run: recorded, retried, able to go on after its process died."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+
+from .errors import UserError
+from .retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from .engine.flow_run import Resumption
+    from .states import State
+    from .task_runners import TaskRunner
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Hook = Callable[..., Any]
+
+_OPTIONS = (
+    "name",
+    "description",
+    "version",
+    "tags",
+    "retries",
+    "retry_delay_seconds",
+    "timeout_seconds",
+    "task_runner",
+    "validate_parameters",
+    "persist_result",
+    "result_storage",
+    "result_serializer",
+    "log_prints",
+    "flow_run_name",
+    "on_running",
+    "on_completion",
+    "on_failure",
+    "on_cancellation",
+    "on_crashed",
+)
+_FORBIDDEN_IN_NAMES = "/%&><"  # as the standard has it
+
+
+class Flow(Generic[P, R]):
+    """A function with options. Make one with `@flow`; calling it makes a flow run. `fn` is the plain function."""
+
+    def __init__(self, fn: Callable[P, R], **options: Any) -> None:
+        self.fn: Callable[P, R] = (
+            cast("Any", fn).__func__ if isinstance(fn, (staticmethod, classmethod)) else fn
+        )
+        functools.update_wrapper(cast("Any", self), self.fn)
+        self._options = options
+        given = options.get
+        self.name: str = _checked_name(
+            given("name") or getattr(self.fn, "__name__", "flow").replace("_", "-")
+        )
+        self.description: str | None = given("description") or inspect.getdoc(self.fn)
+        self.version: str | None = given("version")
+        self.tags: tuple[str, ...] = tuple(sorted(set(given("tags") or ())))
+        self.timeout_seconds: float | None = _checked_timeout(given("timeout_seconds"), self.name)
+        self.task_runner: TaskRunner | str | None = given("task_runner")
+        self.validate_parameters: bool = given("validate_parameters") is not False
+        self.log_prints: bool | None = given("log_prints")
+        self.flow_run_name: str | Callable[..., str] | None = given("flow_run_name")
+        self.next_run_name: str | None = given("_run_name")
+        self.retry = RetryPolicy(given("retries") or 0, given("retry_delay_seconds") or 0.0)
+        self.on_running: tuple[Hook, ...] = _hooks(given("on_running"))
+        self.is_async: bool = inspect.iscoroutinefunction(self.fn)
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def __call__(self, *args: Any, return_state: bool = ..., **kwargs: Any) -> Any: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the flow here and return its value; raises ParameterMismatch before anything starts.
+
+        `return_state=True` gives the final State instead of value or exception.
+        """
+        from .parameters import bind
+
+        return_state = bool(kwargs.pop("return_state", False))
+        return self.run(bind(self.fn, args, kwargs), return_state)
+
+    def run(
+        self, parameters: dict[str, Any], return_state: bool = False, resumption: Resumption | None = None
+    ) -> Any:
+        """Run with parameters by name; of an asynchronous flow, the coroutine that does."""
+        from .engine.flow_run import run_flow, run_flow_async
+
+        start = run_flow_async if self.is_async else run_flow
+        return start(cast("Any", self), parameters, return_state, resumption)
+
+    def with_options(self, **options: Any) -> Flow[P, R]:
+        """The same flow with some options replaced."""
+        _refuse_unknown(options)
+        return type(self)(self.fn, **{**self._options, **options})
+
+    def named(self, run_name: str) -> Flow[P, R]:
+        """The same flow whose next run bears that name."""
+        return type(self)(self.fn, **{**self._options, "_run_name": run_name})
+
+    def parameter_schema(self) -> Mapping[str, Any]:
+        """JSON schema of the parameters."""
+        from .parameters import json_schema
+
+        return cast("Mapping[str, Any]", json_schema(self.fn))
+
+    def hooks_for(self, final: State) -> tuple[Hook, ...]:
+        """The author's hooks for the way in which a run ended."""
+        names = {
+            "COMPLETED": "on_completion",
+            "FAILED": "on_failure",
+            "CANCELLED": "on_cancellation",
+            "CRASHED": "on_crashed",
+        }
+        return _hooks(self._options.get(names.get(final.type.value, "")))
+
+    def policy_fields(self) -> dict[str, Any]:
+        """The standard's FlowRunPolicy of this flow."""
+        if not self.retry.retries:
+            return {}
+        delay = self.retry.delay
+        return {
+            "retries": self.retry.retries,
+            "retry_delay": delay if isinstance(delay, (int, float)) else None,
+        }
+
+    @property
+    def persists_result(self) -> bool:
+        from .settings import current_settings
+
+        persist = self._options.get("persist_result")
+        return current_settings().persist_results if persist is None else bool(persist)
+
+    @property
+    def result_storage_url(self) -> str:
+        from .settings import current_settings
+
+        return str(self._options.get("result_storage") or current_settings().result_storage_url)
+
+    @property
+    def result_serializer(self) -> str:
+        return self._options.get("result_serializer") or "pickle"
+
+    def __get__(self, instance: object | None, owner: type | None = None) -> Flow[..., R]:
+        """On an instance, a flow whose first argument is that instance."""
+        if instance is None or inspect.ismethod(self.fn):
+            return self
+        bound = cast("Any", self.fn).__get__(instance, owner)
+        return Flow(bound, **{**self._options, "name": self.name})
+
+    def __repr__(self) -> str:
+        return f"Flow({self.name!r})"
+
+
+@overload
+def flow(fn: Callable[P, R], /) -> Flow[P, R]: ...
+@overload
+def flow(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    version: str | None = None,
+    tags: Iterable[str] | None = None,
+    retries: int | None = None,
+    retry_delay_seconds: float | list[float] | Callable[[int], float] | None = None,
+    timeout_seconds: float | None = None,
+    task_runner: TaskRunner | str | None = None,
+    validate_parameters: bool = True,
+    persist_result: bool | None = None,
+    result_storage: str | None = None,
+    result_serializer: str | None = None,
+    log_prints: bool | None = None,
+    flow_run_name: str | Callable[..., str] | None = None,
+    on_running: Iterable[Hook] | None = None,
+    on_completion: Iterable[Hook] | None = None,
+    on_failure: Iterable[Hook] | None = None,
+    on_cancellation: Iterable[Hook] | None = None,
+    on_crashed: Iterable[Hook] | None = None,
+) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
+def flow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a flow of a function or coroutine function.
+
+    retries, retry_delay_seconds: run the body again after a failure; tasks that completed are not run again.
+    timeout_seconds: end the run as TimedOut when it lasts longer.
+    task_runner: where `submit` and `map` run tasks: "ray", "threads", "inline" or a runner object.
+    validate_parameters: check and coerce arguments by their annotations before the run starts.
+    persist_result, result_storage, result_serializer: keep the result outside the database.
+    flow_run_name: a template over the parameters such as "report {day}", or a function.
+    on_running, on_completion, on_failure, on_cancellation, on_crashed: called as hook(flow, flow_run, state).
+    """
+    _refuse_unknown(options)
+    if fn is None:
+        return lambda function: Flow(function, **options)
+    if not callable(fn) and not isinstance(fn, (staticmethod, classmethod)):
+        raise UserError(
+            f"@flow needs a function, not {fn!r}", hint="Options are given by name: @flow(name='x')."
+        )
+    return Flow(fn, **options)
+
+
+def _refuse_unknown(options: Mapping[str, Any]) -> None:
+    unknown = [name for name in options if name not in _OPTIONS]
+    if unknown:
+        raise UserError(f"a flow has no option {unknown[0]!r}", hint="Options: " + ", ".join(_OPTIONS))
+
+
+def _checked_name(name: str) -> str:
+    if any(character in _FORBIDDEN_IN_NAMES for character in name):
+        raise UserError(f"flow name {name!r} holds one of {_FORBIDDEN_IN_NAMES}", hint="Choose another name.")
+    return name
+
+
+def _checked_timeout(timeout: Any, name: str) -> float | None:
+    if timeout is None:
+        return None
+    if not isinstance(timeout, (int, float)) or timeout <= 0:
+        raise UserError(f"timeout_seconds of {name!r} must be a number above 0, not {timeout!r}")
+    return float(timeout)
+
+
+def _hooks(hooks: Iterable[Hook] | None) -> tuple[Hook, ...]:
+    return tuple(hooks or ())

@@ -1,0 +1,63 @@
+"""What a person at the terminal sees of a run: log lines on stderr, around a progress display if there is one."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from datetime import datetime
+from typing import Any, Protocol
+
+from .journal.records import LogLine
+
+_COLOURS = {logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m", logging.CRITICAL: "\x1b[31m"}
+_DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
+
+
+class Display(Protocol):
+    """Something that occupies the terminal's last lines and can print above itself."""
+
+    def print_above(self, text: str) -> None: ...
+
+
+class Terminal:
+    """Writes log lines to stderr, in colour on a terminal."""
+
+    def __init__(self, level: int = logging.INFO, stream: Any = None) -> None:
+        self.level = level
+        self.display: Display | None = None
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    @property
+    def is_interactive(self) -> bool:
+        return bool(getattr(self._target, "isatty", lambda: False)())
+
+    def show_line(self, subject: str, line: LogLine) -> None:
+        """Show a log line about a run or task run if it is severe enough."""
+        if line.level >= self.level:
+            self.write(self._format(subject, line))
+
+    def write(self, text: str) -> None:
+        """One or more whole lines."""
+        with self._lock:
+            if self.display is not None:
+                self.display.print_above(text)
+                return
+            try:
+                self._target.write(text + "\n")
+                self._target.flush()
+            except (OSError, ValueError):  # the terminal is gone; the record has it all
+                pass
+
+    @property
+    def _target(self) -> Any:
+        return self._stream if self._stream is not None else sys.stderr
+
+    def _format(self, subject: str, line: LogLine) -> str:
+        at = datetime.fromtimestamp(line.at).strftime("%H:%M:%S.%f")[:-3]
+        level = logging.getLevelName(line.level)
+        if not self.is_interactive:
+            return f"{at} {level:<7} {subject}: {line.message}"
+        colour = _COLOURS.get(line.level, "")
+        return f"{_DIM}{at}{_PLAIN} {colour}{level:<7}{_PLAIN} {_DIM}{subject}:{_PLAIN} {line.message}"
