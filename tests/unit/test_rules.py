@@ -282,6 +282,15 @@ def test_failed_task_retries_at_once_or_after_its_delay():
     assert task(Running(), Failed(), run_count=2, retries=1).state_to_write.is_failed()
 
 
+def test_failed_task_does_not_retry_at_once_while_its_flow_is_not_running():
+    """A retry without delay slipped into RUNNING past the rule that tasks run only while their flow does."""
+    for flow_state in (StateType.PAUSED, StateType.CANCELLING, None):
+        verdict = task(Running(), Failed(), run_count=1, retries=1, flow_state=flow_state)
+        assert verdict.state_to_write.name == "AwaitingRetry"
+    alone = task(Running(), Failed(), run_count=1, retries=1, has_flow=False, flow_state=None)
+    assert alone.state_to_write.name == "Retrying"
+
+
 def test_task_that_says_so_is_not_retried():
     assert task(
         Running(), Failed(details={"retriable": False}), run_count=1, retries=5
