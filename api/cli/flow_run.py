@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import click
 
@@ -157,7 +158,7 @@ def resume(run: str) -> int:
 
     note(f"Resuming flow run {row.name!r} ({row.id}) of {row.flow_name!r}.")
     state = resume_flow_run(row.id)
-    return report_end(row.flow_name, state)
+    return report_end(row.flow_name, state, row.id)
 
 
 @verb(
@@ -196,14 +197,15 @@ def delete(runs: tuple[str, ...], dry_run: bool, yes: bool) -> None:
     note(f"Deleted {with_database(delete_all)} flow run(s).")
 
 
-def report_end(flow_name: str, state: State) -> int:
+def report_end(flow_name: str, state: State, run_id: UUID | None = None) -> int:
     """Say on stderr how a run ended and how to see more of it; gives the exit code."""
-    run_id = state.details.get("flow_run_id")
+    known = run_id or state.details.get("flow_run_id")
     message = f": {state.message}" if state.message else ""
-    note(f"Flow run {run_id or ''} of {flow_name!r} ended as {state.name}{message}")
+    which = f"Flow run {known}" if known else "The flow run"
+    note(f"{which} of {flow_name!r} ended as {state.name}{message}")
     if state.is_completed():
         return Exit.OK
-    note(f"hint: heliostat flow-run inspect {run_id or '@last'}")
+    note(f"hint: heliostat flow-run inspect {known or '@last'}")
     return Exit.FAILED
 
 

@@ -31,6 +31,19 @@ async def later(limit: int = 2):
 @flow
 def breaks():
     raise ValueError("no such day")
+
+@task
+def step(number: int) -> int:
+    with EFFECTS.open("a") as file:
+        file.write(f"step {number} ")
+    return number
+
+@flow
+def needs_a_key():
+    step(1)
+    if not EFFECTS.with_name("key").exists():
+        raise FileNotFoundError("no key")
+    step(2)
 """
 
 
@@ -107,3 +120,25 @@ def test_missing_flow_exits_with_3_and_names_those_that_there_are(heliostat, flo
     refused = heliostat("flow", "run", f"{flows}:reprot")
     assert refused.exit_code == 3
     assert "etl" in refused.stderr
+
+
+def test_resumed_run_goes_on_where_it_stopped(heliostat, flows: Path, effects: Path) -> None:
+    assert heliostat("flow", "run", f"{flows}:needs_a_key", "--runner", "inline").exit_code == 1
+    run_id = json.loads(heliostat("flow-run", "inspect", "@last", "-o", "json").stdout)["id"]
+    effects.with_name("key").touch()
+    resumed = heliostat("flow-run", "resume", "@last")
+    assert resumed.exit_code == 0, resumed.stderr
+    assert effects.read_text() == "step 1 step 2 "
+    found = json.loads(heliostat("flow-run", "inspect", "@last", "-o", "json").stdout)
+    assert (found["id"], found["state_type"], found["task_run_counts"]) == (
+        run_id,
+        "COMPLETED",
+        {"COMPLETED": 2},
+    )
+
+
+def test_completed_run_is_not_resumed(heliostat, flows: Path) -> None:
+    heliostat("flow", "run", f"{flows}:later", "--runner", "inline")
+    refused = heliostat("flow-run", "resume", "@last")
+    assert refused.exit_code == 1
+    assert "has completed" in refused.stderr
