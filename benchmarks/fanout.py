@@ -1,0 +1,119 @@
+"""Fan-out of no-op and 10 ms tasks: bare Ray, hand-chunked Ray and Heliostat side by side in one run.
+
+    python benchmarks/fanout.py --items 10000 --database postgres --json
+
+Every Heliostat figure includes recording: the clock stops after the database itself has said that every task run is
+COMPLETED. Ray and its workers are warm for all variants alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from typing import Any
+
+import measuring
+
+
+def main() -> None:
+    parser = measuring.arguments(__doc__ or "")
+    parser.add_argument("--items", type=int, default=10_000)
+    parser.add_argument("--sleeping-items", type=int, default=2_000, help="tasks of 10 ms")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with measuring.fresh_home(options.database):
+        figures = measure(options.items, options.sleeping_items, options.rounds)
+    figures |= {"database": options.database, "items": options.items, "rounds": options.rounds}
+    measuring.report(figures, options.json)
+
+
+def measure(items: int, sleeping_items: int, rounds: int) -> dict[str, Any]:
+    """Warm up, run every variant once a round, and put medians and ratios together."""
+    import ray
+    from heliostat import current_flow_run, flow, task
+
+    with contextlib.redirect_stderr(io.StringIO()):
+        ray.init(logging_level="ERROR")
+    slots = int(ray.cluster_resources()["CPU"])
+
+    @ray.remote
+    def bare(x: int) -> int:
+        return x
+
+    @ray.remote
+    def chunk(xs: list[int]) -> list[int]:
+        return [x for x in xs]
+
+    @task
+    def same(x: int) -> int:
+        return x
+
+    @task
+    def sleep_10_ms(x: int) -> int:
+        time.sleep(0.01)
+        return x
+
+    @flow
+    def spread(work: Any, count: int) -> Any:
+        futures = work.map(range(count))
+        assert futures.result() == list(range(count))
+        return current_flow_run().id
+
+    def heliostat(work: Any, count: int) -> None:
+        run_id = spread(work, count)
+        assert measuring.completed_in_database(run_id) == count
+
+    def ray_per_item() -> None:
+        assert ray.get([bare.remote(x) for x in range(items)]) == list(range(items))
+
+    def ray_by_hand() -> None:
+        size = 500
+        refs = [chunk.remote(list(range(at, min(at + size, items)))) for at in range(0, items, size)]
+        assert [x for part in ray.get(refs) for x in part] == list(range(items))
+
+    alone = same.with_options(pack=False)
+    variants = {
+        "ray_per_item": ray_per_item,
+        "ray_chunked_by_hand": ray_by_hand,
+        "heliostat_packed": lambda: heliostat(same, items),
+        "heliostat_packing_off": lambda: heliostat(alone, items),
+        "heliostat_10_ms": lambda: heliostat(sleep_10_ms, sleeping_items),
+    }
+    warm_up(ray, bare, lambda: (heliostat(same, 500), heliostat(alone, 200), heliostat(sleep_10_ms, 50)))
+    taken = measuring.in_turns(rounds, variants)
+    ray.shutdown()
+    return summarise(taken, items, sleeping_items, slots)
+
+
+def warm_up(ray: Any, bare: Any, heliostat: Any) -> None:
+    """Start worker processes and load the code in them, for every variant."""
+    ray.get([bare.remote(x) for x in range(1_000)])
+    heliostat()
+
+
+def summarise(
+    taken: dict[str, list[float]], items: int, sleeping_items: int, slots: int
+) -> dict[str, Any]:
+    seconds = {name: measuring.median(each) for name, each in taken.items()}
+    ideal_s = sleeping_items * 0.01 / slots
+    bare = seconds["ray_per_item"]
+    return {
+        "machine": measuring.machine(),
+        "slots": slots,
+        "seconds": seconds,
+        "all_rounds": taken,
+        "items_per_s": {
+            name: (sleeping_items if name.endswith("10_ms") else items) / each for name, each in seconds.items()
+        },
+        "ratios": {
+            "packed / bare Ray (target 15)": bare / seconds["heliostat_packed"],
+            "packing off / bare Ray (target 0.9)": bare / seconds["heliostat_packing_off"],
+            "10 ms / ideal (target 0.95)": ideal_s / seconds["heliostat_10_ms"],
+            "packed / Ray chunked by hand": seconds["ray_chunked_by_hand"] / seconds["heliostat_packed"],
+        },
+    }
+
+
+if __name__ == "__main__":
+    main()

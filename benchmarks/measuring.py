@@ -1,0 +1,98 @@
+"""What the benchmarks share: a database of their own, rounds that take turns, and a table of figures."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+
+import psutil
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """The options that every benchmark takes."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    return parser
+
+
+@contextlib.contextmanager
+def fresh_home(database: str) -> Generator[str]:
+    """A home folder and an empty database for this process; both are removed afterwards."""
+    folder = tempfile.mkdtemp(prefix="heliostat-benchmark-")
+    url = f"sqlite:///{folder}/bench.db" if database == "sqlite" else f"postgres+embedded://{folder}/postgres"
+    os.environ |= {
+        "HELIOSTAT_HOME": folder,
+        "HELIOSTAT_DATABASE_URL": url,
+        "HELIOSTAT_LOGGING_LEVEL": "ERROR",
+        "HELIOSTAT_PROGRESS": "never",
+    }
+    from heliostat.runtime.journal.recording import close_current_recording
+    from heliostat.runtime.settings import reload_settings
+
+    reload_settings()
+    try:
+        yield url
+    finally:
+        close_current_recording()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def completed_in_database(flow_run_id: Any) -> int:
+    """How many task runs of a flow run the database holds as COMPLETED, asked of the database itself."""
+    from heliostat.runtime.journal.recording import current_recording
+    from heliostat.runtime.store import task_runs
+
+    counts = current_recording().call(task_runs.count_by_state, flow_run_id)
+    return counts.get("COMPLETED", 0)
+
+
+def in_turns(rounds: int, variants: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
+    """Run every variant once a round, so that what else the machine does hits them alike; seconds of each."""
+    taken: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(rounds):
+        for name, run in variants.items():
+            began = time.perf_counter()
+            run()
+            taken[name].append(time.perf_counter() - began)
+    return taken
+
+
+def median(seconds: list[float]) -> float:
+    return statistics.median(seconds)
+
+
+def machine() -> dict[str, Any]:
+    """Where the figures were taken."""
+    return {
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "python": platform.python_version(),
+    }
+
+
+def report(figures: dict[str, Any], as_json: bool) -> None:
+    """Print figures as JSON, or as lines for people."""
+    if as_json:
+        print(json.dumps(figures))
+        return
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            print(f"{name}:")
+            for inner, entry in value.items():
+                print(f"  {inner:<42} {_shown(entry)}")
+        else:
+            print(f"{name:<44} {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
