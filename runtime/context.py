@@ -1,6 +1,7 @@
 """Where the running code is: the current flow run and task run, as context variables.
 
-`current_flow_run()` and `current_task_run()` are what authors read; both work in any process that runs their code.
+`current_flow_run()` and `current_task_run()` are what authors read; both work in any process that runs their
+code.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ class FlowRunInfo:
 
 @dataclass(slots=True)
 class TaskRunInfo:
-    """What the author's code can know of its task run. In a pack of plain calls `index` moves from call to call."""
+    """What the author's code can know of its task run. In a pack of plain calls `index` moves from call to
+    call.
+    """
 
     flow_run: FlowRunInfo
     task_name: str
@@ -64,7 +67,9 @@ current_tags: ContextVar[tuple[str, ...]] = ContextVar("heliostat_tags", default
 
 
 def current_scope() -> str:
-    """The path of the calls around this place: "" in a flow's body, "clean-1a2b[3]/" inside that call of a task."""
+    """The path of the calls around this place: "" in a flow's body, "clean-1a2b[3]/" inside that call of a
+    task.
+    """
     info = task_run_info.get()
     return "" if info is None else f"{info.scope}{info.task_key}[{info.index}]/"
 

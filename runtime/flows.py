@@ -44,7 +44,9 @@ _FORBIDDEN_IN_NAMES = "/%&><"  # as the standard has it
 
 
 class Flow(Generic[P, R]):
-    """A function with options. Make one with `@flow`; calling it makes a flow run. `fn` is the plain function."""
+    """A function with options. Make one with `@flow`; calling it makes a flow run. `fn` is the plain
+    function.
+    """
 
     def __init__(self, fn: Callable[P, R], **options: Any) -> None:
         self.fn: Callable[P, R] = (
@@ -192,13 +194,15 @@ def flow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     on_running, on_completion, on_failure, on_cancellation, on_crashed: called as hook(flow, flow_run, state).
     """
     _refuse_unknown(options)
-    if fn is None:
-        return lambda function: Flow(function, **options)
+    return functools.partial(_make, options) if fn is None else _make(options, fn)
+
+
+def _make(options: dict[str, Any], fn: Any) -> Flow[..., Any]:
     if not callable(fn) and not isinstance(fn, (staticmethod, classmethod)):
         raise UserError(
             f"@flow needs a function, not {fn!r}", hint="Options are given by name: @flow(name='x')."
         )
-    return Flow(fn, **options)
+    return Flow(cast("Any", fn), **options)
 
 
 def _refuse_unknown(options: Mapping[str, Any]) -> None:

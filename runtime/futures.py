@@ -1,6 +1,7 @@
 """What a submitted task gives back: futures of one call, lists of them, and ways to wait.
 
-A future is a light view on its fan-out: 10,000 of them cost little, a million are made only as they are asked for.
+A future is a light view on its fan-out: 10,000 of them cost little, a million are made only as they are asked
+for.
 """
 
 from __future__ import annotations
@@ -56,8 +57,9 @@ class TaskFuture(Generic[R_co]):
     def result(self, raise_on_failure: bool = True, timeout_s: float | None = None) -> R_co:
         """The call's value, waiting for it.
 
-        Raises the task's own exception (or TaskCrashed, TaskTimedOut, UpstreamFailed, RunCancelled) when it did not
-        complete; with `raise_on_failure=False` that exception is returned. TimeoutError when `timeout_s` passes first.
+        Raises the task's own exception (or TaskCrashed, TaskTimedOut, UpstreamFailed, RunCancelled) when it
+        did not complete; with `raise_on_failure=False` that exception is returned. TimeoutError when
+        `timeout_s` passes first.
         """
         if not self.fanout.wait(self._position, timeout_s):
             raise TimeoutError(f"{self!r} did not end within {timeout_s:g} s")

@@ -1,8 +1,8 @@
 """Log lines of flows and tasks, and what they print, from wherever they run to the run's record.
 
-While a run's code executes, a sink is set in its context. The handler on the root logger, the run loggers and the
-`print` of this module's making hand their lines to it; what the sink does with them (a journal, a line to the driver)
-is its owner's business.
+While a run's code executes, a sink is set in its context. The handler on the root logger, the run loggers and
+the `print` of this module's making hand their lines to it; what the sink does with them (a journal, a line to
+the driver) is its owner's business.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Where a flow's submitted tasks run. Hand one to `@flow(task_runner=...)`, or its name: "ray", "threads", "inline"."""
+"""Where a flow's submitted tasks run. Hand one to `@flow(task_runner=...)`, or its name: "ray", "threads",
+"inline".
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RayTaskRunner:
-    """Tasks as Ray remote calls. Without an address HELIOSTAT_RAY_ADDRESS decides; unset starts a local Ray."""
+    """Tasks as Ray remote calls. Without an address HELIOSTAT_RAY_ADDRESS decides; unset starts a local
+    Ray.
+    """
 
     address: str | None = None
 
@@ -27,7 +31,9 @@ class RayTaskRunner:
 
 @dataclass(frozen=True, slots=True)
 class ThreadTaskRunner:
-    """Tasks on threads of the flow's own process, at most `max_workers` at a time (None: four a core, up to 32)."""
+    """Tasks on threads of the flow's own process, at most `max_workers` at a time (None: four a core, up to
+    32).
+    """
 
     max_workers: int | None = None
 
@@ -56,7 +62,9 @@ _BY_NAME: dict[str, Callable[[], TaskRunner]] = {
 
 
 def task_runner_named(runner: Any) -> TaskRunner:
-    """The runner itself, or the one of that name; None is the one that the settings name. Raises BadSetting."""
+    """The runner itself, or the one of that name; None is the one that the settings name. Raises
+    BadSetting.
+    """
     if runner is None:
         from .settings import current_settings
 

@@ -1,4 +1,6 @@
-"""`@task`: a function whose calls are recorded, retried, cached and, with `submit` and `map`, spread over a cluster."""
+"""`@task`: a function whose calls are recorded, retried, cached and, with `submit` and `map`, spread over a
+cluster.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,8 @@ _OPTIONS = (
 
 
 class Task(Generic[P, R]):
-    """A function with options. Make one with `@task`; its call runs it here, `submit` and `map` run it elsewhere.
+    """A function with options. Make one with `@task`; its call runs it here, `submit` and `map` run it
+    elsewhere.
 
     The options are those of `task`. `fn` is the plain function, untouched.
     """
@@ -101,8 +104,8 @@ class Task(Generic[P, R]):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task here and return its value, with everything recorded.
 
-        Outside of a flow it runs with its retries and timeout, unrecorded. `return_state=True` gives the State
-        instead of value or exception.
+        Outside of a flow it runs with its retries and timeout, unrecorded. `return_state=True` gives the
+        State instead of value or exception.
         """
         from .engine.task_call import call_task, call_task_async
 
@@ -120,8 +123,9 @@ class Task(Generic[P, R]):
     def submit(self, *args: Any, wait_for: Iterable[Any] | None = None, **kwargs: Any) -> Any:
         """Run the task on the flow's runner and return a future at once.
 
-        Arguments may be futures (or hold some): the call starts when they have ended, and does not when one failed.
-        `wait_for` names further calls that must complete first. `return_state=True` waits and gives the State.
+        Arguments may be futures (or hold some): the call starts when they have ended, and does not when one
+        failed. `wait_for` names further calls that must complete first. `return_state=True` waits and gives
+        the State.
         """
         return_state = kwargs.pop("return_state", False)
         session = self._session("submit")
@@ -138,8 +142,8 @@ class Task(Generic[P, R]):
     def map(self, *args: Any, wait_for: Iterable[Any] | None = None, **kwargs: Any) -> Any:
         """Submit one call for each entry of the given lists, iterators or future lists.
 
-        Text, dicts, plain values and `unmapped(...)` go to every call whole. Short calls ride together in one remote
-        call. Iterators are read as calls are sent, so a million entries need no million places.
+        Text, dicts, plain values and `unmapped(...)` go to every call whole. Short calls ride together in one
+        remote call. Iterators are read as calls are sent, so a million entries need no million places.
         """
         return_state = kwargs.pop("return_state", False)
         session = self._session("map")
@@ -261,30 +265,35 @@ def task(
 def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a task of a function, a coroutine function or a method.
 
-    retries, retry_delay_seconds: more attempts after a failure, and the pause before each: seconds, a list (the last
-        repeats) or a function of the attempt; retry_jitter_factor spreads it, retry_condition_fn(error) may refuse.
+    retries, retry_delay_seconds: more attempts after a failure, and the pause before each: seconds, a list
+        (the last repeats) or a function of the attempt; retry_jitter_factor spreads it,
+        retry_condition_fn(error) may refuse.
     timeout_seconds: an attempt that lasts longer is interrupted and fails as TimedOut.
-    cache_policy (or cache_key_fn(context, inputs)), cache_expiration, refresh_cache: answer from an earlier result.
-    persist_result, result_storage, result_serializer: keep results outside the database: a folder or fsspec URL.
+    cache_policy (or cache_key_fn(context, inputs)), cache_expiration, refresh_cache: answer from an earlier
+        result.
+    persist_result, result_storage, result_serializer: keep results outside the database: a folder or fsspec
+        URL.
     log_prints: record what the task prints (default: the setting, which is on).
     task_run_name: a template over the parameters such as "clean {path}", or a function.
     on_running, on_completion, on_failure: functions called as hook(fn, task_run, state) where the task runs.
     num_cpus (default 1), num_gpus, memory_bytes, resources, runtime_env: what each call asks of Ray.
-    pack: let short calls ride together (True), never (False), or always that many. Calls that wait for each other
-        are safe: what stands behind a call that takes long is given back and sent elsewhere.
+    pack: let short calls ride together (True), never (False), or always that many. Calls that wait for each
+        other are safe: what stands behind a call that takes long is given back and sent elsewhere.
     """
     _refuse_unknown(options)
-    if fn is None:
-        return lambda function: Task(function, **options)
+    return functools.partial(_make, options) if fn is None else _make(options, fn)
+
+
+def _make(options: dict[str, Any], fn: Any) -> Task[..., Any]:
     if not callable(fn) and not isinstance(fn, (staticmethod, classmethod)):
         raise UserError(
             f"@task needs a function, not {fn!r}", hint="Options are given by name: @task(name='x')."
         )
-    return Task(fn, **options)
+    return Task(cast("Any", fn), **options)
 
 
 def _unwrapped(fn: Any) -> Any:
-    return fn.__func__ if isinstance(fn, (staticmethod, classmethod)) else fn
+    return fn.__func__ if type(fn) in (staticmethod, classmethod) else fn
 
 
 def _refuse_unknown(options: Mapping[str, Any]) -> None:
@@ -334,4 +343,6 @@ def _hooks(hooks: Iterable[Hook] | None) -> tuple[Hook, ...]:
 def _waits(wait_for: Any) -> tuple[Any, ...]:
     if wait_for is None:
         return ()
-    return tuple(wait_for) if isinstance(wait_for, (list, tuple, set)) else (wait_for,)
+    if isinstance(wait_for, (list, tuple, set)):
+        return tuple(cast("Iterable[Any]", wait_for))
+    return (wait_for,)

@@ -1,4 +1,6 @@
-"""What a person at the terminal sees of a run: log lines on stderr, around a progress display if there is one."""
+"""What a person at the terminal sees of a run: log lines on stderr, around a progress display if there is
+one.
+"""
 
 from __future__ import annotations
 

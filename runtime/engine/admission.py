@@ -1,7 +1,7 @@
 """The gate before dispatch: a call goes through when everything that it waits for has ended well.
 
-Calls whose upstream failed end here as NotReady; calls that a replay or the cache can answer end here with that
-answer; the rest joins the queue of its group. Everything runs under the dispatcher's lock.
+Calls whose upstream failed end here as NotReady; calls that a replay or the cache can answer end here with
+that answer; the rest joins the queue of its group. Everything runs under the dispatcher's lock.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ class Admission:
                 if at == (fanout, position):
                     raise WaitCycle(
                         f"{fanout.name_of(position)} waits for itself",
-                        hint="Look at wait_for and the arguments: calls must not wait for each other in a circle.",
+                        hint="Look at wait_for and the arguments: calls must not wait for each other in a "
+                        "circle.",
                     )
                 if at in seen or future.done():
                     continue

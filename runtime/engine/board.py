@@ -1,8 +1,8 @@
 """What this process is executing right now, and a watcher that tells about calls that take long.
 
-Calls are written on the board for almost nothing. Ten times a second the watcher looks: a call that has run for
-250 ms is reported Running; when one has held up a pack for a second, the calls behind it are given back, so that
-tasks which wait for each other do not starve and an uneven fan-out evens out.
+Calls are written on the board for almost nothing. Ten times a second the watcher looks: a call that has run
+for 250 ms is reported Running; when one has held up a pack for a second, the calls behind it are given back,
+so that tasks which wait for each other do not starve and an uneven fan-out evens out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The arguments of a fan-out's calls: row by row (`submit`) or column by column (`map`).
 
-Columns are sliced only when a pack is made, so a map over a sequence copies nothing, and what an iterator gave is
-let go once its call has ended.
+Columns are sliced only when a pack is made, so a map over a sequence copies nothing, and what an iterator
+gave is let go once its call has ended.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def futures_in(value: Any) -> list[tuple[TaskFuture[Any], bool]]:
             found.extend((future, allowed) for future in cast("TaskFutureList[Any]", entry))
         else:
             found.append((entry, allowed))
-        return entry
+        return cast("Any", entry)
 
     payload.substitute(value, FUTURE_TYPES, note)
     return found
@@ -204,7 +204,7 @@ def _column_or_constant(value: Any) -> tuple[bool, Any]:
         spread, inner = _column_or_constant(value.value)
         return spread, [AllowFailure(entry) for entry in inner] if spread else value
     if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__iter__"):
-        return False, value
+        return False, cast("Any", value)
     if isinstance(value, (range, tuple, TaskFutureList)) or not hasattr(value, "__len__"):
         return True, cast("Any", value)
     # A copy, because packs are sliced later and the author may change the list meanwhile.

@@ -18,6 +18,8 @@ from ..errors import CannotPickle
 from ..retry import RetryPolicy
 from .payload import BY_VALUE_PREFIX
 
+_cloudpickle: Any = cloudpickle  # it has no types
+
 
 @dataclass(frozen=True, slots=True)
 class TaskCode:
@@ -71,9 +73,9 @@ def _pickle_with_its_module(code: TaskCode, carrier: object) -> bytes:
     # A flow file that was loaded by its path is no module that a worker could import: it travels by value.
     module = sys.modules.get(getattr(code.fn, "__module__", "") or "")
     if module is None or not module.__name__.startswith(BY_VALUE_PREFIX):
-        return cloudpickle.dumps(carrier)
-    cloudpickle.register_pickle_by_value(module)
+        return _cloudpickle.dumps(carrier)
+    _cloudpickle.register_pickle_by_value(module)
     try:
-        return cloudpickle.dumps(carrier)
+        return _cloudpickle.dumps(carrier)
     finally:
-        cloudpickle.unregister_pickle_by_value(module)
+        _cloudpickle.unregister_pickle_by_value(module)

@@ -1,7 +1,8 @@
 """Time limits for synchronous code.
 
-On the main thread (where Ray runs tasks) an interval timer interrupts even a sleeping call. Elsewhere the exception
-is set on the thread from outside, which takes effect at its next bytecode: a call blocked in C ends late.
+On the main thread (where Ray runs tasks) an interval timer interrupts even a sleeping call. Elsewhere the
+exception is set on the thread from outside, which takes effect at its next bytecode: a call blocked in C ends
+late.
 """
 
 from __future__ import annotations

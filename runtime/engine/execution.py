@@ -1,7 +1,8 @@
-"""Running calls of one task, one after another or (async tasks) side by side: the same code in every kind of worker.
+"""Running calls of one task, one after another or (async tasks) side by side: the same code in every kind of
+worker.
 
-`PackExecution` takes the calls of a pack and gives an `Outcome` for each. It never raises for what the author's code
-does: failures, timeouts and wishes for a retry are outcomes.
+`PackExecution` takes the calls of a pack and gives an `Outcome` for each. It never raises for what the
+author's code does: failures, timeouts and wishes for a retry are outcomes.
 """
 
 from __future__ import annotations
@@ -34,10 +35,11 @@ _loops = threading.local()
 
 
 class Call(NamedTuple):
-    """One call of the task: its index at the call site, which attempt this is (from 1; `tries` leaves out those
-    that ended in a crash), and its arguments."""
+    """One call of the task: its index at the call site, which attempt this is (from 1; `tries` leaves out
+    those that ended in a crash), and its arguments.
+    """
 
-    index: int
+    index: int  # pyright: ignore[reportIncompatibleMethodOverride]
     attempt: int
     tries: int
     args: tuple[Any, ...]
@@ -48,7 +50,8 @@ class PackExecution:
     """The calls of one pack, executed in this process.
 
     `values` receives, by position, the values that are too large to ride in an outcome ("memory"). With
-    `keep_objects` (in-process runners) a value that cannot be pickled is kept there as well instead of failing.
+    `keep_objects` (in-process runners) a value that cannot be pickled is kept there as well instead of
+    failing.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class PackExecution:
         self._spool = spool
         self._keep_objects = keep_objects
         self._keep_originals = keep_originals
-        self._on_loop = on_loop or (lambda run: run())
+        self._on_loop = on_loop or _at_once
 
     def run(self, calls: Sequence[Call]) -> list[Outcome | None]:
         """Execute; None stands where a call was not started (given back or cancelled)."""
@@ -163,8 +166,9 @@ class PackExecution:
         if code.on_running:
             run_task_hooks(code.on_running, code.fn, info, "RUNNING", None)
         while True:
+            limit = asyncio.timeout(code.timeout_s)
             try:
-                async with asyncio.timeout(code.timeout_s) as limit:
+                async with limit:
                     value = await _finish(code.fn(*call.args, **call.kwargs))
             except (KeyboardInterrupt, CancelRun, asyncio.CancelledError):
                 self.board.cancel()
@@ -293,8 +297,14 @@ class AttemptHistory:
         return self.timeline
 
 
+def _at_once(run: Callable[[], Any]) -> Any:
+    return run()
+
+
 def name_of_call(code: TaskCode, call: Call) -> str:
-    """The run's name from the author's template; a template that cannot be filled gives a name that says so."""
+    """The run's name from the author's template; a template that cannot be filled gives a name that says
+    so.
+    """
     assert code.run_name is not None
     try:
         parameters = bind(code.fn, call.args, call.kwargs)
@@ -309,8 +319,8 @@ def _cancelled(history: AttemptHistory, hashed: bytes | None) -> Outcome:
 
 
 def _run_on_loop(work: Coroutine[Any, Any, Any]) -> Any:
-    # One loop for all packs that a thread executes: the author's clients and pools are bound to it. A runner would
-    # otherwise keep the context of its first use.
+    # One loop for all packs that a thread executes: the author's clients and pools are bound to it. A runner
+    # would otherwise keep the context of its first use.
     runner = getattr(_loops, "runner", None)
     if runner is None:
         runner = _loops.runner = asyncio.Runner()

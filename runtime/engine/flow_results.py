@@ -35,7 +35,8 @@ class Kept:
 def state_of_returned(value: Any) -> State:
     """The final state that a returned value stands for.
 
-    Futures count as the states that they ended in; elsewhere inside the value they are replaced by their results.
+    Futures count as the states that they ended in; elsewhere inside the value they are replaced by their
+    results.
     """
     if isinstance(value, TaskFuture):
         future = cast("TaskFuture[Any]", value)
@@ -97,4 +98,4 @@ def _states_of_futures(value: Any) -> list[State] | None:
 
 
 def _result_of(entry: Any) -> Any:
-    return entry.result() if isinstance(entry, (TaskFuture, TaskFutureList)) else entry
+    return cast("Any", entry).result() if isinstance(entry, (TaskFuture, TaskFutureList)) else entry

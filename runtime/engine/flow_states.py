@@ -1,4 +1,6 @@
-"""The states of one flow run: each proposal goes through the rules, and what they said is recorded with it."""
+"""The states of one flow run: each proposal goes through the rules, and what they said is recorded with
+it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ class FlowStates:
         self.current = State(StateType(run.state_type or "PENDING"), name=run.state_name or "Pending")
 
     def decide(self, proposed: State) -> State:
-        """The state that the rules let the run go to when `proposed` is asked for; their decisions are recorded.
+        """The state that the rules let the run go to when `proposed` is asked for; their decisions are
+        recorded.
 
         Raises StaleState when they let it stay where it is.
         """
@@ -52,8 +55,9 @@ class FlowStates:
             )
         written = verdict.state_to_write
         if written is None or isinstance(verdict.decision, (Abort, Wait)):
+            reason = getattr(verdict.decision, "reason", "refused by a rule")
             raise StaleState(
-                f"the run stays {self.current.name}: {getattr(verdict.decision, 'reason', 'refused by a rule')}",
+                f"the run stays {self.current.name}: {reason}",
                 hint="`heliostat flow-run inspect` shows the decisions of the rules.",
             )
         return written

@@ -13,7 +13,9 @@ from .fanout import Fanout
 
 
 def task_inputs_of(fanout: Fanout, positions: Sequence[int]) -> list[str | None] | None:
-    """The standard's `task_inputs` of some calls as JSON text; None when no call of the fan-out has upstream calls."""
+    """The standard's `task_inputs` of some calls as JSON text; None when no call of the fan-out has upstream
+    calls.
+    """
     if not fanout.has_futures and not fanout.wait_for:
         return None
     before = _entries(fanout.wait_for)

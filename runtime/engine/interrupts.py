@@ -1,4 +1,6 @@
-"""Being told to stop from outside: SIGTERM becomes an exception in the flow's body, as Ctrl-C is one already."""
+"""Being told to stop from outside: SIGTERM becomes an exception in the flow's body, as Ctrl-C is one
+already.
+"""
 
 from __future__ import annotations
 

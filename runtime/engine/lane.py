@@ -14,7 +14,9 @@ from .spool import Salvaged
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A pack came back. `large` holds, by position, what to keep of values that did not ride in the outcomes."""
+    """A pack came back. `large` holds, by position, what to keep of values that did not ride in the
+    outcomes.
+    """
 
     pack: Pack
     outcomes: list[Outcome | None]

@@ -1,8 +1,9 @@
 """The line between a driver and the workers of its packs: news while a pack is under way.
 
 A worker's answer comes through its lane when the pack is done. What must be known earlier takes the line, a
-connection from the worker's process to the driver: log lines, calls that have run for a while, calls given back; the
-other way, the wish to cancel. Losing the line loses nothing durable: logs then stop, calls are given back no more.
+connection from the worker's process to the driver: log lines, calls that have run for a while, calls given
+back; the other way, the wish to cancel. Losing the line loses nothing durable: logs then stop, calls are
+given back no more.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ News = tuple[str, Any, Any, Any]
 
 
 class DriverLine:
-    """The driver's end: listens, and hands each piece of news to `on_news(kind, a, b, c)` on its own thread."""
+    """The driver's end: listens, and hands each piece of news to `on_news(kind, a, b, c)` on its own
+    thread.
+    """
 
     def __init__(self, host: str, on_news: Callable[..., None]) -> None:
         self._on_news = on_news
@@ -124,7 +127,9 @@ class DriverLine:
 
 
 class LineToDriver:
-    """A worker's end; one a driver. Without an address, or when the driver cannot be reached, it stays mute."""
+    """A worker's end; one a driver. Without an address, or when the driver cannot be reached, it stays
+    mute.
+    """
 
     _lines: ClassVar[dict[LineAddress | None, LineToDriver]] = {}
     _creation: ClassVar[threading.Lock] = threading.Lock()

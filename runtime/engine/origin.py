@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def entrypoint_of(flow: Flow[Any, Any]) -> str | None:
-    """ "module:flow" for what lives in an installed package, "/path/file.py:flow" otherwise; None in a console."""
+    """ "module:flow" for what lives in an installed package, "/path/file.py:flow" otherwise; None in a
+    console.
+    """
     function = inspect.unwrap(flow.fn)
     path = _source_file(function)
     if path is None:

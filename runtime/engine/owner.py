@@ -1,4 +1,6 @@
-"""Who executes a run: this process, told apart from every other one, even from a later one with the same pid."""
+"""Who executes a run: this process, told apart from every other one, even from a later one with the same
+pid.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def owner_of_this_process() -> Owner:
 
 
 def is_dead(lease: LeaseRow) -> bool:
-    """Whether the holder of a lease is known to be gone. Only for holders on this machine can that be known."""
+    """Whether the holder of a lease is known to be gone. Only for holders on this machine can that be
+    known.
+    """
     if lease.owner is None or lease.lapsed:
         return True
     if lease.host != platform.node() or lease.pid is None:
@@ -52,7 +56,9 @@ def _exists(pid: int) -> bool:
 
 
 def _process_started(pid: int) -> float | None:
-    """Epoch seconds at which a process started; None where the system does not tell (it is gone, or no /proc)."""
+    """Epoch seconds at which a process started; None where the system does not tell (it is gone, or no
+    /proc).
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = next(

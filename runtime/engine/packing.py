@@ -1,8 +1,8 @@
 """How many calls ride in one remote call: arithmetic only, so that tests can walk through it.
 
-Short calls are packed so that one remote call lasts about `target_s`. Nothing is assumed: the first calls of a task go
-alone, packs grow from what was measured, and they shrink again towards the end of a fan-out so that all
-workers finish together (guided self-scheduling).
+Short calls are packed so that one remote call lasts about `target_s`. Nothing is assumed: the first calls of
+a task go alone, packs grow from what was measured, and they shrink again towards the end of a fan-out so that
+all workers finish together (guided self-scheduling).
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class Estimate:
 
     @property
     def expects_large_values(self) -> bool:
-        """Whether to ask for a second return value, so that large results need not pass through the driver."""
+        """Whether to ask for a second return value, so that large results need not pass through the
+        driver.
+        """
         return self.large_value_seen or self.answered < LARGE_VALUES_AFTER
 
     def pack_size(self, waiting: int, slots: int, target_s: float, wanted: int | None = None) -> int:

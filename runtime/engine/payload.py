@@ -1,7 +1,8 @@
 """Values on their way between processes: small ones as bytes, large ones by reference.
 
-Plain `pickle` names classes of the author's script by module, which another process cannot import; cloudpickle
-carries them by value but costs ten times as much. So plain pickle goes first and its bytes are searched for such a name.
+Plain `pickle` names classes of the author's script by module, which another process cannot import;
+cloudpickle carries them by value but costs ten times as much. So plain pickle goes first and its bytes are
+searched for such a name.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import cloudpickle
 
 from ..errors import CannotPickle
 
+_cloudpickle: Any = cloudpickle  # it has no types
 BY_VALUE_PREFIX = "heliostat_flows_"  # modules loaded from a file's path are named with it
 _UNTRAVELLED = (b"__main__", BY_VALUE_PREFIX.encode())
 _PLAIN = frozenset((int, float, bool, str, bytes, type(None)))
@@ -30,7 +32,7 @@ def dump(value: Any) -> bytes:
     except Exception:  # cloudpickle may still manage, and explains better
         pass
     try:
-        return cloudpickle.dumps(value, 5)
+        return _cloudpickle.dumps(value, 5)
     except Exception as error:
         raise CannotPickle(
             f"a value of type {type(value).__qualname__} cannot be sent to another process: {error}",
@@ -50,7 +52,9 @@ def is_plain(value: Any) -> bool:
 
 
 def surely_larger_than(value: Any, limit_bytes: int) -> bool:
-    """Whether a cheap look already tells that the pickled value exceeds the limit (arrays, frames, long text)."""
+    """Whether a cheap look already tells that the pickled value exceeds the limit (arrays, frames, long
+    text).
+    """
     nbytes = getattr(value, "nbytes", None)
     if isinstance(nbytes, int):
         return nbytes > limit_bytes
@@ -81,7 +85,8 @@ class StoredSlot:
 def substitute(value: Any, wanted: tuple[type, ...], replace: Callable[[Any], Any]) -> Any:
     """`value` with everything of the wanted types inside lists, tuples, sets and dicts replaced.
 
-    Containers without such an entry are returned as they are, not copied. Depth is bounded by Python's recursion.
+    Containers without such an entry are returned as they are, not copied. Depth is bounded by Python's
+    recursion.
     """
     kind = cast("type[Any]", type(value))
     if kind in _PLAIN:
@@ -94,7 +99,7 @@ def substitute(value: Any, wanted: tuple[type, ...], replace: Callable[[Any], An
             return value
         changed = [substitute(entry, wanted, replace) for entry in entries]
         same = all(new is old for new, old in zip(changed, entries, strict=True))
-        return value if same else kind(changed)
+        return value if same else cast("Any", kind(changed))
     if kind is dict:
         mapping = cast("dict[Any, Any]", value)
         renewed = {key: substitute(entry, wanted, replace) for key, entry in mapping.items()}

@@ -22,7 +22,8 @@ _ray: Any = ray  # Ray's own types are loose; everything that we take from it is
 
 
 def connect(address: str | None) -> None:
-    """Join the cluster at `address` ("auto": one that runs on this machine), or start a local Ray when it is None.
+    """Join the cluster at `address` ("auto": one that runs on this machine), or start a local Ray when it is
+    None.
 
     Does nothing in a process that has joined one already. Raises RayUnavailable.
     """

@@ -32,7 +32,9 @@ _CAUSES: tuple[tuple[type[BaseException], str, bool, str], ...] = (
 
 
 def loss_of(pack: Pack, error: BaseException) -> Loss:
-    """The loss that a Ray error stands for; what is not known is told in Ray's own words and not tried again."""
+    """The loss that a Ray error stands for; what is not known is told in Ray's own words and not tried
+    again.
+    """
     for kind, cause, again, words in _CAUSES:
         if isinstance(error, kind):
             detail = _first_line(error) if cause in ("environment", "unschedulable", "out-of-memory") else ""

@@ -44,7 +44,8 @@ class Replay:
     def diverges(
         self, name: str, task: ReplayedTask, row: Callable[[], tuple[tuple[Any, ...], dict[str, Any]]]
     ) -> bool:
-        """Whether the call is another one than the record knows; raises NondeterministicReplay if that is to fail.
+        """Whether the call is another one than the record knows; raises NondeterministicReplay if that is to
+        fail.
 
         Inputs that are not plain data have no hash and are not compared.
         """

@@ -1,4 +1,6 @@
-"""Arguments made ready: futures inside them replaced by values, or by slots for what stays in the object store."""
+"""Arguments made ready: futures inside them replaced by values, or by slots for what stays in the object
+store.
+"""
 
 from __future__ import annotations
 

@@ -22,10 +22,11 @@ _log = logging.getLogger("heliostat.flow_runs")
 
 
 def resume_flow_run(run_id: UUID) -> State:
-    """Execute a run again: completed task runs answer from the journal, the rest runs. Returns its final state.
+    """Execute a run again: completed task runs answer from the journal, the rest runs. Returns its final
+    state.
 
-    Same machine, same code. Raises RunStillAlive while its owner lives, UserError when it has completed or cannot be
-    started again, MissingFlow when its code is gone.
+    Same machine, same code. Raises RunStillAlive while its owner lives, UserError when it has completed or
+    cannot be started again, MissingFlow when its code is gone.
     """
     recording = current_recording()
     run = recording.call(flow_runs.read, run_id)

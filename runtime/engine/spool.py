@@ -1,8 +1,9 @@
 """Finished calls of a running pack, kept where they outlive the worker.
 
-A pack answers once, at its end. So that a killed worker's finished calls need not run again, each outcome is also
-copied into a memory-mapped file on the node: the page cache keeps it when the process dies. Whoever started the pack
-reads it back (`salvage`); a node that is lost takes the file along, and then all of the pack runs again.
+A pack answers once, at its end. So that a killed worker's finished calls need not run again, each outcome is
+also copied into a memory-mapped file on the node: the page cache keeps it when the process dies. Whoever
+started the pack reads it back (`salvage`); a node that is lost takes the file along, and then all of the pack
+runs again.
 """
 
 from __future__ import annotations

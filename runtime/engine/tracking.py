@@ -11,7 +11,9 @@ from .session import FlowSession
 
 
 class Tracking:
-    """The tracking task run of one sub-flow call; its identity makes the child's id the same at every replay."""
+    """The tracking task run of one sub-flow call; its identity makes the child's id the same at every
+    replay.
+    """
 
     def __init__(self, parent: FlowSession, flow_name: str) -> None:
         self._parent = parent

@@ -1,7 +1,8 @@
 """What travels between the process that dispatches a pack and the worker that executes it.
 
-One pickled `PackSpec` goes out (with references to large values beside it) and one pickled `PackReply` comes back.
-A spec names its code by key; the code itself is sent along while it is small, else only when a worker asks for it.
+One pickled `PackSpec` goes out (with references to large values beside it) and one pickled `PackReply` comes
+back. A spec names its code by key; the code itself is sent along while it is small, else only when a worker
+asks for it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from .calls import Row, SlicedColumns
 from .code import TaskCode
 from .outcomes import Outcome
 
+_cloudpickle: Any = cloudpickle  # it has no types
 CODE_ALONG_BYTES = 4_096
 
 
@@ -56,7 +58,9 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class PackSpec:
-    """One pack on its way to a worker. `has_slots`: some arguments stand for values that come by reference."""
+    """One pack on its way to a worker. `has_slots`: some arguments stand for values that come by
+    reference.
+    """
 
     pack_id: str
     code_key: bytes
@@ -85,7 +89,7 @@ class PackSpec:
         except Exception:  # cloudpickle may still manage
             pass
         try:
-            return cloudpickle.dumps(fields, 5)
+            return _cloudpickle.dumps(fields, 5)
         except Exception as error:
             raise CannotPickle(
                 f"an argument cannot be sent to another process: {error}",
@@ -103,7 +107,8 @@ class PackSpec:
 @dataclass(frozen=True, slots=True)
 class PackReply:
     """A worker's answer. An outcome is None where a call was not started; `code_missing` asks to resend the
-    pack with its code; `broken` tells why nothing could be executed at all (arguments that do not load here)."""
+    pack with its code; `broken` tells why nothing could be executed at all (arguments that do not load here).
+    """
 
     node: str
     pid: int
@@ -124,6 +129,6 @@ class PackReply:
 
 
 def load_worker_code(blob: bytes) -> WorkerCode:
-    loaded: Any = cloudpickle.loads(blob)
+    loaded: Any = _cloudpickle.loads(blob)
     assert isinstance(loaded, WorkerCode)
     return loaded

@@ -1,7 +1,7 @@
 """The far side of a remote call: unpack a spec, execute its calls, answer.
 
-It knows no Ray: a lane wraps `execute` in whatever carries calls to a process. `args` beyond the spec are the large
-values that the spec's slots stand for.
+It knows no Ray: a lane wraps `execute` in whatever carries calls to a process. `args` beyond the spec are the
+large values that the spec's slots stand for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import platform
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from .. import serializers, tracebacks
 from ..context import TaskRunInfo
@@ -33,7 +33,7 @@ _previous_spool: str | None = None
 
 def execute(spec_blob: bytes, refs: Sequence[Any]) -> tuple[bytes, dict[int, Any] | None]:
     """Execute one pack; returns the pickled PackReply and the values too large to ride in it (None: none)."""
-    spec = PackSpec.loads(spec_blob) if isinstance(spec_blob, bytes) else spec_blob
+    spec = PackSpec.loads(spec_blob)
     began = time.perf_counter()
     try:
         worker_code = _code_of(spec)
@@ -122,7 +122,7 @@ def _fill(row: Any, refs: Sequence[Any]) -> Any:
 
 def large_value(returned: Any, position: int) -> Any:
     """A large value out of what a call returned: the dict of large values, or (reply, that dict)."""
-    values: dict[int, Any] = returned[1] if isinstance(returned, tuple) else returned
+    values: Any = cast("Any", returned)[1] if isinstance(returned, tuple) else returned
     return values[position]
 
 

@@ -1,8 +1,8 @@
 """What the engine tells the journal: plain records, columnar where there are many of a kind.
 
-Every record belongs to one flow run. The journal numbers the events inside (`len(record)` numbers each), commits
-them in order and never out of it. Columns are sequences of one entry an item, or a scalar where all are alike.
-Times are seconds since 1970 (`clock.epoch_s`).
+Every record belongs to one flow run. The journal numbers the events inside (`len(record)` numbers each),
+commits them in order and never out of it. Columns are sequences of one entry an item, or a scalar where all
+are alike. Times are seconds since 1970 (`clock.epoch_s`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class CallSite:
     task_name: str  # what people read; a run's default name is f"{task_name}-{index}"
     base: int  # ids.task_run_base of the three above
     tags: tuple[str, ...] = ()
-    policy: dict[str, Any] = field(default_factory=dict[str, Any])  # standard TaskRunPolicy fields that are set
+    policy: dict[str, Any] = field(default_factory=dict[str, Any])  # the standard's TaskRunPolicy fields
     task_version: str | None = None
 
     def dynamic_key(self, index: int) -> str:
@@ -36,10 +36,10 @@ class TaskRunBatch:
     """The present state of some task runs of one call site: inserted, or updated where they exist.
 
     `state_types` are StateType values as text. `timelines` hold the JSON text
-    `[[type, name, epoch_s, message|null], ...]` and are None for the ordinary path (Pending at `expected`, Running
-    at `starts`, then the state at `ends`). `results` are serialized values that ride inline; what else
-    became of a value is in `result_kinds`: "none" (the value is None), "inline", "stored" (`results` holds the
-    storage key as UTF-8), "memory" (only in the object store), or None while there is no result.
+    `[[type, name, epoch_s, message|null], ...]` and are None for the ordinary path (Pending at `expected`,
+    Running at `starts`, then the state at `ends`). `results` are serialized values that ride inline; what
+    else became of a value is in `result_kinds`: "none" (the value is None), "inline", "stored" (`results`
+    holds the storage key as UTF-8), "memory" (only in the object store), or None while there is no result.
     """
 
     site: CallSite
@@ -55,7 +55,7 @@ class TaskRunBatch:
     result_kinds: Sequence[str | None] | str | None = None
     results: Sequence[bytes | None] | None = None
     input_hashes: Sequence[bytes | None] | None = None  # 8 bytes each
-    cache_keys: Sequence[str | None] | None = None  # filed in the cache too when COMPLETED with a durable result
+    cache_keys: Sequence[str | None] | None = None  # filed in the cache too when a durable result is there
     cache_expirations: Sequence[float | None] | None = None
     errors: Sequence[str | None] | None = None  # JSON text: {"type", "message", "traceback", "cause"}
     names: Sequence[str | None] | None = None  # custom run names; None means the default name
@@ -76,7 +76,7 @@ class FlowRunTransition:
     state_name: str
     at: float
     message: str | None = None
-    details: dict[str, Any] = field(default_factory=dict[str, Any])  # standard StateDetails fields that are set
+    details: dict[str, Any] = field(default_factory=dict[str, Any])  # the standard's StateDetails fields
     result_kind: str | None = None
     result: bytes | None = None
     error: str | None = None
