@@ -81,8 +81,9 @@ async def run_flow_async(
     run = FlowRun(flow, values, resumption)
     while await _apart(run.begin_attempt):
         with run.executing():
+            limit = asyncio.timeout(flow.timeout_seconds)
             try:
-                async with asyncio.timeout(flow.timeout_seconds) as limit:
+                async with limit:
                     value = await flow.fn(*run.args, **run.kwargs)
                 await _apart(run.returned, value)
             except BaseException as error:
@@ -101,7 +102,9 @@ async def _apart(step: Any, *args: Any) -> Any:
 
 
 class FlowRun:
-    """The steps of one flow run. Construction validates parameters and records the run; nothing ran before."""
+    """The steps of one flow run. Construction validates parameters and records the run; nothing ran
+    before.
+    """
 
     def __init__(self, flow: Flow[Any, Any], values: dict[str, Any], resumption: Resumption | None) -> None:
         self.flow = flow
@@ -141,11 +144,7 @@ class FlowRun:
     def _open(self, run: FlowRunRow, journal: RunJournal, replay: Replay | None) -> None:
         self.journal = journal
         self.desk = RunDesk(self.info, journal, _terminal, replay)
-        dispatching = (
-            self._parent.dispatching
-            if self._shares_runner()
-            else Dispatching(task_runner_named(self.flow.task_runner))
-        )
+        dispatching = self._parents_dispatching() or Dispatching(task_runner_named(self.flow.task_runner))
         self.session = FlowSession(self.info, self.desk, dispatching, self._find_cached)
         self.states = FlowStates(self.desk, self.flow.retry, run)
 
@@ -332,14 +331,12 @@ class FlowRun:
 
     # Helpers of the steps.
 
-    def _shares_runner(self) -> bool:
-        parent = self._parent
-        if parent is None:
-            return False
-        return (
-            self.flow.task_runner is None
-            or task_runner_named(self.flow.task_runner) == parent.dispatching.runner
-        )
+    def _parents_dispatching(self) -> Dispatching | None:
+        """The parent's, unless there is none or this flow wants another runner."""
+        if self._parent is None:
+            return None
+        shared, wanted = self._parent.dispatching, self.flow.task_runner
+        return shared if wanted is None or task_runner_named(wanted) == shared.runner else None
 
     def _find_cached(self, keys: Any) -> Any:
         # A result of this very run may still be on its way to the cache.
@@ -367,7 +364,7 @@ class FlowRun:
         self._close()
 
     def _close(self) -> None:
-        if not self._shares_runner():
+        if self._parents_dispatching() is None:
             self.session.dispatching.close()
         self.journal.close()
 
