@@ -2,7 +2,8 @@
 
 On the main thread (where Ray runs tasks) an interval timer interrupts even a sleeping call. Elsewhere the
 exception is set on the thread from outside, which takes effect at its next bytecode: a call blocked in C ends
-late.
+late. Limits may lie inside each other; each raises an exception class of its own, so that a task does not take
+the end of its flow's time for its own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ import signal
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
+from typing import Any
+
+from .. import clock
 
 
 class DeadlinePassed(BaseException):
@@ -20,37 +25,79 @@ class DeadlinePassed(BaseException):
 
 
 @contextmanager
-def time_limit(seconds: float | None) -> Generator[None]:
-    """Run the block for at most `seconds` (None: without limit); raises DeadlinePassed inside it."""
-    if seconds is None:
-        yield
-    elif threading.current_thread() is threading.main_thread():
-        with _alarm(seconds):
-            yield
-    else:
-        with _injected(seconds):
-            yield
-
-
-@contextmanager
-def _alarm(seconds: float) -> Generator[None]:
-    def expire(_signal: int, _frame: FrameType | None) -> None:
-        raise DeadlinePassed
-
-    before = signal.signal(signal.SIGALRM, expire)
-    # An outer limit that is still ticking must go on afterwards.
-    left_outside, _ = signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))
+def time_limit(seconds: float) -> Generator[type[DeadlinePassed]]:
+    """Run the block for at most `seconds`; gives the class of what is raised inside it when they are over."""
+    passed: type[DeadlinePassed] = type("DeadlinePassed", (DeadlinePassed,), {})
+    if threading.current_thread() is not threading.main_thread():
+        with _injected(seconds, passed):
+            yield passed
+        return
+    alarms, alarm = _Alarms.of_the_main_thread, _Alarm(clock.monotonic_s() + seconds, passed)
+    alarms.add(alarm)
     try:
-        yield
+        yield passed
     finally:
-        left_inside, _ = signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        if left_outside:
-            signal.setitimer(signal.ITIMER_REAL, max(left_outside - (seconds - left_inside), 1e-6))
+        alarms.remove(alarm)
+
+
+@dataclass(slots=True, eq=False)
+class _Alarm:
+    due_s: float
+    passed: type[DeadlinePassed]
+    rung: bool = False
+
+
+class _Alarms:
+    """The limits that the main thread is under, the outermost first; one timer serves them all."""
+
+    of_the_main_thread: _Alarms
+
+    def __init__(self) -> None:
+        self._set: list[_Alarm] = []
+        self._handler_before: Any = None
+        self._due_before_s = 0.0  # when somebody else's timer is to go off; 0: there is none
+
+    def add(self, alarm: _Alarm) -> None:
+        if not self._set:
+            self._handler_before = signal.signal(signal.SIGALRM, self._ring)
+            left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+            self._due_before_s = clock.monotonic_s() + left if left else 0.0
+        self._set.append(alarm)
+        self._wind()
+
+    def remove(self, alarm: _Alarm) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if alarm in self._set:
+            self._set.remove(alarm)
+        if self._set:
+            self._wind()
+            return
+        if self._handler_before is not None:
+            signal.signal(signal.SIGALRM, self._handler_before)
+            self._handler_before = None
+        if self._due_before_s:
+            signal.setitimer(signal.ITIMER_REAL, max(self._due_before_s - clock.monotonic_s(), 1e-6))
+
+    def _wind(self) -> None:
+        ahead = [alarm.due_s for alarm in self._set if not alarm.rung]
+        if ahead:
+            signal.setitimer(signal.ITIMER_REAL, max(min(ahead) - clock.monotonic_s(), 1e-6))
+
+    def _ring(self, _signal: int, _frame: FrameType | None) -> None:
+        now = clock.monotonic_s()
+        due = next((alarm for alarm in self._set if not alarm.rung and alarm.due_s <= now), None)
+        if due is not None:
+            due.rung = True  # once, also while what it raised is on its way out
+        self._wind()
+        if due is not None:
+            raise due.passed
+
+
+_Alarms.of_the_main_thread = _Alarms()
 
 
 @contextmanager
-def _injected(seconds: float) -> Generator[None]:
+def _injected(seconds: float, passed: type[DeadlinePassed]) -> Generator[None]:
     thread_id = ctypes.c_ulong(threading.get_ident())
     lock = threading.Lock()
     over = False
@@ -58,7 +105,7 @@ def _injected(seconds: float) -> Generator[None]:
     def expire() -> None:
         with lock:
             if not over:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread_id, ctypes.py_object(DeadlinePassed))
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread_id, ctypes.py_object(passed))
 
     timer = threading.Timer(seconds, expire)
     timer.daemon = True

@@ -1,8 +1,8 @@
 """Sends the calls of a run to a lane in packs and settles what comes back.
 
-One lock guards who stands where. Producers (`submit`, `map`) queue calls and launch packs themselves while there is
-room in the window; a collector thread takes answers, settles calls, lets go what waited for them and refills the
-window. The author's code never runs under the lock.
+One lock guards who stands where. Producers (`submit`, `map`) queue calls and launch packs themselves while
+there is room in the window; a collector thread takes answers, settles calls, lets go what waited for them and
+refills the window. The author's code never runs under the lock.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from .settling import Settling
 
 _log = logging.getLogger("heliostat.internal.dispatch")
 POLL_S = 0.02
+_BURST = 64  # packs that are prepared under one hold of the lock
 IDLE_S = 0.5
 UNKNOWN_IS_LONG_AFTER_S = 0.25  # a first call that takes longer needs no packing
 FORCE_CANCEL_AFTER_S = 2.0
@@ -40,7 +41,9 @@ class Dispatcher:
     def __init__(
         self, make_lane: Callable[[Callable[..., None]], Lane], pack_target_s: float, max_window: int
     ) -> None:
-        self.changed = threading.Condition(threading.RLock())
+        lock = threading.RLock()
+        self.changed = threading.Condition(lock)  # calls have ended
+        self._work = threading.Condition(lock)  # the collector has something to wait for
         self.lane = make_lane(self._on_news)
         self.admission = Admission(self)
         self.settling = Settling(self)
@@ -64,7 +67,8 @@ class Dispatcher:
             fanout.group.desk.open_calls += stop - start
             self.admission.enter(fanout, start, stop)
             self._groups[fanout.group] = None
-            self.changed.notify_all()
+            if fanout.open_count < fanout.size:
+                self.changed.notify_all()
         self.pump()
 
     def feed(self, fanout: Fanout, rows: Iterator[tuple[Any, ...]]) -> None:
@@ -198,36 +202,43 @@ class Dispatcher:
         fanout.standing[position] = RETRYING
         due = clock.monotonic_s() + delay_s
         heapq.heappush(self._retries, (due, next(self._tie), fanout, position))
+        self._work.notify()
 
     # Sending.
 
     def pump(self) -> None:
         """Launch packs while there are calls and room."""
-        while True:
-            with self.changed:
-                pack = None if self._closed else self._next_pack()
-            if pack is None:
-                return
-            self.lane.launch(pack)
+        while packs := self._next_packs():
+            for pack in packs:
+                self.lane.launch(pack)
             if self.lane.name == "inline":
                 self._take_arrivals(0.0)
 
-    def _next_pack(self) -> Pack | None:
-        for group in list(self._groups):
-            if not group.waiting:
+    def _next_packs(self) -> list[Pack]:
+        """The next packs of one group, as many as there is room for (a burst at most)."""
+        with self.changed:
+            if self._closed:
+                return []
+            for group in list(self._groups):
+                packs = self._packs_of(group)
+                # Its turn is over: others come first next time.
                 del self._groups[group]
-                continue
-            size = self._room_for(group)
-            if not size:
-                continue
-            spans = [each for each in map(self._without_settled, group.take(size)) for each in each]
-            if not spans:
-                return self._next_pack()
-            # Its turn is over: others come first next time.
-            del self._groups[group]
-            self._groups[group] = None
-            return self._start(group, spans)
-        return None
+                if group.waiting:
+                    self._groups[group] = None
+                if packs:
+                    if len(self.packs) == len(packs):
+                        self._work.notify()
+                    return packs
+        return []
+
+    def _packs_of(self, group: PackGroup) -> list[Pack]:
+        packs: list[Pack] = []
+        burst = 1 if self.lane.name == "inline" else _BURST
+        while group.waiting and len(packs) < burst and (size := self._room_for(group)):
+            spans = [each for taken in group.take(size) for each in self._without_settled(taken)]
+            if spans:
+                packs.append(self._start(group, spans))
+        return packs
 
     def _room_for(self, group: PackGroup) -> int:
         """How many calls the next pack of a group may have; 0 while its window is full."""
@@ -247,7 +258,6 @@ class Dispatcher:
             group.oldest_launch_s = pack.launched_s
         group.in_flight += 1
         self.packs[pack.pack_id] = pack
-        self.changed.notify_all()
         return pack
 
     def _without_settled(self, span: ReadySpan) -> list[ReadySpan]:
@@ -267,14 +277,14 @@ class Dispatcher:
         while True:
             with self.changed:
                 while not self.packs and not self._retries and not self._closed:
-                    self.changed.wait(IDLE_S)
+                    self._work.wait(IDLE_S)
                 if self._closed:
                     return
                 timeout_s = self._until_next_retry() if not self.packs else POLL_S
             try:
                 if not self.packs:
                     with self.changed:
-                        self.changed.wait(timeout_s)
+                        self._work.wait(timeout_s)
                 self._take_arrivals(POLL_S)
                 self._wake_retries()
                 self._enforce_limits()
@@ -293,15 +303,20 @@ class Dispatcher:
             self.changed.notify_all()
 
     def _take_arrivals(self, timeout_s: float) -> None:
-        for arrival in self.lane.poll(timeout_s):
-            with self.changed:
+        arrivals = self.lane.poll(timeout_s)
+        if not arrivals:
+            return
+        now = clock.monotonic_s()
+        with self.changed:
+            for arrival in arrivals:
+                group = arrival.pack.group
                 self.packs.pop(arrival.pack.pack_id, None)
-                arrival.pack.group.in_flight -= 1
-                arrival.pack.group.oldest_launch_s = clock.monotonic_s()
-                self._groups[arrival.pack.group] = None
-            self.settling.take(arrival)
-            with self.changed:
-                self.changed.notify_all()
+                group.in_flight -= 1
+                group.oldest_launch_s = now
+                self._groups[group] = None
+        self.settling.take(arrivals)
+        with self.changed:
+            self.changed.notify_all()
 
     def _until_next_retry(self) -> float:
         if not self._retries:
@@ -317,7 +332,9 @@ class Dispatcher:
                     self.queue_again(fanout, position, first=False)
 
     def _enforce_limits(self) -> None:
-        """End by force what did not stop when it was told to: cancelled packs and calls past their timeout."""
+        """End by force what did not stop when it was told to: cancelled packs and calls past their
+        timeout.
+        """
         now, wall = clock.monotonic_s(), clock.epoch_s()
         with self.changed:
             packs = list(self.packs.values())
@@ -374,5 +391,6 @@ class Dispatcher:
         with self.changed:
             self._closed = True
             self.changed.notify_all()
+            self._work.notify_all()
         self._collector.join(timeout=5)
         self.lane.close()

@@ -27,10 +27,13 @@ from .board import Board, Watcher
 from .code import TaskCode
 from .deadline import DeadlinePassed, time_limit
 from .hooks import run_task_hooks
+from .interrupts import Terminated
 from .outcomes import CANCELLED, COMPLETED, FAILED, RETRY, TIMED_OUT, Extra, Outcome, Timeline
 from .spool import Spool
 
 MAX_ASYNC_CALLS = 512  # calls of one pack that share an event loop at a time
+INTERRUPTIONS = (KeyboardInterrupt, CancelRun, Terminated, DeadlinePassed)
+"""What stops a call without being its failure: somebody stops the run, or the time of what is around it is over."""
 _loops = threading.local()
 
 
@@ -68,6 +71,7 @@ class PackExecution:
         self.code = code
         self.board = board
         self.values: dict[int, Any] = {}
+        self.interrupted_by: BaseException | None = None  # what told this process to stop, in a call
         self.originals: dict[int, Any] = {}  # values and exceptions themselves, for a caller in this process
         self._template = info
         self._spool = spool
@@ -119,19 +123,20 @@ class PackExecution:
         if code.on_running:
             run_task_hooks(code.on_running, code.fn, info, "RUNNING", None)
         while True:
+            limit: type[DeadlinePassed] | None = None
             try:
                 if code.timeout_s is None:
                     value = code.fn(*call.args, **call.kwargs)
                 else:
-                    with time_limit(code.timeout_s):
+                    with time_limit(code.timeout_s) as limit:
                         value = code.fn(*call.args, **call.kwargs)
                 if inspect.isgenerator(value):
                     value = list(value)
-            except (KeyboardInterrupt, CancelRun):
-                self.board.cancel()
-                return _cancelled(history, hashed)
             except BaseException as error:
-                outcome = self._failed(position, error, history, hashed)
+                timed_out = limit is not None and isinstance(error, limit)
+                if not timed_out and isinstance(error, INTERRUPTIONS):
+                    return self._interrupted(error, history, hashed)
+                outcome = self._failed(position, error, history, hashed, timed_out)
                 if outcome is None:
                     info.attempt = history.run_count
                     continue
@@ -170,13 +175,11 @@ class PackExecution:
             try:
                 async with limit:
                     value = await _finish(code.fn(*call.args, **call.kwargs))
-            except (KeyboardInterrupt, CancelRun, asyncio.CancelledError):
-                self.board.cancel()
-                return _cancelled(history, hashed)
+            except (*INTERRUPTIONS, asyncio.CancelledError) as error:
+                return self._interrupted(error, history, hashed)
             except BaseException as error:
-                if isinstance(error, TimeoutError) and limit.expired():
-                    error = DeadlinePassed()
-                outcome = self._failed(position, error, history, hashed)
+                timed_out = isinstance(error, TimeoutError) and limit.expired()
+                outcome = self._failed(position, error, history, hashed, timed_out)
                 if outcome is None:
                     info.attempt = history.run_count
                     continue
@@ -193,18 +196,28 @@ class PackExecution:
             message = outcome.extra.message if outcome.extra else None
             run_task_hooks(code.on_failure, code.fn, info, "FAILED", message)
 
+    def _interrupted(self, error: BaseException, history: AttemptHistory, hashed: bytes | None) -> Outcome:
+        self.board.cancel()
+        self.interrupted_by = error
+        return _cancelled(history, hashed)
+
     def _failed(
-        self, position: int, error: BaseException, history: AttemptHistory, hashed: bytes | None
+        self,
+        position: int,
+        error: BaseException,
+        history: AttemptHistory,
+        hashed: bytes | None,
+        timed_out: bool,
     ) -> Outcome | None:
         """The outcome of a failure; None when the call is to be tried again at once."""
         at = clock.epoch_s()
         original = error
         status = FAILED
-        if isinstance(error, DeadlinePassed):
+        if timed_out:
             status = TIMED_OUT
             error = TaskTimedOut(
                 f"task {self.code.name!r} ran longer than its timeout of {self.code.timeout_s:g} s",
-                hint="Raise timeout_s on the task, or make the work smaller.",
+                hint="Raise timeout_seconds on the task, or make the work smaller.",
             )
         message = f"{type(error).__name__}: {error}"
         if self.code.retry.should_retry(history.tries, error):

@@ -1,7 +1,7 @@
 """The calls that one `submit` or `map` made: where each stands and what it left.
 
-A fan-out is columnar: a byte a call for its standing and one slot for its value. Its dispatcher alone changes it,
-under the dispatcher's lock; anyone may look.
+A fan-out is columnar: a byte a call for its standing and one slot for its value. Its dispatcher alone changes
+it, under the dispatcher's lock; anyone may look.
 """
 
 from __future__ import annotations
@@ -202,12 +202,19 @@ class Fanout:
         self.open_count -= 1
         self.calls.release(position, position + 1)
 
-    def settle_range(self, start: int, stop: int, held: list[Held]) -> None:
-        """Note that consecutive calls, none of them settled before, completed."""
-        self.standing[start:stop] = bytes([_SETTLED + outcomes.COMPLETED]) * (stop - start)
-        self.held[start:stop] = held
-        self.open_count -= stop - start
-        self.calls.release(start, stop)
+    def settle_completed(self, positions: list[int], held: list[Held]) -> None:
+        """Note that calls, in ascending order and none of them settled before, completed."""
+        start, stop = positions[0], positions[-1] + 1
+        self.open_count -= len(positions)
+        if stop - start == len(positions):
+            self.standing[start:stop] = bytes([_SETTLED + outcomes.COMPLETED]) * (stop - start)
+            self.held[start:stop] = held
+            self.calls.release(start, stop)
+            return
+        for position, value in zip(positions, held, strict=True):
+            self.standing[position] = _SETTLED + outcomes.COMPLETED
+            self.held[position] = value
+            self.calls.release(position, position + 1)
 
     def attempt_of(self, position: int) -> int:
         """Which attempt the next (or present) execution of a call is, from 1."""

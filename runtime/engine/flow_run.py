@@ -31,6 +31,7 @@ from ..task_runners import task_runner_named
 from ..terminal import Terminal
 from . import payload
 from .deadline import DeadlinePassed, time_limit
+from .execution import INTERRUPTIONS
 from .flow_results import Kept, keep_result, restore_result, state_of_returned
 from .flow_states import FlowStates, transition_of
 from .hooks import run_hooks
@@ -63,12 +64,16 @@ def run_flow(
     run = FlowRun(flow, values, resumption)
     while run.begin_attempt():
         with run.executing():
+            limit: type[DeadlinePassed] | None = None
             try:
-                with time_limit(flow.timeout_seconds):
-                    value = flow.fn(*run.args, **run.kwargs)
+                if flow.timeout_seconds is None:
+                    value = run.wait_for_calls(flow.fn(*run.args, **run.kwargs))
+                else:
+                    with time_limit(flow.timeout_seconds) as limit:
+                        value = run.wait_for_calls(flow.fn(*run.args, **run.kwargs))
                 run.returned(value)
             except BaseException as error:
-                run.raised(error)
+                run.raised(error, timed_out=limit is not None and isinstance(error, limit))
         if run.pause_s:
             clock.sleep(run.pause_s)
     return run.outcome(return_state)
@@ -84,12 +89,11 @@ async def run_flow_async(
             limit = asyncio.timeout(flow.timeout_seconds)
             try:
                 async with limit:
-                    value = await flow.fn(*run.args, **run.kwargs)
+                    value = await _apart(run.wait_for_calls, await flow.fn(*run.args, **run.kwargs))
                 await _apart(run.returned, value)
             except BaseException as error:
-                if isinstance(error, TimeoutError) and limit.expired():
-                    error = DeadlinePassed()
-                await asyncio.shield(_apart(run.raised, error))
+                timed_out = isinstance(error, TimeoutError) and limit.expired()
+                await asyncio.shield(_apart(run.raised, error, timed_out))
         if run.pause_s:
             await asyncio.sleep(run.pause_s)
     return run.outcome(return_state)
@@ -241,29 +245,35 @@ class FlowRun:
 
     # Step 3: what came of it.
 
-    def returned(self, value: Any) -> None:
-        """The body returned: wait for what it has submitted, then settle."""
+    def wait_for_calls(self, value: Any) -> Any:
+        """The body returned `value`: wait for what it has submitted."""
         dispatcher = self.session.dispatching.started
         if dispatcher is not None:
             dispatcher.drain(self.desk)
+        return value
+
+    def returned(self, value: Any) -> None:
+        """Settle by what the body returned."""
         self._settle(state_of_returned(value))
 
-    def raised(self, error: BaseException) -> None:
+    def raised(self, error: BaseException, timed_out: bool = False) -> None:
         """The body raised, or something interrupted it: stop what is under way, then settle."""
         self._error = error
-        if isinstance(error, LeaseLost) or self.journal.failure is not None:
+        failure = self.journal.failure
+        if isinstance(error, LeaseLost) or failure is not None:
             self._abandon()
+            if failure is not None and error is not failure:
+                raise failure from error
             raise error
-        if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError, CancelRun, Terminated)):
-            self._settle_interrupted(error)
-            return
-        if isinstance(error, DeadlinePassed):
+        if timed_out:
             self._cancel_calls()
             text = f"flow run ran longer than its timeout of {self.flow.timeout_seconds:g} s"
             self._error = TaskTimedOut(
                 text, hint="Raise timeout_seconds on the flow, or make the work smaller."
             )
             self._settle(TimedOut(text, data=self._error))
+        elif isinstance(error, (*INTERRUPTIONS, asyncio.CancelledError)):
+            self._settle_interrupted(error)
         elif isinstance(error, Exception):
             self._wait_for_calls()
             self._settle(Failed(f"{type(error).__name__}: {error}", data=error))
@@ -276,9 +286,9 @@ class FlowRun:
             stopped, how = self._cancel_calls(), "terminated by SIGTERM"
             self._settle(Crashed(how if stopped else f"{how}; some calls did not stop", data=error))
             return
-        how = (
-            "cancelled" if isinstance(error, (CancelRun, asyncio.CancelledError)) else "interrupted by Ctrl-C"
-        )
+        how = "interrupted by Ctrl-C" if isinstance(error, KeyboardInterrupt) else "cancelled"
+        if isinstance(error, DeadlinePassed):
+            how = "cancelled because the time of what called it was over"
         if self._cancel_calls():
             self._settle(Cancelled(how, data=RunCancelled(f"flow run {self.info.name} was {how}")))
         else:
@@ -323,10 +333,10 @@ class FlowRun:
         final = self._final
         assert final is not None
         interrupted = self._error
-        if isinstance(interrupted, (KeyboardInterrupt, asyncio.CancelledError, SystemExit, GeneratorExit)):
-            raise interrupted
-        if isinstance(interrupted, Terminated):
+        if isinstance(interrupted, Terminated) and self._parent is None:
             raise SystemExit(143)
+        if interrupted is not None and not isinstance(interrupted, (Exception, CancelRun)):
+            raise interrupted
         return final if return_state else final.result()
 
     # Helpers of the steps.

@@ -1,7 +1,8 @@
 """Packs as Ray remote calls. Together with `ray_cluster` the only place of the runtime that knows Ray.
 
-Ray's own retries are off: every attempt is counted by us. A call takes one pickled spec (and references to large
-values) and returns one small reply; only while large values are expected does it have a second return value.
+Ray's own retries are off: every attempt is counted by us. A call takes one pickled spec (and references to
+large values) and returns one small reply; only while large values are expected does it have a second return
+value.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import ray
 
@@ -30,9 +31,11 @@ from .resolve import References, carries_futures
 from .spool import Salvaged, salvage
 from .wire import CODE_ALONG_BYTES, PackReply, PackSpec, Segment, WorkerCode
 
+_ray: Any = ray  # its types leave much open
 _SHARE_FROM_BYTES = 64 * 1024  # constants of a map above it go to the object store once
 _SLOTS_TTL_S = 2.0
 _ANSWERS_AT_ONCE = 128
+_BATCH_PATIENCE_S = 0.06
 
 
 def _execute(spec: bytes, *refs: Any) -> bytes | tuple[bytes, Any]:
@@ -97,17 +100,16 @@ class RayLane:
             return list(refused)
         # With many calls in flight a batch is worth waiting for; with few, the first one is.
         wanted = max(1, min(_ANSWERS_AT_ONCE, len(waiting) // 8))
-        ready, _ = ray.wait(waiting, num_returns=wanted, timeout=timeout_s, fetch_local=False)
-        if len(ready) == wanted < len(waiting):
-            ready, _ = ray.wait(
-                waiting, num_returns=min(_ANSWERS_AT_ONCE, len(waiting)), timeout=0, fetch_local=False
-            )
+        patience_s = timeout_s if wanted < 16 else max(timeout_s, _BATCH_PATIENCE_S)
+        ready, _ = _ray.wait(waiting, num_returns=wanted, timeout=patience_s, fetch_local=False)
+        if wanted == len(ready) < min(len(waiting), 16):
+            ready, _ = _ray.wait(waiting, num_returns=len(waiting), timeout=0, fetch_local=False)
         if not ready:
             return []
         with self._lock:
             packs = [self._in_flight.pop(ref) for ref in ready]
         try:
-            returned = ray.get(ready)
+            returned = _ray.get(ready)
         except Exception:
             taken = [self._take_one(ref, pack) for ref, pack in zip(ready, packs, strict=True)]
         else:
@@ -121,7 +123,7 @@ class RayLane:
             ref = next((ref for ref, flying in self._in_flight.items() if flying is pack), None)
         if ref is not None:
             with contextlib.suppress(Exception):
-                ray.cancel(ref, force=force, recursive=True)
+                _ray.cancel(ref, force=force, recursive=True)
 
     def salvage(self, pack: Pack) -> Salvaged | None:
         if len(pack) == 1:
@@ -145,7 +147,7 @@ class RayLane:
             self._in_flight.clear()
         for ref in waiting:
             with contextlib.suppress(Exception):
-                ray.cancel(ref, force=True, recursive=True)
+                _ray.cancel(ref, force=True, recursive=True)
         self._line.close()
 
     def _ship(self, group: PackGroup) -> None:
@@ -207,13 +209,14 @@ class RayLane:
 
     def _take_one(self, ref: Any, pack: Pack) -> Answer | Loss | None:
         try:
-            returned = ray.get(ref)
+            returned = _ray.get(ref)
         except Exception as error:
             return loss_of(pack, error)
         return self._arrived(ref, pack, returned)
 
     def _arrived(self, ref: Any, pack: Pack, returned: Any) -> Answer | Loss | None:
-        blob, nested = (returned[0], True) if isinstance(returned, tuple) else (returned, False)
+        nested = isinstance(returned, tuple)
+        blob: bytes = cast("Any", returned)[0] if nested else returned
         reply = PackReply.loads(blob)
         if reply.code_missing:
             self._resend_with_code(pack)

@@ -102,17 +102,21 @@ class RunDesk:
             )
         )
 
-    def completed_range(
-        self, fanout: Fanout, start: int, ended: Sequence[Outcome], node: str | None, pid: int | None
+    def completed(
+        self,
+        fanout: Fanout,
+        positions: Sequence[int],
+        ended: Sequence[Outcome],
+        node: str | None,
+        pid: int | None,
     ) -> None:
-        """Consecutive first attempts that completed and have nothing more to tell."""
+        """First attempts that completed and have nothing more to tell."""
         _, starts, ends, counts, kinds, payloads, hashes, _ = zip(*ended, strict=True)
-        first = fanout.first_index + start
-        positions = range(start, start + len(ended))
+        first = fanout.first_index
         self.journal.append(
             TaskRunBatch(
                 fanout.site,
-                range(first, first + len(ended)),
+                [first + position for position in positions],
                 "COMPLETED",
                 "Completed",
                 fanout.submitted_at,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .. import clock
@@ -21,7 +22,7 @@ from .outcomes import (
     Held,
     Outcome,
 )
-from .pack_group import Pack
+from .pack_group import Pack, ReadySpan
 
 if TYPE_CHECKING:
     from .dispatcher import Dispatcher
@@ -30,18 +31,55 @@ _FAILURES_SHOWN = 10  # of one run's task failures as log lines; the record has 
 Member = tuple[Fanout, int]
 
 
+@dataclass(slots=True)
+class _Batch:
+    positions: list[int] = field(default_factory=list[int])
+    outcomes: list[Outcome] = field(default_factory=list[Outcome])
+    held: list[Held] = field(default_factory=list["Held"])
+
+
+class PlainCompletions:
+    """Calls that completed at their first attempt, by fan-out and worker, so that many take one step
+    together.
+    """
+
+    def __init__(self) -> None:
+        self.batches: dict[tuple[Fanout, str, int], _Batch] = {}
+
+    def take(self, span: ReadySpan, ended: Sequence[Outcome | None], answer: Answer, at: int) -> None:
+        """Add the calls of one span; `at` is where they begin in the answer."""
+        fanout = span.fanout
+        key = (fanout, answer.node, answer.pid)
+        batch = self.batches.get(key)
+        if batch is None:
+            batch = self.batches[key] = _Batch()
+        url, serializer = _storage_of(fanout)
+        batch.positions.extend(range(span.start, span.stop))
+        batch.outcomes.extend(outcome for outcome in ended if outcome is not None)
+        batch.held.extend(
+            outcome.payload
+            if outcome.kind == "inline"
+            else holding(outcome.kind, outcome.payload, url, serializer, answer.large.get(at + i))
+            for i, outcome in enumerate(ended)
+            if outcome is not None
+        )
+
+
 class Settling:
     """Settles calls on behalf of a dispatcher; the record is written before anyone is told."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
 
-    def take(self, arrival: Answer | Loss) -> None:
-        """An answer or a loss came in from the lane."""
-        if isinstance(arrival, Answer):
-            self._answered(arrival)
-        else:
-            self._lost(arrival)
+    def take(self, arrivals: Sequence[Answer | Loss]) -> None:
+        """Answers and losses came in from the lane; the plain ones are settled together."""
+        plain = PlainCompletions()
+        for arrival in arrivals:
+            if isinstance(arrival, Answer):
+                self._answered(arrival, plain)
+            else:
+                self._lost(arrival)
+        self._completed(plain)
 
     def without_running(self, fanout: Fanout, positions: list[int], outcome: Outcome, held: Held) -> None:
         """End calls that never started."""
@@ -73,45 +111,30 @@ class Settling:
 
     # An answer.
 
-    def _answered(self, answer: Answer) -> None:
+    def _answered(self, answer: Answer, plain: PlainCompletions) -> None:
         pack = answer.pack
-        started = sum(outcome is not None for outcome in answer.outcomes)
+        started = len(answer.outcomes) - answer.outcomes.count(None)
         pack.group.estimate.observe(started, answer.elapsed_s)
         if answer.large:
             pack.group.estimate.large_value_seen = True
         at = 0
         for span in pack.spans:
             ended = answer.outcomes[at : at + len(span)]
-            if not self._all_simply_completed(span.fanout, span.start, ended, answer, at):
+            if _all_plain(span.fanout, span, ended):
+                plain.take(span, ended, answer, at)
+            else:
                 self._take_each(pack, answer, range(at, at + len(span)))
             at += len(span)
 
-    def _all_simply_completed(
-        self, fanout: Fanout, start: int, ended: Sequence[Outcome | None], answer: Answer, at: int
-    ) -> bool:
-        """The usual case, in columns: every call of a span completed at its first attempt."""
-        simple: list[Outcome] = []
-        for outcome in ended:
-            if outcome is None or outcome.status or outcome.extra is not None:
-                return False
-            simple.append(outcome)
+    def _completed(self, plain: PlainCompletions) -> None:
+        """The usual case, in columns: first attempts that completed."""
+        for (fanout, node, pid), batch in plain.batches.items():
+            fanout.group.desk.completed(fanout, batch.positions, batch.outcomes, node, pid)
         with self._dispatcher.changed:
-            stop = start + len(simple)
-            if fanout.cache_keys or fanout.timelines or any(map(fanout.is_settled, range(start, stop))):
-                return False
-        fanout.group.desk.completed_range(fanout, start, simple, answer.node, answer.pid)
-        url, serializer = _storage_of(fanout)
-        held: list[Held] = [
-            outcome.payload
-            if outcome.kind == "inline"
-            else holding(outcome.kind, outcome.payload, url, serializer, answer.large.get(at + i))
-            for i, outcome in enumerate(simple)
-        ]
-        with self._dispatcher.changed:
-            fanout.settle_range(start, stop, held)
-            fanout.group.desk.open_calls -= len(simple)
-            self._dispatcher.admission.ended(fanout, range(start, stop))
-        return True
+            for (fanout, _, _), batch in plain.batches.items():
+                fanout.settle_completed(batch.positions, batch.held)
+                fanout.group.desk.open_calls -= len(batch.positions)
+                self._dispatcher.admission.ended(fanout, batch.positions)
 
     def _take_each(self, pack: Pack, answer: Answer, positions: range) -> None:
         ended: dict[Fanout, list[tuple[int, Outcome]]] = {}
@@ -273,6 +296,15 @@ class Settling:
             message = outcome.extra.message if outcome.extra else ""
             level = logging.WARNING if outcome.status == RETRY else logging.ERROR
             desk.say(level, f"{fanout.name_of(position)} {name}: {message}", fanout.task_run_id(position))
+
+
+def _all_plain(fanout: Fanout, span: ReadySpan, ended: Sequence[Outcome | None]) -> bool:
+    if fanout.cache_keys or fanout.timelines:
+        return False
+    for outcome in ended:
+        if outcome is None or outcome.status or outcome.extra is not None:
+            return False
+    return not any(map(fanout.is_settled, range(span.start, span.stop)))
 
 
 def _storage_of(fanout: Fanout) -> tuple[str, str]:

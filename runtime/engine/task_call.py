@@ -1,4 +1,6 @@
-"""A task called like a function: it runs here and now, with the same states, retries and record as anywhere."""
+"""A task called like a function: it runs here and now, with the same states, retries and record as
+anywhere.
+"""
 
 from __future__ import annotations
 
@@ -133,7 +135,7 @@ class DirectCall:
         else:
             self._held = original
         if outcome.status == CANCELLED:
-            raise KeyboardInterrupt
+            raise self.execution.interrupted_by or KeyboardInterrupt
 
     def value(self) -> Any:
         """The call's value; its failure is raised."""
@@ -206,7 +208,7 @@ class DirectCall:
             and not fanout.cache_keys
             and not fanout.timelines
         ):
-            fanout.group.desk.completed_range(fanout, 0, [outcome], None, None)
+            fanout.group.desk.completed(fanout, [0], [outcome], None, None)
         else:
             fanout.group.desk.ended(fanout, [(0, outcome)])
 

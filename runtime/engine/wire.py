@@ -67,41 +67,37 @@ class PackSpec:
     code_blob: bytes | None
     base: int
     scope: str
-    segments: list[Segment]
+    segments: list[Segment] | bytes  # bytes: still pickled
     size: int
     has_slots: bool
 
     def dumps(self) -> bytes:
-        fields = (
-            self.pack_id,
-            self.code_key,
-            self.code_blob,
-            self.base,
-            self.scope,
-            [(each.first_index, each.attempts, each.calls) for each in self.segments],
-            self.size,
-            self.has_slots,
+        """Raises CannotPickle when an argument cannot travel."""
+        segments = payload.dump(
+            [(each.first_index, each.attempts, each.calls) for each in self.segments if isinstance(each, Segment)]
         )
-        try:
-            blob = pickle.dumps(fields, 5)
-            if b"__main__" not in blob and payload.BY_VALUE_PREFIX.encode() not in blob:
-                return blob
-        except Exception:  # cloudpickle may still manage
-            pass
-        try:
-            return _cloudpickle.dumps(fields, 5)
-        except Exception as error:
-            raise CannotPickle(
-                f"an argument cannot be sent to another process: {error}",
-                hint="Pass plain data, or what is needed to make the object again (a path, an address), "
-                "or run the flow with task_runner='threads'.",
-            ) from error
+        return pickle.dumps(
+            (
+                self.pack_id,
+                self.code_key,
+                self.code_blob,
+                self.base,
+                self.scope,
+                segments,
+                self.size,
+                self.has_slots,
+            ),
+            5,
+        )
 
     @classmethod
     def loads(cls, blob: bytes) -> PackSpec:
-        pack_id, code_key, code_blob, base, scope, segments, size, has_slots = pickle.loads(blob)
-        unpacked = [Segment(*each) for each in segments]
-        return cls(pack_id, code_key, code_blob, base, scope, unpacked, size, has_slots)
+        """The spec without its calls, which may need the task's modules: `load_segments` gives them."""
+        return cls(*pickle.loads(blob))
+
+    def load_segments(self) -> list[Segment]:
+        assert isinstance(self.segments, bytes)
+        return [Segment(*each) for each in pickle.loads(self.segments)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def _code_of(spec: PackSpec) -> WorkerCode | None:
 
 def _calls_of(spec: PackSpec, refs: Sequence[Any]) -> list[Call]:
     calls: list[Call] = []
-    for segment in spec.segments:
+    for segment in spec.load_segments():
         rows = segment.rows()
         if spec.has_slots:
             rows = [_fill(row, refs) for row in rows]
