@@ -7,7 +7,7 @@ for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast, overload
 from uuid import UUID
 
@@ -71,11 +71,12 @@ class TaskFuture(Generic[R_co]):
 
     def __await__(self) -> Generator[Any, Any, R_co]:
         if not self.done():
-            yield from asyncio.get_running_loop().run_in_executor(None, self.wait).__await__()
+            yield from _ended(self.fanout, self.done).__await__()
         return self.result()
 
     def __repr__(self) -> str:
-        return f"TaskFuture({self.fanout.name_of(self._position)!r}, {self.state.name})"
+        fanout, position = self.fanout, self._position
+        return f"TaskFuture({fanout.name_of(position)!r}, {fanout.state_name_of(position)})"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TaskFuture):
@@ -132,7 +133,8 @@ class TaskFutureList(Sequence[TaskFuture[R_co]]):
         return self.fanout.counts()
 
     def __await__(self) -> Generator[Any, Any, list[R_co]]:
-        yield from asyncio.get_running_loop().run_in_executor(None, self.fanout.wait_all, None).__await__()
+        fanout = self.fanout
+        yield from _ended(fanout, lambda: fanout.closed and not fanout.open_count).__await__()
         return self.result()
 
     def __aiter__(self) -> AsyncGenerator[R_co]:
@@ -145,6 +147,17 @@ class TaskFutureList(Sequence[TaskFuture[R_co]]):
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {name}" for name, count in self.counts().items())
         return f"TaskFutureList({self.fanout.task_name!r}, {len(self)} calls: {counts or 'none'})"
+
+
+async def _ended(fanout: Fanout, done: Callable[[], bool]) -> None:
+    """Wait on a thread, which stops waiting too when the one who awaits is cancelled."""
+    given_up = False
+    try:
+        await asyncio.to_thread(fanout.dispatcher.wait_until, lambda: given_up or done(), None)
+    except asyncio.CancelledError:
+        given_up = True
+        fanout.dispatcher.wake()
+        raise
 
 
 class Unmapped(NamedTuple):
@@ -181,7 +194,7 @@ def wait(futures: Iterable[TaskFuture[R]], timeout_s: float | None = None) -> Do
     waited = list(futures)
     until = None if timeout_s is None else clock.monotonic_s() + timeout_s
     for future in waited:
-        future.wait(None if until is None else max(0.0, until - clock.monotonic_s()))
+        future.fanout.wait(future.position, None if until is None else max(0.0, until - clock.monotonic_s()))
     done = {future for future in waited if future.done()}
     return DoneAndNotDone(done, set(waited) - done)
 
@@ -195,7 +208,8 @@ def as_completed(
     while pending:
         done = [future for future in pending if future.done()]
         if done:
-            pending = [future for future in pending if future not in set(done)]
+            ended = set(done)
+            pending = [future for future in pending if future not in ended]
             yield from done
             continue
         left = None if until is None else until - clock.monotonic_s()

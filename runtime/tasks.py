@@ -180,6 +180,7 @@ class Task(Generic[P, R]):
             _hooks(given("on_running")),
             _hooks(given("on_completion")),
             _hooks(given("on_failure")),
+            self.is_async,
         )
 
     def policy_fields(self) -> dict[str, Any]:

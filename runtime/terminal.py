@@ -5,12 +5,14 @@ one.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from datetime import datetime
 from typing import Any, Protocol
 
 from .journal.records import LogLine
+from .settings import current_settings
 
 _COLOURS = {logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m", logging.CRITICAL: "\x1b[31m"}
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
@@ -23,17 +25,34 @@ class Display(Protocol):
 
 
 class Terminal:
-    """Writes log lines to stderr, in colour on a terminal."""
+    """Writes log lines to stderr, in colour on a terminal. Without a `level` the settings say which lines."""
 
-    def __init__(self, level: int = logging.INFO, stream: Any = None) -> None:
-        self.level = level
-        self.display: Display | None = None
+    def __init__(self, level: int | None = None, stream: Any = None) -> None:
+        self._level = level
+        self._display: Display | None = None
         self._stream = stream
         self._lock = threading.Lock()
 
     @property
+    def level(self) -> int:
+        """The least severe level that is shown."""
+        if self._level is not None:
+            return self._level
+        return int(getattr(logging, current_settings().logging_level))
+
+    @property
     def is_interactive(self) -> bool:
         return bool(getattr(self._target, "isatty", lambda: False)())
+
+    @property
+    def can_redraw(self) -> bool:
+        """Whether it is a terminal that can replace lines."""
+        return self.is_interactive and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+
+    def occupy(self, display: Display | None) -> None:
+        """Let `display` have the last lines; None when it is gone."""
+        with self._lock:
+            self._display = display
 
     def show_line(self, subject: str, line: LogLine) -> None:
         """Show a log line about a run or task run if it is severe enough."""
@@ -43,8 +62,8 @@ class Terminal:
     def write(self, text: str) -> None:
         """One or more whole lines."""
         with self._lock:
-            if self.display is not None:
-                self.display.print_above(text)
+            if self._display is not None:
+                self._display.print_above(text)
                 return
             try:
                 self._target.write(text + "\n")

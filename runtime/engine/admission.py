@@ -137,7 +137,7 @@ class Admission:
         return bool(open_ones)
 
     def _not_ready(self, fanout: Fanout, positions: Iterable[int], failed: TaskFuture[Any]) -> None:
-        message = f"upstream task run {failed.fanout.name_of(failed.position)} ended {failed.state.name}"
+        message = failed.fanout.told_downstream(failed.position)
         outcome = Outcome(NOT_READY, None, None, 0, None, None)
         self._dispatcher.settle_without_running(
             fanout, list(positions), outcome, Failure(NOT_READY, b"", message)

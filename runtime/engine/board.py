@@ -98,7 +98,8 @@ class Watcher:
     def add(self, board: Board) -> None:
         with self._lock:
             self._boards.add(board)
-            self._busy.set()
+            if not self._busy.is_set():
+                self._busy.set()
 
     def remove(self, board: Board) -> None:
         with self._lock:

@@ -5,7 +5,6 @@ It is pickled once a run and cached in every worker under the hash of those byte
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,10 +38,7 @@ class TaskCode:
     on_running: tuple[Callable[..., Any], ...] = ()
     on_completion: tuple[Callable[..., Any], ...] = ()
     on_failure: tuple[Callable[..., Any], ...] = ()
-
-    @property
-    def is_async(self) -> bool:
-        return inspect.iscoroutinefunction(self.fn) or inspect.isasyncgenfunction(self.fn)
+    is_async: bool = False
 
 
 @dataclass(frozen=True, slots=True)

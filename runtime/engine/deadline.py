@@ -2,8 +2,8 @@
 
 On the main thread (where Ray runs tasks) an interval timer interrupts even a sleeping call. Elsewhere the
 exception is set on the thread from outside, which takes effect at its next bytecode: a call blocked in C ends
-late. Limits may lie inside each other; each raises an exception class of its own, so that a task does not take
-the end of its flow's time for its own.
+late. Limits may lie inside each other; each raises an exception class of its own, so that a task does not
+take the end of its flow's time for its own.
 """
 
 from __future__ import annotations

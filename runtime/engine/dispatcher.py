@@ -27,8 +27,10 @@ from .settling import Settling
 
 _log = logging.getLogger("heliostat.internal.dispatch")
 POLL_S = 0.02
+SLOTS_KNOWN_FOR_S = 1.0
 _BURST = 64  # packs that are prepared under one hold of the lock
 IDLE_S = 0.5
+AWAKE_EVERY_S = 0.2
 UNKNOWN_IS_LONG_AFTER_S = 0.25  # a first call that takes longer needs no packing
 FORCE_CANCEL_AFTER_S = 2.0
 TIMEOUT_GRACE_S = 5.0  # how long a worker may take to end a call whose time is over
@@ -55,8 +57,11 @@ class Dispatcher:
         self._retries: list[tuple[float, int, Fanout, int]] = []
         self._tie = itertools.count()
         self._closed = False
+        # Inline, whoever submits or waits does all the work.
+        self._is_inline = self.lane.name == "inline"
         self._collector = threading.Thread(target=self._collect, name="heliostat-dispatch", daemon=True)
-        self._collector.start()
+        if not self._is_inline:
+            self._collector.start()
 
     # For producers.
 
@@ -69,7 +74,10 @@ class Dispatcher:
             self._groups[fanout.group] = None
             if fanout.open_count < fanout.size:
                 self.changed.notify_all()
-        self.pump()
+        if self._is_inline:
+            self._run_here(fanout)
+        else:
+            self.pump()
 
     def feed(self, fanout: Fanout, rows: Iterator[tuple[Any, ...]]) -> None:
         """Read the calls of an iterator's map as room becomes free; returns when all are sent."""
@@ -95,17 +103,33 @@ class Dispatcher:
         """Block until `done()`; False when the time is over first. Raises what ended this dispatcher."""
         if done():
             return True
-        until = None if timeout_s is None else clock.monotonic_s() + timeout_s
+        until = float("inf") if timeout_s is None else clock.monotonic_s() + timeout_s
         with self.lane.yielding():
             self.pump()
-            with self.changed:
-                while not done():
+            while not done():
+                with self.changed:
                     self.check()
-                    left = None if until is None else until - clock.monotonic_s()
-                    if left is not None and left <= 0:
+                    left_s = until - clock.monotonic_s()
+                    if left_s <= 0:
                         return False
-                    self.changed.wait(left)
+                    if not done():
+                        self.changed.wait(self._pause_s(left_s))
+                if self._is_inline:
+                    self._work_here()
         return True
+
+    def _pause_s(self, left_s: float) -> float | None:
+        if self._is_inline:
+            return min(left_s, self._until_next_retry())
+        if threading.current_thread() is not threading.main_thread():
+            # A time limit can interrupt a thread only when that is awake.
+            left_s = min(left_s, AWAKE_EVERY_S)
+        return None if left_s == float("inf") else left_s
+
+    def wake(self) -> None:
+        """Let those who wait look again."""
+        with self.changed:
+            self.changed.notify_all()
 
     def drain(self, desk: RunDesk) -> None:
         """Wait until every call of that run has ended and its late log lines are in."""
@@ -211,8 +235,29 @@ class Dispatcher:
         while packs := self._next_packs():
             for pack in packs:
                 self.lane.launch(pack)
-            if self.lane.name == "inline":
+            if self._is_inline:
                 self._take_arrivals(0.0)
+
+    def _run_here(self, fanout: Fanout) -> None:
+        """Inline: run new calls, and only these: the caller may be a call itself, with others behind it."""
+        group = fanout.group
+        while True:
+            with self.changed:
+                size = group.estimate.pack_size(group.waiting, 1, self._pack_target_s, group.wanted_size)
+                taken = [] if self._closed else group.take_of(fanout, size)
+                if not taken:
+                    return
+                spans = [each for span in taken for each in self._without_settled(span)]
+                pack = self._start(group, spans) if spans else None
+            if pack is not None:
+                self.lane.launch(pack)
+                self._take_arrivals(0.0)
+
+    def _work_here(self) -> None:
+        """Inline: what the collector does elsewhere."""
+        self._take_arrivals(0.0)
+        self._wake_retries()
+        self.pump()
 
     def _next_packs(self) -> list[Pack]:
         """The next packs of one group, as many as there is room for (a burst at most)."""
@@ -233,7 +278,7 @@ class Dispatcher:
 
     def _packs_of(self, group: PackGroup) -> list[Pack]:
         packs: list[Pack] = []
-        burst = 1 if self.lane.name == "inline" else _BURST
+        burst = 1 if self._is_inline else _BURST
         while group.waiting and len(packs) < burst and (size := self._room_for(group)):
             spans = [each for taken in group.take(size) for each in self._without_settled(taken)]
             if spans:
@@ -242,12 +287,17 @@ class Dispatcher:
 
     def _room_for(self, group: PackGroup) -> int:
         """How many calls the next pack of a group may have; 0 while its window is full."""
-        slots = self.lane.slots(group.resources)
+        now = clock.monotonic_s()
+        if now >= group.slots[0]:
+            group.slots = (now + SLOTS_KNOWN_FOR_S, self.lane.slots(group.resources))
+        slots = group.slots[1]
         estimate = group.estimate
         size = estimate.pack_size(group.waiting, slots, self._pack_target_s, group.wanted_size)
+        if self._is_inline:
+            return size
         unknown = estimate.call_s is None and group.wanted_size is None
         if unknown and group.in_flight:
-            unknown = clock.monotonic_s() - group.oldest_launch_s < UNKNOWN_IS_LONG_AFTER_S
+            unknown = now - group.oldest_launch_s < UNKNOWN_IS_LONG_AFTER_S
         return size if group.in_flight < window(size, slots, unknown, self._max_window) else 0
 
     def _start(self, group: PackGroup, spans: list[ReadySpan]) -> Pack:
@@ -392,5 +442,6 @@ class Dispatcher:
             self._closed = True
             self.changed.notify_all()
             self._work.notify_all()
-        self._collector.join(timeout=5)
+        if not self._is_inline:
+            self._collector.join(timeout=5)
         self.lane.close()

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import pickle
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from types import GeneratorType
 from typing import Any, NamedTuple
 
 from .. import clock, ids, serializers, tracebacks
@@ -33,7 +35,8 @@ from .spool import Spool
 
 MAX_ASYNC_CALLS = 512  # calls of one pack that share an event loop at a time
 INTERRUPTIONS = (KeyboardInterrupt, CancelRun, Terminated, DeadlinePassed)
-"""What stops a call without being its failure: somebody stops the run, or the time of what is around it is over."""
+"""What stops a call without being its failure: the run is stopped, or the time of what is around it is over."""
+_LARGE_INT = 1 << 512
 _loops = threading.local()
 
 
@@ -94,7 +97,7 @@ class PackExecution:
 
     def _run_in_turn(self, calls: Sequence[Call]) -> list[Outcome | None]:
         outcomes: list[Outcome | None] = [None] * len(calls)
-        info = replace(self._template)
+        info = self._template  # nobody else has it: calls in turn move it along
         token = task_run_info.set(info)
         board, spool = self.board, self._spool
         try:
@@ -130,7 +133,7 @@ class PackExecution:
                 else:
                     with time_limit(code.timeout_s) as limit:
                         value = code.fn(*call.args, **call.kwargs)
-                if inspect.isgenerator(value):
+                if type(value) is GeneratorType:
                     value = list(value)
             except BaseException as error:
                 timed_out = limit is not None and isinstance(error, limit)
@@ -257,6 +260,10 @@ class PackExecution:
         code = self.code
         if code.persist:
             return "stored", self._store(index, value)
+        kind = type(value)
+        if kind is float or kind is bool or (kind is int and -_LARGE_INT < value < _LARGE_INT):
+            # Nothing to look at before it is pickled.
+            return "inline", pickle.dumps(value, 5)
         if payload.surely_larger_than(value, code.inline_limit_bytes):
             self.values[position] = value
             return "memory", None

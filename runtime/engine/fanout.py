@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from .. import clock, ids, tracebacks
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 WAITING, QUEUED, IN_FLIGHT, RETRYING = range(4)  # not settled
 _SETTLED = 16  # standing of a settled call: _SETTLED + outcome status
+_GOOD = (outcomes.COMPLETED, outcomes.CACHED)
 
 _STANDING_NAMES = {
     WAITING: ("PENDING", "Pending"),
@@ -33,6 +34,16 @@ _STANDING_NAMES = {
     IN_FLIGHT: ("RUNNING", "Running"),
     RETRYING: ("SCHEDULED", "AwaitingRetry"),
 }
+
+
+class Tally(NamedTuple):
+    """How a fan-out stands, in few numbers."""
+
+    size: int
+    done: int  # ended in any way
+    failed: int  # ended otherwise than completed
+    in_flight: int
+    is_over: bool
 
 
 class Fanout:
@@ -125,6 +136,22 @@ class Fanout:
         for standing, count in Counter(self.standing).items():
             counted[_state_of(standing)[1]] += count
         return dict(counted)
+
+    def tally(self) -> Tally:
+        """The same for whoever asks often: a few scans for single bytes, no lock, right to within moments."""
+        is_over = self.closed and not self.open_count
+        standing = self.standing
+        size, done = len(standing), len(standing) - self.open_count
+        completed = sum(standing.count(_SETTLED + status) for status in _GOOD)
+        in_flight = 0 if is_over else standing.count(IN_FLIGHT)
+        return Tally(size, done, max(0, done - completed), in_flight, is_over)
+
+    def state_name_of(self, position: int) -> str:
+        return _state_of(self.standing[position])[1]
+
+    def told_downstream(self, position: int) -> str:
+        """Why what waits for a call that did not complete is not started."""
+        return f"upstream task run {self.name_of(position)} ended {self.state_name_of(position)}"
 
     def state_of(self, position: int) -> State:
         standing = self.standing[position]

@@ -305,6 +305,7 @@ class FlowRun:
             )
             return
         self._final = accepted
+        self.desk.end_progress()
         self._show_end(accepted)
         self._write_final(accepted, kept)
         if self._tracking is not None:
@@ -374,6 +375,7 @@ class FlowRun:
         self._close()
 
     def _close(self) -> None:
+        self.desk.end_progress()
         if self._parents_dispatching() is None:
             self.session.dispatching.close()
         self.journal.close()

@@ -48,13 +48,14 @@ class _LocalLane:
         if board is not None:
             board.cancel()
 
-    def _execute(self, pack: Pack, gives_back: bool) -> Answer:
+    def _execute(self, pack: Pack, gives_back: bool) -> tuple[Answer, BaseException | None]:
+        """The answer, and what interrupted a call if something did."""
         began = time.perf_counter()
         group = pack.group
         try:
             calls = resolved_calls(pack)
         except Exception as error:
-            return refused(pack, error)
+            return refused(pack, error), None
         site = pack.spans[0].fanout.site
         info = TaskRunInfo(
             group.flow_run, group.code.name, site.task_key, site.scope, site.base, tags=group.tags
@@ -74,7 +75,8 @@ class _LocalLane:
             flow_session.reset(session)
             self._boards.pop(pack.pack_id, None)
         large = {position: Kept(value) for position, value in execution.values.items()}
-        return Answer(pack, outcomes, time.perf_counter() - began, _NODE, os.getpid(), large)
+        answer = Answer(pack, outcomes, time.perf_counter() - began, _NODE, os.getpid(), large)
+        return answer, execution.interrupted_by
 
 
 class InlineLane(_LocalLane):
@@ -90,7 +92,10 @@ class InlineLane(_LocalLane):
         return 1
 
     def launch(self, pack: Pack) -> None:
-        self._answers.append(self._execute(pack, gives_back=False))
+        answer, interrupted_by = self._execute(pack, gives_back=False)
+        self._answers.append(answer)
+        if interrupted_by is not None:
+            raise interrupted_by
 
     def poll(self, timeout_s: float) -> list[Answer | Loss]:
         answers: list[Answer | Loss] = []
@@ -171,7 +176,8 @@ class ThreadLane(_LocalLane):
         while (taken := self._packs.get()) is not None:
             pack, context = taken
             try:
-                self._answers.put(context.run(self._execute, pack, True))
+                answer, _ = context.run(self._execute, pack, True)
+                self._answers.put(answer)
             except (
                 BaseException
             ) as error:  # the author's code never gets here; do not lose the pack over a bug

@@ -64,6 +64,7 @@ class PackGroup:
     waiting: int = 0
     in_flight: int = 0
     oldest_launch_s: float = 0.0
+    slots: tuple[float, int] = (0.0, 1)  # until when (monotonic) it is known how many can run at a time
     shipped: ShippedCode | None = None
 
     @property
@@ -84,12 +85,21 @@ class PackGroup:
         else:
             self.ready.append(span)
 
+    def take_of(self, fanout: Fanout, count: int) -> list[ReadySpan]:
+        """The same as `take`, from the first calls that are ready of one fan-out."""
+        span = next((span for span in self.ready if span.fanout is fanout), None)
+        if span is None:
+            return []
+        self.ready.remove(span)
+        self.ready.appendleft(span)
+        return self.take(min(count, len(span)))
+
     def take(self, count: int) -> list[ReadySpan]:
-        """Remove up to `count` calls from the queue, in order; a suspect comes alone."""
+        """Remove up to `count` calls from the queue, in order and of one call site; a suspect comes alone."""
         taken: list[ReadySpan] = []
         while count > 0 and self.ready:
             head = self.ready[0]
-            if head.alone and taken:
+            if taken and (head.alone or head.fanout.site is not taken[0].fanout.site):
                 break
             if head.alone or len(head) <= count:
                 taken.append(self.ready.popleft())

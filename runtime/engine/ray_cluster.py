@@ -66,7 +66,9 @@ def slots(resources: Resources) -> int:
     return max(1, int(min(ratios))) if ratios else max(1, int(total.get("CPU", 1)))
 
 
-def remote(function: Callable[..., Any], name: str, resources: Resources, num_returns: int) -> Any:
+def remote(
+    function: Callable[..., Any], name: str, resources: Resources, num_returns: int, traced: bool = True
+) -> Any:
     """`function` as a Ray task with those resources and without Ray's retries."""
     options: dict[str, Any] = {
         "num_cpus": resources.num_cpus,
@@ -74,6 +76,7 @@ def remote(function: Callable[..., Any], name: str, resources: Resources, num_re
         "retry_exceptions": False,
         "num_returns": num_returns,
         "name": name,
+        "enable_task_events": traced,
     }
     if resources.num_gpus:
         options["num_gpus"] = resources.num_gpus

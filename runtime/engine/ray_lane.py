@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -19,7 +18,7 @@ import ray
 from .. import tracebacks
 from ..errors import CannotPickle
 from . import payload, ray_cluster, worker
-from .calls import Columns, SlicedColumns
+from .calls import Columns, Row, SlicedColumns
 from .code import ship_code
 from .fanout import Fanout
 from .lane import Answer, Loss, refused
@@ -33,8 +32,8 @@ from .wire import CODE_ALONG_BYTES, PackReply, PackSpec, Segment, WorkerCode
 
 _ray: Any = ray  # its types leave much open
 _SHARE_FROM_BYTES = 64 * 1024  # constants of a map above it go to the object store once
-_SLOTS_TTL_S = 2.0
 _ANSWERS_AT_ONCE = 128
+_UNTRACED_BELOW_S = 0.02
 _BATCH_PATIENCE_S = 0.06
 
 
@@ -62,18 +61,12 @@ class RayLane:
         self._in_flight: dict[Any, Pack] = {}
         self._lock = threading.Lock()
         self._refused: list[Answer] = []
-        self._remotes: dict[tuple[int, bool], Any] = {}
+        self._remotes: dict[tuple[int, bool, bool], Any] = {}
         self._shared: dict[int, tuple[Any, Any]] = {}
-        self._slots: dict[Resources, tuple[float, int]] = {}
         self._lent = 0
 
     def slots(self, resources: Resources) -> int:
-        key = Resources(resources.num_cpus, resources.num_gpus, resources.memory_bytes, resources.custom)
-        known = self._slots.get(key)
-        now = time.monotonic()
-        if known is None or now - known[0] > _SLOTS_TTL_S:
-            known = self._slots[key] = (now, ray_cluster.slots(key))
-        return known[1]
+        return ray_cluster.slots(resources)
 
     def launch(self, pack: Pack) -> None:
         group = pack.group
@@ -87,7 +80,7 @@ class RayLane:
             return
         group.estimate.observe_arguments(len(pack), len(spec))
         apart = group.estimate.expects_large_values
-        returned = self._remote(group, apart).remote(spec, *references.refs)
+        returned = self._remote(pack, apart).remote(spec, *references.refs)
         meta, pack.handle = returned if apart else (returned, None)
         with self._lock:
             self._in_flight[meta] = pack
@@ -175,7 +168,11 @@ class RayLane:
         fanout = span.fanout
         calls = fanout.calls
         if isinstance(calls, Columns) and not carries_futures_cached(fanout):
-            content = self._shared_constants(calls.slice(span.start, span.stop), references)
+            content: SlicedColumns | list[Row]
+            if len(span) == 1 and not any(map(_is_shared, calls.constants())):
+                content = [calls.row(span.start)]
+            else:
+                content = self._shared_constants(calls.slice(span.start, span.stop), references)
         else:
             content = references.rows(span)
         attempts: list[tuple[int, int]] | None = None
@@ -186,7 +183,7 @@ class RayLane:
 
     def _shared_constants(self, columns: SlicedColumns, references: References) -> SlicedColumns:
         def lighten(spread: bool, entry: Any) -> tuple[bool, Any]:
-            if spread or not payload.surely_larger_than(entry, _SHARE_FROM_BYTES):
+            if spread or not _is_shared(entry):
                 return spread, entry
             kept = self._shared.get(id(entry))
             if kept is None:
@@ -197,13 +194,19 @@ class RayLane:
         columns.keywords = {name: lighten(*entry) for name, entry in columns.keywords.items()}
         return columns
 
-    def _remote(self, group: PackGroup, apart: bool) -> Any:
-        key = (id(group), apart)
+    def _remote(self, pack: Pack, apart: bool) -> Any:
+        """The Ray task that carries packs of this kind; calls that take no time leave no trace in Ray's event
+        log, which keeps a limited number and costs more than they do.
+        """
+        group = pack.group
+        call_s = group.estimate.call_s
+        quiet = len(pack) == 1 and call_s is not None and call_s < _UNTRACED_BELOW_S
+        key = (id(group), apart, quiet)
         remote = self._remotes.get(key)
         if remote is None:
             function = _execute_apart if apart else _execute
             remote = self._remotes[key] = ray_cluster.remote(
-                function, group.code.name, group.resources, num_returns=2 if apart else 1
+                function, group.code.name, group.resources, num_returns=2 if apart else 1, traced=not quiet
             )
         return remote
 
@@ -234,9 +237,13 @@ class RayLane:
     def _resend_with_code(self, pack: Pack) -> None:
         references = References()
         spec = self._spec(pack, references, with_code=True)
-        meta, pack.handle = self._remote(pack.group, True).remote(spec, *references.refs)
+        meta, pack.handle = self._remote(pack, True).remote(spec, *references.refs)
         with self._lock:
             self._in_flight[meta] = pack
+
+
+def _is_shared(constant: Any) -> bool:
+    return payload.surely_larger_than(constant, _SHARE_FROM_BYTES)
 
 
 def carries_futures_cached(fanout: Fanout) -> bool:

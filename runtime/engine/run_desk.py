@@ -18,6 +18,7 @@ from . import outcomes
 from .fanout import Fanout
 from .inputs import task_inputs_of
 from .outcomes import Outcome, Timeline
+from .progress import progress_on
 from .replay import Replay
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class RunDesk:
         self.failures_shown = 0
         self.sites: dict[int, CallSite] = {}  # by the base of their ids
         self.session: FlowSession | None = None
+        self._progress = progress_on(terminal)
         self._lock = threading.Lock()
         self._desks[flow_run.id] = self
 
@@ -56,6 +58,17 @@ class RunDesk:
     def of(cls, flow_run_id: UUID) -> RunDesk | None:
         """The desk of a run that this process executes."""
         return cls._desks.get(flow_run_id)
+
+    def watch(self, fanout: Fanout) -> None:
+        """A fan-out of this run begins."""
+        self.fanouts.add(fanout)
+        if self._progress is not None:
+            self._progress.watch(self.flow_run, fanout)
+
+    def end_progress(self) -> None:
+        """No more calls come: what the terminal shows of them is the last word. Harmless a second time."""
+        if self._progress is not None:
+            self._progress.leave(self.flow_run)
 
     def log(self, _flow_run_id: UUID, line: LogLine) -> None:
         """Record a log line and show it."""

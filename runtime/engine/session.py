@@ -180,5 +180,5 @@ class FlowSession:
         dispatcher = self.dispatching.get()
         first = self.take_indexes(site, len(calls) if closed else _ENDLESS)
         fanout = Fanout(dispatcher, group, site, first, calls, wait_for, closed=closed)
-        self.desk.fanouts.add(fanout)
+        self.desk.watch(fanout)
         return fanout

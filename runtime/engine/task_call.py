@@ -179,7 +179,7 @@ class DirectCall:
         assert fanout is not None
         failed = _wait_for_upstream(self._args, self._kwargs, wait_for)
         if failed is not None:
-            message = f"upstream task run {failed.fanout.name_of(failed.position)} ended {failed.state.name}"
+            message = failed.fanout.told_downstream(failed.position)
             self._outcome = Outcome(NOT_READY, None, None, 0, None, None, None, Extra(message))
             self._record(self._outcome)
             self._held = UpstreamFailed(f"{fanout.name_of(0)} was not started: {message}")

@@ -74,7 +74,11 @@ class PackSpec:
     def dumps(self) -> bytes:
         """Raises CannotPickle when an argument cannot travel."""
         segments = payload.dump(
-            [(each.first_index, each.attempts, each.calls) for each in self.segments if isinstance(each, Segment)]
+            [
+                (each.first_index, each.attempts, each.calls)
+                for each in self.segments
+                if isinstance(each, Segment)
+            ]
         )
         return pickle.dumps(
             (
@@ -113,15 +117,24 @@ class PackReply:
     code_missing: bool = False
     broken: bytes | None = None  # the shipped exception
 
-    def dumps(self) -> bytes:
-        bare = [None if outcome is None else tuple(outcome) for outcome in self.outcomes]
-        return pickle.dumps((self.node, self.pid, self.elapsed_s, bare, self.code_missing, self.broken), 5)
-
     @classmethod
     def loads(cls, blob: bytes) -> PackReply:
         node, pid, elapsed_s, bare, code_missing, broken = pickle.loads(blob)
         outcomes = [None if each is None else Outcome._make(each) for each in bare]
         return cls(node, pid, elapsed_s, outcomes, code_missing, broken)
+
+
+def dump_reply(
+    node: str,
+    pid: int,
+    elapsed_s: float,
+    outcomes: list[Outcome | None],
+    code_missing: bool = False,
+    broken: bytes | None = None,
+) -> bytes:
+    """A PackReply's fields as bytes, for `PackReply.loads`."""
+    bare = [None if outcome is None else tuple(outcome) for outcome in outcomes]
+    return pickle.dumps((node, pid, elapsed_s, bare, code_missing, broken), 5)
 
 
 def load_worker_code(blob: bytes) -> WorkerCode:

@@ -23,11 +23,11 @@ from .execution import Call, PackExecution
 from .line import LineToDriver
 from .payload import RefSlot, StoredSlot
 from .spool import Spool
-from .wire import PackReply, PackSpec, WorkerCode, load_worker_code
+from .wire import PackSpec, WorkerCode, dump_reply, load_worker_code
 
 _NODE = platform.node()
 _KEPT_CODES = 256
-_codes: OrderedDict[bytes, WorkerCode] = OrderedDict()
+_codes: OrderedDict[bytes, tuple[WorkerCode, LineToDriver]] = OrderedDict()
 _previous_spool: str | None = None
 
 
@@ -36,19 +36,18 @@ def execute(spec_blob: bytes, refs: Sequence[Any]) -> tuple[bytes, dict[int, Any
     spec = PackSpec.loads(spec_blob)
     began = time.perf_counter()
     try:
-        worker_code = _code_of(spec)
-        if worker_code is None:
+        known = _code_of(spec)
+        if known is None:
             return _reply(began, [None] * spec.size, code_missing=True), None
         calls = _calls_of(spec, refs)
     except Exception as error:
         return _reply(began, [None] * spec.size, broken=tracebacks.ship(error)), None
-    return _execute_calls(spec, worker_code, calls, began)
+    return _execute_calls(spec, *known, calls, began)
 
 
 def _execute_calls(
-    spec: PackSpec, worker_code: WorkerCode, calls: list[Call], began: float
+    spec: PackSpec, worker_code: WorkerCode, line: LineToDriver, calls: list[Call], began: float
 ) -> tuple[bytes, dict[int, Any] | None]:
-    line = LineToDriver.to(worker_code.line)
     board = Board(
         spec.size,
         lambda position, started: line.running(spec.pack_id, position, started),
@@ -76,14 +75,14 @@ def _reply(
     began: float, outcomes: list[Any], *, code_missing: bool = False, broken: bytes | None = None
 ) -> bytes:
     elapsed_s = time.perf_counter() - began
-    return PackReply(_NODE, os.getpid(), elapsed_s, outcomes, code_missing, broken).dumps()
+    return dump_reply(_NODE, os.getpid(), elapsed_s, outcomes, code_missing, broken)
 
 
-def _code_of(spec: PackSpec) -> WorkerCode | None:
+def _code_of(spec: PackSpec) -> tuple[WorkerCode, LineToDriver] | None:
     known = _codes.get(spec.code_key)
     if known is None and spec.code_blob is not None:
-        known = load_worker_code(spec.code_blob)
-        _codes[spec.code_key] = known
+        worker_code = load_worker_code(spec.code_blob)
+        known = _codes[spec.code_key] = (worker_code, LineToDriver.to(worker_code.line))
         if len(_codes) > _KEPT_CODES:
             _codes.popitem(last=False)
     return known
