@@ -35,7 +35,7 @@ from .spool import Spool
 
 MAX_ASYNC_CALLS = 512  # calls of one pack that share an event loop at a time
 INTERRUPTIONS = (KeyboardInterrupt, CancelRun, Terminated, DeadlinePassed)
-"""What stops a call without being its failure: the run is stopped, or the time of what is around it is over."""
+"""What stops a call without being its failure: its run is stopped, or the time of what is around it is up."""
 _LARGE_INT = 1 << 512
 _loops = threading.local()
 
