@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from types import MethodType
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 from .errors import UserError
 from .retry import RetryPolicy
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from .task_runners import TaskRunner
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
 Hook = Callable[..., Any]
 
 _OPTIONS = (
@@ -43,14 +47,16 @@ _OPTIONS = (
 _FORBIDDEN_IN_NAMES = "/%&><"  # as the standard has it
 
 
-class Flow(Generic[P, R]):
+class Flow(Generic[P, R_co]):
     """A function with options. Make one with `@flow`; calling it makes a flow run. `fn` is the plain
     function.
     """
 
-    def __init__(self, fn: Callable[P, R], **options: Any) -> None:
-        self.fn: Callable[P, R] = (
-            cast("Any", fn).__func__ if isinstance(fn, (staticmethod, classmethod)) else fn
+    def __init__(self, fn: Callable[P, R_co], **options: Any) -> None:
+        self._given = fn  # with the staticmethod or classmethod around it
+        wrapped: Any = fn
+        self.fn: Callable[P, R_co] = (
+            wrapped.__func__ if type(wrapped) in (staticmethod, classmethod) else wrapped
         )
         functools.update_wrapper(cast("Any", self), self.fn)
         self._options = options
@@ -72,9 +78,13 @@ class Flow(Generic[P, R]):
         self.is_async: bool = inspect.iscoroutinefunction(self.fn)
 
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
     @overload
-    def __call__(self, *args: Any, return_state: bool = ..., **kwargs: Any) -> Any: ...
+    def __call__(
+        self: Flow[P, Coroutine[Any, Any, T]], *args: Any, return_state: Literal[True], **kwargs: Any
+    ) -> Coroutine[Any, Any, State]: ...
+    @overload
+    def __call__(self, *args: Any, return_state: Literal[True], **kwargs: Any) -> State: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the flow here and return its value; raises ParameterMismatch before anything starts.
 
@@ -94,14 +104,14 @@ class Flow(Generic[P, R]):
         start = run_flow_async if self.is_async else run_flow
         return start(cast("Any", self), parameters, return_state, resumption)
 
-    def with_options(self, **options: Any) -> Flow[P, R]:
+    def with_options(self, **options: Any) -> Flow[P, R_co]:
         """The same flow with some options replaced."""
         _refuse_unknown(options)
-        return type(self)(self.fn, **{**self._options, **options})
+        return type(self)(self._given, **{**self._options, **options})
 
-    def named(self, run_name: str) -> Flow[P, R]:
+    def named(self, run_name: str) -> Flow[P, R_co]:
         """The same flow whose next run bears that name."""
-        return type(self)(self.fn, **{**self._options, "_run_name": run_name})
+        return type(self)(self._given, **{**self._options, "_run_name": run_name})
 
     def parameter_schema(self) -> Mapping[str, Any]:
         """JSON schema of the parameters."""
@@ -146,12 +156,19 @@ class Flow(Generic[P, R]):
     def result_serializer(self) -> str:
         return self._options.get("result_serializer") or "pickle"
 
-    def __get__(self, instance: object | None, owner: type | None = None) -> Flow[..., R]:
-        """On an instance, a flow whose first argument is that instance."""
-        if instance is None or inspect.ismethod(self.fn):
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Flow[P, R_co]: ...
+    @overload
+    def __get__(
+        self: Flow[Concatenate[Any, Q], R_co], instance: object, owner: type | None = None
+    ) -> Flow[Q, R_co]: ...
+    def __get__(self, instance: object | None, owner: type | None = None) -> Flow[..., R_co]:
+        """As a method: a flow whose first argument is the instance, or the class of a classmethod."""
+        kind = type(self._given)
+        subject = (owner or type(instance)) if kind is classmethod else instance
+        if subject is None or kind is staticmethod or isinstance(self.fn, MethodType):
             return self
-        bound = cast("Any", self.fn).__get__(instance, owner)
-        return Flow(bound, **{**self._options, "name": self.name})
+        return Flow(MethodType(cast("Any", self.fn), subject), **{**self._options, "name": self.name})
 
     def __repr__(self) -> str:
         return f"Flow({self.name!r})"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, cast, overload
 from uuid import UUID
 
 from . import clock
@@ -54,7 +54,11 @@ class TaskFuture(Generic[R_co]):
         self.fanout.wait(self._position, timeout_s)
         return self.state
 
-    def result(self, raise_on_failure: bool = True, timeout_s: float | None = None) -> R_co:
+    @overload
+    def result(self, raise_on_failure: Literal[True] = ..., timeout_s: float | None = ...) -> R_co: ...
+    @overload
+    def result(self, raise_on_failure: bool, timeout_s: float | None = ...) -> R_co | BaseException: ...
+    def result(self, raise_on_failure: bool = True, timeout_s: float | None = None) -> R_co | BaseException:
         """The call's value, waiting for it.
 
         Raises the task's own exception (or TaskCrashed, TaskTimedOut, UpstreamFailed, RunCancelled) when it
@@ -121,7 +125,13 @@ class TaskFutureList(Sequence[TaskFuture[R_co]]):
         self.fanout.wait_all(timeout_s)
         return [self.fanout.state_of(position) for position in range(self.fanout.size)]
 
-    def result(self, raise_on_failure: bool = True, timeout_s: float | None = None) -> list[R_co]:
+    @overload
+    def result(self, raise_on_failure: Literal[True] = ..., timeout_s: float | None = ...) -> list[R_co]: ...
+    @overload
+    def result(self, raise_on_failure: bool, timeout_s: float | None = ...) -> list[R_co | BaseException]: ...
+    def result(
+        self, raise_on_failure: bool = True, timeout_s: float | None = None
+    ) -> list[R_co] | list[R_co | BaseException]:
         """All values in order; the first failure in order is raised unless `raise_on_failure` is False."""
         if not self.fanout.wait_all(timeout_s):
             raise TimeoutError(f"{self!r} did not end within {timeout_s:g} s")

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping
 from datetime import timedelta
 from hashlib import blake2b
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 from .context import flow_session
 from .errors import NotInAFlow, UserError
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from .caching import CachePolicy
     from .engine.code import TaskCode
     from .engine.session import FlowSession
+    from .states import State
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 Hook = Callable[..., Any]
 
@@ -58,15 +61,16 @@ _OPTIONS = (
 )
 
 
-class Task(Generic[P, R]):
+class Task(Generic[P, R_co]):
     """A function with options. Make one with `@task`; its call runs it here, `submit` and `map` run it
     elsewhere.
 
     The options are those of `task`. `fn` is the plain function, untouched.
     """
 
-    def __init__(self, fn: Callable[P, R], **options: Any) -> None:
-        self.fn: Callable[P, R] = _unwrapped(fn)
+    def __init__(self, fn: Callable[P, R_co], **options: Any) -> None:
+        self._given = fn  # with the staticmethod or classmethod around it
+        self.fn: Callable[P, R_co] = _unwrapped(fn)
         functools.update_wrapper(cast("Any", self), self.fn)
         self._options = options
         given = options.get
@@ -96,11 +100,27 @@ class Task(Generic[P, R]):
         return f"{self.name}-{blake2b(origin.encode(), digest_size=4).hexdigest()}"
 
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def __call__(self: Task[P, Generator[T, Any, Any]], *args: P.args, **kwargs: P.kwargs) -> list[T]: ...
     @overload
     def __call__(
-        self, *args: Any, return_state: bool = ..., wait_for: Iterable[Any] | None = ..., **kwargs: Any
-    ) -> Any: ...
+        self: Task[P, AsyncGenerator[T, Any]], *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+    @overload
+    def __call__(
+        self: Task[P, Coroutine[Any, Any, T]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Iterable[Any] | None = ...,
+        **kwargs: Any,
+    ) -> Coroutine[Any, Any, State]: ...
+    @overload
+    def __call__(
+        self, *args: Any, return_state: Literal[True], wait_for: Iterable[Any] | None = ..., **kwargs: Any
+    ) -> State: ...
+    @overload
+    def __call__(self, *args: Any, wait_for: Iterable[Any], **kwargs: Any) -> R_co: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task here and return its value, with everything recorded.
 
@@ -115,11 +135,23 @@ class Task(Generic[P, R]):
         return call(cast("Any", self), args, kwargs, wait_for, return_state)
 
     @overload
+    def submit(  # pyright: ignore[reportOverlappingOverload]  (the last one's kwargs take anything)
+        self, *args: Any, return_state: Literal[True], wait_for: Iterable[Any] | None = ..., **kwargs: Any
+    ) -> State: ...
+    @overload
     def submit(
         self: Task[P, Coroutine[Any, Any, T]], *args: Any, wait_for: Iterable[Any] | None = ..., **kwargs: Any
     ) -> TaskFuture[T]: ...
     @overload
-    def submit(self, *args: Any, wait_for: Iterable[Any] | None = ..., **kwargs: Any) -> TaskFuture[R]: ...
+    def submit(
+        self: Task[P, Generator[T, Any, Any]], *args: Any, wait_for: Iterable[Any] | None = ..., **kwargs: Any
+    ) -> TaskFuture[list[T]]: ...
+    @overload
+    def submit(
+        self: Task[P, AsyncGenerator[T, Any]], *args: Any, wait_for: Iterable[Any] | None = ..., **kwargs: Any
+    ) -> TaskFuture[list[T]]: ...
+    @overload
+    def submit(self, *args: Any, wait_for: Iterable[Any] | None = ..., **kwargs: Any) -> TaskFuture[R_co]: ...
     def submit(self, *args: Any, wait_for: Iterable[Any] | None = None, **kwargs: Any) -> Any:
         """Run the task on the flow's runner and return a future at once.
 
@@ -134,11 +166,25 @@ class Task(Generic[P, R]):
         return future.wait() if return_state else future
 
     @overload
+    def map(  # pyright: ignore[reportOverlappingOverload]  (the last one's kwargs take anything)
+        self, *args: Any, return_state: Literal[True], wait_for: Iterable[Any] | None = ..., **kwargs: Any
+    ) -> list[State]: ...
+    @overload
     def map(
         self: Task[P, Coroutine[Any, Any, T]], *args: Any, wait_for: Iterable[Any] | None = ..., **kwargs: Any
     ) -> TaskFutureList[T]: ...
     @overload
-    def map(self, *args: Any, wait_for: Iterable[Any] | None = ..., **kwargs: Any) -> TaskFutureList[R]: ...
+    def map(
+        self: Task[P, Generator[T, Any, Any]], *args: Any, wait_for: Iterable[Any] | None = ..., **kwargs: Any
+    ) -> TaskFutureList[list[T]]: ...
+    @overload
+    def map(
+        self: Task[P, AsyncGenerator[T, Any]], *args: Any, wait_for: Iterable[Any] | None = ..., **kwargs: Any
+    ) -> TaskFutureList[list[T]]: ...
+    @overload
+    def map(
+        self, *args: Any, wait_for: Iterable[Any] | None = ..., **kwargs: Any
+    ) -> TaskFutureList[R_co]: ...
     def map(self, *args: Any, wait_for: Iterable[Any] | None = None, **kwargs: Any) -> Any:
         """Submit one call for each entry of the given lists, iterators or future lists.
 
@@ -151,10 +197,10 @@ class Task(Generic[P, R]):
         futures = session.map(cast("Any", self), args, kwargs, _waits(wait_for))
         return futures.wait() if return_state else futures
 
-    def with_options(self, **options: Any) -> Task[P, R]:
+    def with_options(self, **options: Any) -> Task[P, R_co]:
         """The same task with some options replaced."""
         _refuse_unknown(options)
-        return type(self)(self.fn, **{**self._options, **options})
+        return type(self)(self._given, **{**self._options, **options})
 
     def code(self) -> TaskCode:
         """What a worker needs of this task; what was not said comes from the settings."""
@@ -195,11 +241,26 @@ class Task(Generic[P, R]):
             "retry_jitter_factor": self.retry.jitter_factor,
         }
 
-    def __get__(self, instance: object | None, owner: type | None = None) -> Task[..., R]:
-        """On an instance, a task whose first argument is that instance."""
-        if instance is None or isinstance(self.fn, (staticmethod, MethodType)):
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Task[P, R_co]: ...
+    @overload
+    def __get__(
+        self: Task[Concatenate[Any, Q], R_co], instance: object, owner: type | None = None
+    ) -> Task[Q, R_co]: ...
+    def __get__(self, instance: object | None, owner: type | None = None) -> Task[..., R_co]:
+        """As a method: a task whose first argument is the instance, or the class of a classmethod."""
+        kind = type(self._given)
+        subject = (owner or type(instance)) if kind is classmethod else instance
+        if subject is None or kind is staticmethod or isinstance(self.fn, MethodType):
             return self
-        return Task(MethodType(cast("Any", self.fn), instance), **{**self._options, "name": self.name})
+        return Task(MethodType(cast("Any", self.fn), subject), **{**self._options, "name": self.name})
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """The same for tasks made of the same function (and instance) and the very same options."""
+        fn = cast("Any", self.fn)
+        function = (id(fn.__func__), id(fn.__self__)) if isinstance(fn, MethodType) else (id(fn), 0)
+        return (*function, *((name, id(value)) for name, value in sorted(self._options.items())))
 
     def __repr__(self) -> str:
         return f"Task({self.name!r})"

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from types import GeneratorType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from .. import clock, ids, serializers, tracebacks
 from ..caching import input_hash
@@ -104,7 +104,7 @@ class PackExecution:
             for position, call in enumerate(calls):
                 if not board.start(position, clock.epoch_s()):
                     break
-                info.index, info.attempt = call.index, call.attempt
+                info.index, info.attempt, info.next_index = call.index, call.attempt, None
                 if spool is not None:
                     spool.starting(position)
                 outcome = self._attempt(position, call, info)
@@ -127,6 +127,7 @@ class PackExecution:
             run_task_hooks(code.on_running, code.fn, info, "RUNNING", None)
         while True:
             limit: type[DeadlinePassed] | None = None
+            value: Any
             try:
                 if code.timeout_s is None:
                     value = code.fn(*call.args, **call.kwargs)
@@ -134,14 +135,14 @@ class PackExecution:
                     with time_limit(code.timeout_s) as limit:
                         value = code.fn(*call.args, **call.kwargs)
                 if type(value) is GeneratorType:
-                    value = list(value)
+                    value = list(cast("Any", value))
             except BaseException as error:
                 timed_out = limit is not None and isinstance(error, limit)
                 if not timed_out and isinstance(error, INTERRUPTIONS):
                     return self._interrupted(error, history, hashed)
                 outcome = self._failed(position, error, history, hashed, timed_out)
                 if outcome is None:
-                    info.attempt = history.run_count
+                    info.attempt, info.next_index = history.run_count, None
                     continue
             else:
                 outcome = self._completed(position, value, history, hashed)
@@ -168,7 +169,7 @@ class PackExecution:
         code = self.code
         history = AttemptHistory(call, clock.epoch_s())
         hashed = input_hash(call.args, call.kwargs)
-        info = replace(self._template, index=call.index, attempt=call.attempt)
+        info = replace(self._template, index=call.index, attempt=call.attempt, next_index=None)
         flow_run_info.set(self._template.flow_run)
         task_run_info.set(info)
         if code.on_running:
@@ -184,7 +185,7 @@ class PackExecution:
                 timed_out = isinstance(error, TimeoutError) and limit.expired()
                 outcome = self._failed(position, error, history, hashed, timed_out)
                 if outcome is None:
-                    info.attempt = history.run_count
+                    info.attempt, info.next_index = history.run_count, None
                     continue
             else:
                 outcome = self._completed(position, value, history, hashed)
@@ -260,7 +261,7 @@ class PackExecution:
         code = self.code
         if code.persist:
             return "stored", self._store(index, value)
-        kind = type(value)
+        kind: Any = cast("Any", type(value))
         if kind is float or kind is bool or (kind is int and -_LARGE_INT < value < _LARGE_INT):
             # Nothing to look at before it is pickled.
             return "inline", pickle.dumps(value, 5)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import ids
 from ..caching import CacheFacts, source_of
-from ..context import FlowRunInfo, current_scope, current_tags
+from ..context import FlowRunInfo, current_scope, current_tags, task_run_info
 from ..futures import TaskFuture, TaskFutureList
 from ..journal.records import CallSite
 from ..settings import current_settings
@@ -68,8 +67,8 @@ class FlowSession:
         self.dispatching = dispatching
         self._find_cached = find_cached
         self._lock = threading.Lock()
-        self._next_index: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._groups: dict[tuple[int, tuple[str, ...]], tuple[Task[Any, Any], PackGroup]] = {}
+        self._next_index: dict[tuple[str, str], int] = {}
+        self._groups: dict[tuple[Any, ...], tuple[Task[Any, Any], PackGroup]] = {}
 
     def submit(
         self, task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: tuple[Any, ...]
@@ -102,22 +101,35 @@ class FlowSession:
         known = self.desk.sites.get(base)
         if known is None or known.tags != tags:
             known = CallSite(self.flow_run.id, scope, task_key, task_name, base, tags, **more)
-            self.desk.sites[base] = known
+            if not scope:
+                self.desk.sites[base] = known
         return known
 
     def take_indexes(self, site: CallSite, count: int = 1) -> int:
         """Number `count` more calls of a site; returns the first number."""
+        key = (site.scope, site.task_key)
         with self._lock:
-            first = self._next_index[(site.scope, site.task_key)]
-            self._next_index[(site.scope, site.task_key)] = first + count
+            counts = self._counts()
+            first = counts.get(key, 0)
+            counts[key] = first + count
             return first
+
+    def _counts(self) -> dict[tuple[str, str], int]:
+        # Calls inside a task run are counted with it, so that its next attempt counts from the start again.
+        around = task_run_info.get()
+        if around is None:
+            return self._next_index
+        if around.next_index is None:
+            around.next_index = {}
+        return around.next_index
 
     def _give_back_indexes(self, fanout: Fanout) -> None:
         # Unless another thread has called the same task meanwhile, its next call counts on from here.
         site, after = fanout.site, fanout.first_index + fanout.size
         with self._lock:
-            if self._next_index[(site.scope, site.task_key)] == fanout.first_index + _ENDLESS:
-                self._next_index[(site.scope, site.task_key)] = after
+            counts = self._counts()
+            if counts[(site.scope, site.task_key)] == fanout.first_index + _ENDLESS:
+                counts[(site.scope, site.task_key)] = after
 
     def forget_indexes(self) -> None:
         """Count from the start again: the flow's body is about to run once more."""
@@ -131,11 +143,11 @@ class FlowSession:
     def group_of(self, task: Task[Any, Any]) -> PackGroup:
         """What calls of this task share; one a task, whatever the number of calls."""
         tags = (*task.tags, *(tag for tag in current_tags.get() if tag not in task.tags))
-        key = (id(task), tags)
+        key = (task.identity, tags)
         with self._lock:
             known = self._groups.get(key)
             if known is None:
-                # The task is kept beside its group so that its id is not given to another one.
+                # The task is kept beside its group so that the ids in its identity are given to nothing else.
                 known = self._groups[key] = (task, self._make_group(task, tags))
             return known[1]
 

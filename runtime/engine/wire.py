@@ -14,7 +14,6 @@ from typing import Any
 import cloudpickle
 
 from ..context import FlowRunInfo
-from ..errors import CannotPickle
 from . import payload
 from .calls import Row, SlicedColumns
 from .code import TaskCode
@@ -41,6 +40,7 @@ class WorkerCode:
     flow_run: FlowRunInfo
     task_key: str
     tags: tuple[str, ...]
+    lease_s: float
     line: LineAddress | None
 
 

@@ -1,0 +1,129 @@
+"""What an author writes, and the types that a type checker must see in it; checked, never run."""
+
+# pyright: reportUnnecessaryTypeIgnoreComment=error
+
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from typing import Any, assert_type
+
+from heliostat import (
+    State,
+    TaskFuture,
+    TaskFutureList,
+    allow_failure,
+    as_completed,
+    flow,
+    task,
+    unmapped,
+    wait,
+)
+
+
+@task
+def square(number: int) -> int:
+    return number * number
+
+
+@task(retries=2, retry_delay_seconds=[1.0, 2.0], tags=["io"])
+def named(number: int, *, name: str = "x") -> str:
+    return name * number
+
+
+@task
+async def fetched(url: str) -> bytes:
+    return url.encode()
+
+
+@task
+def counted(stop: int) -> Generator[int]:
+    yield from range(stop)
+
+
+@task
+async def streamed(stop: int) -> AsyncGenerator[str]:
+    for number in range(stop):
+        yield str(number)
+
+
+class Shop:
+    @task
+    def price(self, item: str) -> float:
+        return float(len(item))
+
+    @flow
+    def total(self, items: list[str]) -> float:
+        return sum(self.price(item) for item in items)
+
+
+@flow
+def report(day: str, limit: int = 3) -> dict[str, int]:
+    # A direct call is a call: the author's own signature, checked.
+    assert_type(square(3), int)
+    assert_type(named(3, name="y"), str)
+    square("3")  # pyright: ignore[reportArgumentType]
+    named(3, nam="y")  # pyright: ignore[reportCallIssue]
+    square()  # pyright: ignore[reportCallIssue]
+    assert_type(square(3, return_state=True), State)
+    assert_type(counted(3), list[int])
+    assert_type(square.fn(3), int)
+    square.fn("3")  # pyright: ignore[reportArgumentType]
+    square.with_options(retries=3)("3")  # pyright: ignore[reportArgumentType]
+
+    # submit and map take futures where the function takes values.
+    future = square.submit(3)
+    assert_type(future, TaskFuture[int])
+    assert_type(future.result(), int)
+    assert_type(future.result(raise_on_failure=False), int | BaseException)
+    assert_type(future.wait(), State)
+    assert_type(square.submit(future, wait_for=[future]), TaskFuture[int])
+    assert_type(square.submit(3, return_state=True), State)
+    assert_type(named.submit(future, name=unmapped("z")), TaskFuture[str])
+    assert_type(fetched.submit("u"), TaskFuture[bytes])
+    assert_type(counted.submit(3), TaskFuture[list[int]])
+    assert_type(streamed.submit(3), TaskFuture[list[str]])
+
+    futures = square.map(range(10))
+    assert_type(futures, TaskFutureList[int])
+    assert_type(futures.result(), list[int])
+    assert_type(futures[0], TaskFuture[int])
+    assert_type(futures[1:], list[TaskFuture[int]])
+    assert_type(square.map(range(3), return_state=True), list[State])
+    assert_type(named.map(futures, name=unmapped("n")), TaskFutureList[str])
+    assert_type(fetched.map(["a", "b"]), TaskFutureList[bytes])
+    assert_type(square.map(allow_failure(futures)).result(), list[int])
+    for done in as_completed(futures):
+        assert_type(done, TaskFuture[int])
+    assert_type(wait(futures).done, set[TaskFuture[int]])
+
+    # The same task with other options keeps its signature.
+    assert_type(square.with_options(name="sq")(4), int)
+
+    # Methods.
+    shop = Shop()
+    assert_type(shop.price("tea"), float)
+    assert_type(shop.price.submit("tea"), TaskFuture[float])
+    shop.price(3)  # pyright: ignore[reportArgumentType]
+    assert_type(shop.total(["tea"]), float)
+    return {day: limit}
+
+
+@flow(name="nightly", timeout_seconds=60)
+async def nightly(day: str) -> int:
+    assert_type(await fetched("u"), bytes)
+    assert_type(await fetched("u", return_state=True), State)
+    assert_type(await fetched.submit("u"), bytes)
+    assert_type(await square.map([1, 2]), list[int])
+    assert_type(await streamed(3), list[str])
+    assert_type(square(2), int)
+    return 1
+
+
+async def script() -> None:
+    assert_type(report("monday"), dict[str, int])
+    assert_type(report("monday", limit=2), dict[str, int])
+    report(3)  # pyright: ignore[reportArgumentType]
+    report("monday", limit="x")  # pyright: ignore[reportArgumentType]
+    assert_type(report("monday", return_state=True), State)
+    assert_type(report.with_options(retries=1)("monday"), dict[str, int])
+    coroutine: Coroutine[Any, Any, int] = nightly("monday")
+    assert_type(await coroutine, int)
+    assert_type(await nightly("monday", return_state=True), State)
