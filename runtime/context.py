@@ -45,6 +45,7 @@ class TaskRunInfo:
     attempt: int = 1
     tags: tuple[str, ...] = ()
     custom_name: str | None = None
+    next_index: dict[tuple[str, str], int] | None = None  # of calls made inside this one
 
     @property
     def id(self) -> UUID:

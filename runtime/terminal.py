@@ -82,3 +82,24 @@ class Terminal:
             return f"{at} {level:<7} {subject}: {line.message}"
         colour = _COLOURS.get(line.level, "")
         return f"{_DIM}{at}{_PLAIN} {colour}{level:<7}{_PLAIN} {_DIM}{subject}:{_PLAIN} {line.message}"
+
+
+_silent = Terminal(logging.CRITICAL + 1)
+_of_process = Terminal()
+_in_worker = False
+
+
+def terminal_here() -> Terminal:
+    """This process's terminal; in a worker a silent one, since its driver shows what it has to say."""
+    return _silent if _in_worker else _of_process
+
+
+def in_worker() -> bool:
+    """Whether somebody else shows what this process has to say."""
+    return _in_worker
+
+
+def be_a_worker() -> None:
+    """From now on this process shows nothing itself."""
+    global _in_worker
+    _in_worker = True

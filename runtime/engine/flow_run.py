@@ -18,7 +18,6 @@ from .. import clock, parameters
 from ..context import FlowRunInfo, current_tags, flow_run_info, flow_session, task_run_info
 from ..errors import CancelRun, CannotPickle, LeaseLost, RunCancelled, TaskTimedOut
 from ..ids import uuid7
-from ..journal.recording import current_recording
 from ..journal.run_journal import RunJournal
 from ..logging import capture_into
 from ..names import generate_name, render_run_name
@@ -28,7 +27,7 @@ from ..store import cache as cache_verbs
 from ..store import flow_runs, leases, task_runs
 from ..store.rows import FlowRunRow, NewFlowRun
 from ..task_runners import task_runner_named
-from ..terminal import Terminal
+from ..terminal import in_worker, terminal_here
 from . import payload
 from .deadline import DeadlinePassed, time_limit
 from .execution import INTERRUPTIONS
@@ -38,6 +37,7 @@ from .hooks import run_hooks
 from .interrupts import Terminated, termination_raises
 from .origin import code_revision, entrypoint_of
 from .owner import owner_of_this_process
+from .relay import RelayRunJournal, recording_here
 from .replay import Replay
 from .run_desk import RunDesk
 from .session import Dispatching, FlowSession
@@ -46,7 +46,6 @@ from .tracking import Tracking
 if TYPE_CHECKING:
     from ..flows import Flow
 
-_terminal = Terminal()
 _MAX_PARAMETERS_BYTES = 16 * 1024 * 1024
 
 
@@ -117,7 +116,7 @@ class FlowRun:
         self.pause_s = 0.0
         self._parent = flow_session.get()
         self._tracking = Tracking(self._parent, flow.name) if self._parent is not None else None
-        self._recording = current_recording()
+        self._recording = recording_here()
         self._final: State | None = None
         self._error: BaseException | None = None
         self._attempted = False
@@ -145,9 +144,9 @@ class FlowRun:
         journal = recording.journal.open(run.id, lease.epoch, owner.id, lease.last_seq, self._on_fenced)
         self._open(run, journal, replay)
 
-    def _open(self, run: FlowRunRow, journal: RunJournal, replay: Replay | None) -> None:
+    def _open(self, run: FlowRunRow, journal: RunJournal | RelayRunJournal, replay: Replay | None) -> None:
         self.journal = journal
-        self.desk = RunDesk(self.info, journal, _terminal, replay)
+        self.desk = RunDesk(self.info, journal, terminal_here(), replay)
         dispatching = self._parents_dispatching() or Dispatching(task_runner_named(self.flow.task_runner))
         self.session = FlowSession(self.info, self.desk, dispatching, self._find_cached)
         self.states = FlowStates(self.desk, self.flow.retry, run)
@@ -237,7 +236,10 @@ class FlowRun:
         ]
         prints = current_settings().log_prints if self.flow.log_prints is None else self.flow.log_prints
         try:
-            with termination_raises(), capture_into(self.desk.log_here, prints, passes_prints=True):
+            with (
+                termination_raises(),
+                capture_into(self.desk.log_here, prints, passes_prints=not in_worker()),
+            ):
                 yield
         finally:
             for variable, token in reversed(tokens):

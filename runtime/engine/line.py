@@ -9,26 +9,35 @@ given back no more.
 from __future__ import annotations
 
 import atexit
+import itertools
 import logging
 import os
 import pickle
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from multiprocessing.connection import Client, Connection, Listener, wait
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
-from ..journal.records import LogLine
+from ..errors import LeaseLost
+from ..journal.records import LogLine, Record
 from .board import Board
+from .payload import dump
 from .wire import LineAddress
+
+if TYPE_CHECKING:
+    from .relay import RelayHost
 
 _log = logging.getLogger("heliostat.internal.line")
 _FLUSH_EVERY_S = 0.2
 _LINES_AT_ONCE = 500
 
-RUNNING, GIVEN_BACK, LOGS, CANCEL, SYNC = "running", "given back", "logs", "cancel", "sync"
-News = tuple[str, Any, Any, Any]
+RUNNING, GIVEN_BACK, LOGS, RECORD = "running", "given back", "logs", "record"
+CANCEL, SYNC, ASK, ANSWER = "cancel", "sync", "ask", "answer"
+News = tuple[str, Any, Any, Any]  # from worker to driver
+Order = tuple[str, Any, Any]  # from driver to worker
 
 
 class DriverLine:
@@ -36,8 +45,9 @@ class DriverLine:
     thread.
     """
 
-    def __init__(self, host: str, on_news: Callable[..., None]) -> None:
+    def __init__(self, host: str, on_news: Callable[..., None], relay: RelayHost) -> None:
         self._on_news = on_news
+        self._relay = relay
         secret = os.urandom(24)
         self._listener = Listener((host, 0), backlog=128, authkey=secret)
         address = self._listener.address
@@ -45,6 +55,7 @@ class DriverLine:
         self.address = LineAddress(host, int(address[1]), secret)
         self._connections: set[Connection[Any, Any]] = set()
         self._lock = threading.RLock()
+        self._sending = threading.Lock()
         self._synced = threading.Condition(self._lock)
         self._awaited: set[Connection[Any, Any]] = set()
         self._closed = False
@@ -55,13 +66,13 @@ class DriverLine:
 
     def cancel(self, pack_id: str) -> None:
         """Tell every worker that a pack is cancelled; the one that has it starts no further call."""
-        self._tell_all((CANCEL, pack_id))
+        self._tell_all((CANCEL, pack_id, None))
 
     def settle(self, timeout_s: float = 2.0) -> bool:
         """Wait until all that workers have told so far is taken in; False when one did not answer in time."""
         with self._synced:
             self._awaited = set(self._connections)
-        self._tell_all((SYNC, ""))
+        self._tell_all((SYNC, None, None))
         with self._synced:
             return self._synced.wait_for(lambda: not (self._awaited & self._connections), timeout_s)
 
@@ -70,13 +81,16 @@ class DriverLine:
         self._listener.close()
         self._wake()
 
-    def _tell_all(self, order: tuple[str, str]) -> None:
-        message = pickle.dumps(order)
+    def _tell_all(self, order: Order) -> None:
         with self._lock:
             connections = list(self._connections)
         for connection in connections:
-            with suppress(OSError):
-                connection.send_bytes(message)
+            self._tell(connection, order)
+
+    def _tell(self, connection: Any, order: Order) -> None:
+        message = dump(order)
+        with self._sending, suppress(OSError):
+            connection.send_bytes(message)
 
     def _accept(self) -> None:
         while not self._closed:
@@ -120,8 +134,17 @@ class DriverLine:
                 self._awaited.discard(connection)
                 self._synced.notify_all()
             return
+        if news[0] == ASK:
+            _, kind, request, number = news
+            self._relay.answer(
+                kind, request, lambda done, value: self._tell(connection, (ANSWER, number, (done, value)))
+            )
+            return
         try:
-            self._on_news(*news)
+            if news[0] == RECORD:
+                self._relay.record(news[1], news[2])
+            else:
+                self._on_news(*news)
         except Exception:
             _log.exception("news from a worker could not be taken in")
 
@@ -137,6 +160,8 @@ class LineToDriver:
     def __init__(self, address: LineAddress | None) -> None:
         self.connected = False
         self._boards: dict[str, Board] = {}
+        self._asked: dict[int, Future[Any]] = {}
+        self._numbers = itertools.count()
         self._waiting: list[tuple[UUID, LogLine]] = []
         self._lock = threading.Lock()
         self._due = threading.Event()
@@ -178,6 +203,28 @@ class LineToDriver:
         else:
             self._due.set()
 
+    def record(self, flow_run_id: UUID, record: Record) -> None:
+        """Have a record journalled by the driver; log lines before it go first."""
+        if self._waiting:
+            self._flush()
+        self._send((RECORD, flow_run_id, record, None))
+
+    def ask(self, kind: str, request: Any) -> Future[Any]:
+        """Have something done by the driver; the future fails with LeaseLost when the line is lost."""
+        future: Future[Any] = Future()
+        number = next(self._numbers)
+        self._asked[number] = future
+        self._send((ASK, kind, request, number))
+        if not self.connected:
+            self._give_up_asking()
+        return future
+
+    def _give_up_asking(self) -> None:
+        for number in list(self._asked):
+            future = self._asked.pop(number, None)
+            if future is not None:
+                future.set_exception(LeaseLost("the process that drives this run cannot be reached any more"))
+
     def _connect(self, address: LineAddress) -> None:
         try:
             self._connection = Client((address.host, address.port), authkey=address.secret)
@@ -206,7 +253,7 @@ class LineToDriver:
     def _send(self, news: News) -> None:
         if not self.connected:
             return
-        message = pickle.dumps(news, 5)
+        message = dump(news)
         try:
             with self._lock:
                 self._connection.send_bytes(message)
@@ -216,16 +263,24 @@ class LineToDriver:
     def _listen(self) -> None:
         while True:
             try:
-                kind, pack_id = pickle.loads(self._connection.recv_bytes())
+                kind, subject, value = pickle.loads(self._connection.recv_bytes())
             except (EOFError, OSError):
                 self.connected = False
+                self._give_up_asking()
                 return
-            board = self._boards.get(pack_id)
             if kind == SYNC:
                 self._flush()
                 self._send((SYNC, None, None, None))
-            elif board is not None:
-                board.cancel()
+            elif kind == ANSWER:
+                self._take_answer(self._asked.pop(subject), *value)
+            elif subject in self._boards:
+                self._boards[subject].cancel()
+
+    def _take_answer(self, future: Future[Any], done: bool, value: Any) -> None:
+        if done:
+            future.set_result(value)
+        else:
+            future.set_exception(value)
 
 
 def _pipe() -> tuple[Any, Any]:

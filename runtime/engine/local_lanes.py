@@ -16,6 +16,7 @@ from typing import Any
 from ..context import TaskRunInfo, flow_session
 from ..errors import HeliostatError
 from ..logging import capture_into
+from ..terminal import in_worker
 from .board import Board
 from .execution import PackExecution
 from .lane import Answer, Loss, refused
@@ -69,7 +70,7 @@ class _LocalLane:
         session = flow_session.set(group.desk.session)
         execution = PackExecution(group.code, info, board, keep_objects=True, on_loop=_run_apart)
         try:
-            with capture_into(group.desk.log_here, group.code.log_prints, passes_prints=True):
+            with capture_into(group.desk.log_here, group.code.log_prints, passes_prints=not in_worker()):
                 outcomes = execution.run(calls)
         finally:
             flow_session.reset(session)

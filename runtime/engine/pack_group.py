@@ -99,7 +99,7 @@ class PackGroup:
         taken: list[ReadySpan] = []
         while count > 0 and self.ready:
             head = self.ready[0]
-            if taken and (head.alone or head.fanout.site is not taken[0].fanout.site):
+            if taken and (head.alone or head.fanout.site.base != taken[0].fanout.site.base):
                 break
             if head.alone or len(head) <= count:
                 taken.append(self.ready.popleft())

@@ -17,6 +17,8 @@ import ray
 
 from .. import tracebacks
 from ..errors import CannotPickle
+from ..settings import current_settings
+from ..terminal import terminal_here
 from . import payload, ray_cluster, worker
 from .calls import Columns, Row, SlicedColumns
 from .code import ship_code
@@ -26,6 +28,7 @@ from .line import DriverLine
 from .outcomes import InStore
 from .pack_group import Pack, PackGroup, ReadySpan, Resources
 from .ray_losses import loss_of
+from .relay import RelayHost
 from .resolve import References, carries_futures
 from .spool import Salvaged, salvage
 from .wire import CODE_ALONG_BYTES, PackReply, PackSpec, Segment, WorkerCode
@@ -57,7 +60,9 @@ class RayLane:
 
     def __init__(self, address: str | None, on_news: Any) -> None:
         ray_cluster.connect(address)
-        self._line = DriverLine(ray_cluster.own_address(), on_news)
+        self._relay = RelayHost(terminal_here())
+        self._line = DriverLine(ray_cluster.own_address(), on_news, self._relay)
+        self._lease_s = current_settings().lease_s
         self._in_flight: dict[Any, Pack] = {}
         self._lock = threading.Lock()
         self._refused: list[Answer] = []
@@ -142,10 +147,13 @@ class RayLane:
             with contextlib.suppress(Exception):
                 _ray.cancel(ref, force=True, recursive=True)
         self._line.close()
+        self._relay.close()
 
     def _ship(self, group: PackGroup) -> None:
         if group.shipped is None:
-            carrier = WorkerCode(group.code, group.flow_run, group.task_key, group.tags, self._line.address)
+            carrier = WorkerCode(
+                group.code, group.flow_run, group.task_key, group.tags, self._lease_s, self._line.address
+            )
             group.shipped = ship_code(group.code, carrier)
 
     def _spec(self, pack: Pack, references: References, with_code: bool = False) -> bytes:

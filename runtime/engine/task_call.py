@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
+import platform
 from typing import TYPE_CHECKING, Any
 
 from .. import clock, tracebacks
@@ -25,6 +27,8 @@ from .outcomes import CANCELLED, COMPLETED, NOT_READY, RETRY, Extra, Kept, Outco
 if TYPE_CHECKING:
     from ..tasks import Task
     from .session import FlowSession
+
+_NODE = platform.node()
 
 
 def call_task(
@@ -208,9 +212,9 @@ class DirectCall:
             and not fanout.cache_keys
             and not fanout.timelines
         ):
-            fanout.group.desk.completed(fanout, [0], [outcome], None, None)
+            fanout.group.desk.completed(fanout, [0], [outcome], _NODE, os.getpid())
         else:
-            fanout.group.desk.ended(fanout, [(0, outcome)])
+            fanout.group.desk.ended(fanout, [(0, outcome)], _NODE, os.getpid())
 
     def _note_retry(self, outcome: Outcome, extra: Extra) -> None:
         fanout = self._recorded

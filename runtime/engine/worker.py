@@ -14,20 +14,27 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from .. import serializers, tracebacks
-from ..context import TaskRunInfo
+from ..context import TaskRunInfo, flow_session
 from ..logging import capture_into
 from ..storage import storage_for
+from ..store import cache as cache_verbs
+from ..task_runners import ThreadTaskRunner
+from ..terminal import terminal_here
 from . import payload
 from .board import Board
 from .execution import Call, PackExecution
 from .line import LineToDriver
 from .payload import RefSlot, StoredSlot
+from .relay import RelayRunJournal, recording_here, relay_through
+from .run_desk import RunDesk
+from .session import Dispatching, FlowSession
 from .spool import Spool
 from .wire import PackSpec, WorkerCode, dump_reply, load_worker_code
 
 _NODE = platform.node()
 _KEPT_CODES = 256
 _codes: OrderedDict[bytes, tuple[WorkerCode, LineToDriver]] = OrderedDict()
+_sessions: OrderedDict[bytes, FlowSession] = OrderedDict()
 _previous_spool: str | None = None
 
 
@@ -61,14 +68,35 @@ def _execute_calls(
     )
     execution = PackExecution(code, info, board, spool=spool)
     line.enter(spec.pack_id, board)
+    session = flow_session.set(_session_of(spec.code_key, worker_code, line))
     try:
         with capture_into(line.log_sink, code.log_prints):
             outcomes = execution.run(calls)
     finally:
+        flow_session.reset(session)
         line.leave(spec.pack_id)
         if spool is not None:
             spool.close()
     return _reply(began, outcomes), execution.values or None
+
+
+def _session_of(code_key: bytes, worker_code: WorkerCode, line: LineToDriver) -> FlowSession | None:
+    """What tasks and flows called inside these calls go through: they run here, the driver records them."""
+    if not line.connected:
+        return None
+    session = _sessions.get(code_key)
+    if session is None:
+        relay_through(line, worker_code.lease_s)
+        desk = RunDesk(worker_code.flow_run, RelayRunJournal(line, worker_code.flow_run.id), terminal_here())
+        session = FlowSession(worker_code.flow_run, desk, Dispatching(ThreadTaskRunner()), _find_cached)
+        _sessions[code_key] = session
+        if len(_sessions) > _KEPT_CODES:
+            _sessions.popitem(last=False)
+    return session
+
+
+def _find_cached(keys: Sequence[str]) -> Any:
+    return recording_here().call(cache_verbs.get_many, keys)
 
 
 def _reply(

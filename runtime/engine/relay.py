@@ -1,0 +1,151 @@
+"""Recording from inside a worker, which holds no database connection: its records travel to the driver.
+
+In a worker `recording_here()` gives a `RelayRecording` with the same verbs as the driver's own recording; each
+call and each record goes over the line and is answered or journalled there by `RelayHost`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from ..context import FlowRunInfo
+from ..errors import LeaseLost
+from ..journal.recording import Recording, current_recording
+from ..journal.records import LogBatch, Record
+from ..terminal import Terminal, be_a_worker
+from .run_desk import RunDesk
+
+if TYPE_CHECKING:
+    from .line import LineToDriver
+
+CALL, OPEN, BARRIER, CLOSE = "call", "open", "barrier", "close"
+
+
+class RelayRunJournal:
+    """A run's journal as a worker has it: appends travel, `barrier` waits for the driver's word."""
+
+    failure: BaseException | None = None
+
+    def __init__(self, line: LineToDriver, run_id: UUID) -> None:
+        self._line = line
+        self._run_id = run_id
+
+    def append(self, record: Record) -> None:
+        self._line.record(self._run_id, record)
+
+    def barrier(self) -> Future[None]:
+        return self._line.ask(BARRIER, self._run_id)
+
+    def close(self) -> Future[None]:
+        return self._line.ask(CLOSE, self._run_id)
+
+
+class RelayJournal:
+    """Opens journals of runs that begin in this worker."""
+
+    def __init__(self, line: LineToDriver) -> None:
+        self._line = line
+
+    def open(
+        self,
+        run_id: UUID,
+        epoch: int,
+        owner: UUID,
+        last_seq: int,
+        on_fenced: Callable[[UUID], None] | None = None,
+    ) -> RelayRunJournal:
+        """As `Journal.open`; being fenced shows at the next barrier."""
+        self._line.ask(OPEN, (run_id, epoch, owner, last_seq)).result()
+        return RelayRunJournal(self._line, run_id)
+
+
+class RelayRecording:
+    """The driver's recording, used from a worker."""
+
+    def __init__(self, line: LineToDriver, lease_s: float) -> None:
+        self._line = line
+        self.lease_s = lease_s
+        self.journal = RelayJournal(line)
+
+    def call(self, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run a store verb where the database is, and wait for its value."""
+        return self._line.ask(CALL, (verb, args, kwargs)).result()
+
+
+_relay: RelayRecording | None = None
+
+
+def recording_here() -> Recording | RelayRecording:
+    """The way to the database from this process."""
+    return _relay if _relay is not None else current_recording()
+
+
+def relay_through(line: LineToDriver | None, lease_s: float) -> None:
+    """From now on this process, a worker, records through that line."""
+    global _relay
+    be_a_worker()
+    _relay = None if line is None or not line.connected else RelayRecording(line, lease_s)
+
+
+class RelayHost:
+    """The driver's side: does what workers ask."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._desks: dict[UUID, RunDesk] = {}
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(8, "heliostat-relay")
+
+    def answer(self, kind: str, request: Any, reply: Callable[[bool, Any], None]) -> None:
+        """Do what is asked on a thread of its own, then `reply(done, value or error)`."""
+
+        def work() -> None:
+            try:
+                value = self._do(kind, request)
+            except BaseException as error:
+                reply(False, error)
+            else:
+                reply(True, value)
+
+        self._threads.submit(work)
+
+    def record(self, run_id: UUID, record: Record) -> None:
+        """Journal what a worker tells of a run; log lines are shown too."""
+        desk = RunDesk.of(run_id)
+        if desk is None:
+            return  # the run is over here: nobody can add to it
+        if isinstance(record, LogBatch):
+            for line in record.lines:
+                desk.log(run_id, line)
+            return
+        desk.journal.append(record)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _do(self, kind: str, request: Any) -> Any:
+        recording = current_recording()
+        if kind == CALL:
+            verb, args, kwargs = request
+            return recording.call(verb, *args, **kwargs)
+        if kind == OPEN:
+            run_id, epoch, owner, last_seq = request
+            journal = recording.journal.open(run_id, epoch, owner, last_seq)
+            with self._lock:
+                self._desks[run_id] = RunDesk(
+                    FlowRunInfo(run_id, str(run_id)[-8:], ""), journal, self._terminal
+                )
+            return None
+        with self._lock:
+            desk = self._desks.get(request) if kind == BARRIER else self._desks.pop(request, None)
+        if desk is None:
+            raise LeaseLost(f"flow run {request} is not open here")
+        journal: Any = desk.journal
+        if kind == BARRIER:
+            return journal.barrier().result()
+        journal.close()
+        return None
