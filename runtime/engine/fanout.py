@@ -6,9 +6,9 @@ it, under the dispatcher's lock; anyone may look.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -57,6 +57,7 @@ class Fanout:
         "calls",
         "closed",
         "crashes",
+        "ended_at",
         "first_index",
         "group",
         "has_futures",
@@ -93,6 +94,7 @@ class Fanout:
         self.submitted_at = clock.epoch_s()
         self.standing = bytearray(size)
         self.held: list[Held] = [None] * size
+        self.ended_at = array("d", bytes(8 * size))  # when each call was settled here
         self.open_count = size  # calls that are not settled
         self.attempts: dict[int, int] = {}  # attempts begun, where it is more than the first
         self.crashes: dict[int, int] = {}
@@ -161,8 +163,8 @@ class Fanout:
         data: Any = NO_VALUE
         if standing >= _SETTLED:
             data = self.value_of(position, False)
-        timestamp = datetime.fromtimestamp(self.submitted_at, UTC) if standing < _SETTLED else clock.now()
-        return State(StateType(state_type), name=name, message=message, timestamp=timestamp, data=data)
+        at = clock.from_epoch(self.submitted_at if standing < _SETTLED else self.ended_at[position])
+        return State(StateType(state_type), name=name, message=message, timestamp=at, data=data)
 
     def wait(self, position: int, timeout_s: float | None = None) -> bool:
         """Block until the call is settled; False when the time was over first."""
@@ -217,6 +219,7 @@ class Fanout:
         start = self.size
         self.standing.extend(bytes(count))
         self.held.extend([None] * count)
+        self.ended_at.frombytes(bytes(8 * count))
         self.open_count += count
         return start, start + count
 
@@ -224,24 +227,28 @@ class Fanout:
         """Note a call's end. Idempotent: the first end stays."""
         if self.standing[position] >= _SETTLED:
             return
-        self.standing[position] = _SETTLED + status
+        # The standing goes last: whoever sees a settled call finds its value.
         self.held[position] = held
+        self.ended_at[position] = clock.epoch_s()
+        self.standing[position] = _SETTLED + status
         self.open_count -= 1
         self.calls.release(position, position + 1)
 
     def settle_completed(self, positions: list[int], held: list[Held]) -> None:
-        """Note that calls, in ascending order and none of them settled before, completed."""
-        start, stop = positions[0], positions[-1] + 1
-        self.open_count -= len(positions)
-        if stop - start == len(positions):
-            self.standing[start:stop] = bytes([_SETTLED + outcomes.COMPLETED]) * (stop - start)
+        """Note that calls, all different, in any order and none of them settled before, completed."""
+        start, stop, now = positions[0], positions[0] + len(positions), clock.epoch_s()
+        if positions == list(range(start, stop)):
             self.held[start:stop] = held
+            self.ended_at[start:stop] = array("d", [now]) * (stop - start)
+            self.standing[start:stop] = bytes([_SETTLED + outcomes.COMPLETED]) * (stop - start)
             self.calls.release(start, stop)
-            return
-        for position, value in zip(positions, held, strict=True):
-            self.standing[position] = _SETTLED + outcomes.COMPLETED
-            self.held[position] = value
-            self.calls.release(position, position + 1)
+        else:
+            for position, value in zip(positions, held, strict=True):
+                self.held[position] = value
+                self.ended_at[position] = now
+                self.standing[position] = _SETTLED + outcomes.COMPLETED
+                self.calls.release(position, position + 1)
+        self.open_count -= len(positions)
 
     def attempt_of(self, position: int) -> int:
         """Which attempt the next (or present) execution of a call is, from 1."""

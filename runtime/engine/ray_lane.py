@@ -65,6 +65,7 @@ class RayLane:
         self._lease_s = current_settings().lease_s
         self._in_flight: dict[Any, Pack] = {}
         self._lock = threading.Lock()
+        self._launched = threading.Condition(self._lock)  # something can be waited for
         self._refused: list[Answer] = []
         self._remotes: dict[tuple[int, bool, bool], Any] = {}
         self._shared: dict[int, tuple[Any, Any]] = {}
@@ -80,18 +81,21 @@ class RayLane:
             references = References()
             spec = self._spec(pack, references)
         except CannotPickle as error:
-            with self._lock:
+            with self._launched:
                 self._refused.append(refused(pack, error))
+                self._launched.notify()
             return
         group.estimate.observe_arguments(len(pack), len(spec))
         apart = group.estimate.expects_large_values
         returned = self._remote(pack, apart).remote(spec, *references.refs)
         meta, pack.handle = returned if apart else (returned, None)
-        with self._lock:
+        with self._launched:
             self._in_flight[meta] = pack
+            self._launched.notify()
 
     def poll(self, timeout_s: float) -> list[Answer | Loss]:
-        with self._lock:
+        with self._launched:
+            self._launched.wait_for(lambda: self._in_flight or self._refused, timeout_s)
             refused, self._refused = self._refused, []
             waiting = list(self._in_flight)
         if refused or not waiting:
