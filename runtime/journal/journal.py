@@ -37,6 +37,8 @@ class JournalLimits:
     commit_events: int = 4_096  # most that one transaction takes
     commit_bytes: int = 16 * 1024 * 1024
     linger_s: float = 0.005  # how long a lone event waits for company when nobody waits for it
+    linger_most_s: float = 0.05  # the same beside a database whose commits take long
+    linger_commits: float = 10.0  # up to that, wait this many times what the last commit took
     backoff_first_s: float = 0.05
     backoff_most_s: float = 2.0
     warn_every_s: float = 5.0
@@ -63,6 +65,7 @@ class Journal:
         self._failure: BaseException | None = None
         # Only the loop's thread touches these.
         self._wake = asyncio.Event()
+        self._commit_took_s = 0.0
         self._committer = self._loop.create_task(self._commit_for_ever(), name="journal commits")
         self._renewer = self._loop.create_task(self._renew_for_ever(), name="lease renewal")
         self._renewed: dict[UUID, float] = {}  # monotonic moment of the last proof that the lease is ours
@@ -166,7 +169,9 @@ class Journal:
             if not taken and self._closing:
                 return
             if taken:
+                began = clock.monotonic_s()
                 await self._commit([append for append, _, _ in taken])
+                self._commit_took_s = clock.monotonic_s() - began
                 self._free(sum(events for _, events, _ in taken), sum(weight for _, _, weight in taken))
 
     async def _gather(self) -> None:
@@ -183,7 +188,12 @@ class Journal:
             hurry, self._hurry = self._hurry, False
         if not hurry:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._limits.linger_s)
+                await asyncio.wait_for(self._wake.wait(), self._linger_s())
+
+    def _linger_s(self) -> float:
+        # A steady trickle must not spend its time on committing: a slow commit takes more events along.
+        limits = self._limits
+        return max(limits.linger_s, min(self._commit_took_s * limits.linger_commits, limits.linger_most_s))
 
     def _take_out(self) -> list[tuple[RunAppend, int, int]]:
         """The appends of the next transaction, of as many runs as fit."""
