@@ -71,7 +71,6 @@ class Dispatcher:
             self.check()
             fanout.group.desk.open_calls += stop - start
             self.admission.enter(fanout, start, stop)
-            self._groups[fanout.group] = None
             if fanout.open_count < fanout.size:
                 self.changed.notify_all()
         if self._is_inline:
@@ -157,15 +156,18 @@ class Dispatcher:
             if fanout.standing[position] != IN_FLIGHT:
                 self._settle_cancelled(fanout, [position])
                 self.changed.notify_all()
-                return True
-            pack = next(
-                (
-                    pack
-                    for pack in self.packs.values()
-                    if any(each == (fanout, position) for each in pack.members())
-                ),
-                None,
-            )
+                pack = None
+            else:
+                pack = next(
+                    (
+                        pack
+                        for pack in self.packs.values()
+                        if any(each == (fanout, position) for each in pack.members())
+                    ),
+                    None,
+                )
+        if pack is None:
+            self.pump()  # something may have waited for it and does not mind
         if pack is not None and len(pack) == 1:
             self._cancel_pack(pack, force=False)
         return True
@@ -215,11 +217,15 @@ class Dispatcher:
         """End calls that never started."""
         self.settling.without_running(fanout, positions, outcome, held)
 
+    def has_work(self, group: PackGroup) -> None:
+        """There are calls of that kind to be sent."""
+        self._groups[group] = None
+
     def queue_again(self, fanout: Fanout, position: int, *, alone: bool = False, first: bool = True) -> None:
         """Send a call once more."""
         fanout.standing[position] = QUEUED
         fanout.group.add(ReadySpan(fanout, position, position + 1, alone), first=first)
-        self._groups[fanout.group] = None
+        self.has_work(fanout.group)
 
     def retry_later(self, fanout: Fanout, position: int, delay_s: float) -> None:
         """Send a call once more after a pause."""
@@ -298,7 +304,8 @@ class Dispatcher:
         unknown = estimate.call_s is None and group.wanted_size is None
         if unknown and group.in_flight:
             unknown = now - group.oldest_launch_s < UNKNOWN_IS_LONG_AFTER_S
-        return size if group.in_flight < window(size, slots, unknown, self._max_window) else 0
+        usual = estimate.usual_size(self._pack_target_s, group.wanted_size)
+        return size if group.in_flight < window(usual, slots, unknown, self._max_window) else 0
 
     def _start(self, group: PackGroup, spans: list[ReadySpan]) -> Pack:
         pack = Pack(group, spans)

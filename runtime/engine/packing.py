@@ -55,21 +55,30 @@ class Estimate:
             return max(1, min(wanted, waiting))
         if self.call_s is None:
             return 1
-        by_time = int(target_s / self.call_s)
-        by_bytes = int(MAX_ARGUMENT_BYTES / self.argument_bytes) if self.argument_bytes else MAX_CALLS
         by_growth = self.largest_pack * GROWTH
         by_rest = -(-waiting // (2 * max(slots, 1)))
-        return max(1, min(by_time, by_bytes, by_growth, by_rest, MAX_CALLS))
+        return max(1, min(self.usual_size(target_s), by_growth, by_rest))
+
+    def usual_size(self, target_s: float, wanted: int | None = None) -> int:
+        """The same where plenty of calls wait, so that neither a start nor an end keeps packs small."""
+        if wanted is not None:
+            return wanted
+        if self.call_s is None:
+            return 1
+        by_time = int(target_s / self.call_s)
+        by_bytes = int(MAX_ARGUMENT_BYTES / self.argument_bytes) if self.argument_bytes else MAX_CALLS
+        return max(1, min(by_time, by_bytes, MAX_CALLS))
 
 
-def window(size: int, slots: int, probing: bool, limit: int) -> int:
+def window(usual_size: int, slots: int, probing: bool, limit: int) -> int:
     """Packs of one kind that may be in flight: few while nothing is known, twice what keeps the workers
-    busy when packs are large, and `limit` for calls that go alone.
+    busy where calls ride together, and `limit` where they go alone.
 
+    Calls that come one by one (a loop of `submit`) thus gather behind few that went ahead, and ride together.
     It stays above twice the slots, so that an autoscaler sees more demand than the cluster has places.
     """
     if probing:
         return 2 * slots
-    if size > 1:
+    if usual_size > 1:
         return max(4 * slots, 8)
     return max(limit, 2 * slots)
