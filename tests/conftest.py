@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
-from heliostat.runtime import settings
+from heliostat.runtime import clock, settings
 
 if TYPE_CHECKING:
     from heliostat.runtime.store.database import Database
@@ -108,3 +110,80 @@ async def db(database_url: str) -> AsyncIterator[Database]:
     database = await Database.open(database_url)
     yield database
     await database.close()
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[str]:
+    """A small local Ray that this process has joined, for the session; gives its address.
+
+    It is ended with this process's own `ray.shutdown`, so that nobody else's Ray is touched.
+    """
+    os.environ["RAY_AUTH_MODE"] = "disabled"  # a new local Ray would else write a token under the home folder
+    import ray
+
+    folder = tempfile.mkdtemp(prefix="heliostat-ray-")  # short: a socket's path may have 107 characters
+    context = ray.init(
+        num_cpus=2,
+        object_store_memory=256 * 1024 * 1024,
+        include_dashboard=False,
+        namespace="heliostat",
+        logging_level="ERROR",
+        _temp_dir=folder,
+    )
+    yield context.address_info["gcs_address"]
+    ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class Script:
+    """A user's script in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
+        self.process = process
+        self._output = output
+
+    @property
+    def output(self) -> str:
+        """What it has written to stdout and stderr so far."""
+        return self._output.read_text(errors="replace")
+
+    def ended(self, timeout_s: float = 60.0) -> int:
+        """Wait for its end; gives the exit code."""
+        try:
+            return self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the script did not end within {timeout_s:g} s:\n{self.output}") from None
+
+    def wait_until(self, reached: Callable[[], bool], timeout_s: float = 60.0) -> None:
+        """Wait until something has come about while the script runs."""
+        until = clock.monotonic_s() + timeout_s
+        while not reached():
+            assert self.process.poll() is None, f"the script ended too early:\n{self.output}"
+            assert clock.monotonic_s() < until, f"still waiting after {timeout_s:g} s:\n{self.output}"
+            clock.sleep(0.01)
+
+
+@pytest.fixture
+def run_script(tmp_path: Path) -> Iterator[Callable[..., Script]]:
+    """Start a Python file (or a `heliostat` command line) with more environment variables:
+    `run_script("flows.py", "many", HELIOSTAT_RAY_ADDRESS=...)`. Processes that are left are killed.
+    """
+    started: list[Script] = []
+
+    def start(*words: str | Path, **environment: str) -> Script:
+        is_file = str(words[0]).endswith(".py")
+        command = [sys.executable, *(() if is_file else ("-m", "heliostat")), *map(str, words)]
+        output = tmp_path / f"output-{len(started)}.txt"
+        environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "PYTHONUNBUFFERED": "1", **environment}
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment, cwd=tmp_path
+            )
+        started.append(Script(process, output))
+        return started[-1]
+
+    yield start
+    for script in started:
+        if script.process.poll() is None:
+            script.process.kill()
+        script.process.wait()
