@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -11,9 +10,6 @@ import click
 
 from . import failures
 from .lazy import Lazy, Noun, debug_option
-
-_PACKAGE = __name__.partition(".")[0]
-_DEMO = f"{_PACKAGE}.demo.command"
 
 
 class Root(Noun):
@@ -42,8 +38,9 @@ class Root(Noun):
 
 
 def _nouns() -> dict[str, Lazy]:
-    nouns = {
+    return {
         "config": Lazy(".config:config", "See and change settings of the active profile."),
+        "demo": Lazy(".demo:demo", "See thousands of tasks fan out on this machine."),
         "flow": Lazy(".flow:flow", "List flows; run one."),
         "flow-run": Lazy(".flow_run:flow_run", "See, continue and delete flow runs."),
         "profile": Lazy(".profile:profile", "Keep several sets of settings and switch between them."),
@@ -51,9 +48,6 @@ def _nouns() -> dict[str, Lazy]:
         "task-run": Lazy(".task_run:task_run", "See task runs."),
         "version": Lazy(".version:version", "Show the versions of Heliostat and of what it stands on."),
     }
-    if importlib.util.find_spec(f"{_PACKAGE}.demo"):
-        nouns["demo"] = Lazy(f"{_DEMO}:demo", "See thousands of tasks fan out on this machine.")
-    return nouns
 
 
 @click.group(

@@ -1,0 +1,122 @@
+"""What `heliostat demo` does: run the survey, then ask the database what was recorded of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from ..runtime import clock
+from ..runtime.journal.recording import current_recording
+from ..runtime.settings import current_settings
+from .survey import Survey, survey
+
+if TYPE_CHECKING:
+    from ..runtime.context import FlowRunInfo
+    from ..runtime.states import State
+
+SHOWN_UNREADABLE = 8
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A survey that is over, with what the database says of it."""
+
+    flow_run_id: UUID
+    flow_run_name: str
+    runner: str
+    database: str
+    elapsed_s: float  # of the flow run
+    task_run_counts: dict[str, int]  # by state type
+    survey: Survey
+
+    @property
+    def tasks(self) -> int:
+        return sum(self.task_run_counts.values())
+
+    @property
+    def tasks_per_s(self) -> float:
+        return self.tasks / self.elapsed_s if self.elapsed_s else 0.0
+
+    @property
+    def look_further(self) -> tuple[str, ...]:
+        """Commands that show more."""
+        run = self.flow_run_id
+        return (
+            f"heliostat flow-run inspect {run}",
+            f"heliostat task-run ls --flow-run {run} --state FAILED",
+            f"heliostat flow-run logs {run}",
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "flow_run_id": self.flow_run_id,
+            "flow_run_name": self.flow_run_name,
+            "runner": self.runner,
+            "database": self.database,
+            "elapsed_s": round(self.elapsed_s, 3),
+            "tasks": self.tasks,
+            "tasks_per_s": round(self.tasks_per_s, 1),
+            "task_run_counts": self.task_run_counts,
+            "files": self.survey.files,
+            "failed_files": [{"path": each.path, "reason": each.reason} for each in self.survey.unreadable],
+            "tables": [
+                {"title": table.title, "columns": table.columns, "rows": table.rows}
+                for table in self.survey.tables
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the demo's flow run."""
+
+    flow_run_id: UUID
+    state: State
+    summary: Summary | None  # when it completed
+
+
+def run_demo(files: int | None, runner: str | None, say: Callable[[str], None]) -> Outcome:
+    """Survey this installation and read what was recorded; `say` tells people what takes time."""
+    runner = runner or current_settings().task_runner
+    if runner == "ray":
+        _connect_to_ray(say)
+    begun: list[FlowRunInfo] = []
+
+    def note_run(_flow: object, run: FlowRunInfo, _state: object) -> None:
+        begun.append(run)
+
+    flow = survey.with_options(task_runner=runner, on_running=[note_run])
+    state: State = flow.run({"files": files}, return_state=True)
+    run_id = begun[0].id
+    return Outcome(run_id, state, _summary(run_id, state, runner) if state.is_completed() else None)
+
+
+def _connect_to_ray(say: Callable[[str], None]) -> None:
+    """Ray starts by itself when it is first needed; here it is done beforehand, to say what takes so long."""
+    address = current_settings().ray_address
+    say(f"Joining Ray at {address} ..." if address else "Starting a local Ray, which takes a few seconds ...")
+    began_s = clock.monotonic_s()
+    from ..runtime.engine import ray_cluster
+
+    ray_cluster.connect(address)
+    say(f"Ray is there after {clock.monotonic_s() - began_s:.1f} s.")
+
+
+def _summary(run_id: UUID, state: State, runner: str) -> Summary:
+    from ..runtime.store import flow_runs, task_runs
+
+    recording, settings = current_recording(), current_settings()
+    run = recording.call(flow_runs.read, run_id)
+    assert run.start_time is not None and run.end_time is not None
+    return Summary(
+        run.id,
+        run.name,
+        runner,
+        settings.masked("database_url"),
+        (run.end_time - run.start_time).total_seconds(),
+        recording.call(task_runs.count_by_state, run_id),
+        state.result(),
+    )
