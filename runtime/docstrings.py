@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
+from typing import Any
 
 _FIELD = re.compile(r":param\s+(?:[^:\s]+\s+)?(?P<name>\*{0,2}\w+)\s*:\s*(?P<text>.*)")
 _HEADING = re.compile(r"(Args|Arguments|Parameters)\s*:?\s*")
 _ITEM = re.compile(r"(?P<name>\*{0,2}\w+)\s*(\([^)]*\))?\s*:\s*(?P<text>.+)")
 _NUMPY_ITEM = re.compile(r"(?P<name>\*{0,2}\w+)\s*(:.*)?")
+
+
+def own_docstring(fn: Callable[..., Any]) -> str | None:
+    """A function's docstring without its indentation; those of classes that it overrides are not searched."""
+    text = getattr(fn, "__doc__", None)
+    return inspect.cleandoc(text) if isinstance(text, str) else None
 
 
 def parameter_descriptions(docstring: str | None) -> dict[str, str]:

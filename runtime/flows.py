@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
+from .docstrings import own_docstring
 from .errors import UserError
 from .retry import RetryPolicy
 
@@ -64,7 +65,7 @@ class Flow(Generic[P, R_co]):
         self.name: str = _checked_name(
             given("name") or getattr(self.fn, "__name__", "flow").replace("_", "-")
         )
-        self.description: str | None = given("description") or inspect.getdoc(self.fn)
+        self.description: str | None = given("description") or own_docstring(self.fn)
         self.version: str | None = given("version")
         self.tags: tuple[str, ...] = tuple(sorted(set(given("tags") or ())))
         self.timeout_seconds: float | None = _checked_timeout(given("timeout_seconds"), self.name)

@@ -120,10 +120,10 @@ class TaskFutureList(Sequence[TaskFuture[R_co]]):
         for position in range(self.fanout.size):
             yield TaskFuture(self.fanout, position)
 
-    def wait(self, timeout_s: float | None = None) -> list[State]:
-        """Block until all have ended or the time is over; returns their states then."""
+    def wait(self, timeout_s: float | None = None) -> Sequence[State]:
+        """Block until all have ended or the time is over; gives their states, made as they are looked at."""
         self.fanout.wait_all(timeout_s)
-        return [self.fanout.state_of(position) for position in range(self.fanout.size)]
+        return _StatesOfCalls(self.fanout)
 
     @overload
     def result(self, raise_on_failure: Literal[True] = ..., timeout_s: float | None = ...) -> list[R_co]: ...
@@ -157,6 +157,29 @@ class TaskFutureList(Sequence[TaskFuture[R_co]]):
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {name}" for name, count in self.counts().items())
         return f"TaskFutureList({self.fanout.task_name!r}, {len(self)} calls: {counts or 'none'})"
+
+
+class _StatesOfCalls(Sequence["State"]):
+    """The states of a fan-out's calls; a list of a million would take more room than the calls themselves."""
+
+    def __init__(self, fanout: Fanout) -> None:
+        self._fanout = fanout
+
+    def __len__(self) -> int:
+        return self._fanout.size
+
+    @overload
+    def __getitem__(self, index: int) -> State: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[State]: ...
+    def __getitem__(self, index: int | slice) -> State | list[State]:
+        positions = range(len(self))[index]
+        if isinstance(positions, int):
+            return self._fanout.state_of(positions)
+        return [self._fanout.state_of(position) for position in positions]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
 
 
 async def _ended(fanout: Fanout, done: Callable[[], bool]) -> None:

@@ -13,6 +13,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 from .context import flow_session
+from .docstrings import own_docstring
 from .errors import NotInAFlow, UserError
 from .futures import TaskFuture, TaskFutureList
 from .retry import RetryPolicy
@@ -76,7 +77,7 @@ class Task(Generic[P, R_co]):
         given = options.get
         name = given("name") or getattr(self.fn, "__name__", type(self.fn).__name__)
         self.name: str = _checked_name(name)
-        self.description: str | None = given("description") or inspect.getdoc(self.fn)
+        self.description: str | None = given("description") or own_docstring(self.fn)
         self.tags: tuple[str, ...] = tuple(sorted(set(given("tags") or ())))
         self.version: str | None = given("version")
         self.timeout_seconds: float | None = _checked_timeout(given("timeout_seconds"), self.name)
@@ -195,7 +196,7 @@ class Task(Generic[P, R_co]):
         session = self._session("map")
         self._check_arguments(args, kwargs)
         futures = session.map(cast("Any", self), args, kwargs, _waits(wait_for))
-        return futures.wait() if return_state else futures
+        return list(futures.wait()) if return_state else futures
 
     def with_options(self, **options: Any) -> Task[P, R_co]:
         """The same task with some options replaced."""

@@ -118,6 +118,7 @@ class Admission:
         """Everything upstream is there: answer from the journal or the cache, else queue."""
         open_positions = self._dispatcher.answer_from_records(fanout, start, stop)
         group = fanout.group
+        self._dispatcher.has_work(group)
         if open_positions is None:
             fanout.standing[start:stop] = bytes([QUEUED]) * (stop - start)
             group.add(ReadySpan(fanout, start, stop))

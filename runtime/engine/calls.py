@@ -142,13 +142,14 @@ def sort_map_arguments(task_name: str, args: tuple[Any, ...], kwargs: dict[str, 
             f"{task_name}.map needs at least one argument to spread",
             hint="Pass a list, a range, an iterator or futures, or call submit for a single call.",
         )
-    if all(hasattr(column, "__len__") and hasattr(column, "__getitem__") for column in columns):
-        sizes = {len(column) for column in columns}
-        if len(sizes) > 1:
-            raise ParameterMismatch(
-                f"{task_name}.map got arguments of different lengths: {sorted(sizes)}",
-                hint="Make them equally long, or wrap what every call shall get whole in unmapped(...).",
-            )
+    sized = [column for column in columns if hasattr(column, "__len__") and hasattr(column, "__getitem__")]
+    sizes = {len(column) for column in sized}
+    if len(sizes) > 1:
+        raise ParameterMismatch(
+            f"{task_name}.map got arguments of different lengths: {sorted(sizes)}",
+            hint="Make them equally long, or wrap what every call shall get whole in unmapped(...).",
+        )
+    if len(sized) == len(columns):
         return MapArguments(Columns(positional, keywords, sizes.pop()), None)
     iterators = [iter(column) for column in columns]
     fresh = [(spread, cast("Any", []) if spread else entry) for spread, entry in positional]
@@ -202,7 +203,7 @@ def _column_or_constant(value: Any) -> tuple[bool, Any]:
         return False, value.value
     if isinstance(value, AllowFailure):
         spread, inner = _column_or_constant(value.value)
-        return spread, [AllowFailure(entry) for entry in inner] if spread else value
+        return spread, [AllowFailure(entry) for entry in inner] if spread else AllowFailure(inner)
     if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__iter__"):
         return False, cast("Any", value)
     if isinstance(value, (range, tuple, TaskFutureList)) or not hasattr(value, "__len__"):

@@ -89,7 +89,7 @@ def restore_result(run: FlowRunRow, flow: Flow[Any, Any]) -> State | None:
 
 def _states_of_futures(value: Any) -> list[State] | None:
     if isinstance(value, TaskFutureList):
-        return cast("TaskFutureList[Any]", value).wait()
+        return list(cast("TaskFutureList[Any]", value).wait())
     if isinstance(value, (list, tuple)) and value:
         entries = cast("list[Any]", value)
         if all(isinstance(entry, TaskFuture) for entry in entries):
