@@ -301,7 +301,8 @@ class Dispatcher:
         size = estimate.pack_size(group.waiting, slots, self._pack_target_s, group.wanted_size)
         if self._is_inline:
             return size
-        unknown = estimate.call_s is None and group.wanted_size is None
+        # The first call in each worker pays for imports: what is known before the second ones is too much.
+        unknown = estimate.answered < 2 * slots and group.wanted_size is None
         if unknown and group.in_flight:
             unknown = now - group.oldest_launch_s < UNKNOWN_IS_LONG_AFTER_S
         usual = estimate.usual_size(self._pack_target_s, group.wanted_size)

@@ -13,6 +13,7 @@ MAX_CALLS = 1_000  # in one pack: bounds what one answer holds and what the jour
 MAX_ARGUMENT_BYTES = 4 * 1024 * 1024  # of one pack
 GROWTH = 8  # at most this many times the largest pack that came back
 SMOOTHING = 0.5  # weight of the newest measurement
+FIRST_CALLS = 16  # answers among which a faster one counts fully
 LARGE_VALUES_AFTER = 8  # calls without a large value before none is expected
 
 
@@ -33,9 +34,10 @@ class Estimate:
         self.answered += calls
         self.largest_pack = max(self.largest_pack, calls)
         each = max(elapsed_s, 1e-7) / calls
-        # A faster measurement counts fully when packs are small: first calls pay for imports.
-        weight = 1.0 if self.call_s is None else SMOOTHING
-        self.call_s = each if self.call_s is None else self.call_s + weight * (each - self.call_s)
+        if self.call_s is None or (each < self.call_s and self.answered <= FIRST_CALLS):
+            self.call_s = each  # first calls pay for imports: the faster one tells more
+        else:
+            self.call_s += SMOOTHING * (each - self.call_s)
 
     def observe_arguments(self, calls: int, size_bytes: int) -> None:
         """Take in how many bytes the arguments of a pack had."""
