@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
@@ -83,7 +83,7 @@ class _Site:
     past_failed: int = 0
     seen: deque[tuple[float, int]] = field(default_factory=deque[tuple[float, int]])
 
-    def look(self, now_s: float, with_run: bool) -> ProgressLine:
+    def look(self, now_s: float) -> ProgressLine:
         """Add up where its calls stand."""
         done = failed = in_flight = total = 0
         still_open: list[Fanout] = []
@@ -104,7 +104,7 @@ class _Site:
         done += self.past_calls
         until_s = now_s if still_open else self.ended_s
         return ProgressLine(
-            f"{self.run.name}/{self.task_name}" if with_run else self.task_name,
+            self.task_name,
             done,
             self.past_calls + total if all(fanout.closed for fanout in still_open) else None,
             self.past_failed + failed,
@@ -126,10 +126,14 @@ class _Site:
 
 
 class Progress:
-    """The fan-outs under way in this process, and their lines on a screen."""
+    """The fan-outs under way in this process, and their lines on a screen.
 
-    def __init__(self, screen: Screen) -> None:
+    It looks by itself from the first fan-out on, unless a test wants to do that.
+    """
+
+    def __init__(self, screen: Screen, *, by_itself: bool = True) -> None:
         self._screen = screen
+        self._by_itself = by_itself
         self._arrived: deque[tuple[FlowRunInfo, Fanout]] = deque()
         self._sites: dict[tuple[UUID, str], _Site] = {}
         self._lock = threading.Lock()
@@ -141,7 +145,8 @@ class Progress:
         self._arrived.append((run, fanout))
         if not self._wake.is_set():
             self._wake.set()
-            self._ensure_thread()
+            if self._by_itself:
+                self._ensure_thread()
 
     def leave(self, run: FlowRunInfo) -> None:
         """The run is over: its lines stay behind with what they came to, and nothing of it is kept."""
@@ -149,7 +154,7 @@ class Progress:
             now_s = clock.epoch_s()
             self._take_arrivals()
             gone = [key for key in self._sites if key[0] == run.id]
-            last = [self._sites[key].look(now_s, False) for key in gone if self._sites[key].shown]
+            last = [self._sites[key].look(now_s) for key in gone if self._sites[key].shown]
             for key in gone:
                 del self._sites[key]
             with suppress(*_TERMINAL_GONE):
@@ -167,13 +172,15 @@ class Progress:
         with self._lock:
             now_s = clock.epoch_s()
             self._take_arrivals()
-            several_runs = len({site.run.id for site in self._sites.values()}) > 1
-            lines: list[ProgressLine] = []
+            shown: list[tuple[_Site, ProgressLine]] = []
             for site in self._sites.values():
-                line = site.look(now_s, several_runs)
+                line = site.look(now_s)
                 site.shown = site.shown or (not line.ended and line.elapsed_s >= SHOW_AFTER_S)
                 if site.shown:
-                    lines.append(line)
+                    shown.append((site, line))
+            lines = [line for _, line in shown]
+            if len({site.run.id for site, _ in shown}) > 1:
+                lines = [replace(line, name=f"{site.run.name}/{line.name}") for site, line in shown]
             if lines:
                 with suppress(*_TERMINAL_GONE):
                     self._screen.show(lines)
