@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec,
 from .docstrings import own_docstring
 from .errors import UserError
 from .retry import RetryPolicy
+from .tracebacks import drop_our_frames
 
 if TYPE_CHECKING:
     from .engine.flow_run import Resumption
@@ -103,7 +104,10 @@ class Flow(Generic[P, R_co]):
         from .engine.flow_run import run_flow, run_flow_async
 
         start = run_flow_async if self.is_async else run_flow
-        return start(cast("Any", self), parameters, return_state, resumption)
+        try:
+            return start(cast("Any", self), parameters, return_state, resumption)
+        except BaseException as error:
+            raise drop_our_frames(error)  # noqa: B904  (it is the same exception)
 
     def with_options(self, **options: Any) -> Flow[P, R_co]:
         """The same flow with some options replaced."""
@@ -141,11 +145,9 @@ class Flow(Generic[P, R_co]):
         }
 
     @property
-    def persists_result(self) -> bool:
-        from .settings import current_settings
-
-        persist = self._options.get("persist_result")
-        return current_settings().persist_results if persist is None else bool(persist)
+    def persists_result(self) -> bool | None:
+        """Whether results go to storage; None (unsaid): the larger ones, if the settings say so."""
+        return self._options.get("persist_result")
 
     @property
     def result_storage_url(self) -> str:

@@ -17,6 +17,7 @@ from .docstrings import own_docstring
 from .errors import NotInAFlow, UserError
 from .futures import TaskFuture, TaskFutureList
 from .retry import RetryPolicy
+from .tracebacks import drop_our_frames
 
 if TYPE_CHECKING:
     from .caching import CachePolicy
@@ -133,7 +134,10 @@ class Task(Generic[P, R_co]):
         return_state = bool(kwargs.pop("return_state", False))
         wait_for = _waits(kwargs.pop("wait_for", None))
         call = call_task_async if self.is_async else call_task
-        return call(cast("Any", self), args, kwargs, wait_for, return_state)
+        try:
+            return call(cast("Any", self), args, kwargs, wait_for, return_state)
+        except BaseException as error:
+            raise drop_our_frames(error)  # noqa: B904  (it is the same exception)
 
     @overload
     def submit(  # pyright: ignore[reportOverlappingOverload]  (the last one's kwargs take anything)
@@ -218,7 +222,7 @@ class Task(Generic[P, R_co]):
             retry,
             self.timeout_seconds,
             settings.log_prints if prints is None else prints,
-            settings.persist_results if persist is None else persist,
+            bool(persist),
             str(given("result_storage") or settings.result_storage_url),
             given("result_serializer") or "pickle",
             settings.inline_result_limit_bytes,
@@ -228,6 +232,8 @@ class Task(Generic[P, R_co]):
             _hooks(given("on_completion")),
             _hooks(given("on_failure")),
             self.is_async,
+            # What shall answer from the cache must outlive this process.
+            persist is None and (settings.persist_results or self.cache_policy is not None),
         )
 
     def policy_fields(self) -> dict[str, Any]:
@@ -334,8 +340,8 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     timeout_seconds: an attempt that lasts longer is interrupted and fails as TimedOut.
     cache_policy (or cache_key_fn(context, inputs)), cache_expiration, refresh_cache: answer from an earlier
         result.
-    persist_result, result_storage, result_serializer: keep results outside the database: a folder or fsspec
-        URL.
+    persist_result, result_storage, result_serializer: keep every result (False: none) outside the database:
+        a folder or fsspec URL. Unsaid, small ones stay in it, larger ones are stored if a cache needs them.
     log_prints: record what the task prints (default: the setting, which is on).
     task_run_name: a template over the parameters such as "clean {path}", or a function.
     on_running, on_completion, on_failure: functions called as hook(fn, task_run, state) where the task runs.

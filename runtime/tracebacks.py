@@ -56,6 +56,12 @@ def capture(error: BaseException, drop_frames_of: Sequence[str] = ()) -> dict[st
     }
 
 
+def headline(error: BaseException) -> str:
+    """An error's class and message in short: "ValueError: no such file"."""
+    text = _text_of(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def rebuild(captured: Mapping[str, Any]) -> RunFailure:
     """An exception to raise for a captured error when its own is not at hand (read from a journal, say)."""
     message, text, kind = captured.get("message") or "", captured.get("traceback"), captured.get("type") or ""
@@ -95,13 +101,28 @@ def unship(data: bytes) -> BaseException:
 
 
 def drop_our_frames(error: BaseException) -> BaseException:
-    """The same exception, its traceback without Heliostat's and Ray's frames (unless it has no others)."""
-    dropped = _dropped(())
-    frames = list(_frames(error.__traceback__))
+    """The same exception, its traceback and those of its causes without Heliostat's and Ray's frames.
+
+    A traceback that has no others stays as it is.
+    """
+    dropped, seen, pending = _dropped(()), set[int](), [error]
+    while pending:
+        each = pending.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            _drop_frames(each, dropped)
+            pending.extend(other for other in (each.__cause__, each.__context__) if other is not None)
+    return error
+
+
+def _drop_frames(error: BaseException, dropped: tuple[str, ...]) -> None:
+    frames = _frames(error.__traceback__)
     kept = [frame for frame in frames if not frame.tb_frame.f_code.co_filename.startswith(dropped)]
+    if not kept:
+        return
     for frame, following in zip(kept, [*kept[1:], None], strict=True):
         frame.tb_next = following
-    return error.with_traceback(kept[0]) if kept else error
+    error.__traceback__ = kept[0]
 
 
 def _frames(first: TracebackType | None) -> Iterator[TracebackType]:

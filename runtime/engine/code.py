@@ -39,6 +39,7 @@ class TaskCode:
     on_completion: tuple[Callable[..., Any], ...] = ()
     on_failure: tuple[Callable[..., Any], ...] = ()
     is_async: bool = False
+    stores_large: bool = False  # results above the inline limit go to storage
 
 
 @dataclass(frozen=True, slots=True)

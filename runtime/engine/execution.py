@@ -30,7 +30,7 @@ from .code import TaskCode
 from .deadline import DeadlinePassed, time_limit
 from .hooks import run_task_hooks
 from .interrupts import Terminated
-from .outcomes import CANCELLED, COMPLETED, FAILED, RETRY, TIMED_OUT, Extra, Outcome, Timeline
+from .outcomes import CANCELLED, COMPLETED, FAILED, RETRY, STATE_OF, TIMED_OUT, Extra, Outcome, Timeline
 from .spool import Spool
 
 MAX_ASYNC_CALLS = 512  # calls of one pack that share an event loop at a time
@@ -124,18 +124,20 @@ class PackExecution:
         if code.run_name is not None:
             info.custom_name = history.name = name_of_call(code, call)
         if code.on_running:
-            run_task_hooks(code.on_running, code.fn, info, "RUNNING", None)
+            run_task_hooks(code.on_running, code.fn, info, "RUNNING", "Running")
         while True:
             limit: type[DeadlinePassed] | None = None
             value: Any
             try:
                 if code.timeout_s is None:
                     value = code.fn(*call.args, **call.kwargs)
+                    if type(value) is GeneratorType:
+                        value = list(cast("Any", value))
                 else:
                     with time_limit(code.timeout_s) as limit:
                         value = code.fn(*call.args, **call.kwargs)
-                if type(value) is GeneratorType:
-                    value = list(cast("Any", value))
+                        if type(value) is GeneratorType:
+                            value = list(cast("Any", value))
             except BaseException as error:
                 timed_out = limit is not None and isinstance(error, limit)
                 if not timed_out and isinstance(error, INTERRUPTIONS):
@@ -172,8 +174,10 @@ class PackExecution:
         info = replace(self._template, index=call.index, attempt=call.attempt, next_index=None)
         flow_run_info.set(self._template.flow_run)
         task_run_info.set(info)
+        if code.run_name is not None:
+            info.custom_name = history.name = name_of_call(code, call)
         if code.on_running:
-            run_task_hooks(code.on_running, code.fn, info, "RUNNING", None)
+            run_task_hooks(code.on_running, code.fn, info, "RUNNING", "Running")
         while True:
             limit = asyncio.timeout(code.timeout_s)
             try:
@@ -195,10 +199,10 @@ class PackExecution:
     def _after(self, outcome: Outcome, info: TaskRunInfo) -> None:
         code = self.code
         if outcome.status == COMPLETED and code.on_completion:
-            run_task_hooks(code.on_completion, code.fn, info, "COMPLETED", None)
+            run_task_hooks(code.on_completion, code.fn, info, *STATE_OF[COMPLETED])
         elif outcome.status in (FAILED, TIMED_OUT) and code.on_failure:
             message = outcome.extra.message if outcome.extra else None
-            run_task_hooks(code.on_failure, code.fn, info, "FAILED", message)
+            run_task_hooks(code.on_failure, code.fn, info, *STATE_OF[outcome.status], message)
 
     def _interrupted(self, error: BaseException, history: AttemptHistory, hashed: bytes | None) -> Outcome:
         self.board.cancel()
@@ -223,9 +227,9 @@ class PackExecution:
                 f"task {self.code.name!r} ran longer than its timeout of {self.code.timeout_s:g} s",
                 hint="Raise timeout_seconds on the task, or make the work smaller.",
             )
-        message = f"{type(error).__name__}: {error}"
-        if self.code.retry.should_retry(history.tries, error):
-            delay_s = self.code.retry.delay_s(history.tries)
+        delay_s = self._delay_before_retry(history.tries, error)
+        message = tracebacks.headline(error)
+        if delay_s is not None:
             if delay_s <= 0:
                 history.retry_now(at, message)
                 return None
@@ -239,6 +243,17 @@ class PackExecution:
             status, history.started, at, history.run_count, None, tracebacks.ship(error), hashed, extra
         )
 
+    def _delay_before_retry(self, tries: int, error: BaseException) -> float | None:
+        """Seconds until the next attempt; None when there is none."""
+        retry = self.code.retry
+        if not retry.should_retry(tries, error):
+            return None
+        try:
+            return retry.delay_s(tries)
+        except Exception as broken:
+            error.add_note(f"Not tried again: the function that gives the retry delay raised {broken!r}.")
+            return None
+
     def _completed(self, position: int, value: Any, history: AttemptHistory, hashed: bytes | None) -> Outcome:
         ended = clock.epoch_s()
         if self._keep_originals:
@@ -247,8 +262,10 @@ class PackExecution:
             kind, blob = self._keep(position, history.call.index, value)
         except Exception as error:
             # A result that cannot travel or be stored is a failure of this call, told as such.
-            extra = Extra(f"{type(error).__name__}: {error}", tracebacks.capture(error), history.timeline)
-            shipped = tracebacks.ship(error)
+            captured, shipped = tracebacks.capture(error), tracebacks.ship(error)
+            extra = Extra(tracebacks.headline(error), captured, history.timeline, name=history.name)
+            if self._keep_originals:
+                self.originals[position] = error
             return Outcome(FAILED, history.started, ended, history.run_count, None, shipped, hashed, extra)
         plain = history.timeline is None and history.name is None
         extra = None if plain else Extra(timeline=history.timeline, name=history.name)
@@ -265,18 +282,16 @@ class PackExecution:
         if kind is float or kind is bool or (kind is int and -_LARGE_INT < value < _LARGE_INT):
             # Nothing to look at before it is pickled.
             return "inline", pickle.dumps(value, 5)
-        if payload.surely_larger_than(value, code.inline_limit_bytes):
-            self.values[position] = value
-            return "memory", None
         try:
-            blob = payload.dump(value)
+            if not payload.surely_larger_than(value, code.inline_limit_bytes):
+                blob = payload.dump(value)
+                if len(blob) <= code.inline_limit_bytes:
+                    return "inline", blob
+            if code.stores_large:
+                return "stored", self._store(index, value)
         except CannotPickle:
             if not self._keep_objects:
                 raise
-            self.values[position] = value
-            return "memory", None
-        if len(blob) <= code.inline_limit_bytes:
-            return "inline", blob
         self.values[position] = value
         return "memory", None
 

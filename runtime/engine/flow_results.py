@@ -61,18 +61,26 @@ def keep_result(state: State, flow: Flow[Any, Any], run_id: UUID) -> Kept:
     if value is None:
         return Kept("none")
     if flow.persists_result:
-        data = serializers.dumps(value, flow.result_serializer, f"result of flow {flow.name}")
-        key = flow_result_key(run_id)
-        storage_for(flow.result_storage_url).write(key, data)
-        return Kept("stored", key.encode())
-    limit = current_settings().inline_result_limit_bytes
-    if payload.surely_larger_than(value, limit):
-        return Kept("memory")
+        return _store(value, flow, run_id)
+    settings = current_settings()
+    limit = settings.inline_result_limit_bytes
     try:
-        blob = payload.dump(value)
+        if not payload.surely_larger_than(value, limit):
+            blob = payload.dump(value)
+            if len(blob) <= limit:
+                return Kept("inline", blob)
+        if settings.persist_results and flow.persists_result is None:
+            return _store(value, flow, run_id)
     except CannotPickle:
-        return Kept("memory")
-    return Kept("inline", blob) if len(blob) <= limit else Kept("memory")
+        pass  # it lives as long as this process
+    return Kept("memory")
+
+
+def _store(value: Any, flow: Flow[Any, Any], run_id: UUID) -> Kept:
+    data = serializers.dumps(value, flow.result_serializer, f"result of flow {flow.name}")
+    key = flow_result_key(run_id)
+    storage_for(flow.result_storage_url).write(key, data)
+    return Kept("stored", key.encode())
 
 
 def restore_result(run: FlowRunRow, flow: Flow[Any, Any]) -> State | None:

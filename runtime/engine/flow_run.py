@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from .. import clock, parameters
+from .. import clock, parameters, tracebacks
 from ..context import FlowRunInfo, current_tags, flow_run_info, flow_session, task_run_info
 from ..errors import CancelRun, CannotPickle, LeaseLost, RunCancelled, TaskTimedOut
 from ..ids import uuid7
@@ -95,7 +95,10 @@ async def run_flow_async(
                 await asyncio.shield(_apart(run.raised, error, timed_out))
         if run.pause_s:
             await asyncio.sleep(run.pause_s)
-    return run.outcome(return_state)
+    try:
+        return run.outcome(return_state)
+    except BaseException as error:
+        raise tracebacks.drop_our_frames(error)  # noqa: B904  (it is the same exception)
 
 
 async def _apart(step: Any, *args: Any) -> Any:
@@ -278,10 +281,10 @@ class FlowRun:
             self._settle_interrupted(error)
         elif isinstance(error, Exception):
             self._wait_for_calls()
-            self._settle(Failed(f"{type(error).__name__}: {error}", data=error))
+            self._settle(Failed(tracebacks.headline(error), data=error))
         else:
             self._cancel_calls()
-            self._settle(Crashed(f"{type(error).__name__}: {error}", data=error))
+            self._settle(Crashed(tracebacks.headline(error), data=error))
 
     def _settle_interrupted(self, error: BaseException) -> None:
         if isinstance(error, Terminated):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
+import inspect
 import logging
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from ..context import TaskRunInfo
@@ -15,10 +19,15 @@ Hook = Callable[..., Any]
 
 
 def run_task_hooks(
-    hooks: Iterable[Hook], task: Any, info: TaskRunInfo, state_type: str, message: str | None
+    hooks: Iterable[Hook],
+    task: Any,
+    info: TaskRunInfo,
+    state_type: str,
+    name: str,
+    message: str | None = None,
 ) -> None:
     """Call each `hook(task, task_run, state)`; what one raises is logged and goes no further."""
-    state = State(StateType(state_type), message=message)
+    state = State(StateType(state_type), name=name, message=message)
     run_hooks(hooks, task, info, state)
 
 
@@ -26,6 +35,25 @@ def run_hooks(hooks: Iterable[Hook], subject: Any, run: Any, state: State) -> No
     """Call each `hook(subject, run, state)`; what one raises is logged and goes no further."""
     for hook in hooks:
         try:
-            hook(subject, run, state)
+            returned = hook(subject, run, state)
+            if inspect.iscoroutine(returned):
+                _finish(returned)
         except Exception:
             _log.exception("hook %s failed", getattr(hook, "__name__", hook))
+
+
+def _finish(running: Coroutine[Any, Any, Any]) -> None:
+    """Run an asynchronous hook to its end, on a loop of its own: this thread's may be at work."""
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            asyncio.run(running)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), name="heliostat-hook")
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]

@@ -8,15 +8,20 @@ import asyncio
 import contextvars
 import os
 import platform
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from .. import clock, tracebacks
 from ..context import FlowRunInfo, TaskRunInfo, flow_session, task_run_info
 from ..errors import ResultLost, UpstreamFailed
 from ..futures import TaskFuture
 from ..ids import task_run_base, uuid7
+from ..journal.records import LogLine
+from ..logging import PRINTS, capture_into
 from ..parameters import bind
 from ..states import NO_VALUE, State, StateType
+from ..terminal import Terminal
 from . import outcomes, records_lookup
 from .board import Board, Watcher
 from .calls import Rows, futures_in, replace_futures
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from .session import FlowSession
 
 _NODE = platform.node()
+_terminal = Terminal()
 
 
 def call_task(
@@ -41,7 +47,9 @@ def call_task(
     """Run a synchronous task in the calling thread."""
     call = DirectCall(task, args, kwargs, wait_for)
     while not call.answered():
-        call.take(call.execution.run([call.next_call()])[0])
+        with call.capturing():
+            outcomes_of_attempt = call.execution.run([call.next_call()])
+        call.take(outcomes_of_attempt[0])
         if call.pause_s:
             clock.sleep(call.pause_s)
     return call.state() if return_state else call.value()
@@ -65,16 +73,18 @@ async def call_task_async(
         board = call.execution.board
         watcher.add(board)
         try:
-            # A context of its own, so that the caller's stays as it is.
-            attempt = asyncio.get_running_loop().create_task(
-                call.start_async(), context=contextvars.copy_context()
-            )
-            call.take(await attempt)
+            with call.capturing():
+                # A context of its own, so that the caller's stays as it is.
+                context = contextvars.copy_context()
+            call.take(await asyncio.get_running_loop().create_task(call.start_async(), context=context))
         finally:
             watcher.remove(board)
         if call.pause_s:
             await asyncio.sleep(call.pause_s)
-    return call.state() if return_state else call.value()
+    try:
+        return call.state() if return_state else call.value()
+    except BaseException as error:
+        raise tracebacks.drop_our_frames(error)  # noqa: B904  (it is the same exception)
 
 
 class DirectCall:
@@ -107,6 +117,11 @@ class DirectCall:
     def answered(self) -> bool:
         """Whether the call has ended."""
         return self._outcome is not None
+
+    def capturing(self) -> AbstractContextManager[None]:
+        """Log lines and prints of the call go where its run's go; without a run, to the terminal."""
+        sink = _show if self._recorded is None else self._recorded.group.desk.log_here
+        return capture_into(sink, self._code.log_prints, passes_prints=True)
 
     def next_call(self) -> Call:
         """The attempt to execute next."""
@@ -230,6 +245,12 @@ class DirectCall:
         if fanout is None:
             return Board(1, lambda _position, _started: None)
         return Board(1, lambda _position, started: fanout.group.desk.running(fanout, 0, started))
+
+
+def _show(_flow_run_id: UUID, line: LogLine) -> None:
+    if line.logger != PRINTS:
+        info = task_run_info.get()
+        _terminal.show_line(info.name if info is not None else line.logger, line)
 
 
 def _open_record(
