@@ -64,7 +64,7 @@ class Flow(Generic[P, R_co]):
         self._options = options
         given = options.get
         self.name: str = _checked_name(
-            given("name") or getattr(self.fn, "__name__", "flow").replace("_", "-")
+            given("name") or getattr(self.fn, "__name__", "flow").replace("_", "-").strip("<>")
         )
         self.description: str | None = given("description") or own_docstring(self.fn)
         self.version: str | None = given("version")

@@ -22,7 +22,7 @@ from ..journal.run_journal import RunJournal
 from ..logging import capture_into
 from ..names import generate_name, render_run_name
 from ..settings import current_settings
-from ..states import Cancelled, Crashed, Failed, Pending, Running, State, TimedOut
+from ..states import Cancelled, Crashed, Failed, Pending, Retrying, Running, State, TimedOut
 from ..store import cache as cache_verbs
 from ..store import flow_runs, leases, task_runs
 from ..store.rows import FlowRunRow, NewFlowRun
@@ -219,7 +219,8 @@ class FlowRun:
         self.session.forget_indexes()
         if self._tracking is not None:
             self._tracking.running()
-        started = self.states.decide(Running())
+        again = self.states.current.name == "AwaitingRetry"
+        started = self.states.decide(Retrying() if again else Running())
         self.states.write(started)
         self.desk.say(logging.INFO, self._beginning())
         run_hooks(self.flow.on_running, self.flow, self.info, started)
