@@ -125,6 +125,17 @@ def _drop_frames(error: BaseException, dropped: tuple[str, ...]) -> None:
     error.__traceback__ = kept[0]
 
 
+def show_authors_frames_only() -> None:
+    """An exception that ends the process is shown without our frames, unless the process shows it its own way."""
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _show
+
+
+def _show(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+    shown = drop_our_frames(error.with_traceback(at))
+    sys.__excepthook__(kind, shown, shown.__traceback__)
+
+
 def _frames(first: TracebackType | None) -> Iterator[TracebackType]:
     while first is not None:
         yield first

@@ -113,6 +113,7 @@ class FlowRun:
     """
 
     def __init__(self, flow: Flow[Any, Any], values: dict[str, Any], resumption: Resumption | None) -> None:
+        tracebacks.show_authors_frames_only()
         self.flow = flow
         self.parameters = parameters.validate(flow.fn, values) if flow.validate_parameters else values
         self.args, self.kwargs = parameters.unbind(flow.fn, self.parameters)
