@@ -20,7 +20,7 @@ from . import flows, leases
 from .database import Database
 from .derive import FlowRunFacts, StateEntry, fold
 from .rows import Begun, FlowRunRow, FlowRunStateRow, NewFlowRun, Owner, RuleDecisionRow
-from .tables import flow, flow_run, flow_run_state, log, rule_decision, run_lease, task_run
+from .tables import flow, flow_run, flow_run_input, flow_run_state, log, rule_decision, run_lease, task_run
 from .types import to_micros
 from .wire_text import json_value, plain_json, plain_text
 
@@ -130,6 +130,7 @@ async def delete(db: Database, run_id: UUID) -> int:
             rule_decision.c.flow_run_id,
             task_run.c.flow_run_id,
             flow_run_state.c.flow_run_id,
+            flow_run_input.c.flow_run_id,
             flow_run.c.id,
         ):
             for some in _slices(doomed, 500):

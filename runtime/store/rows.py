@@ -9,6 +9,9 @@ from uuid import UUID
 
 from ..journal.records import FlowRunTransition
 
+NO_FLOW_RUN = UUID(int=0)
+"""Stands in for the flow run of task runs and log lines that belong to none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -145,6 +148,7 @@ class FlowRunStateRow:
     message: str | None
     details: dict[str, Any]
     result_kind: str | None
+    data: Any = None  # JSON: what a remote client says of the run's result
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,7 @@ class TaskRunRow:
     timeline: list[list[Any]] | None
     node: str | None
     pid: int | None
+    labels: dict[str, Any] = field(default_factory=dict[str, Any])
     result: bytes | None = None  # None in lists
 
 
@@ -218,6 +223,22 @@ class TaskRunState:
     name: str
     timestamp: datetime
     message: str | None
+    id: UUID | None = None  # None: it has none of its own
+    details: dict[str, Any] = field(default_factory=dict[str, Any])
+    data: Any = None  # JSON, as of flow run states
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRunInputRow:
+    """Something that was sent to a flow run under a key."""
+
+    id: UUID
+    flow_run_id: UUID
+    key: str
+    value: str
+    sender: str | None
+    created: datetime
+    updated: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,7 @@ task_run = Table(
     Column("error", Json),
     Column("result_kind", Text),
     Column("result", LargeBinary),
+    Column("labels", Json),
     UniqueConstraint("flow_run_id", "task_key", "dynamic_key"),
     sqlite_with_rowid=False,
     postgresql_with={"fillfactor": "90"},
@@ -151,7 +152,21 @@ flow_run_state = Table(
     Column("message", Text),
     Column("details", Json, nullable=False),
     Column("result_kind", Text),
+    Column("data", Json),  # what remote clients say of a result: where it is stored, or that it is not
     UniqueConstraint("flow_run_id", "timestamp"),
+)
+
+flow_run_input = Table(
+    "flow_run_input",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("flow_run_id", Uuid, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("sender", Text),
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+    UniqueConstraint("flow_run_id", "key"),
 )
 
 rule_decision = Table(

@@ -125,7 +125,9 @@ def states_of(row: TaskRunRow) -> builtins.list[TaskRunState]:
     """The states that a task run went through: those of its timeline, or the ordinary path."""
     if row.timeline is not None:
         return [
-            TaskRunState(entry[0], entry[1], datetime.fromtimestamp(entry[2], UTC), entry[3])
+            TaskRunState(
+                entry[0], entry[1], datetime.fromtimestamp(entry[2], UTC), entry[3], **_more_of(entry[4:])
+            )
             for entry in row.timeline
         ]
     last = TaskRunState(
@@ -135,6 +137,18 @@ def states_of(row: TaskRunRow) -> builtins.list[TaskRunState]:
     if row.start_time is not None and row.state_type in FINAL_STATES:
         path.append(TaskRunState("RUNNING", "Running", row.start_time, None))
     return [last] if row.state_type == "PENDING" else [*path, last]
+
+
+def _more_of(rest: Sequence[Any]) -> dict[str, Any]:
+    """What states that came from remote clients carry besides: their id, details and data."""
+    if not rest:
+        return {}
+    more: dict[str, Any] = rest[0]
+    return {
+        "id": UUID(more["id"]) if more.get("id") else None,
+        "details": more.get("details") or {},
+        "data": more.get("data"),
+    }
 
 
 def _of_run(flow_run_id: UUID) -> Sequence[ColumnElement[bool]]:
@@ -182,6 +196,7 @@ def _task_run(row: RowMapping) -> TaskRunRow:
     facts: dict[str, Any] = {str(name): value for name, value in row.items()}
     facts["name"] = facts["name"] or f"{facts['task_name']}-{facts['dynamic_key']}"
     facts["tags"] = facts["tags"] or []
+    facts["labels"] = facts["labels"] or {}
     facts["policy"] = facts["policy"] or {}
     facts["task_inputs"] = facts["task_inputs"] or {}
     return TaskRunRow(**facts)
