@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
+from types import ModuleType
 from typing import Any
 
 import cloudpickle
@@ -55,8 +56,9 @@ def ship_code(code: TaskCode, carrier: object) -> ShippedCode:
 
     Raises CannotPickle with the reason when that is impossible.
     """
+    module_by_value(code)
     try:
-        blob = _pickle_with_its_module(code, carrier)
+        blob = _cloudpickle.dumps(carrier)
     except Exception as error:
         raise CannotPickle(
             f"task {code.name!r} cannot be sent to another process: {error}",
@@ -66,13 +68,13 @@ def ship_code(code: TaskCode, carrier: object) -> ShippedCode:
     return ShippedCode(blake2b(blob, digest_size=12).digest(), blob)
 
 
-def _pickle_with_its_module(code: TaskCode, carrier: object) -> bytes:
-    # A flow file that was loaded by its path is no module that a worker could import: it travels by value.
+def module_by_value(code: TaskCode) -> ModuleType | None:
+    """The flow file that a task comes from, where that was loaded by its path: no worker could import it.
+
+    From then on this process sends the classes in it, too, with the values that they are classes of.
+    """
     module = sys.modules.get(getattr(code.fn, "__module__", "") or "")
     if module is None or not module.__name__.startswith(BY_VALUE_PREFIX):
-        return _cloudpickle.dumps(carrier)
+        return None
     _cloudpickle.register_pickle_by_value(module)
-    try:
-        return _cloudpickle.dumps(carrier)
-    finally:
-        _cloudpickle.unregister_pickle_by_value(module)
+    return module

@@ -289,9 +289,11 @@ class PackExecution:
                     return "inline", blob
             if code.stores_large:
                 return "stored", self._store(index, value)
-        except CannotPickle:
             if not self._keep_objects:
-                raise
+                payload.check_that_it_travels(value)
+        except CannotPickle as error:
+            if not self._keep_objects:
+                raise CannotPickle(f"result of {code.name}-{index}: {error}", hint=error.hint) from error
         self.values[position] = value
         return "memory", None
 

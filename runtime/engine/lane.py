@@ -38,10 +38,14 @@ class Loss:
 
 def refused(pack: Pack, error: BaseException) -> Answer:
     """The answer for a pack that could not be started: each of its calls failed with `error`."""
+    return Answer(pack, [refusal(error)] * len(pack), 0.0, "", 0, {})
+
+
+def refusal(error: BaseException) -> Outcome:
+    """The outcome of a call that failed with `error` before it was started."""
     now = clock.epoch_s()
-    extra = Extra(f"{type(error).__name__}: {error}", tracebacks.capture(error))
-    outcome = Outcome(FAILED, now, now, 1, None, tracebacks.ship(error), None, extra)
-    return Answer(pack, [outcome] * len(pack), 0.0, "", 0, {})
+    extra = Extra(tracebacks.headline(error), tracebacks.capture(error))
+    return Outcome(FAILED, now, now, 1, None, tracebacks.ship(error), None, extra)
 
 
 class Lane(Protocol):
@@ -54,7 +58,7 @@ class Lane(Protocol):
         ...
 
     def launch(self, pack: Pack) -> None:
-        """Send a pack off; raises CannotPickle when its code or arguments cannot travel."""
+        """Send a pack off. What cannot be sent is answered as failed; nothing is raised."""
         ...
 
     def poll(self, timeout_s: float) -> list[Answer | Loss]:

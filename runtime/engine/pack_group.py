@@ -127,6 +127,7 @@ class Pack:
     given_back: set[int] = field(default_factory=set[int])
     cancel_asked_s: float | None = None
     timed_out: set[int] = field(default_factory=set[int])
+    one_by_one: bool = False  # its calls must go alone to find out which of them is at fault
     handle: Any = None  # the lane's own
 
     def __len__(self) -> int:

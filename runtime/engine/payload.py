@@ -34,11 +34,32 @@ def dump(value: Any) -> bytes:
     try:
         return _cloudpickle.dumps(value, 5)
     except Exception as error:
-        raise CannotPickle(
-            f"a value of type {type(value).__qualname__} cannot be sent to another process: {error}",
-            hint="Pass plain data, or what is needed to make the object again (a path, an address), "
-            "or run the flow with task_runner='threads'.",
-        ) from error
+        raise _cannot_pickle(value, error) from error
+
+
+def _cannot_pickle(value: Any, error: Exception) -> CannotPickle:
+    return CannotPickle(
+        f"a value of type {type(value).__qualname__} cannot be sent to another process: {error}",
+        hint="Pass plain data, or what is needed to make the object again (a path, an address), "
+        "or run the flow with task_runner='threads'.",
+    )
+
+
+def check_that_it_travels(value: Any) -> None:
+    """Raise CannotPickle as `dump` does, without copying what is large in arrays and frames."""
+    if isinstance(value, (bytes, bytearray, str)):
+        return
+    try:
+        pickle.dumps(value, 5, buffer_callback=_without_copy)
+    except Exception:
+        try:
+            _cloudpickle.dumps(value, 5, buffer_callback=_without_copy)
+        except Exception as error:
+            raise _cannot_pickle(value, error) from error
+
+
+def _without_copy(_buffer: pickle.PickleBuffer) -> bool:
+    return False
 
 
 def load(blob: bytes) -> Any:

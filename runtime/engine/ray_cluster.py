@@ -6,12 +6,14 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from pickle import PicklingError
+from types import ModuleType
 from typing import Any, TypeVar, cast
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from ..errors import RayUnavailable
+from ..errors import CannotPickle, RayUnavailable
 from .pack_group import Resources
 
 T = TypeVar("T")
@@ -90,7 +92,19 @@ def remote(
 
 
 def put(value: Any) -> Any:
-    return _ray.put(value)
+    """A reference to `value`; raises CannotPickle."""
+    try:
+        return _ray.put(value)
+    except (TypeError, AttributeError, PicklingError) as error:
+        raise CannotPickle(
+            f"a value of type {type(value).__qualname__} cannot be sent to another process: "
+            f"{_first_line(error)}"
+        ) from error
+
+
+def send_by_value(module: ModuleType) -> None:
+    """Values whose classes are defined in `module`, which workers cannot import, carry these along."""
+    _ray.cloudpickle.register_pickle_by_value(module)
 
 
 def get(ref: Any) -> Any:

@@ -21,7 +21,8 @@ from ..settings import current_settings
 from ..terminal import terminal_here
 from . import payload, ray_cluster, worker
 from .calls import Columns, Row, SlicedColumns
-from .code import ship_code
+from .code import module_by_value, ship_code
+from .culprits import refused_culprits
 from .fanout import Fanout
 from .lane import Answer, Loss, refused
 from .line import DriverLine
@@ -78,12 +79,14 @@ class RayLane:
         group = pack.group
         try:
             self._ship(group)
+        except CannotPickle as error:
+            self._refuse(refused(pack, error))
+            return
+        try:
             references = References()
             spec = self._spec(pack, references)
-        except CannotPickle as error:
-            with self._launched:
-                self._refused.append(refused(pack, error))
-                self._launched.notify()
+        except Exception as error:
+            self._refuse(refused_culprits(pack, error))
             return
         group.estimate.observe_arguments(len(pack), len(spec))
         apart = group.estimate.expects_large_values
@@ -91,6 +94,11 @@ class RayLane:
         meta, pack.handle = returned if apart else (returned, None)
         with self._launched:
             self._in_flight[meta] = pack
+            self._launched.notify()
+
+    def _refuse(self, answer: Answer) -> None:
+        with self._launched:
+            self._refused.append(answer)
             self._launched.notify()
 
     def poll(self, timeout_s: float) -> list[Answer | Loss]:
@@ -158,6 +166,9 @@ class RayLane:
             carrier = WorkerCode(
                 group.code, group.flow_run, group.task_key, group.tags, self._lease_s, self._line.address
             )
+            module = module_by_value(group.code)
+            if module is not None:
+                ray_cluster.send_by_value(module)
             group.shipped = ship_code(group.code, carrier)
 
     def _spec(self, pack: Pack, references: References, with_code: bool = False) -> bytes:
@@ -236,6 +247,9 @@ class RayLane:
         if reply.code_missing:
             self._resend_with_code(pack)
             return None
+        if reply.one_by_one:
+            pack.one_by_one = True
+            return Answer(pack, reply.outcomes, 0.0, reply.node, reply.pid, {})
         if reply.broken is not None:
             return refused(pack, tracebacks.unship(reply.broken))
         holder = ref if nested else pack.handle

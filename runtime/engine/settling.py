@@ -114,7 +114,8 @@ class Settling:
     def _answered(self, answer: Answer, plain: PlainCompletions) -> None:
         pack = answer.pack
         started = len(answer.outcomes) - answer.outcomes.count(None)
-        pack.group.estimate.observe(started, answer.elapsed_s)
+        if answer.elapsed_s:  # else nothing was executed
+            pack.group.estimate.observe(started, answer.elapsed_s)
         if answer.large:
             pack.group.estimate.large_value_seen = True
         at = 0
@@ -191,7 +192,7 @@ class Settling:
             return
         with self._dispatcher.changed:
             for fanout, position in reversed(members):
-                self._dispatcher.queue_again(fanout, position)
+                self._dispatcher.queue_again(fanout, position, alone=pack.one_by_one)
 
     # A loss.
 

@@ -107,7 +107,8 @@ class PackSpec:
 @dataclass(frozen=True, slots=True)
 class PackReply:
     """A worker's answer. An outcome is None where a call was not started; `code_missing` asks to resend the
-    pack with its code; `broken` tells why nothing could be executed at all (arguments that do not load here).
+    pack with its code; `one_by_one` asks to send its calls alone, since some arguments do not load here;
+    `broken` tells why nothing could be executed at all.
     """
 
     node: str
@@ -116,12 +117,13 @@ class PackReply:
     outcomes: list[Outcome | None]
     code_missing: bool = False
     broken: bytes | None = None  # the shipped exception
+    one_by_one: bool = False
 
     @classmethod
     def loads(cls, blob: bytes) -> PackReply:
-        node, pid, elapsed_s, bare, code_missing, broken = pickle.loads(blob)
+        node, pid, elapsed_s, bare, code_missing, broken, one_by_one = pickle.loads(blob)
         outcomes = [None if each is None else Outcome._make(each) for each in bare]
-        return cls(node, pid, elapsed_s, outcomes, code_missing, broken)
+        return cls(node, pid, elapsed_s, outcomes, code_missing, broken, one_by_one)
 
 
 def dump_reply(
@@ -131,10 +133,11 @@ def dump_reply(
     outcomes: list[Outcome | None],
     code_missing: bool = False,
     broken: bytes | None = None,
+    one_by_one: bool = False,
 ) -> bytes:
     """A PackReply's fields as bytes, for `PackReply.loads`."""
     bare = [None if outcome is None else tuple(outcome) for outcome in outcomes]
-    return pickle.dumps((node, pid, elapsed_s, bare, code_missing, broken), 5)
+    return pickle.dumps((node, pid, elapsed_s, bare, code_missing, broken, one_by_one), 5)
 
 
 def load_worker_code(blob: bytes) -> WorkerCode:

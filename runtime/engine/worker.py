@@ -24,6 +24,7 @@ from . import payload
 from .board import Board
 from .execution import Call, PackExecution
 from .line import LineToDriver
+from .outcomes import Outcome
 from .payload import RefSlot, StoredSlot
 from .relay import RelayRunJournal, recording_here, relay_through
 from .run_desk import RunDesk
@@ -41,14 +42,21 @@ _previous_spool: str | None = None
 def execute(spec_blob: bytes, refs: Sequence[Any]) -> tuple[bytes, dict[int, Any] | None]:
     """Execute one pack; returns the pickled PackReply and the values too large to ride in it (None: none)."""
     spec = PackSpec.loads(spec_blob)
-    began = time.perf_counter()
+    began = time.perf_counter()  # once more below: what is paid only once tells nothing of the next pack
+    nothing: list[Outcome | None] = [None] * spec.size
     try:
         known = _code_of(spec)
-        if known is None:
-            return _reply(began, [None] * spec.size, code_missing=True), None
+    except Exception as error:
+        return _reply(began, nothing, broken=tracebacks.ship(error)), None
+    if known is None:
+        return _reply(began, nothing, code_missing=True), None
+    began = time.perf_counter()
+    try:
         calls = _calls_of(spec, refs)
     except Exception as error:
-        return _reply(began, [None] * spec.size, broken=tracebacks.ship(error)), None
+        if spec.size > 1:
+            return _reply(began, nothing, one_by_one=True), None
+        return _reply(began, nothing, broken=tracebacks.ship(error)), None
     return _execute_calls(spec, *known, calls, began)
 
 
@@ -99,11 +107,8 @@ def _find_cached(keys: Sequence[str]) -> Any:
     return recording_here().call(cache_verbs.get_many, keys)
 
 
-def _reply(
-    began: float, outcomes: list[Any], *, code_missing: bool = False, broken: bytes | None = None
-) -> bytes:
-    elapsed_s = time.perf_counter() - began
-    return dump_reply(_NODE, os.getpid(), elapsed_s, outcomes, code_missing, broken)
+def _reply(began: float, outcomes: list[Outcome | None], **nothing_done: Any) -> bytes:
+    return dump_reply(_NODE, os.getpid(), time.perf_counter() - began, outcomes, **nothing_done)
 
 
 def _code_of(spec: PackSpec) -> tuple[WorkerCode, LineToDriver] | None:

@@ -28,9 +28,7 @@ class Recorded:
 
     def tasks(self, run_id: UUID | None = None) -> dict[str, TaskRunRow]:
         """Task runs by name."""
-        return {
-            row.name: row for row in self._ask(task_runs.list, run_id or self.runs()[0].id, limit=10_000)
-        }
+        return {row.name: row for row in self._ask(task_runs.list, run_id or self.runs()[0].id, limit=10_000)}
 
     def states(self, task_run: TaskRunRow) -> list[str]:
         """The names of the states that a task run went through."""

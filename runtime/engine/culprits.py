@@ -1,0 +1,47 @@
+"""Which calls of a pack cannot be sent, and which of their arguments is to blame."""
+
+from __future__ import annotations
+
+from .. import parameters
+from ..errors import CannotPickle
+from . import payload
+from .calls import Row
+from .fanout import Fanout
+from .lane import Answer, refusal, refused
+from .outcomes import Outcome
+from .pack_group import Pack, ReadySpan
+from .resolve import References
+
+
+def refused_culprits(pack: Pack, error: Exception) -> Answer:
+    """The answer for a pack that could not be sent because of `error`: the calls at fault have failed, each
+    with its own reason, and the others are as if not started. When none is at fault alone, all have failed.
+    """
+    outcomes = [_outcome_of(fanout, position) for fanout, position in pack.members()]
+    if not any(outcomes):
+        return refused(pack, error)
+    return Answer(pack, outcomes, 0.0, "", 0, {})
+
+
+def _outcome_of(fanout: Fanout, position: int) -> Outcome | None:
+    """The failure of a call that cannot be sent; None for one that can."""
+    try:
+        [row] = References().rows(ReadySpan(fanout, position, position + 1))
+    except Exception as error:
+        return refusal(error)
+    try:
+        payload.dump(row)
+    except CannotPickle as error:
+        return refusal(_naming_the_argument(fanout, position, row, error))
+    return None
+
+
+def _naming_the_argument(fanout: Fanout, position: int, row: Row, error: CannotPickle) -> CannotPickle:
+    for name, value in parameters.bind(fanout.group.code.fn, *row).items():
+        try:
+            payload.dump(value)
+        except CannotPickle as reason:
+            return CannotPickle(
+                f"argument {name!r} of {fanout.name_of(position)}: {reason}", hint=reason.hint
+            )
+    return error
