@@ -31,7 +31,6 @@ SLOTS_KNOWN_FOR_S = 1.0
 _BURST = 64  # packs that are prepared under one hold of the lock
 IDLE_S = 0.5
 AWAKE_EVERY_S = 0.2
-UNKNOWN_IS_LONG_AFTER_S = 0.25  # a first call that takes longer needs no packing
 FORCE_CANCEL_AFTER_S = 2.0
 TIMEOUT_GRACE_S = 5.0  # how long a worker may take to end a call whose time is over
 READ_AHEAD = 4_096  # unsettled calls of an iterator's map before the producer waits
@@ -70,7 +69,11 @@ class Dispatcher:
         with self.changed:
             self.check()
             fanout.group.desk.open_calls += stop - start
-            self.admission.enter(fanout, start, stop)
+            try:
+                self.admission.enter(fanout, start, stop)
+            except BaseException as error:  # these calls will never end: nobody shall wait for them
+                self.fail(error)
+                raise
             if fanout.open_count < fanout.size:
                 self.changed.notify_all()
         if self._is_inline:
@@ -303,8 +306,8 @@ class Dispatcher:
             return size
         # The first call in each worker pays for imports: what is known before the second ones is too much.
         unknown = estimate.answered < 2 * slots and group.wanted_size is None
-        if unknown and group.in_flight:
-            unknown = now - group.oldest_launch_s < UNKNOWN_IS_LONG_AFTER_S
+        if group.is_long and not group.resources.are_limited:
+            unknown = False  # such calls may wait for each other: nothing else bounds how many run
         usual = estimate.usual_size(self._pack_target_s, group.wanted_size)
         return size if group.in_flight < window(usual, slots, unknown, self._max_window) else 0
 
@@ -312,8 +315,6 @@ class Dispatcher:
         pack = Pack(group, spans)
         for span in spans:
             span.fanout.standing[span.start : span.stop] = bytes([IN_FLIGHT]) * len(span)
-        if not group.in_flight:
-            group.oldest_launch_s = pack.launched_s
         group.in_flight += 1
         self.packs[pack.pack_id] = pack
         return pack
@@ -364,13 +365,11 @@ class Dispatcher:
         arrivals = self.lane.poll(timeout_s)
         if not arrivals:
             return
-        now = clock.monotonic_s()
         with self.changed:
             for arrival in arrivals:
                 group = arrival.pack.group
                 self.packs.pop(arrival.pack.pack_id, None)
                 group.in_flight -= 1
-                group.oldest_launch_s = now
                 self._groups[group] = None
         self.settling.take(arrivals)
         with self.changed:
@@ -420,6 +419,7 @@ class Dispatcher:
             return
         if kind == "running":
             pack.running[facts[1]] = facts[2]
+            pack.group.is_long = True
             fanout, position = pack.member(facts[1])
             pack.group.desk.running(fanout, position, facts[2])
         elif kind == "given back":

@@ -33,6 +33,11 @@ class Resources:
     custom: tuple[tuple[str, float], ...] = ()
     runtime_env: Any = None  # as Ray takes it; compared by identity of the task
 
+    @property
+    def are_limited(self) -> bool:
+        """Whether the cluster can run only so many calls at a time."""
+        return bool(self.num_cpus or self.num_gpus or self.memory_bytes or self.custom)
+
 
 @dataclass(slots=True)
 class ReadySpan:
@@ -63,7 +68,7 @@ class PackGroup:
     ready: deque[ReadySpan] = field(default_factory=deque[ReadySpan])
     waiting: int = 0
     in_flight: int = 0
-    oldest_launch_s: float = 0.0
+    is_long: bool = False  # a call was reported running
     slots: tuple[float, int] = (0.0, 1)  # until when (monotonic) it is known how many can run at a time
     shipped: ShippedCode | None = None
 
