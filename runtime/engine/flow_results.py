@@ -11,7 +11,7 @@ from .. import serializers, tracebacks
 from ..errors import CannotPickle
 from ..futures import TaskFuture, TaskFutureList
 from ..settings import current_settings
-from ..states import Completed, State, final_state_of
+from ..states import Completed, Failed, State, final_state_of
 from ..storage import flow_result_key, storage_for
 from . import payload
 from .calls import FUTURE_TYPES
@@ -40,14 +40,18 @@ def state_of_returned(value: Any) -> State:
     """
     if isinstance(value, TaskFuture):
         future = cast("TaskFuture[Any]", value)
-        return future.wait()
+        ended = future.wait()
+        return ended if ended.is_final() else Failed(ended.message, data=ended.data)
     states = _states_of_futures(value)
     if states is not None:
         verdict = final_state_of(states)
         if not verdict.is_completed():
             return verdict
         return Completed(verdict.message, data=[state.result() for state in states])
-    return final_state_of(payload.substitute(value, FUTURE_TYPES, _result_of))
+    verdict = final_state_of(payload.substitute(value, FUTURE_TYPES, _result_of))
+    if verdict.is_final():
+        return verdict
+    return Failed(f"the flow returned the state {verdict.name}, in which no run ends")
 
 
 def keep_result(state: State, flow: Flow[Any, Any], run_id: UUID) -> Kept:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .. import clock
+from .. import clock, tracebacks
+from ..storage import storage_for
 from .fanout import Fanout, holding
-from .outcomes import CACHED, COMPLETED, Held, Outcome
+from .outcomes import CACHED, COMPLETED, FAILED, Extra, Held, Outcome
 from .resolve import row_here
 
 if TYPE_CHECKING:
@@ -16,54 +17,73 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Found:
-    """What records answer: settled calls of a replay, and outcomes for calls that the cache knows."""
+    """What records answer: settled calls of a replay, and outcomes for calls that the cache knows.
+
+    `broken` are calls that cannot be looked up: their key function fails, or a replay is not to go on.
+    """
 
     replayed: list[tuple[int, int, Held]] = field(default_factory=list[tuple[int, int, Held]])
     cached: list[tuple[int, Outcome]] = field(default_factory=list[tuple[int, Outcome]])
+    broken: list[tuple[int, Exception]] = field(default_factory=list[tuple[int, Exception]])
 
 
 def find(fanout: Fanout, start: int, stop: int) -> Found:
     """Look up calls whose upstream has ended."""
     found = Found()
-    replay = fanout.group.desk.replay
-    if replay is not None:
-        found.replayed = _from_journal(fanout, start, stop)
-    cache = fanout.group.cache
-    if cache is not None:
-        answered = {position for position, _, _ in found.replayed}
-        found.cached = _from_cache(
-            fanout, [position for position in range(start, stop) if position not in answered], cache
-        )
+    if fanout.group.desk.replay is not None:
+        _look_into_journal(fanout, start, stop, found)
+    if fanout.group.cache is not None:
+        known = {position for position, _, _ in found.replayed} | {position for position, _ in found.broken}
+        open_ones = [position for position in range(start, stop) if position not in known]
+        _look_into_cache(fanout, open_ones, fanout.group.cache, found)
     return found
 
 
-def _from_journal(fanout: Fanout, start: int, stop: int) -> list[tuple[int, int, Held]]:
+def outcome_of_broken(error: Exception) -> Outcome:
+    """How a call ends that cannot be looked up."""
+    now = clock.epoch_s()
+    extra = Extra(tracebacks.headline(error), tracebacks.capture(error))
+    return Outcome(FAILED, None, now, 0, None, tracebacks.ship(error), None, extra)
+
+
+def _look_into_journal(fanout: Fanout, start: int, stop: int, found: Found) -> None:
     replay = fanout.group.desk.replay
     assert replay is not None
     code = fanout.group.code
-    replayed: list[tuple[int, int, Held]] = []
     known = replay.completed(fanout.site, fanout.first_index + start, fanout.first_index + stop)
     for index, task in known.items():
         position = index - fanout.first_index
-        if replay.diverges(fanout.name_of(position), task, lambda at=position: row_here(fanout, at)):
+        try:
+            if replay.diverges(fanout.name_of(position), task, lambda at=position: row_here(fanout, at)):
+                continue
+        except Exception as error:
+            found.broken.append((position, error))
             continue
-        held = holding(task.result_kind, task.result, code.storage_url, code.serializer)
-        replayed.append((position, COMPLETED, held))
-    return replayed
+        if _is_there(task.result_kind, task.result, code.storage_url):
+            held = holding(task.result_kind, task.result, code.storage_url, code.serializer)
+            found.replayed.append((position, COMPLETED, held))
 
 
-def _from_cache(fanout: Fanout, positions: list[int], cache: CacheLookup) -> list[tuple[int, Outcome]]:
+def _look_into_cache(fanout: Fanout, positions: list[int], cache: CacheLookup, found: Found) -> None:
     keys: dict[int, str] = {}
     for position in positions:
-        args, kwargs = row_here(fanout, position)
-        key = cache.key_of(args, kwargs)
+        try:
+            key = cache.key_of(*row_here(fanout, position))
+        except Exception as error:
+            found.broken.append((position, error))
+            continue
         if key is not None:
             keys[position] = key
             fanout.cache_keys[position] = (key, cache.expires_at())
     hits = cache.look_up(list(keys.values()))
-    now = clock.epoch_s()
-    return [
-        (position, Outcome(CACHED, None, now, 0, hits[key].result_kind, hits[key].result))
-        for position, key in keys.items()
-        if key in hits
-    ]
+    now, url = clock.epoch_s(), fanout.group.code.storage_url
+    for position, key in keys.items():
+        hit = hits.get(key)
+        if hit is not None and _is_there(hit.result_kind, hit.result, url):
+            outcome = Outcome(CACHED, None, now, 0, hit.result_kind, hit.result)
+            found.cached.append((position, outcome))
+
+
+def _is_there(kind: str | None, result: bytes | None, url: str) -> bool:
+    """Whether a value that was kept can still be had."""
+    return kind != "stored" or (result is not None and storage_for(url).exists(result.decode()))

@@ -97,15 +97,19 @@ class Settling:
         None means all of it.
         """
         found = records_lookup.find(fanout, start, stop)
-        if not found.replayed and not found.cached:
+        if not found.replayed and not found.cached and not found.broken:
             return None
-        if found.cached:
-            fanout.group.desk.ended(fanout, found.cached)
+        broken = [(position, records_lookup.outcome_of_broken(error)) for position, error in found.broken]
+        if found.cached or broken:
+            self._show_failures(fanout, broken)
+            fanout.group.desk.ended(fanout, [*found.cached, *broken])
         settled: list[tuple[int, int, Held]] = list(found.replayed)
         url, serializer = _storage_of(fanout)
         for position, outcome in found.cached:
             held = holding(outcome.kind, outcome.payload, url, serializer)
             settled.append((position, outcome.status, held))
+        for position, outcome in broken:
+            settled.append((position, outcome.status, self._held(outcome, url, serializer, None)))
         self._settle(fanout, settled)
         return [position for position in range(start, stop) if not fanout.is_settled(position)]
 

@@ -208,7 +208,11 @@ class DirectCall:
         if fanout.group.desk.replay is None and fanout.group.cache is None:
             return
         found = records_lookup.find(fanout, 0, 1)
-        if found.replayed:
+        if found.broken:
+            self._held = found.broken[0][1]
+            self._outcome = records_lookup.outcome_of_broken(self._held)
+            self._record(self._outcome)
+        elif found.replayed:
             self._outcome = Outcome(COMPLETED, None, None, 1, None, None)
             self._held = found.replayed[0][2]
         elif found.cached:

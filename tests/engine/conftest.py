@@ -10,7 +10,7 @@ import pytest
 
 from heliostat.runtime import settings
 from heliostat.runtime.journal.recording import close_current_recording, current_recording
-from heliostat.runtime.store import flow_runs, logs, task_runs
+from heliostat.runtime.store import cache, flow_runs, logs, task_runs
 from heliostat.runtime.store.rows import FlowRunRow, LogRow, TaskRunRow
 
 
@@ -53,6 +53,10 @@ class Recorded:
         """The author's log lines and prints, without the engine's own."""
         rows = self._ask(logs.read, flow_run_id=(run or self.run()).id, limit=10_000)
         return [row for row in rows if row.name != "heliostat.engine"]
+
+    def kept(self, cache_key: str) -> Any:
+        """What the cache has under a key."""
+        return self._ask(cache.get, cache_key)
 
     def messages(self, run: FlowRunRow | None = None) -> list[str]:
         return [row.message for row in self.logs(run)]

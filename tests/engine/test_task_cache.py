@@ -1,0 +1,253 @@
+"""Answers from the cache: who gets them, for how long, and what is recorded of a call that did not run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heliostat import CacheKeyFn, flow, task
+from heliostat.runtime.caching import INPUTS, NO_CACHE, RUN_ID, TASK_SOURCE
+
+ran: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_ran() -> None:
+    ran.clear()
+
+
+@task(cache_policy=INPUTS)
+def square(number: int, note: str = "") -> int:
+    ran.append(number)
+    return number * number
+
+
+@pytest.fixture(params=["call", "submit", "map"])
+def how(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def _called(work: Any, how: str, *args: Any, runner: str = "inline", **kwargs: Any) -> Any:
+    """The task's value when a flow of its own calls it."""
+
+    @flow(task_runner=runner)
+    def run() -> Any:
+        if how == "map":
+            return work.map([args[0]], *args[1:], **kwargs).result()[0]
+        return work(*args, **kwargs) if how == "call" else work.submit(*args, **kwargs).result()
+
+    return run()
+
+
+@pytest.mark.parametrize("runner", ["inline", "threads"])
+def test_a_call_with_the_same_inputs_answers_from_an_earlier_run(
+    recorded_on_both: Any, how: str, runner: str
+) -> None:
+    assert _called(square, how, 3, runner=runner) == 9
+    assert _called(square, how, 3, runner=runner) == 9
+    assert _called(square, how, 4, runner=runner) == 16
+    assert ran == [3, 4]
+    first, second, third = recorded_on_both.runs()
+    cached = recorded_on_both.task("square-0", second)
+    assert (cached.state_type, cached.state_name, cached.run_count) == ("COMPLETED", "Cached", 0)
+    assert cached.start_time is None and cached.cache_key
+    assert cached.cache_key == recorded_on_both.task("square-0", first).cache_key
+    assert cached.cache_key != recorded_on_both.task("square-0", third).cache_key
+    assert recorded_on_both.task("square-0", first).state_name == "Completed"
+
+
+def test_calls_of_one_run_answer_each_other(recorded: Any) -> None:
+    @flow
+    def run() -> list[int]:
+        return [square(3), square(3), square.submit(3).result(), *square.map([3, 5]).result()]
+
+    assert run() == [9, 9, 9, 9, 25]
+    assert ran == [3, 5]
+    assert [recorded.task(f"square-{i}").state_name for i in range(5)] == [
+        "Completed",
+        *["Cached"] * 3,
+        "Completed",
+    ]
+
+
+def test_defaults_and_keywords_are_the_same_inputs(recorded: Any) -> None:
+    _called(square, "call", 3)
+    _called(square, "call", number=3, note="")
+    assert ran == [3]
+    _called(square, "call", 3, note="other")
+    assert ran == [3, 3]
+
+
+def test_inputs_left_out_of_the_policy_do_not_count(recorded: Any) -> None:
+    lenient = square.with_options(cache_policy=INPUTS - "note", name="lenient")
+    _called(lenient, "call", 3, note="a")
+    _called(lenient, "call", 3, note="b")
+    assert ran == [3]
+
+
+def test_results_of_futures_are_inputs_like_any_other(recorded: Any) -> None:
+    @task
+    def three() -> int:
+        return 3
+
+    @flow
+    def run() -> int:
+        return square.submit(three.submit()).result()
+
+    assert (run(), run()) == (9, 9)
+    assert ran == [3]
+
+
+def test_by_task_source_a_changed_function_runs_again(recorded: Any) -> None:
+    def make(body: str) -> Any:
+        if body == "a":
+
+            @task(name="sourced", cache_policy=TASK_SOURCE)
+            def sourced() -> str:
+                ran.append("a")
+                return "a"
+        else:
+
+            @task(name="sourced", cache_policy=TASK_SOURCE)
+            def sourced() -> str:
+                ran.append("b")
+                return "b"
+
+        return sourced
+
+    assert [_called(make(body), "call") for body in "aabb"] == ["a", "a", "b", "b"]
+    assert ran == ["a", "b"]
+
+
+def test_by_run_id_answers_stay_within_a_run(recorded: Any) -> None:
+    in_run = square.with_options(cache_policy=INPUTS + RUN_ID, name="in_run")
+
+    @flow
+    def run() -> None:
+        in_run(2)
+        in_run(2)
+
+    run()
+    run()
+    assert ran == [2, 2]
+
+
+def test_a_key_function_of_the_authors_decides(recorded: Any, how: str) -> None:
+    def by_parity(context: Any, inputs: dict[str, Any]) -> str | None:
+        return None if inputs["number"] == 0 else f"parity-{inputs['number'] % 2}"
+
+    parity = square.with_options(cache_key_fn=by_parity, cache_policy=None, name="parity")
+    assert [_called(parity, how, number) for number in (1, 3, 2, 4, 0, 0)] == [1, 1, 4, 4, 0, 0]
+    assert ran == [1, 2, 0, 0]
+    same = square.with_options(cache_policy=CacheKeyFn(by_parity), name="same")
+    assert _called(same, how, 5) == 1
+
+
+def test_an_answer_expires_and_being_used_does_not_keep_it_alive(recorded: Any) -> None:
+    stale = square.with_options(cache_expiration=timedelta(seconds=-1), name="stale")
+    assert [_called(stale, "call", 7) for _ in range(2)] == [49, 49]
+    assert ran == [7, 7]
+    fresh = square.with_options(cache_expiration=timedelta(hours=1), name="fresh")
+    _called(fresh, "call", 8)
+    row = recorded.task("fresh-0")
+    assert row.cache_expiration is not None
+    _called(fresh.with_options(cache_expiration=timedelta(days=9)), "call", 8)
+    assert ran == [7, 7, 8] and recorded.task("fresh-0").state_name == "Cached"
+    assert recorded.kept(row.cache_key).expires == row.cache_expiration
+
+
+def test_refreshing_runs_again_and_keeps_the_new_answer(recorded: Any) -> None:
+    numbers = iter(range(10))
+
+    @task(cache_key_fn=lambda context, inputs: "counter")
+    def counter() -> int:
+        return next(numbers)
+
+    assert [_called(counter, "call") for _ in range(2)] == [0, 0]
+    assert _called(counter.with_options(refresh_cache=True), "call") == 1
+    assert _called(counter, "call") == 1
+
+
+def test_failures_are_not_kept(recorded: Any, how: str) -> None:
+    @task(cache_policy=INPUTS)
+    def failing(number: int) -> int:
+        ran.append(number)
+        raise ValueError(number)
+
+    for _ in range(2):
+        with pytest.raises(ValueError):
+            _called(failing, how, 1)
+    assert ran == [1, 1]
+
+
+def test_without_a_policy_nothing_is_kept(recorded: Any) -> None:
+    plain = square.with_options(cache_policy=NO_CACHE, name="plain")
+    assert [_called(plain, "call", 3) for _ in range(2)] == [9, 9]
+    assert ran == [3, 3]
+    assert recorded.task("plain-0").cache_key is None
+
+
+@pytest.mark.parametrize("value", [None, "x" * 100_000, list(range(50_000))], ids=["none", "text", "list"])
+def test_nothing_and_large_values_answer_too(recorded: Any, how: str, value: Any) -> None:
+    @task(cache_policy=INPUTS)
+    def made(number: int) -> Any:
+        ran.append(number)
+        return value
+
+    assert _called(made, how, 1) == value
+    assert _called(made, how, 1) == value
+    assert ran == [1]
+
+
+def test_an_answer_whose_stored_value_is_gone_is_made_again(recorded: Any, how: str, tmp_path: Path) -> None:
+    @task(cache_policy=INPUTS, persist_result=True, result_storage=str(tmp_path / "results"))
+    def kept(number: int) -> int:
+        ran.append(number)
+        return number + 1
+
+    assert _called(kept, how, 1) == 2
+    for file in (tmp_path / "results").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    assert _called(kept, how, 1) == 2
+    assert ran == [1, 1]
+
+
+def test_a_key_function_that_fails_fails_the_call_and_not_the_run(recorded: Any, how: str) -> None:
+    def broken(context: Any, inputs: dict[str, Any]) -> str:
+        raise LookupError("no key")
+
+    unlucky = square.with_options(cache_key_fn=broken, cache_policy=None, name="unlucky")
+
+    @flow(task_runner="threads")
+    def run() -> str:
+        if how == "call":
+            with pytest.raises(Exception, match="no key"):
+                unlucky(1)
+        elif how == "submit":
+            with pytest.raises(Exception, match="no key"):
+                unlucky.submit(1).result()
+        else:
+            with pytest.raises(Exception, match="no key"):
+                unlucky.map([1, 2]).result()
+        return "went on"
+
+    assert run() == "went on"
+
+
+async def test_async_calls_answer_from_the_cache_too(recorded: Any) -> None:
+    @task(cache_policy=INPUTS)
+    async def fetched(url: str) -> str:
+        ran.append(url)
+        return url.upper()
+
+    @flow
+    async def run() -> list[str]:
+        return [await fetched("a"), *await fetched.map(["a", "b"])]
+
+    assert await run() == ["A", "A", "B"]
+    assert await run() == ["A", "A", "B"]
+    assert ran == ["a", "b"]
