@@ -18,8 +18,8 @@ class Recorded:
     """What the database knows. A run is meant by its row; without one, the last run that began."""
 
     def runs(self) -> list[FlowRunRow]:
-        """All flow runs, the oldest first."""
-        return sorted(self._ask(flow_runs.list), key=lambda run: run.id)
+        """All flow runs, in the order in which they began."""
+        return sorted(self._ask(flow_runs.list), key=lambda run: run.start_time)
 
     def run(self, run_id: UUID | None = None) -> FlowRunRow:
         if run_id is not None:
