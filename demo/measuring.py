@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,10 @@ _BLOCKS = (
 )
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
+# Python 3.11 counts the depth of all trees under construction in one place: on threads, a parse that the
+# garbage collector interrupts may fail with a SystemError for which the file is not to blame.
+_one_parse_at_a_time = threading.Lock()
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
@@ -59,7 +64,8 @@ def measured(path: Path) -> Measurement:
     """Read, parse and measure a file. Raises SyntaxError, or what else Python says, where it cannot parse."""
     source = path.read_bytes()
     warnings.filterwarnings("ignore", category=SyntaxWarning)  # what the file may be blamed for is no news
-    tree = ast.parse(source, filename=str(path))
+    with _one_parse_at_a_time:
+        tree = ast.parse(source, filename=str(path))
     nodes = list(ast.walk(tree))
     defined = [node for node in nodes if isinstance(node, (*_FUNCTIONS, ast.ClassDef))]
     functions = [node for node in defined if isinstance(node, _FUNCTIONS)]
