@@ -226,7 +226,7 @@ def test_lines_of_calls_on_several_threads_do_not_mix(recorded: Any) -> None:
 
     @task(pack=False)
     def speaks(number: int) -> None:
-        for step in range(3):
+        for _ in range(3):
             both.wait(10)
             get_run_logger().info("%d", number)
 
