@@ -44,7 +44,7 @@ async def test_an_async_flow_awaits_async_tasks_and_calls_plain_ones(recorded: A
         ]
 
     assert await run(2) == [4, 6, 4, 6, [2, 4], [3, 6], 10]
-    assert recorded.counts() == {"COMPLETED": 11}
+    assert recorded.counts() == {"COMPLETED": 9}
     assert recorded.run().parameters == {"number": 2}
 
 

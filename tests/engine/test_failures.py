@@ -12,7 +12,7 @@ import pytest
 
 from heliostat import flow, task
 from heliostat.runtime.engine.owner import owner_of_this_process
-from heliostat.runtime.errors import CancelRun, LeaseLost, RunCancelled
+from heliostat.runtime.errors import CancelRun, LeaseLost, RunCancelled, TaskFailed
 from heliostat.runtime.journal.recording import current_recording
 from heliostat.runtime.store import leases
 from heliostat.runtime.store.rows import Owner
@@ -107,7 +107,7 @@ def test_an_exception_that_cannot_be_shown_or_pickled_still_fails_its_call_only(
 
     @flow
     def run() -> str:
-        with pytest.raises(Exception):
+        with pytest.raises(TaskFailed):
             stubborn.submit().result()
         with pytest.raises(Stubborn):
             stubborn()
@@ -307,7 +307,7 @@ def test_a_run_that_another_process_took_over_is_given_up(recorded: Any, how: st
 
     with pytest.raises(LeaseLost):
         run()
-    assert recorded.run().state_type == "RUNNING", "the old owner wrote after it lost the run"
+    assert recorded.run().state_type in ("PENDING", "RUNNING"), "the old owner wrote after it lost the run"
     lease = recorded._ask(leases.read, recorded.run().id)
     assert lease.owner != owner_of_this_process().id
 
