@@ -4,11 +4,11 @@
      ├─ UserError            the author or operator mends something and tries again
      │   ├─ ParameterMismatch, MissingFlow, NotInAFlow, WaitCycle, CannotPickle
      │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive, UnfinishedRun
-     │   └─ SchemaTooNew
+     │   └─ SchemaTooNew, BadSchedule, BadJobTemplate, BadJobVariables
      ├─ RunFailure           recorded in a run's state, travels between processes
      │   └─ TaskFailed, TaskCrashed, TaskTimedOut, UpstreamFailed, FlowRunFailed, RunCancelled, ResultLost
      ├─ Conflict             another writer won: give way
-     │   └─ LeaseLost, LeaseHeld, JournalGap, StaleState
+     │   └─ LeaseLost, LeaseHeld, JournalGap, StaleState, Duplicate
      └─ Unavailable          not now: back off or say what is missing
          └─ DatabaseUnavailable, RayUnavailable, StorageUnavailable
     CancelRun(BaseException) control flow, so that a user's `except Exception` cannot swallow it
@@ -93,6 +93,24 @@ class SchemaTooNew(UserError):
     """The database was made by a newer version of Heliostat."""
 
 
+class BadSchedule(UserError):
+    """A schedule cannot be used; `where` names the field at fault, such as "cron" or "schedule.timezone"."""
+
+    def __init__(self, message: str, where: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.where = where
+
+
+class BadJobTemplate(UserError):
+    """A pool's base job template is malformed, or uses a variable that it does not declare."""
+
+
+class BadJobVariables(UserError):
+    """Job variables do not fit the template of their pool; one line a problem in `problems`."""
+
+    problems: tuple[str, ...] = ()
+
+
 class RunFailure(HeliostatError):
     """What went wrong inside a run; recorded in its state."""
 
@@ -150,6 +168,10 @@ class JournalGap(Conflict):
 
 class StaleState(Conflict):
     """The run's state is not what the caller believed."""
+
+
+class Duplicate(Conflict):
+    """There is one of that name or key already."""
 
 
 class Unavailable(HeliostatError):
