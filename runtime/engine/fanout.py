@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from .. import clock, ids, tracebacks
-from ..errors import RunCancelled, RunFailure, TaskCrashed, UpstreamFailed
+from ..errors import RunCancelled, RunFailure, TaskCrashed, TaskTimedOut, UpstreamFailed
 from ..journal.records import CallSite
 from ..states import NO_VALUE, State, StateType
 from . import outcomes, payload
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 WAITING, QUEUED, IN_FLIGHT, RETRYING = range(4)  # not settled
 _SETTLED = 16  # standing of a settled call: _SETTLED + outcome status
-_GOOD = (outcomes.COMPLETED, outcomes.CACHED)
+_FAILED = (outcomes.FAILED, outcomes.TIMED_OUT, outcomes.CRASHED)
+_NOT_RUN = (outcomes.CANCELLED, outcomes.NOT_READY)
 
 _STANDING_NAMES = {
     WAITING: ("PENDING", "Pending"),
@@ -41,7 +42,8 @@ class Tally(NamedTuple):
 
     size: int
     done: int  # ended in any way
-    failed: int  # ended otherwise than completed
+    failed: int
+    not_run: int  # cancelled, or what they wait for failed
     in_flight: int
     is_over: bool
 
@@ -144,9 +146,10 @@ class Fanout:
         is_over = self.closed and not self.open_count
         standing = self.standing
         size, done = len(standing), len(standing) - self.open_count
-        completed = sum(standing.count(_SETTLED + status) for status in _GOOD)
+        failed = sum(standing.count(_SETTLED + status) for status in _FAILED)
+        not_run = sum(standing.count(_SETTLED + status) for status in _NOT_RUN)
         in_flight = 0 if is_over else standing.count(IN_FLIGHT)
-        return Tally(size, done, max(0, done - completed), in_flight, is_over)
+        return Tally(size, done, failed, not_run, in_flight, is_over)
 
     def state_name_of(self, position: int) -> str:
         return _state_of(self.standing[position])[1]
@@ -207,7 +210,9 @@ class Fanout:
         if failure.status == outcomes.NOT_READY:
             return UpstreamFailed(f"task run {name} was not started: {message}")
         if failure.status == outcomes.CRASHED and not failure.shipped:
-            return TaskCrashed(f"task run {name} crashed: {message}")
+            return TaskCrashed(f"task run {name} crashed: {message}", failure.cause or "lost")
+        if failure.status == outcomes.TIMED_OUT and not failure.shipped:
+            return TaskTimedOut(f"task run {name} {message}")
         if not failure.shipped:
             return RunFailure(message)
         return tracebacks.unship(failure.shipped)

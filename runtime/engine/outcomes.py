@@ -83,6 +83,7 @@ class Failure:
     status: int
     shipped: bytes
     message: str | None = None
+    cause: str | None = None  # of a crash, as TaskCrashed.cause
 
 
 Held = bytes | Kept | InStore | Stored | Failure | None

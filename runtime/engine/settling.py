@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .. import clock
+from .. import clock, tracebacks
+from ..errors import RunFailure, TaskCrashed, TaskTimedOut
 from . import outcomes, records_lookup
 from .fanout import Fanout, holding
 from .lane import Answer, Loss
@@ -204,16 +205,17 @@ class Settling:
         pack = loss.pack
         members = list(pack.members())
         salvaged = self._dispatcher.lane.salvage(pack)
+        kept: set[int] = set()
         if salvaged is not None and salvaged.outcomes:
             listed = [salvaged.outcomes.get(at) for at in range(len(members))]
             answer = Answer(pack, [_durable(each) for each in listed], 0.0, "", 0, {})
-            kept = [at for at, each in enumerate(answer.outcomes) if each is not None]
-            for at in kept:
+            kept = {at for at, each in enumerate(answer.outcomes) if each is not None}
+            for at in sorted(kept):
                 self._take_each(pack, answer, range(at, at + 1))
         left = [
             (at, member)
             for at, member in enumerate(members)
-            if not member[0].is_settled(member[1]) and at not in pack.given_back
+            if at not in kept and at not in pack.given_back and not member[0].is_settled(member[1])
         ]
         if loss.cause == "cancelled" or pack.cancel_asked_s is not None:
             self._cancelled([member for _, member in left])
@@ -224,7 +226,8 @@ class Settling:
         self._tell_loss(loss, len(members) - len(left), len(left))
         for at, (fanout, position) in reversed(left):
             if at in pack.timed_out:
-                self._end(fanout, position, TIMED_OUT, "did not end after its timeout and was killed")
+                how = "did not end after its timeout and was killed"
+                self._end(fanout, position, TIMED_OUT, how, TaskTimedOut(how))
             elif at in suspects:
                 self._crashed(fanout, position, loss)
             else:
@@ -237,7 +240,7 @@ class Settling:
         allowed = fanout.group.code.crash_retries
         attempt = fanout.attempt_of(position)
         if not loss.again or crashes > allowed:
-            self._end(fanout, position, CRASHED, loss.message)
+            self._end(fanout, position, CRASHED, loss.message, TaskCrashed(loss.message, loss.cause))
             return
         now = clock.epoch_s()
         extra = Extra(
@@ -254,12 +257,16 @@ class Settling:
             timeline.append(("SCHEDULED", "AwaitingRetry", now, extra.message))
             self._dispatcher.queue_again(fanout, position, alone=True)
 
-    def _end(self, fanout: Fanout, position: int, status: int, message: str) -> None:
+    def _end(
+        self, fanout: Fanout, position: int, status: int, message: str, error: RunFailure | None = None
+    ) -> None:
         attempt = fanout.attempt_of(position)
-        outcome = Outcome(status, None, clock.epoch_s(), attempt, None, None, None, Extra(message))
+        captured = tracebacks.capture(error) if error is not None else None
+        outcome = Outcome(status, None, clock.epoch_s(), attempt, None, None, None, Extra(message, captured))
         self._show_failures(fanout, [(position, outcome)])
         fanout.group.desk.ended(fanout, [(position, outcome)])
-        self._settle(fanout, [(position, status, Failure(status, b"", message))])
+        cause = error.cause if isinstance(error, TaskCrashed) else None
+        self._settle(fanout, [(position, status, Failure(status, b"", message, cause))])
 
     def _cancelled(self, members: Sequence[Member]) -> None:
         for fanout, position in members:
