@@ -9,6 +9,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 
 class Terminated(BaseException):
@@ -17,9 +18,10 @@ class Terminated(BaseException):
 
 @contextmanager
 def termination_raises() -> Generator[None]:
-    """Within the block SIGTERM raises Terminated, unless the process handles it in its own way."""
+    """Within the block SIGTERM raises Terminated, unless the program handles it in its own way."""
+    before = signal.getsignal(signal.SIGTERM)
     on_main_thread = threading.current_thread() is threading.main_thread()
-    if not on_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    if not on_main_thread or not _is_nobodys(before):
         yield
         return
 
@@ -30,4 +32,22 @@ def termination_raises() -> Generator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def sigterm_kept() -> Generator[None]:
+    """Within the block (which starts Ray) somebody may replace the handler of SIGTERM; afterwards
+    a handler that was the program's or ours is back.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread() and not _is_nobodys(before):
+            signal.signal(signal.SIGTERM, before)
+
+
+def _is_nobodys(handler: Any) -> bool:
+    """Whether it is the system's, or the one that Ray sets, which ends the process without a word."""
+    return handler is signal.SIG_DFL or str(getattr(handler, "__module__", "")).startswith("ray.")

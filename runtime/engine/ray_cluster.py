@@ -14,6 +14,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..errors import CannotPickle, RayUnavailable
+from .interrupts import sigterm_kept
 from .pack_group import Resources
 
 T = TypeVar("T")
@@ -34,15 +35,16 @@ def connect(address: str | None) -> None:
             return
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         try:
-            _ray.init(
-                address=address,
-                namespace=NAMESPACE,
-                ignore_reinit_error=True,
-                logging_level=logging.ERROR,
-                log_to_driver=True,
-                configure_logging=True,
-                **({} if address else {"include_dashboard": None}),
-            )
+            with sigterm_kept():
+                _ray.init(
+                    address=address,
+                    namespace=NAMESPACE,
+                    ignore_reinit_error=True,
+                    logging_level=logging.ERROR,
+                    log_to_driver=True,
+                    configure_logging=True,
+                    **({} if address else {"include_dashboard": None}),
+                )
         except Exception as error:
             where = f"a Ray cluster at {address!r}" if address else "a local Ray"
             doing = "joined" if address else "started"
