@@ -24,7 +24,7 @@ class Recorded:
 
     def runs(self) -> list[FlowRunRow]:
         """All flow runs, the oldest first."""
-        return sorted(self._ask(flow_runs.list), key=lambda run: run.id)
+        return sorted(self._ask(flow_runs.list), key=lambda run: run.created)
 
     def tasks(self, run_id: UUID | None = None) -> dict[str, TaskRunRow]:
         """Task runs by name."""
