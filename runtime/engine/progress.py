@@ -40,6 +40,7 @@ class ProgressLine:
     done: int  # ended in any way
     total: int | None  # None while the calls come from an iterator that is still being read
     failed: int
+    not_run: int  # cancelled, or what they wait for failed
     in_flight: int
     rate_per_s: float
     elapsed_s: float
@@ -81,21 +82,24 @@ class _Site:
     open: list[Fanout] = field(default_factory=list["Fanout"])
     past_calls: int = 0  # of fan-outs that have ended
     past_failed: int = 0
+    past_not_run: int = 0
     seen: deque[tuple[float, int]] = field(default_factory=deque[tuple[float, int]])
 
     def look(self, now_s: float) -> ProgressLine:
         """Add up where its calls stand."""
-        done = failed = in_flight = total = 0
+        done = failed = not_run = in_flight = total = 0
         still_open: list[Fanout] = []
         for fanout in self.open:
             tally = fanout.tally()
             if tally.is_over:
                 self.past_calls += tally.size
                 self.past_failed += tally.failed
+                self.past_not_run += tally.not_run
                 continue
             still_open.append(fanout)
             done += tally.done
             failed += tally.failed
+            not_run += tally.not_run
             in_flight += tally.in_flight
             total += tally.size
         if self.open and not still_open:
@@ -108,6 +112,7 @@ class _Site:
             done,
             self.past_calls + total if all(fanout.closed for fanout in still_open) else None,
             self.past_failed + failed,
+            self.past_not_run + not_run,
             in_flight,
             self._rate(now_s, done) if still_open else done / max(until_s - self.began_s, 0.001),
             max(0.0, until_s - self.began_s),

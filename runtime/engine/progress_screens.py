@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST_LINES = 10
 _SAY_EVERY_S = 10.0
 _WIDE_COLUMNS = 110
+_NARROW_COLUMNS = 90  # below it the numbers need the room
 
 
 class RichScreen:
@@ -100,30 +101,36 @@ def as_table(lines: Sequence[ProgressLine], width: int) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    bar_width = 30 if width >= _WIDE_COLUMNS else 10
+    with_bar = width >= _NARROW_COLUMNS
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(8, width // 4), style="bold")
-    for _ in range(2):
-        table.add_column(no_wrap=True, justify="left")
+    if with_bar:
+        table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis", style="dim")
-    bar_width = 30 if width >= _WIDE_COLUMNS else 10
     shown = _most_telling(lines)
     for line in shown:
-        bar: Any = ProgressBar(
-            total=line.total, completed=line.done, width=bar_width, pulse=line.total is None
-        )
+        bar = ProgressBar(total=line.total, completed=line.done, width=bar_width, pulse=line.total is None)
         counts = Text(_counts(line))
         if line.failed:
             counts.append(f" {line.failed:,} failed", style="red")
-        table.add_row(line.name, bar, counts, _pace(line))
+        if line.not_run:
+            counts.append(f" {line.not_run:,} not run", style="yellow")
+        cells: list[Any] = (
+            [line.name, bar, counts, _pace(line)] if with_bar else [line.name, counts, _pace(line)]
+        )
+        table.add_row(*cells)
     if len(shown) < len(lines):
-        table.add_row(f"and {len(lines) - len(shown)} more", "", "", "")
+        table.add_row(f"and {len(lines) - len(shown)} more")
     return table
 
 
 def as_text(line: ProgressLine) -> str:
     """A line as plain text."""
     failed = f", {line.failed:,} failed" if line.failed else ""
-    return f"{line.name}: {_counts(line)}{failed}, {_pace(line)}"
+    not_run = f", {line.not_run:,} not run" if line.not_run else ""
+    return f"{line.name}: {_counts(line)}{failed}{not_run}, {_pace(line)}"
 
 
 def _most_telling(lines: Sequence[ProgressLine]) -> list[ProgressLine]:

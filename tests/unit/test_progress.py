@@ -18,7 +18,7 @@ from heliostat.runtime import clock, ids
 from heliostat.runtime.context import FlowRunInfo
 from heliostat.runtime.engine.calls import Rows
 from heliostat.runtime.engine.fanout import IN_FLIGHT, Fanout
-from heliostat.runtime.engine.outcomes import CACHED, COMPLETED, CRASHED, FAILED
+from heliostat.runtime.engine.outcomes import CACHED, CANCELLED, COMPLETED, CRASHED, FAILED, NOT_READY
 from heliostat.runtime.engine.progress import Progress, ProgressLine, progress_on
 from heliostat.runtime.engine.progress_screens import (
     MOST_LINES,
@@ -103,7 +103,15 @@ def settle(fanout: Fanout, positions: range, status: int = COMPLETED) -> None:
 
 
 def a_line(name: str = "clean", **facts: Any) -> ProgressLine:
-    given = {"done": 30, "total": 100, "failed": 2, "in_flight": 8, "rate_per_s": 12.0, "elapsed_s": 65.0}
+    given = {
+        "done": 30,
+        "total": 100,
+        "failed": 2,
+        "not_run": 0,
+        "in_flight": 8,
+        "rate_per_s": 12.0,
+        "elapsed_s": 65.0,
+    }
     return ProgressLine(name, **{**given, "ended": False, **facts})
 
 
@@ -133,13 +141,16 @@ def test_line_tells_done_failed_and_in_flight_calls(
     settle(fanout, range(20, 25), CACHED)
     settle(fanout, range(25, 28), FAILED)
     settle(fanout, range(28, 29), CRASHED)
+    settle(fanout, range(29, 30), CANCELLED)
+    settle(fanout, range(30, 32), NOT_READY)
     fanout.standing[40:47] = bytes([IN_FLIGHT]) * 7
     wall.pass_by(2)
     progress.look()
     [line] = screen.now
-    assert (line.name, line.done, line.total, line.failed, line.in_flight) == ("clean", 29, 100, 4, 7)
-    assert (line.elapsed_s, line.rate_per_s, line.ended) == (2, 14.5, False)
-    assert line.left_s == pytest.approx(71 / 14.5)
+    assert (line.name, line.done, line.total, line.in_flight) == ("clean", 32, 100, 7)
+    assert (line.failed, line.not_run) == (4, 3)
+    assert (line.elapsed_s, line.rate_per_s, line.ended) == (2, 16, False)
+    assert line.left_s == pytest.approx(68 / 16)
 
 
 def test_rate_is_that_of_the_last_while(wall: Wall, screen: FakeScreen, progress: Progress) -> None:
@@ -326,6 +337,7 @@ def test_lines_fit_any_width(width: int) -> None:
     ("line", "text"),
     [
         (a_line(), "clean: 30/100, 2 failed, 8 in flight · 12/s · 1:05 · 0:06 left"),
+        (a_line(not_run=5), "clean: 30/100, 2 failed, 5 not run, 8 in flight · 12/s · 1:05 · 0:06 left"),
         (a_line(total=None, failed=0), "clean: 30, 8 in flight · 12/s · 1:05"),
         (a_line(done=12_345, total=12_345, failed=0, ended=True, elapsed_s=4_000, rate_per_s=3.086),
          "clean: 12,345/12,345, 3.1/s · 1:06:40"),
