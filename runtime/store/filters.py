@@ -8,9 +8,9 @@ is UTC. (Reference notes, section 14.)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 from uuid import UUID
 
 from annotated_types import MaxLen
@@ -25,6 +25,14 @@ class Filter:
 
     __slots__ = ()
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    def parts(self) -> list[tuple[str, Any]]:
+        """Name and value of every field but the operator that joins them."""
+        return [
+            (each.name, getattr(self, each.name))
+            for each in fields(cast(Any, self))
+            if each.name != "operator"
+        ]
 
 
 @dataclass(frozen=True, slots=True)

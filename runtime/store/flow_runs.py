@@ -25,7 +25,7 @@ from .types import to_micros
 from .wire_text import json_value, plain_json, plain_text
 
 _HEAVY = ("parameters_pickle", "result")  # columns that lists leave out
-_LIGHT = [column for column in flow_run.c if column.name not in _HEAVY]
+FLOW_RUN_COLUMNS = [column for column in flow_run.c if column.name not in _HEAVY]
 
 
 async def begin(db: Database, new: NewFlowRun, owner: Owner, lease_s: float) -> Begun:
@@ -147,8 +147,8 @@ async def _begin(db: Database, new: NewFlowRun, owner: Owner, lease_s: float) ->
         facts = FlowRunFacts(new.id)
         facts.expected_start_time = None if new.expected_start is None else to_micros(new.expected_start)
         entries = fold(facts, new.transitions)
-        await connection.execute(insert(flow_run).values(**_new_row(db, new, flow_row.id, facts)))
-        await connection.execute(insert(flow_run_state), [_state_row(entry) for entry in entries])
+        await connection.execute(insert(flow_run).values(**new_flow_run_row(db, new, flow_row.id, facts)))
+        await connection.execute(insert(flow_run_state), [state_row(entry) for entry in entries])
         lease = await leases.take_within(db, connection, new.id, owner, lease_s)
         return Begun(await _one(connection, new.id), lease)
 
@@ -176,7 +176,8 @@ async def _begin_again(
     return Begun(known, lease, existing=True)
 
 
-def _new_row(db: Database, new: NewFlowRun, flow_id: UUID, facts: FlowRunFacts) -> dict[str, Any]:
+def new_flow_run_row(db: Database, new: NewFlowRun, flow_id: UUID, facts: FlowRunFacts) -> dict[str, Any]:
+    """The columns of a flow run that is recorded for the first time."""
     return {
         "id": new.id,
         "flow_id": flow_id,
@@ -214,7 +215,8 @@ def _new_row(db: Database, new: NewFlowRun, flow_id: UUID, facts: FlowRunFacts) 
     }
 
 
-def _state_row(entry: StateEntry) -> dict[str, Any]:
+def state_row(entry: StateEntry) -> dict[str, Any]:
+    """The columns of one entry of a run's history."""
     new = entry.transition
     return {
         "id": new.state_id,
@@ -233,7 +235,7 @@ def _seconds(micros: int | None) -> float | None:
 
 
 def _selected(heavy: bool = True) -> Select[Any]:
-    columns = flow_run.c if heavy else _LIGHT
+    columns = flow_run.c if heavy else FLOW_RUN_COLUMNS
     return select(*columns, flow.c.name.label("flow_name")).join(flow, flow.c.id == flow_run.c.flow_id)
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,7 +17,8 @@ from ..errors import NotFound
 from ..ids import uuid7
 from .database import Database
 from .rows import FlowRow
-from .tables import flow
+from .tables import flow, flow_run
+from .wire_text import json_value, plain_text
 
 
 async def get_or_create(db: Database, name: str, tags: Iterable[str] = ()) -> FlowRow:
@@ -33,13 +37,79 @@ async def get_or_create_within(
         insert = sqlite.insert if db.is_sqlite else postgresql.insert
         await connection.execute(
             insert(flow)
-            .values(
-                id=uuid7(), name=name, tags=sorted(set(tags)), labels={}, created=db.now(), updated=db.now()
-            )
+            .values(id=uuid7(), name=name, tags=_kept(tags), labels={}, created=db.now(), updated=db.now())
             .on_conflict_do_nothing(index_elements=["name"])
         )
         found = (await connection.execute(by_name)).mappings().one()
     return FlowRow(**found)
+
+
+async def create(
+    db: Database, name: str, tags: Iterable[str] = (), labels: Mapping[str, Any] | None = None
+) -> tuple[FlowRow, bool]:
+    """The flow of that name, made with these tags and labels where there is none yet; and whether it was."""
+    flow_id = uuid7()
+    insert = sqlite.insert if db.is_sqlite else postgresql.insert
+    async with db.write() as connection:
+        made = await connection.execute(
+            insert(flow)
+            .values(
+                id=flow_id,
+                name=plain_text(name),
+                tags=json_value(_kept(tags)),
+                labels=json_value(dict(labels or {})),
+                created=db.now(),
+                updated=db.now(),
+            )
+            .on_conflict_do_nothing(index_elements=["name"])
+        )
+        by_name = select(flow).where(flow.c.name == plain_text(name))
+        found = (await connection.execute(by_name)).mappings().one()
+    return FlowRow(**found), bool(made.rowcount)
+
+
+async def read_by_name(db: Database, name: str) -> FlowRow:
+    """The flow of that name. Raises NotFound."""
+    async with db.read() as connection:
+        by_name = select(flow).where(flow.c.name == plain_text(name))
+        found = (await connection.execute(by_name)).mappings().first()
+    if found is None:
+        raise NotFound(f"there is no flow {name!r}", hint="heliostat flow ls shows the flows there are")
+    return FlowRow(**found)
+
+
+async def change_tags(db: Database, flow_id: UUID, tags: Iterable[str]) -> None:
+    """Give a flow other tags. Raises NotFound."""
+    async with db.write() as connection:
+        values = {"tags": json_value(_kept(tags)), "updated": db.now()}
+        changed = await connection.execute(update(flow).where(flow.c.id == flow_id).values(**values))
+        if not changed.rowcount:
+            raise NotFound(f"there is no flow {flow_id}")
+
+
+async def delete(db: Database, flow_id: UUID) -> int:
+    """Remove a flow with all its runs; gives their number. Raises NotFound."""
+    from . import flow_runs
+
+    await read(db, flow_id)
+    removed = 0
+    while True:
+        async with db.read() as connection:
+            statement = select(flow_run.c.id).where(flow_run.c.flow_id == flow_id).limit(100)
+            some = builtins.list(await connection.scalars(statement))
+        if not some:
+            break
+        for run_id in some:
+            with suppress(NotFound):  # a sub-flow run of the same flow has gone with its parent
+                removed += await flow_runs.delete(db, run_id)
+    async with db.write() as connection:
+        await connection.execute(sql_delete(flow).where(flow.c.id == flow_id))
+    return removed
+
+
+def _kept(tags: Iterable[str]) -> builtins.list[str]:
+    """Tags as they are kept: each once, in order."""
+    return sorted(set(tags))
 
 
 async def read(db: Database, flow_id: UUID) -> FlowRow:

@@ -1,15 +1,18 @@
-"""Log lines of flow and task runs. They are written by `appends.commit` alone."""
+"""Log lines of flow and task runs. Those of runs with a journal are written by `appends.commit`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
+from ..journal.records import LogLine
 from .database import Database
-from .rows import LogRow
+from .rows import NO_FLOW_RUN, LogRow
 from .tables import log
+from .wire_text import plain_text
 
 
 async def read(
@@ -38,3 +41,24 @@ async def read(
     async with db.read() as connection:
         rows = await connection.execute(statement.limit(limit).offset(offset))
         return [LogRow(**row) for row in rows.mappings()]
+
+
+async def create(db: Database, lines: Iterable[tuple[UUID | None, LogLine]]) -> None:
+    """Record lines, each with its flow run: of remote clients, which need no lease for them.
+
+    Whether such a run exists is not looked at: lines come in before and after what they tell of.
+    """
+    rows = [
+        {
+            "flow_run_id": flow_run_id or NO_FLOW_RUN,
+            "task_run_id": line.task_run_id,
+            "timestamp": line.at,
+            "level": line.level,
+            "name": plain_text(line.logger),
+            "message": plain_text(line.message),
+        }
+        for flow_run_id, line in lines
+    ]
+    if rows:
+        async with db.write() as connection:
+            await connection.execute(insert(log), rows)

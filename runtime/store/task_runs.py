@@ -18,7 +18,7 @@ from .database import Database
 from .rows import ReplayedTask, TaskRunRow, TaskRunState
 from .tables import task_run
 
-_LIGHT = [column for column in task_run.c if column.name != "result"]
+TASK_RUN_COLUMNS = [column for column in task_run.c if column.name != "result"]
 _LOW_80 = (1 << 80) - 1
 
 
@@ -92,7 +92,7 @@ async def list(
     `name_like` is a part of the name, in any case. `after_id` continues behind the last one of a page, at the
     same price however far down; `offset` counts rows.
     """
-    statement = select(*_LIGHT).where(*_of_run(flow_run_id)).order_by(task_run.c.id)
+    statement = select(*TASK_RUN_COLUMNS).where(*_of_run(flow_run_id)).order_by(task_run.c.id)
     if after_id is not None:
         statement = statement.where(task_run.c.id > after_id)
     if state_types is not None:
@@ -103,7 +103,7 @@ async def list(
         statement = statement.where(_shown_name().icontains(name_like, autoescape=True))
     async with db.read() as connection:
         rows = await connection.execute(statement.limit(limit).offset(offset))
-        return [_task_run(row) for row in rows.mappings()]
+        return [task_run_row(row) for row in rows.mappings()]
 
 
 async def count_by_state(db: Database, *flow_run_ids: UUID) -> dict[str, int]:
@@ -183,7 +183,7 @@ async def _one(connection: AsyncConnection, task_run_id: UUID) -> TaskRunRow:
     row = (await connection.execute(select(task_run).where(task_run.c.id == task_run_id))).mappings().first()
     if row is None:
         raise _missing(str(task_run_id))
-    return _task_run(row)
+    return task_run_row(row)
 
 
 def _missing(reference: str) -> NotFound:
@@ -192,7 +192,8 @@ def _missing(reference: str) -> NotFound:
     )
 
 
-def _task_run(row: RowMapping) -> TaskRunRow:
+def task_run_row(row: RowMapping) -> TaskRunRow:
+    """A row of TASK_RUN_COLUMNS or more, with its defaults filled in."""
     facts: dict[str, Any] = {str(name): value for name, value in row.items()}
     facts["name"] = facts["name"] or f"{facts['task_name']}-{facts['dynamic_key']}"
     facts["tags"] = facts["tags"] or []

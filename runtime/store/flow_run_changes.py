@@ -1,0 +1,275 @@
+"""Flow runs that someone else executes: recording one, changing it, and proposing states for it.
+
+A proposal is judged by the rules, written and followed by what hangs on it in one transaction, so that of two
+that come at once each sees what the other did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .. import clock
+from ..errors import NotFound
+from ..journal.records import FlowRunTransition
+from ..rules import Kind, RunFacts, Verdict, decide
+from ..states import FINAL_STATES, NO_VALUE, State, StateType
+from . import search
+from .database import Database
+from .derive import FlowRunFacts, fold
+from .flow_runs import new_flow_run_row, state_row
+from .rows import FlowRunStateRow, NewFlowRun
+from .search import FlowRunAndState
+from .tables import flow, flow_run, flow_run_state, rule_decision
+from .types import to_micros
+from .wire_text import json_value, plain_text
+
+_FACTS = (
+    "version",
+    "state_id",
+    "state_type",
+    "state_name",
+    "state_timestamp",
+    "run_count",
+    "total_run_time",
+    "expected_start_time",
+    "next_scheduled_start_time",
+    "start_time",
+    "end_time",
+    "result_kind",
+    "result",
+)
+_MOMENTS = frozenset(
+    {"state_timestamp", "expected_start_time", "next_scheduled_start_time", "start_time", "end_time"}
+)
+_POLICY_FACTS = ("pause_keys", "resuming", "retry_type")
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What became of a proposed state; `state` is the one that the run has now."""
+
+    verdict: Verdict
+    state: FlowRunStateRow | None
+    written: bool
+
+
+async def create(db: Database, flow_id: UUID, new: NewFlowRun, first: State) -> tuple[FlowRunAndState, bool]:
+    """Record a run of a known flow in its first state; gives it and whether it was made.
+
+    A run of the same flow with the same idempotency key is given as it is. `new.flow_name` and
+    `new.transitions` are not looked at. Raises NotFound when there is no such flow.
+    """
+    try:
+        run_id, made = await _create(db, flow_id, new, first)
+    except IntegrityError:  # somebody else recorded the same run a moment ago: now it is there to be found
+        run_id, made = await _create(db, flow_id, new, first)
+    return await search.one_flow_run(db, run_id), made
+
+
+async def change(db: Database, run_id: UUID, values: Mapping[str, Any]) -> None:
+    """Set columns of a run: name, flow_version, parameters, empirical_policy, tags, infrastructure_pid,
+    job_variables. Raises NotFound.
+    """
+    cleaned = {name: json_value(value) for name, value in values.items()}
+    async with db.write() as connection:
+        statement = update(flow_run).where(flow_run.c.id == run_id).values(**cleaned, updated=db.now())
+        if not (await connection.execute(statement)).rowcount:
+            raise _missing(run_id)
+
+
+async def merge_labels(db: Database, run_id: UUID, labels: Mapping[str, Any]) -> None:
+    """Add labels to a run, over those of the same name. Raises NotFound."""
+    async with db.write() as connection:
+        statement = select(flow_run.c.labels).where(flow_run.c.id == run_id).with_for_update()
+        known = (await connection.execute(statement)).first()
+        if known is None:
+            raise _missing(run_id)
+        merged = {**known[0], **json_value(dict(labels))}
+        await connection.execute(
+            update(flow_run).where(flow_run.c.id == run_id).values(labels=merged, updated=db.now())
+        )
+
+
+async def propose(db: Database, run_id: UUID, proposed: State, *, force: bool = False) -> Proposed:
+    """Judge a proposed state by the rules and write what they allow, with what they said.
+
+    `proposed.data` is what the proposer says of the result, as JSON. A sub-flow's tracking task run follows.
+    Raises NotFound.
+    """
+    async with db.write() as connection:
+        statement = select(flow_run).where(flow_run.c.id == run_id).with_for_update()
+        run = (await connection.execute(statement)).mappings().first()
+        if run is None:
+            raise _missing(run_id)
+        current = await _state(connection, run["state_id"])
+        verdict = decide(
+            "flow-run",
+            None if current is None else state_of(current),
+            proposed,
+            _facts_for_rules(run, current, proposed),
+            force=force,
+        )
+        await record_trail(connection, "flow-run", run_id, None, current, proposed, verdict)
+        state = verdict.state_to_write
+        if state is None:
+            return Proposed(verdict, current, False)
+        if run["parent_task_run_id"] is not None:
+            state = replace(state, details={**state.details, "task_run_id": str(run["parent_task_run_id"])})
+        written = await _write(db, connection, run, state, verdict.changes)
+        if run["parent_task_run_id"] is not None:
+            from .task_run_changes import follow_child  # it needs this module's trail and state
+
+            await follow_child(db, connection, run["parent_task_run_id"], run_id, state)
+        return Proposed(verdict, written, True)
+
+
+def state_of(row: FlowRunStateRow) -> State:
+    """A recorded state as the rules see it."""
+    return State(
+        StateType(row.type), row.name, row.message, row.data, dict(row.details), row.timestamp, row.id
+    )
+
+
+def is_persisted(data: Any) -> bool:
+    """Whether what a client says of a result names a stored one."""
+    return isinstance(data, dict) and cast("dict[str, Any]", data).get("type") != "unpersisted"
+
+
+async def record_trail(
+    connection: AsyncConnection,
+    kind: Kind,
+    flow_run_id: UUID,
+    task_run_id: UUID | None,
+    current: Any,
+    proposed: State,
+    verdict: Verdict,
+) -> None:
+    """Keep what the rules said of a proposal."""
+    at = clock.epoch_s()
+    rows = [
+        {
+            "flow_run_id": flow_run_id,
+            "task_run_id": task_run_id,
+            "timestamp": at,
+            "rule": rule,
+            "outcome": outcome,
+            "reason": plain_text(reason),
+            "from_type": None if current is None else str(current.type),
+            "to_type": proposed.type.value,
+            "to_name": plain_text(proposed.name),
+        }
+        for rule, outcome, reason in verdict.trail
+    ]
+    if rows:
+        await connection.execute(insert(rule_decision), rows)
+
+
+async def _create(db: Database, flow_id: UUID, new: NewFlowRun, first: State) -> tuple[UUID, bool]:
+    async with db.write() as connection:
+        if not await connection.scalar(select(flow.c.id).where(flow.c.id == flow_id)):
+            raise NotFound(f"there is no flow {flow_id}")
+        if new.idempotency_key is not None:
+            same = (flow_run.c.flow_id == flow_id) & (flow_run.c.idempotency_key == new.idempotency_key)
+            known = await connection.scalar(select(flow_run.c.id).where(same))
+            if known is not None:
+                return known, False
+        facts = FlowRunFacts(new.id)
+        [entry] = fold(facts, [transition_of(first)])
+        await connection.execute(insert(flow_run).values(**new_flow_run_row(db, new, flow_id, facts)))
+        await connection.execute(insert(flow_run_state).values(**state_row(entry), data=_data(first)))
+        return new.id, True
+
+
+def transition_of(state: State) -> FlowRunTransition:
+    """A state as the journal's records say it."""
+    details = {name: value for name, value in state.details.items() if value is not None}
+    return FlowRunTransition(
+        state.id,
+        state.type.value,
+        plain_text(state.name),
+        state.timestamp.timestamp(),
+        state.message,
+        json_value(details),
+    )
+
+
+def _data(state: State) -> Any:
+    return None if state.data is NO_VALUE else json_value(state.data)
+
+
+async def _state(connection: AsyncConnection, state_id: UUID | None) -> FlowRunStateRow | None:
+    if state_id is None:
+        return None
+    statement = select(flow_run_state).where(flow_run_state.c.id == state_id)
+    row = (await connection.execute(statement)).mappings().first()
+    return None if row is None else FlowRunStateRow(**row)
+
+
+def _facts_for_rules(run: RowMapping, current: FlowRunStateRow | None, proposed: State) -> RunFacts:
+    policy: Mapping[str, Any] = run["empirical_policy"] or {}
+    kept = run["result_kind"] in ("inline", "stored")
+    return RunFacts(
+        run_count=run["run_count"],
+        retries=policy.get("retries") or policy.get("max_retries") or 0,
+        retry_delay_s=policy.get("retry_delay") or policy.get("retry_delay_seconds") or 0.0,
+        is_subflow=run["parent_task_run_id"] is not None,
+        result_persisted=kept or (current is not None and is_persisted(current.data)),
+        proposal_has_result=is_persisted(_data(proposed)),
+        infrastructure_pid=run["infrastructure_pid"],
+        pause_keys=frozenset(policy.get("pause_keys") or ()),
+        resuming=bool(policy.get("resuming")),
+        retry_type=policy.get("retry_type"),
+    )
+
+
+async def _write(
+    db: Database, connection: AsyncConnection, run: RowMapping, state: State, changes: Mapping[str, Any]
+) -> FlowRunStateRow:
+    """Add a state to the run's history and to its row."""
+    policy: dict[str, Any] = dict(run["empirical_policy"] or {})
+    was_resuming = bool(policy.get("resuming"))
+    facts = FlowRunFacts(run["id"], **{name: _fact(name, run[name]) for name in _FACTS})
+    [entry] = fold(facts, [transition_of(state)])
+    if state.is_running() and was_resuming:
+        facts.run_count -= 1  # it goes on after a suspension: no new attempt
+    if state.type in FINAL_STATES and facts.start_time is None:
+        facts.start_time = entry.timestamp
+    policy |= {name: changes[name] for name in _POLICY_FACTS if name in changes}
+    if state.is_running() and "resuming" in policy:
+        policy["resuming"] = False
+    if "pause_keys" in policy:
+        policy["pause_keys"] = sorted(policy["pause_keys"] or ())
+    columns = state_row(entry) | {"data": _data(state)}
+    await connection.execute(insert(flow_run_state).values(**columns))
+    await connection.execute(
+        update(flow_run)
+        .where(flow_run.c.id == run["id"])
+        .values(
+            **{name: _column(name, getattr(facts, name)) for name in _FACTS},
+            error=None,
+            empirical_policy=policy,
+            updated=db.now(),
+        )
+    )
+    written = await _state(connection, state.id)
+    assert written is not None
+    return written
+
+
+def _fact(name: str, value: Any) -> Any:
+    return to_micros(value.timestamp()) if name in _MOMENTS and value is not None else value
+
+
+def _column(name: str, value: Any) -> Any:
+    return value / 1e6 if name in _MOMENTS and value is not None else value
+
+
+def _missing(run_id: UUID) -> NotFound:
+    return NotFound(f"there is no flow run {run_id}", hint="heliostat flow-run ls shows the runs there are")

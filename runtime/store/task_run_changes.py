@@ -1,0 +1,273 @@
+"""Task runs that remote clients record one by one: tracking runs of sub-flows and background tasks.
+
+Their states, with what clients say of them, are kept in the row's timeline.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..errors import NotFound
+from ..ids import uuid7
+from ..rules import RunFacts, Verdict, decide
+from ..states import FINAL_STATES, NO_VALUE, State, StateType
+from .database import Database
+from .flow_run_changes import is_persisted, record_trail
+from .rows import NO_FLOW_RUN, TaskRunRow, TaskRunState
+from .tables import flow_run, log, task_run
+from .task_runs import states_of, task_run_row
+from .wire_text import json_value, plain_text
+
+
+@dataclass(frozen=True, slots=True)
+class NewTaskRun:
+    """A task run to be recorded. `id` None: one is made that lies beside the flow run's others."""
+
+    id: UUID | None
+    flow_run_id: UUID | None
+    task_key: str
+    dynamic_key: str
+    name: str
+    tags: Sequence[str]
+    labels: Mapping[str, Any]
+    policy: Mapping[str, Any]
+    task_version: str | None
+    task_inputs: Mapping[str, Any]
+    cache_key: str | None
+    cache_expiration: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What became of a proposed state; `run` is the task run as it is now."""
+
+    verdict: Verdict
+    run: TaskRunRow
+    written: bool
+
+
+async def create(db: Database, new: NewTaskRun, first: State) -> tuple[TaskRunRow, bool]:
+    """Record a task run in its first state; gives it and whether it was made.
+
+    One of the same flow run, task key and dynamic key, or of the same id, is given as it is.
+    """
+    try:
+        return await _create(db, new, first)
+    except IntegrityError:  # somebody else recorded the same one a moment ago: now it is there to be found
+        return await _create(db, new, first)
+
+
+async def rename(db: Database, task_run_id: UUID, name: str) -> None:
+    """Give a task run another name. Raises NotFound."""
+    async with db.write() as connection:
+        statement = update(task_run).where(task_run.c.id == task_run_id).values(name=plain_text(name))
+        if not (await connection.execute(statement)).rowcount:
+            raise _missing(task_run_id)
+
+
+async def delete(db: Database, task_run_id: UUID) -> None:
+    """Remove a task run and its log lines. Raises NotFound."""
+    async with db.write() as connection:
+        gone = await connection.execute(sql_delete(task_run).where(task_run.c.id == task_run_id))
+        if not gone.rowcount:
+            raise _missing(task_run_id)
+        await connection.execute(sql_delete(log).where(log.c.task_run_id == task_run_id))
+
+
+async def propose(db: Database, task_run_id: UUID, proposed: State, *, force: bool = False) -> Proposed:
+    """Judge a proposed state by the rules and write what they allow, with what they said. Raises NotFound."""
+    async with db.write() as connection:
+        row = await _locked(connection, task_run_id)
+        if row is None:
+            raise _missing(task_run_id)
+        flow_facts = await _flow_facts(connection, row.flow_run_id)
+        current = states_of(row)[-1]
+        verdict = decide(
+            "task-run",
+            state_of(current),
+            proposed,
+            _facts_for_rules(row, current, proposed, flow_facts),
+            force=force,
+        )
+        await record_trail(connection, "task-run", row.flow_run_id, task_run_id, current, proposed, verdict)
+        if verdict.state_to_write is None:
+            return Proposed(verdict, row, False)
+        # What a journal wrote is numbered from 1 on, and its epoch is the journal's to tell.
+        epoch = max(row.epoch, flow_facts[1]) if flow_facts and not row.seq else row.epoch
+        reset: int | None = verdict.changes.get("run_count")
+        await _write(connection, row, verdict.state_to_write, epoch, reset)
+        return Proposed(verdict, await _one(connection, task_run_id), True)
+
+
+async def follow_child(
+    db: Database, connection: AsyncConnection, task_run_id: UUID, child_id: UUID, state: State
+) -> None:
+    """Give a tracking task run the state of its sub-flow run, whatever rules say of it."""
+    row = await _locked(connection, task_run_id)
+    if row is not None:
+        details = {**state.details, "child_flow_run_id": str(child_id)}
+        await _write(connection, row, replace(state, details=details, id=uuid7()), row.epoch, None)
+
+
+def state_of(row: TaskRunState) -> State:
+    """A recorded state as the rules see it."""
+    return State(StateType(row.type), row.name, row.message, row.data, dict(row.details), row.timestamp)
+
+
+async def _create(db: Database, new: NewTaskRun, first: State) -> tuple[TaskRunRow, bool]:
+    flow_run_id = new.flow_run_id or NO_FLOW_RUN
+    async with db.write() as connection:
+        same = (
+            (task_run.c.flow_run_id == flow_run_id)
+            & (task_run.c.task_key == plain_text(new.task_key))
+            & (task_run.c.dynamic_key == plain_text(new.dynamic_key))
+        )
+        known = await connection.scalar(select(task_run.c.id).where(same))
+        if known is None and new.id is not None:
+            known = await connection.scalar(select(task_run.c.id).where(task_run.c.id == new.id))
+        if known is not None:
+            return await _one(connection, known), False
+        task_run_id = new.id or _id_beside(flow_run_id)
+        at = first.timestamp
+        await connection.execute(
+            insert(task_run).values(
+                id=task_run_id,
+                flow_run_id=flow_run_id,
+                expected_start_time=first.moment("scheduled_time") or at,
+                start_time=at if first.is_running() or first.is_final() else None,
+                end_time=at if first.is_final() else None,
+                epoch=0,
+                seq=0,
+                run_count=int(first.is_running()),
+                task_key=plain_text(new.task_key),
+                dynamic_key=plain_text(new.dynamic_key),
+                task_name=plain_text(new.name),
+                name=plain_text(new.name),
+                state_type=first.type.value,
+                state_name=plain_text(first.name),
+                message=None if first.message is None else plain_text(first.message),
+                tags=sorted({plain_text(tag) for tag in new.tags}),
+                labels=json_value(dict(new.labels)),
+                policy=json_value(dict(new.policy)),
+                task_version=new.task_version,
+                task_inputs=json_value(dict(new.task_inputs)),
+                cache_key=new.cache_key,
+                cache_expiration=new.cache_expiration,
+                timeline=[_entry(first)],
+            )
+        )
+        return await _one(connection, task_run_id), True
+
+
+def _id_beside(flow_run_id: UUID) -> UUID:
+    """A new id among those of the flow run's task runs: they begin as its own id does."""
+    if flow_run_id == NO_FLOW_RUN:
+        return uuid7()
+    return UUID(int=(flow_run_id.int >> 80 << 80) | (uuid7().int & ((1 << 80) - 1)))
+
+
+async def _locked(connection: AsyncConnection, task_run_id: UUID) -> TaskRunRow | None:
+    statement = select(task_run).where(task_run.c.id == task_run_id).with_for_update()
+    row = (await connection.execute(statement)).mappings().first()
+    return None if row is None else task_run_row(row)
+
+
+async def _one(connection: AsyncConnection, task_run_id: UUID) -> TaskRunRow:
+    statement = select(task_run).where(task_run.c.id == task_run_id)
+    return task_run_row((await connection.execute(statement)).mappings().one())
+
+
+async def _flow_facts(connection: AsyncConnection, flow_run_id: UUID) -> tuple[str | None, int] | None:
+    """State type and run count of a flow run; None where there is none."""
+    statement = select(flow_run.c.state_type, flow_run.c.run_count).where(flow_run.c.id == flow_run_id)
+    row = (await connection.execute(statement)).first()
+    return None if row is None else (row[0], row[1])
+
+
+def _facts_for_rules(
+    row: TaskRunRow, current: TaskRunState, proposed: State, flow_facts: tuple[str | None, int] | None
+) -> RunFacts:
+    policy = row.policy
+    flow_state = StateType(flow_facts[0]) if flow_facts and flow_facts[0] else None
+    return RunFacts(
+        run_count=row.run_count,
+        retries=policy.get("retries") or policy.get("max_retries") or 0,
+        retry_delay_s=_retry_delay_s(policy, row.run_count),
+        result_persisted=row.result_kind in ("inline", "stored") or is_persisted(current.data),
+        proposal_has_result=proposed.data is not NO_VALUE and is_persisted(proposed.data),
+        has_flow=row.flow_run_id != NO_FLOW_RUN,
+        flow_state=flow_state,
+        flow_run_count=flow_facts[1] if flow_facts else 0,
+        flow_run_run_count=row.epoch,
+    )
+
+
+def _retry_delay_s(policy: Mapping[str, Any], run_count: int) -> float:
+    """The pause before the next attempt: a list has one for each, the last for all that follow."""
+    delay: Any = policy.get("retry_delay") or policy.get("retry_delay_seconds") or 0.0
+    if isinstance(delay, list):
+        delays = cast("list[float]", delay)
+        delay = delays[min(max(run_count - 1, 0), len(delays) - 1)] if delays else 0.0
+    return float(delay) * (1 + random.random() * float(policy.get("retry_jitter_factor") or 0.0))
+
+
+async def _write(
+    connection: AsyncConnection, row: TaskRunRow, state: State, epoch: int, run_count: int | None
+) -> None:
+    """Add a state to the timeline and to the row."""
+    states = states_of(row)
+    at = max(state.timestamp.timestamp(), states[-1].timestamp.timestamp() + 1e-6)
+    count = (row.run_count if run_count is None else run_count) + int(state.is_running())
+    ended = state.type in FINAL_STATES
+    started = row.start_time.timestamp() if row.start_time else None
+    if started is None and (state.is_running() or ended):
+        started = at
+    await connection.execute(
+        update(task_run)
+        .where(task_run.c.id == row.id)
+        .values(
+            state_type=state.type.value,
+            state_name=plain_text(state.name),
+            message=None if state.message is None else plain_text(state.message),
+            start_time=started,
+            end_time=at if ended else None,
+            run_count=count,
+            epoch=epoch,
+            timeline=[*map(_kept_entry, states), _entry(state, at)],
+        )
+    )
+
+
+def _entry(state: State, at: float | None = None) -> list[Any]:
+    details = {name: value for name, value in state.details.items() if value is not None}
+    more: dict[str, Any] = {"id": str(state.id)}
+    if details:
+        more["details"] = json_value(details)
+    if state.data is not NO_VALUE and state.data is not None:
+        more["data"] = json_value(state.data)
+    moment = state.timestamp.timestamp() if at is None else at
+    message = None if state.message is None else plain_text(state.message)
+    return [state.type.value, plain_text(state.name), moment, message, more]
+
+
+def _kept_entry(state: TaskRunState) -> list[Any]:
+    entry: list[Any] = [state.type, state.name, state.timestamp.timestamp(), state.message]
+    if state.id is not None:
+        entry.append({"id": str(state.id), "details": state.details, "data": state.data})
+    return entry
+
+
+def _missing(task_run_id: UUID) -> NotFound:
+    return NotFound(
+        f"there is no task run {task_run_id}",
+        hint="heliostat task-run ls --flow-run ID shows those of a run",
+    )
