@@ -51,9 +51,12 @@ _MAX_PARAMETERS_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """An interrupted run that is to be executed again: its row and the lease that this process took."""
+    """An interrupted run that is to be executed again: its row, and the epoch of its last execution (None:
+    there was none).
+    """
 
     run: FlowRunRow
+    dead_epoch: int | None
 
 
 def run_flow(
@@ -133,7 +136,8 @@ class FlowRun:
         recording = self._recording
         if resumption is not None:
             run = resumption.run
-            lease = recording.call(leases.take, run.id, owner, recording.lease_s, force=True)
+            dead_epoch = resumption.dead_epoch
+            lease = recording.call(leases.take, run.id, owner, recording.lease_s, dead_epoch=dead_epoch)
             existing = True
         else:
             begun = recording.call(flow_runs.begin, self._new_run(), owner, recording.lease_s)

@@ -29,9 +29,10 @@ def resume_flow_run(run_id: UUID) -> State:
     cannot be started again, MissingFlow when its code is gone.
     """
     recording = current_recording()
+    # The lease first: a run that completes in between gives it back with its last state, and is refused.
+    lease = recording.call(leases.read, run_id)
     run = recording.call(flow_runs.read, run_id)
     _refuse_unless_resumable(run)
-    lease = recording.call(leases.read, run_id)
     if lease is not None and not is_dead(lease):
         raise RunStillAlive(
             f"flow run {run.name} is still executed by process {lease.pid} on {lease.host}",
@@ -43,7 +44,7 @@ def resume_flow_run(run_id: UUID) -> State:
     if run.code_revision is not None and code_revision(flow.fn) != run.code_revision:
         _log.warning("the code of flow %r has changed since this run began", flow.name)
     parameters: dict[str, Any] = payload.load(run.parameters_pickle)
-    ended = flow.run(parameters, True, Resumption(run))
+    ended = flow.run(parameters, True, Resumption(run, lease.epoch if lease else None))
     return asyncio.run(ended) if flow.is_async else ended
 
 

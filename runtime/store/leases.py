@@ -15,18 +15,32 @@ from .rows import Lease, LeaseRow, Owner
 from .tables import run_lease
 
 
-async def take(db: Database, run_id: UUID, owner: Owner, lease_s: float, force: bool = False) -> Lease:
+async def take(
+    db: Database,
+    run_id: UUID,
+    owner: Owner,
+    lease_s: float,
+    force: bool = False,
+    dead_epoch: int | None = None,
+) -> Lease:
     """Make `owner` the run's only writer for `lease_s` seconds.
 
     Raises LeaseHeld while another owner's lease has not lapsed; `force` takes it all the same (the holder is
-    known to be dead, or is to be fenced). Taking one's own lease again gives it a new epoch.
+    to be fenced), `dead_epoch` does if it still is the lease of that epoch, whose holder is known to be dead:
+    of several who found that out one gets it. Taking one's own lease again gives it a new epoch.
     """
     async with db.write() as connection:
-        return await take_within(db, connection, run_id, owner, lease_s, force)
+        return await take_within(db, connection, run_id, owner, lease_s, force, dead_epoch)
 
 
 async def take_within(
-    db: Database, connection: AsyncConnection, run_id: UUID, owner: Owner, lease_s: float, force: bool = False
+    db: Database,
+    connection: AsyncConnection,
+    run_id: UUID,
+    owner: Owner,
+    lease_s: float,
+    force: bool = False,
+    dead_epoch: int | None = None,
 ) -> Lease:
     """`take` as a part of a larger transaction."""
     insert = sqlite.insert if db.is_sqlite else postgresql.insert
@@ -40,6 +54,8 @@ async def take_within(
     free: ColumnElement[bool] = or_(
         run_lease.c.owner.is_(None), run_lease.c.owner == owner.id, run_lease.c.until <= db.now()
     )
+    if dead_epoch is not None:
+        free = or_(free, run_lease.c.epoch == dead_epoch)
     statement = (
         insert(run_lease)
         .values(run_id=run_id, epoch=1, last_seq=0, **holder)

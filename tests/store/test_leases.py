@@ -28,6 +28,17 @@ async def test_lapsed_lease_gives_run_to_one_new_owner(db: Database, given: Any)
         await leases.take(db, run.id, third, 15.0)
 
 
+async def test_of_those_who_find_a_holder_dead_one_gets_the_lease(db: Database, given: Any) -> None:
+    run = await given.run(db)
+    second, third = given.owner(), given.owner()
+    taken = await leases.take(db, run.id, second, 15.0, dead_epoch=1)
+    assert taken.epoch == 2
+    with pytest.raises(LeaseHeld):
+        await leases.take(db, run.id, third, 15.0, dead_epoch=1)
+    row = await leases.read(db, run.id)
+    assert row is not None and row.owner == second.id
+
+
 async def test_a_taken_lease_goes_on_where_the_journal_stands(db: Database, given: Any) -> None:
     run = await given.run(db)
     await run.record(given.batch(run.site(), range(7)))
