@@ -209,9 +209,7 @@ def left(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Left:
 
 
 @pytest.fixture
-def start(
-    run_script: Callable[..., Any], flows: Path, left: Left, ray_cluster: str
-) -> Callable[..., Any]:
+def start(run_script: Callable[..., Any], flows: Path, left: Left, ray_cluster: str) -> Callable[..., Any]:
     """Start a flow of that file on Ray, or (`"flow-run", "resume", ...`) a command line."""
 
     def start(*words: str, **environment: str) -> Any:

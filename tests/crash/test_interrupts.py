@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-
 from heliostat.runtime import clock
 
 

@@ -6,7 +6,6 @@ import signal
 from typing import Any
 
 
-
 def kill(script: Any) -> None:
     script.process.send_signal(signal.SIGKILL)
     script.ended()
