@@ -122,6 +122,13 @@ class FlowRunRow:
     job_variables: dict[str, Any] | None
     result_kind: str | None
     error: dict[str, Any] | None
+    # Of runs of deployments; schedule and slot of those that a schedule made.
+    deployment_id: UUID | None = None
+    deployment_version: str | None = None
+    work_pool_id: UUID | None = None
+    work_queue_id: UUID | None = None
+    schedule_key: str | None = None
+    slot_at: datetime | None = None
     # Bytes that lists leave out: None there.
     parameters_pickle: bytes | None = None
     result: bytes | None = None

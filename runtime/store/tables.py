@@ -76,6 +76,12 @@ flow_run = Table(
     Column("result_kind", Text),
     Column("result", LargeBinary),
     Column("error", Json),
+    Column("deployment_id", Uuid),
+    Column("deployment_version", Text),
+    Column("work_pool_id", Uuid),
+    Column("work_queue_id", Uuid),
+    Column("schedule_key", Text),
+    Column("slot_at", Timestamp),  # the moment that the schedule gave this run
     UniqueConstraint("flow_id", "idempotency_key"),
     Index("ix_flow_run__expected_start_time", "expected_start_time", "id"),
     Index("ix_flow_run__state_type", "state_type", "expected_start_time"),
@@ -86,6 +92,48 @@ flow_run = Table(
         "parent_task_run_id",
         sqlite_where=text("parent_task_run_id IS NOT NULL"),
         postgresql_where=text("parent_task_run_id IS NOT NULL"),
+    ),
+    # The rest have no entry for runs without a deployment, whose inserts stay as cheap as they were.
+    # One index a queue serves claims (SCHEDULED, by due time) and counting what fills its limit.
+    Index(
+        "ix_flow_run__work_queue_id",
+        "work_queue_id",
+        "state_type",
+        "next_scheduled_start_time",
+        "id",
+        sqlite_where=text("work_queue_id IS NOT NULL"),
+        postgresql_where=text("work_queue_id IS NOT NULL"),
+    ),
+    Index(
+        "ix_flow_run__deployment_id_state_type",
+        "deployment_id",
+        "state_type",
+        "next_scheduled_start_time",
+        sqlite_where=text("deployment_id IS NOT NULL"),
+        postgresql_where=text("deployment_id IS NOT NULL"),
+    ),
+    Index(
+        "ix_flow_run__deployment_id",
+        "deployment_id",
+        "expected_start_time",
+        sqlite_where=text("deployment_id IS NOT NULL"),
+        postgresql_where=text("deployment_id IS NOT NULL"),
+    ),
+    Index(
+        "uq_flow_run__slot",
+        "deployment_id",
+        "schedule_key",
+        "slot_at",
+        unique=True,
+        sqlite_where=text("schedule_key IS NOT NULL"),
+        postgresql_where=text("schedule_key IS NOT NULL"),
+    ),
+    # Those that may become late: a run leaves it with its first move, so a backlog of late runs is not read.
+    Index(
+        "ix_flow_run__next_scheduled_start_time",
+        "next_scheduled_start_time",
+        sqlite_where=text("state_name = 'Scheduled'"),
+        postgresql_where=text("state_name = 'Scheduled'"),
     ),
 )
 
@@ -219,4 +267,117 @@ cache = Table(
         sqlite_where=text("expires IS NOT NULL"),
         postgresql_where=text("expires IS NOT NULL"),
     ),
+)
+
+deployment = Table(
+    "deployment",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("flow_id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+    Column("version", Text),
+    Column("description", Text),
+    Column("paused", Boolean, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("labels", Json, nullable=False),
+    Column("parameters", Json, nullable=False),
+    Column("parameter_openapi_schema", Json),
+    Column("enforce_parameter_schema", Boolean, nullable=False),
+    Column("entrypoint", Text),
+    Column("path", Text),
+    Column("pull_steps", Json),
+    Column("code_revision", Text),
+    Column("work_pool_id", Uuid),
+    Column("work_queue_id", Uuid),
+    Column("job_variables", Json, nullable=False),
+    Column("concurrency_limit", Integer),
+    Column("concurrency_options", Json),
+    Column("global_concurrency_limit_id", Uuid),
+    Column("storage_document_id", Uuid),
+    Column("infrastructure_document_id", Uuid),
+    Column("last_polled", Timestamp),
+    Column("created_by", Json),
+    Column("updated_by", Json),
+    UniqueConstraint("flow_id", "name"),
+    Index("ix_deployment__name", "name"),
+    Index("ix_deployment__work_queue_id", "work_queue_id"),
+)
+
+deployment_schedule = Table(
+    "deployment_schedule",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("deployment_id", Uuid, nullable=False),
+    Column("key", Text, nullable=False),  # what its runs carry: the slug, or else a hash of the definition
+    Column("slug", Text),
+    Column("definition", Json, nullable=False),
+    Column("revision", BigInteger, nullable=False),  # raised by every edit
+    Column("active", Boolean, nullable=False),
+    Column("parameters", Json, nullable=False),
+    Column("max_scheduled_runs", Integer),
+    Column("catchup", Text),
+    Column("next_at", Timestamp),  # slots before it have their runs; NULL: it has no more slots
+    Column("reserved_until", Timestamp),  # until then some scheduler is making runs for it
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+    UniqueConstraint("deployment_id", "key"),
+    Index("ix_deployment_schedule__next_at", "next_at"),
+)
+
+work_pool = Table(
+    "work_pool",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    Column("description", Text),
+    Column("base_job_template", Json, nullable=False),
+    Column("is_paused", Boolean, nullable=False),
+    Column("concurrency_limit", Integer),
+    Column("default_queue_id", Uuid, nullable=False),
+    Column("storage_configuration", Json, nullable=False),
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+)
+
+work_queue = Table(
+    "work_queue",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("work_pool_id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("priority", Integer, nullable=False),  # 1 goes first; distinct within a pool
+    Column("is_paused", Boolean, nullable=False),
+    Column("concurrency_limit", Integer),
+    Column("last_polled", Timestamp),
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+    UniqueConstraint("work_pool_id", "name"),
+)
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("work_pool_id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("last_heartbeat_time", Timestamp, nullable=False),
+    Column("heartbeat_interval_seconds", Integer, nullable=False),
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+    UniqueConstraint("work_pool_id", "name"),
+    postgresql_with={"fillfactor": "50"},
+)
+
+code_package = Table(
+    "code_package",
+    metadata,
+    Column("revision", Key, primary_key=True),  # sha256 of the package, hexadecimal
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("created", Timestamp, nullable=False),
+    Column("content", LargeBinary),
+    Column("uri", Text),  # where the package is when it is not in `content`
 )
