@@ -7,12 +7,14 @@ so that tasks which wait for each other do not starve and an uneven fan-out even
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from .. import clock
 
+_log = logging.getLogger("heliostat.internal.board")
 REPORT_RUNNING_AFTER_S = 0.25
 GIVE_BACK_AFTER_S = 1.0
 _LOOK_EVERY_S = 0.1
@@ -114,4 +116,7 @@ class Watcher:
                 if not boards:
                     self._busy.clear()
             for board in boards:
-                board.look()
+                try:
+                    board.look()
+                except Exception:  # a run that is over cannot be told any more; the others can
+                    _log.debug("news of long calls could not be told", exc_info=True)

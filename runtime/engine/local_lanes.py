@@ -67,6 +67,8 @@ class _LocalLane:
             given = lambda positions: news("given back", pack.pack_id, positions, None)  # noqa: E731
         board = Board(len(calls), lambda at, started: news("running", pack.pack_id, at, started), given)
         self._boards[pack.pack_id] = board
+        if pack.cancel_asked_s is not None:
+            board.cancel()  # it was asked for while the pack waited for its thread
         session = flow_session.set(group.desk.session)
         execution = PackExecution(group.code, info, board, keep_objects=True, on_loop=_run_apart)
         try:

@@ -72,6 +72,9 @@ class PackGroup:
     slots: tuple[float, int] = (0.0, 1)  # until when (monotonic) it is known how many can run at a time
     shipped: ShippedCode | None = None
 
+    def __post_init__(self) -> None:
+        self.estimate.overlaps = self.code.is_async
+
     @property
     def wanted_size(self) -> int | None:
         if self.pack is True:

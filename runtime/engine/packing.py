@@ -13,6 +13,7 @@ MAX_CALLS = 1_000  # in one pack: bounds what one answer holds and what the jour
 MAX_ARGUMENT_BYTES = 4 * 1024 * 1024  # of one pack
 GROWTH = 8  # at most this many times the largest pack that came back
 SMOOTHING = 0.5  # weight of the newest measurement
+OVERLAPPING_AT_LEAST_S = 2e-4  # what one more overlapping call is taken to cost before a pack tells
 FIRST_CALLS = 16  # answers among which a faster one counts fully
 LARGE_VALUES_AFTER = 8  # calls without a large value before none is expected
 
@@ -26,6 +27,8 @@ class Estimate:
     largest_pack: int = 1
     answered: int = 0
     large_value_seen: bool = False
+    overlaps: bool = False  # calls of one pack run side by side: what counts is what one more costs
+    alone_s: float = 0.0  # overlapping calls: the shortest that a pack took
 
     def observe(self, calls: int, elapsed_s: float) -> None:
         """Take in that a pack of `calls` took `elapsed_s` in its worker."""
@@ -33,6 +36,9 @@ class Estimate:
             return
         self.answered += calls
         self.largest_pack = max(self.largest_pack, calls)
+        if self.overlaps:
+            self.alone_s = min(self.alone_s or elapsed_s, elapsed_s)
+            elapsed_s = max(elapsed_s - self.alone_s, calls * OVERLAPPING_AT_LEAST_S)
         each = max(elapsed_s, 1e-7) / calls
         if self.call_s is None or (each < self.call_s and self.answered <= FIRST_CALLS):
             self.call_s = each  # first calls pay for imports: the faster one tells more

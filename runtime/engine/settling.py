@@ -307,7 +307,7 @@ class Settling:
             name = outcomes.STATE_OF[outcome.status][1]
             message = outcome.extra.message if outcome.extra else ""
             level = logging.WARNING if outcome.status == RETRY else logging.ERROR
-            desk.say(level, f"{fanout.name_of(position)} {name}: {message}", fanout.task_run_id(position))
+            desk.say(level, f"{name}: {message}", fanout.task_run_id(position))
 
 
 def _all_plain(fanout: Fanout, span: ReadySpan, ended: Sequence[Outcome | None]) -> bool:
