@@ -8,6 +8,7 @@ runs again.
 
 from __future__ import annotations
 
+import logging
 import mmap
 import os
 import pickle
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from .outcomes import Outcome
 
+_log = logging.getLogger("heliostat.internal.spool")
 _HEADER = struct.Struct("<Ii")  # bytes written, position being executed (-1: none)
 _ENTRY = struct.Struct("<II")  # position, length
 _START_BYTES = 64 * 1024
@@ -97,14 +99,19 @@ def salvage(pack_id: str) -> Salvaged | None:
     except FileNotFoundError:
         return None
     delete(pack_id)
+    if len(data) < _HEADER.size:  # the worker died before it wrote anything
+        return None
     end, running = _HEADER.unpack_from(data, 0)
     outcomes: dict[int, Outcome] = {}
     at = _HEADER.size
-    while at < end:
-        position, length = _ENTRY.unpack_from(data, at)
-        at += _ENTRY.size
-        outcomes[position] = Outcome(*pickle.loads(data[at : at + length]))
-        at += length
+    try:
+        while at < end:
+            position, length = _ENTRY.unpack_from(data, at)
+            at += _ENTRY.size
+            outcomes[position] = Outcome(*pickle.loads(data[at : at + length]))
+            at += length
+    except Exception:  # a full disk, say: what cannot be read runs again
+        _log.warning("the spool of pack %s can be read in part only", pack_id)
     return Salvaged(outcomes, running if running >= 0 else None)
 
 
