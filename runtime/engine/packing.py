@@ -12,6 +12,7 @@ from dataclasses import dataclass
 MAX_CALLS = 1_000  # in one pack: bounds what one answer holds and what the journal commits at once
 MAX_ARGUMENT_BYTES = 4 * 1024 * 1024  # of one pack
 GROWTH = 8  # at most this many times the largest pack that came back
+OVERLAPPING_GROWTH = 32  # the same for calls that run side by side: a large pack lasts no longer
 SMOOTHING = 0.5  # weight of the newest measurement
 OVERLAPPING_AT_LEAST_S = 2e-4  # what one more overlapping call is taken to cost before a pack tells
 FIRST_CALLS = 16  # answers among which a faster one counts fully
@@ -63,8 +64,8 @@ class Estimate:
             return max(1, min(wanted, waiting))
         if self.call_s is None:
             return 1
-        by_growth = self.largest_pack * GROWTH
-        by_rest = -(-waiting // (2 * max(slots, 1)))
+        by_growth = self.largest_pack * (OVERLAPPING_GROWTH if self.overlaps else GROWTH)
+        by_rest = -(-waiting // (max(slots, 1) if self.overlaps else 2 * max(slots, 1)))
         return max(1, min(self.usual_size(target_s), by_growth, by_rest))
 
     def usual_size(self, target_s: float, wanted: int | None = None) -> int:
