@@ -1,0 +1,109 @@
+"""Job variables against the JSON schema of a base job template, in words that people can act on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from ..runtime.errors import BadJobTemplate
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+
+
+def check_schema(schema: Mapping[str, Any]) -> None:
+    """Raises BadJobTemplate when this is no JSON schema of an object, or refers to what is not in it."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
+    properties: Any = schema.get("properties") or {}
+    if schema.get("type", "object") != "object" or not isinstance(properties, Mapping):
+        raise BadJobTemplate("variables must be the JSON schema of an object, with properties.")
+    try:
+        Draft202012Validator.check_schema(dict(schema))
+    except SchemaError as error:
+        raise BadJobTemplate(f"variables is no JSON schema: {_place(error)}{error.message}.") from None
+    for target in _targets(schema):
+        if not _is_inside(schema, target):
+            raise BadJobTemplate(
+                f"variables refers to {target!r}, which is not in it.",
+                hint="Put it under definitions or $defs; schemas elsewhere are not fetched.",
+            )
+
+
+def variable_problems(
+    schema: Mapping[str, Any], variables: Mapping[str, Any], *, present: Collection[str], complete: bool
+) -> list[str]:
+    """What is wrong with the variables, one line each, "name: problem".
+
+    `present` names variables that are given but cannot be checked; `complete` asks for the required ones.
+    """
+    required = [name for name in schema.get("required") or () if name not in present] if complete else []
+    validator = _validator({**schema, "required": required})
+    properties = cast("Mapping[str, Any]", schema.get("properties") or {})
+    found = cast("Iterator[ValidationError]", validator.iter_errors(dict(variables)))  # pyright: ignore[reportUnknownMemberType]
+    errors = sorted(found, key=lambda error: list(map(str, error.path)))
+    unknown = set(present) - set(properties) if schema.get("additionalProperties") is False else ()
+    return [
+        *_unknown_variables(unknown, properties),
+        *(line for error in errors for line in _lines(error, properties)),
+    ]
+
+
+def _validator(schema: Mapping[str, Any]) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+
+    # An empty registry: the default one would fetch a schema that is named by an address.
+    return Draft202012Validator(dict(schema), registry=Registry[Any]())
+
+
+def _lines(error: ValidationError, properties: Mapping[str, Any]) -> Iterator[str]:
+    if error.validator == "additionalProperties" and not error.path:
+        given = cast("Mapping[str, Any]", error.instance)
+        yield from _unknown_variables(set(given) - set(properties), properties)
+    elif error.validator == "required" and not error.path:
+        required = cast("list[str]", error.validator_value)
+        # The library makes one error of each missing name; its message is the only place that says which.
+        yield from (f"{name}: is missing" for name in required if error.message.startswith(repr(name)))
+    else:
+        yield f"{_place(error)}{error.message}"
+
+
+def _unknown_variables(names: Collection[str], properties: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted(names):
+        close = difflib.get_close_matches(name, properties, n=1)
+        yield f"{name}: there is no such variable" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def _place(error: Any) -> str:
+    path = ".".join(map(str, error.absolute_path))
+    return f"{path}: " if path else ""
+
+
+def _targets(schema: Any) -> Iterator[str]:
+    if isinstance(schema, Mapping):
+        for key, inner in cast("Mapping[str, Any]", schema).items():
+            if key == "$ref" and isinstance(inner, str):
+                yield inner
+            else:
+                yield from _targets(inner)
+    elif isinstance(schema, list):
+        for inner in cast("list[Any]", schema):
+            yield from _targets(inner)
+
+
+def _is_inside(schema: Mapping[str, Any], target: str) -> bool:
+    if target == "#":
+        return True
+    place: Any = schema
+    if not target.startswith("#/"):
+        return False
+    for key in target[2:].split("/"):
+        key = key.replace("~1", "/").replace("~0", "~")
+        if not isinstance(place, Mapping) or key not in place:
+            return False
+        place = cast("Mapping[str, Any]", place)[key]
+    return True

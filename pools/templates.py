@@ -1,0 +1,170 @@
+"""Base job templates: how a pool turns job variables into the configuration of one run's job.
+
+A template is `{"job_configuration": {...}, "variables": <JSON schema>}`, as in the standard. `{{ name }}` in
+the configuration takes a variable; `{{ $NAME }}`, `{{ prefect.variables.x }}` and
+`{{ prefect.blocks.type.name }}` (also spelt `heliostat.`) are references: whoever knows the environment, the
+variables and the blocks resolves them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from ..runtime.errors import BadJobTemplate, BadJobVariables
+from .job_variables import check_schema, variable_problems
+from .placeholders import UNRESOLVED, UNSET, Placeholder, Reference, fill, placeholders_in, reference_of
+
+MERGED_BY_KEY = ("env", "labels")
+"""Variables that are merged key by key over the layers; of all others the last layer's value stands."""
+
+Resolver = Callable[[Reference], Any]
+"""The value of a reference; UNSET where there is none, UNRESOLVED to leave the text for someone later."""
+
+
+@dataclass(frozen=True)
+class JobTemplate:
+    """A valid base job template. Make one with `read_job_template`."""
+
+    job_configuration: Mapping[str, Any]
+    variables: Mapping[str, Any]  # a JSON schema of an object
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """The schema of each variable."""
+        return cast("Mapping[str, Any]", self.variables.get("properties") or {})
+
+    def defaults(self) -> dict[str, Any]:
+        """The variables that have a default; one of null counts as none."""
+        given = {name: schema.get("default") for name, schema in self.properties.items()}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def to_json(self) -> dict[str, Any]:
+        return {"job_configuration": dict(self.job_configuration), "variables": dict(self.variables)}
+
+
+def read_job_template(value: Any) -> JobTemplate:
+    """A template from its JSON; `{}` is one without variables and configuration.
+
+    Raises BadJobTemplate that names the placeholder, or the place in the schema, at fault.
+    """
+    template = _mapping(value, "The base job template")
+    unknown = set(template) - {"job_configuration", "variables"}
+    if unknown:
+        raise BadJobTemplate(
+            f"A base job template has no field {', '.join(map(repr, sorted(unknown)))}.",
+            hint="It has job_configuration and variables.",
+        )
+    configuration = _mapping(template.get("job_configuration") or {}, "job_configuration")
+    variables = _mapping(template.get("variables") or {}, "variables")
+    check_schema(variables)
+    read = JobTemplate(configuration, variables)
+    for path, placeholder in placeholders_in(configuration, "job_configuration"):
+        if reference_of(placeholder) is None and placeholder.variable not in read.properties:
+            raise _unknown_placeholder(path, placeholder, read.properties)
+    return read
+
+
+def merge_job_variables(*layers: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Job variables of several layers, later ones before earlier ones: the deployment's, then the run's."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in (layer or {}).items():
+            below = merged.get(name)
+            if name in MERGED_BY_KEY and isinstance(below, Mapping) and isinstance(value, Mapping):
+                value = {**cast("Mapping[str, Any]", below), **cast("Mapping[str, Any]", value)}
+            merged[name] = value
+    return merged
+
+
+def check_job_variables(
+    template: JobTemplate, variables: Mapping[str, Any], *, complete: bool = False
+) -> None:
+    """Whether these job variables fit the template's schema; raises BadJobVariables with one line a problem.
+
+    `complete` also asks for the required ones: right for a run, too early for a deployment. Values that hold
+    a reference are only checked once it is resolved.
+    """
+    held_back = {name for name, value in variables.items() if any(_references_in(value))}
+    given = {name: value for name, value in variables.items() if name not in held_back}
+    if complete:
+        given = merge_job_variables(template.defaults(), given)
+    problems = variable_problems(template.variables, given, present=held_back, complete=complete)
+    if problems:
+        error = BadJobVariables(
+            "Job variables do not fit the work pool: " + "; ".join(problems) + ".",
+            hint=f"The pool's variables: {', '.join(sorted(template.properties)) or 'none'}.",
+        )
+        error.problems = tuple(problems)
+        raise error
+
+
+def job_configuration(
+    template: JobTemplate, *layers: Mapping[str, Any] | None, resolve: Resolver | None = None
+) -> dict[str, Any]:
+    """The configuration of one job: the template's defaults below the layers, filled in.
+
+    A placeholder that is a whole text keeps the type of its value; a key whose variable has no value is left
+    out; inside a text such a variable is empty. Without `resolve` references stay as they are. Raises
+    BadJobVariables when the variables do not fit, before or after references are resolved.
+    """
+    variables = merge_job_variables(template.defaults(), *layers)
+    check_job_variables(template, variables)
+    if resolve is not None:
+        variables = _resolved(variables, resolve)
+    check_job_variables(template, variables, complete=True)
+
+    def value_of(placeholder: Placeholder) -> Any:
+        if reference_of(placeholder) is not None:
+            return _looked_up(placeholder, resolve)
+        value: Any = variables.get(placeholder.variable, UNSET)
+        for key in placeholder.path:
+            value = cast("Mapping[str, Any]", value).get(key, UNSET) if isinstance(value, Mapping) else UNSET
+        return value
+
+    return cast("dict[str, Any]", fill(template.job_configuration, value_of))
+
+
+def references(template: JobTemplate, *layers: Mapping[str, Any] | None) -> set[Reference]:
+    """What `job_configuration` will ask its resolver for; lets one fetch it all beforehand."""
+    variables = merge_job_variables(template.defaults(), *layers)
+    return {*_references_in(variables), *_references_in(template.job_configuration)}
+
+
+def _resolved(value: Any, resolve: Resolver) -> Any:
+    """Only references: other braces in a variable's value belong to the user."""
+
+    def value_of(placeholder: Placeholder) -> Any:
+        known = reference_of(placeholder) is not None
+        return _looked_up(placeholder, resolve) if known else placeholder.text
+
+    return fill(value, value_of)
+
+
+def _looked_up(placeholder: Placeholder, resolve: Resolver | None) -> Any:
+    reference = reference_of(placeholder)
+    found = UNRESOLVED if resolve is None or reference is None else resolve(reference)
+    return placeholder.text if found is UNRESOLVED else found
+
+
+def _references_in(value: Any) -> Iterator[Reference]:
+    for _, placeholder in placeholders_in(value, ""):
+        reference = reference_of(placeholder)
+        if reference is not None:
+            yield reference
+
+
+def _mapping(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise BadJobTemplate(f"{what} must be an object, not {type(value).__name__}.")
+    return cast("Mapping[str, Any]", value)
+
+
+def _unknown_placeholder(
+    path: str, placeholder: Placeholder, properties: Mapping[str, Any]
+) -> BadJobTemplate:
+    close = difflib.get_close_matches(placeholder.variable, properties, n=1)
+    hint = f"Did you mean {{{{ {close[0]} }}}}?" if close else "Declare it under variables.properties."
+    return BadJobTemplate(f"{path} uses {placeholder.text}, which is no variable of the template.", hint=hint)

@@ -1,0 +1,131 @@
+"""The kinds of work pools: what each is called, what it is for, and the base job template it starts with.
+
+A package adds kinds of its own through an entry point of the group `heliostat.pool_types` that names a
+PoolType (`pool_type` below makes one); they appear in the API, the command line and the UI like ours.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from ..runtime.errors import NotFound, UserError
+from .templates import read_job_template
+
+ENTRY_POINT_GROUP = "heliostat.pool_types"
+PACKAGE = "heliostat"
+
+_logger = logging.getLogger("heliostat.pools")
+_registered: dict[str, PoolType] = {}
+
+
+@dataclass(frozen=True)
+class PoolType:
+    """One kind of work pool. Raises BadJobTemplate when its template is malformed."""
+
+    type: str  # what pools say, e.g. "process"
+    display_name: str
+    description: str
+    base_job_template: Mapping[str, Any] = field(repr=False)
+    package: str = PACKAGE
+    polled_by_workers: bool = True  # False: Heliostat runs the jobs itself
+    documentation_url: str = ""
+    logo_url: str = ""
+    install_command: str = ""
+    is_beta: bool = False
+
+    def __post_init__(self) -> None:
+        read_job_template(self.base_job_template)
+
+    def default_base_job_template(self) -> dict[str, Any]:
+        """A copy that the caller may change."""
+        return copy.deepcopy(dict(self.base_job_template))
+
+    def to_json(self) -> dict[str, Any]:
+        """The standard's worker metadata of this kind."""
+        return {
+            "type": self.type,
+            "display_name": self.display_name,
+            "description": self.description,
+            "documentation_url": self.documentation_url,
+            "logo_url": self.logo_url,
+            "install_command": self.install_command,
+            "is_beta": self.is_beta,
+            "default_base_job_configuration": self.default_base_job_template(),
+        }
+
+
+def pool_type(
+    name: str, *, display_name: str, description: str, **facts: Any
+) -> Callable[[Callable[[], Mapping[str, Any]]], PoolType]:
+    """Make a kind of work pool of a function that gives its base job template, and register it.
+
+    `facts` are further fields of PoolType. The function's name then stands for the PoolType. Raises UserError
+    when another kind has that name.
+    """
+
+    def made(template: Callable[[], Mapping[str, Any]]) -> PoolType:
+        facts.setdefault("package", template.__module__.partition(".")[0])
+        return register(PoolType(name, display_name, description, template(), **facts))
+
+    return made
+
+
+def register(kind: PoolType) -> PoolType:
+    """Make a kind known in this process. Raises UserError when another one has its name."""
+    known = _registered.get(kind.type)
+    if known is not None and known != kind:
+        raise UserError(
+            f"{known.package} and {kind.package} both have a kind of work pools called {kind.type!r}.",
+            hint="Rename or uninstall one of them.",
+        )
+    _registered[kind.type] = kind
+    return kind
+
+
+def pool_types() -> dict[str, PoolType]:
+    """Every kind by name: ours, those registered in this process, and those of installed packages."""
+    from .builtin_types import BUILTIN_TYPES
+
+    for kind in BUILTIN_TYPES:
+        register(kind)
+    _load_installed()
+    return dict(_registered)
+
+
+def find_pool_type(name: str) -> PoolType:
+    """The kind of that name. Raises NotFound with the names there are."""
+    known = pool_types()
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(name, known, n=1)
+    raise NotFound(
+        f"There is no kind of work pool called {name!r}.",
+        hint=f"Did you mean {close[0]}?" if close else f"There are: {', '.join(sorted(known))}.",
+    )
+
+
+def worker_metadata() -> dict[str, dict[str, Any]]:
+    """All kinds as the standard's `aggregate-worker-metadata` view: by package, then by type."""
+    view: dict[str, dict[str, Any]] = {}
+    for kind in pool_types().values():
+        view.setdefault(kind.package, {})[kind.type] = kind.to_json()
+    return view
+
+
+@lru_cache(maxsize=1)
+def _load_installed() -> None:
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        try:
+            loaded = point.load()
+            if not isinstance(loaded, PoolType):
+                raise TypeError(f"it is {type(loaded).__name__}, not a PoolType")
+            register(loaded)
+        except Exception as error:  # someone else's package must not stop the server
+            _logger.warning("The work pool kind %s (%s) is left out: %s", point.name, point.value, error)
