@@ -126,7 +126,7 @@ def _drop_frames(error: BaseException, dropped: tuple[str, ...]) -> None:
 
 
 def show_authors_frames_only() -> None:
-    """An exception that ends the process is shown without our frames, unless the process shows it its own way."""
+    """Show an exception that ends the process without our frames, unless the process has a way of its own."""
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _show
 

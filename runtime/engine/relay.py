@@ -1,7 +1,7 @@
 """Recording from inside a worker, which holds no database connection: its records travel to the driver.
 
-In a worker `recording_here()` gives a `RelayRecording` with the same verbs as the driver's own recording; each
-call and each record goes over the line and is answered or journalled there by `RelayHost`.
+In a worker `recording_here()` gives a `RelayRecording` with the same verbs as the driver's own recording;
+each call and each record goes over the line and is answered or journalled there by `RelayHost`.
 """
 
 from __future__ import annotations
