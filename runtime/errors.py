@@ -4,7 +4,8 @@
      ├─ UserError            the author or operator mends something and tries again
      │   ├─ ParameterMismatch, MissingFlow, NotInAFlow, WaitCycle, CannotPickle
      │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive, UnfinishedRun
-     │   └─ SchemaTooNew, BadSchedule, BadJobTemplate, BadJobVariables
+     │   ├─ SchemaTooNew, BadSchedule, BadJobTemplate, BadJobVariables
+     │   └─ Reserved, PackageTooLarge, BadPackage
      ├─ RunFailure           recorded in a run's state, travels between processes
      │   └─ TaskFailed, TaskCrashed, TaskTimedOut, UpstreamFailed, FlowRunFailed, RunCancelled, ResultLost
      ├─ Conflict             another writer won: give way
@@ -109,6 +110,20 @@ class BadJobVariables(UserError):
     """Job variables do not fit the template of their pool; one line a problem in `problems`."""
 
     problems: tuple[str, ...] = ()
+
+
+class Reserved(UserError):
+    """A name, or a thing, that users may not make or change."""
+
+
+class PackageTooLarge(UserError):
+    """A project folder is larger than a code package may be; `largest` holds (path, bytes) of its entries."""
+
+    largest: tuple[tuple[str, int], ...] = ()
+
+
+class BadPackage(UserError):
+    """A project folder, or a code package, that cannot be used."""
 
 
 class RunFailure(HeliostatError):

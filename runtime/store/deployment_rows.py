@@ -1,0 +1,205 @@
+"""What the verbs of deployments, schedules, work pools and queues take and give: plain records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+ReadyStatus = Literal["READY", "NOT_READY"]
+PoolStatus = Literal["READY", "NOT_READY", "PAUSED"]
+WorkerStatus = Literal["ONLINE", "OFFLINE"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSpec:
+    """A schedule as it is sent. None is "as it is" for one that exists, and the default for a new one.
+
+    `definition` is the standard's form, told apart by its key: `{"cron": ...}`, `{"interval": ...}` or
+    `{"rrule": ...}`. `replaces` names the slug of the schedule that becomes this one.
+    """
+
+    definition: dict[str, Any] | None = None
+    active: bool | None = None
+    parameters: dict[str, Any] | None = None
+    max_scheduled_runs: int | None = None
+    slug: str | None = None
+    replaces: str | None = None
+    catchup: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRow:
+    """A schedule as it stands. `revision` grows with every edit; `key` is what its runs carry."""
+
+    id: UUID
+    deployment_id: UUID
+    key: str
+    slug: str | None
+    definition: dict[str, Any]
+    revision: int
+    active: bool
+    parameters: dict[str, Any]
+    max_scheduled_runs: int | None
+    catchup: str | None
+    next_at: datetime | None
+    reserved_until: datetime | None
+    created: datetime
+    updated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewDeployment:
+    """A deployment to be made, or to replace the one of that flow and name."""
+
+    flow_id: UUID
+    name: str
+    version: str | None = None
+    description: str | None = None
+    paused: bool = False
+    tags: Sequence[str] = ()
+    labels: dict[str, Any] = field(default_factory=dict[str, Any])
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+    parameter_openapi_schema: dict[str, Any] | None = None
+    enforce_parameter_schema: bool = True
+    entrypoint: str | None = None
+    path: str | None = None
+    pull_steps: list[dict[str, Any]] | None = None
+    code_revision: str | None = None
+    work_pool_name: str | None = None  # None without a queue name: no pool, something else polls its runs
+    work_queue_name: str | None = None  # None: the pool's default queue
+    job_variables: dict[str, Any] = field(default_factory=dict[str, Any])
+    concurrency_limit: int | None = None
+    concurrency_options: dict[str, Any] | None = None  # {"collision_strategy": "ENQUEUE" | "CANCEL_NEW"}
+    global_concurrency_limit_id: UUID | None = None
+    storage_document_id: UUID | None = None
+    infrastructure_document_id: UUID | None = None
+    created_by: dict[str, Any] | None = None  # and updated_by, where it is there already
+    schedules: Sequence[ScheduleSpec] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentRow:
+    """A deployment as it stands; `schedules` are newest first."""
+
+    id: UUID
+    flow_id: UUID
+    flow_name: str
+    name: str
+    created: datetime
+    updated: datetime
+    version: str | None
+    description: str | None
+    paused: bool
+    tags: list[str]
+    labels: dict[str, Any]
+    parameters: dict[str, Any]
+    parameter_openapi_schema: dict[str, Any] | None
+    enforce_parameter_schema: bool
+    entrypoint: str | None
+    path: str | None
+    pull_steps: list[dict[str, Any]] | None
+    code_revision: str | None
+    work_pool_id: UUID | None
+    work_pool_name: str | None
+    work_queue_id: UUID | None
+    work_queue_name: str | None
+    job_variables: dict[str, Any]
+    concurrency_limit: int | None
+    concurrency_options: dict[str, Any] | None
+    global_concurrency_limit_id: UUID | None
+    storage_document_id: UUID | None
+    infrastructure_document_id: UUID | None
+    last_polled: datetime | None
+    status: ReadyStatus
+    created_by: dict[str, Any] | None
+    updated_by: dict[str, Any] | None
+    schedules: list[ScheduleRow] = field(default_factory=list[ScheduleRow])
+
+
+@dataclass(frozen=True, slots=True)
+class NewWorkPool:
+    """A work pool to be made."""
+
+    name: str
+    type: str
+    description: str | None = None
+    base_job_template: dict[str, Any] = field(default_factory=dict[str, Any])
+    is_paused: bool = False
+    concurrency_limit: int | None = None
+    storage_configuration: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class WorkPoolRow:
+    """A work pool as it stands. `active_slots`: its runs in PENDING or RUNNING; None without a limit."""
+
+    id: UUID
+    name: str
+    type: str
+    description: str | None
+    base_job_template: dict[str, Any]
+    is_paused: bool
+    concurrency_limit: int | None
+    default_queue_id: UUID
+    storage_configuration: dict[str, Any]
+    created: datetime
+    updated: datetime
+    status: PoolStatus
+    active_slots: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewWorkQueue:
+    """A queue to be made. `priority` None: behind all others."""
+
+    name: str
+    description: str | None = ""
+    priority: int | None = None
+    is_paused: bool = False
+    concurrency_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkQueueRow:
+    """A work queue as it stands. Priority 1 goes first."""
+
+    id: UUID
+    work_pool_id: UUID
+    work_pool_name: str
+    name: str
+    description: str | None
+    priority: int
+    is_paused: bool
+    concurrency_limit: int | None
+    last_polled: datetime | None
+    created: datetime
+    updated: datetime
+    status: PoolStatus
+    active_slots: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """A worker of a pool: ONLINE until it was silent for three heartbeats."""
+
+    id: UUID
+    work_pool_id: UUID
+    name: str
+    last_heartbeat_time: datetime
+    heartbeat_interval_seconds: int
+    status: WorkerStatus
+    created: datetime
+    updated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CodePackageRow:
+    """A code package without its bytes. `uri` tells where they are when the database does not hold them."""
+
+    revision: str
+    size_bytes: int
+    created: datetime
+    uri: str | None
