@@ -6,15 +6,19 @@ Fields that nothing here fills yet (deployments, work queues) are present and No
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from ..runtime import clock
+from ..runtime.rules import Accept, Verdict, Wait
 from ..runtime.states import FINAL_STATES, StateType
 from ..runtime.store.rows import (
+    NO_FLOW_RUN,
     FlowRow,
+    FlowRunInputRow,
     FlowRunRow,
     FlowRunStateRow,
     LogRow,
@@ -22,6 +26,9 @@ from ..runtime.store.rows import (
     TaskRunRow,
     TaskRunState,
 )
+
+if TYPE_CHECKING:
+    from ..runtime.store.run_history import HistoryInterval
 
 Wire = dict[str, Any]
 
@@ -45,6 +52,7 @@ _STATE_DETAILS: Mapping[str, Any] = {
     "traceparent": None,
     "deployment_concurrency_lease_id": None,
 }
+_MOMENTS = frozenset({"scheduled_time", "pause_timeout", "cache_expiration"})
 _FLOW_RUN_POLICY: Mapping[str, Any] = {
     "max_retries": 0,
     "retry_delay_seconds": 0,
@@ -115,15 +123,20 @@ def flow_run(row: FlowRunRow, state: FlowRunStateRow | None = None) -> Wire:
     }
 
 
+def flow_run_response(row: FlowRunRow, state: FlowRunStateRow | None = None) -> Wire:
+    """FlowRunResponse: FlowRun, and the work pool that it goes to."""
+    return {**flow_run(row, state), "work_pool_id": None, "work_pool_name": None}
+
+
 def flow_run_state(row: FlowRunStateRow) -> Wire:
     """State, of a flow run."""
     details = {**_STATE_DETAILS, **row.details, "flow_run_id": row.flow_run_id}
-    return _state(row.id, row.type, row.name, row.timestamp, row.message, details)
+    return _state(row.id, row.type, row.name, row.timestamp, row.message, details, row.data)
 
 
 def task_run(row: TaskRunRow, states: Sequence[TaskRunState] = ()) -> Wire:
     """TaskRun. `states` are those it went through, if the caller has them: they say when the newest began."""
-    newest = states[-1] if states else _newest_state(row)
+    newest = states[-1] if states else newest_state(row)
     state = task_run_state(row, newest)
     ran_s = 0.0
     if row.start_time and row.end_time:
@@ -133,7 +146,7 @@ def task_run(row: TaskRunRow, states: Sequence[TaskRunState] = ()) -> Wire:
         "created": row.expected_start_time,
         "updated": newest.timestamp,
         "name": row.name,
-        "flow_run_id": row.flow_run_id,
+        "flow_run_id": _known(row.flow_run_id),
         "task_key": row.task_key,
         "dynamic_key": row.dynamic_key,
         "cache_key": row.cache_key,
@@ -141,7 +154,7 @@ def task_run(row: TaskRunRow, states: Sequence[TaskRunState] = ()) -> Wire:
         "task_version": row.task_version,
         "empirical_policy": {**_TASK_RUN_POLICY, **row.policy},
         "tags": row.tags,
-        "labels": {},
+        "labels": row.labels,
         "state_id": state["id"],
         "task_inputs": row.task_inputs,
         "state_type": row.state_type,
@@ -160,16 +173,19 @@ def task_run(row: TaskRunRow, states: Sequence[TaskRunState] = ()) -> Wire:
 
 
 def task_run_state(row: TaskRunRow, state: TaskRunState) -> Wire:
-    """State, of a task run. Its id is derived: the same state has the same id whenever it is asked for."""
+    """State, of a task run. One without an id of its own gets the same whenever it is asked for."""
     details = {
         **_STATE_DETAILS,
-        "flow_run_id": row.flow_run_id,
-        "task_run_id": row.id,
         "cache_key": row.cache_key,
         "cache_expiration": row.cache_expiration,
+        **state.details,
+        "flow_run_id": _known(row.flow_run_id),
+        "task_run_id": row.id,
     }
-    state_id = uuid5(row.id, f"{state.type} {state.name} {state.timestamp.timestamp():.6f}")
-    return _state(state_id, state.type, state.name, state.timestamp, state.message, details)
+    derived = uuid5(row.id, f"{state.type} {state.name} {state.timestamp.timestamp():.6f}")
+    return _state(
+        state.id or derived, state.type, state.name, state.timestamp, state.message, details, state.data
+    )
 
 
 def log(row: LogRow) -> Wire:
@@ -182,9 +198,54 @@ def log(row: LogRow) -> Wire:
         "level": row.level,
         "message": row.message,
         "timestamp": row.timestamp,
-        "flow_run_id": row.flow_run_id,
+        "flow_run_id": _known(row.flow_run_id),
         "task_run_id": row.task_run_id,
     }
+
+
+def flow_run_input(row: FlowRunInputRow) -> Wire:
+    """FlowRunInput."""
+    return {
+        "id": row.id,
+        "created": row.created,
+        "updated": row.updated,
+        "flow_run_id": row.flow_run_id,
+        "key": row.key,
+        "value": row.value,
+        "sender": row.sender,
+    }
+
+
+def history_interval(row: HistoryInterval) -> Wire:
+    """HistoryResponse."""
+    states = [
+        {
+            "state_type": tally.state_type,
+            "state_name": tally.state_name,
+            "count_runs": tally.count_runs,
+            "sum_estimated_run_time": tally.sum_estimated_run_time,
+            "sum_estimated_lateness": tally.sum_estimated_lateness,
+        }
+        for tally in row.states
+    ]
+    return {"interval_start": row.start, "interval_end": row.end, "states": states}
+
+
+def orchestration(verdict: Verdict, state: Wire | None) -> Wire:
+    """OrchestrationResult; `state` is the one that the run has now."""
+    said = verdict.decision
+    details: Wire = {"type": f"{said.outcome.lower()}_details"}
+    if not isinstance(said, Accept):
+        details["reason"] = said.reason
+    if isinstance(said, Wait):
+        details["delay_seconds"] = math.ceil(said.delay_s)
+    return {"state": state, "status": said.outcome, "details": details}
+
+
+def page(results: Sequence[Wire], count: int, limit: int, number: int) -> Wire:
+    """One page of a paginated list."""
+    pages = math.ceil(count / limit) if limit else 0
+    return {"results": results, "count": count, "limit": limit, "pages": pages, "page": number}
 
 
 def decision(row: RuleDecisionRow) -> Wire:
@@ -208,7 +269,13 @@ def level_name(level: int) -> str:
 
 
 def _state(
-    state_id: UUID, kind: str, name: str | None, at: datetime, message: str | None, details: Mapping[str, Any]
+    state_id: UUID,
+    kind: str,
+    name: str | None,
+    at: datetime,
+    message: str | None,
+    details: Mapping[str, Any],
+    data: Any = None,
 ) -> Wire:
     return {
         "id": state_id,
@@ -216,9 +283,20 @@ def _state(
         "name": name,
         "timestamp": at,
         "message": message,
-        "data": None,
-        "state_details": dict(details),
+        "data": data,
+        "state_details": {name: _in_utc(name, value) for name, value in details.items()},
     }
+
+
+def _in_utc(name: str, value: Any) -> Any:
+    """A moment that was recorded as text, with Z as its zone like every other one."""
+    if name in _MOMENTS and isinstance(value, str):
+        return datetime.fromisoformat(value)
+    return value
+
+
+def _known(flow_run_id: UUID) -> UUID | None:
+    return None if flow_run_id == NO_FLOW_RUN else flow_run_id
 
 
 def _bare_state(row: FlowRunRow) -> Wire | None:
@@ -229,7 +307,8 @@ def _bare_state(row: FlowRunRow) -> Wire | None:
     return _state(row.state_id, row.state_type, row.state_name, row.state_timestamp, None, details)
 
 
-def _newest_state(row: TaskRunRow) -> TaskRunState:
+def newest_state(row: TaskRunRow) -> TaskRunState:
+    """The state that a task run is in, from its row alone."""
     at = row.end_time or row.start_time or row.expected_start_time
     return TaskRunState(row.state_type, row.state_name, at, row.message)
 

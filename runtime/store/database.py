@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, nullcontext
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import ColumnElement, event, func, literal
+from sqlalchemy import ColumnElement, event, func, literal, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -72,6 +72,11 @@ class Database:
             await self._sqlite_writer.close()
             self._sqlite_writer = None
         await self.engine.dispose()
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life. Raises DatabaseUnavailable."""
+        async with self.read() as connection:
+            await connection.scalar(select(literal(1)))
 
     @asynccontextmanager
     async def failures_told(self) -> AsyncGenerator[None]:

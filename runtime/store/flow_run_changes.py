@@ -176,7 +176,8 @@ async def _create(db: Database, flow_id: UUID, new: NewFlowRun, first: State) ->
         if not await connection.scalar(select(flow.c.id).where(flow.c.id == flow_id)):
             raise NotFound(f"there is no flow {flow_id}")
         if new.idempotency_key is not None:
-            same = (flow_run.c.flow_id == flow_id) & (flow_run.c.idempotency_key == new.idempotency_key)
+            key = plain_text(new.idempotency_key)
+            same = (flow_run.c.flow_id == flow_id) & (flow_run.c.idempotency_key == key)
             known = await connection.scalar(select(flow_run.c.id).where(same))
             if known is not None:
                 return known, False

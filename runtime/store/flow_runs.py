@@ -103,6 +103,16 @@ async def history(db: Database, run_id: UUID) -> builtins.list[FlowRunStateRow]:
         return [FlowRunStateRow(**row) for row in (await connection.execute(statement)).mappings()]
 
 
+async def read_state(db: Database, state_id: UUID) -> FlowRunStateRow:
+    """One entry of a run's history. Raises NotFound."""
+    async with db.read() as connection:
+        statement = select(flow_run_state).where(flow_run_state.c.id == state_id)
+        row = (await connection.execute(statement)).mappings().first()
+    if row is None:
+        raise NotFound(f"there is no flow run state {state_id}")
+    return FlowRunStateRow(**row)
+
+
 async def decisions(db: Database, run_id: UUID, limit: int = 1000) -> builtins.list[RuleDecisionRow]:
     """What rules said about transitions of the run and of its task runs, in order."""
     statement = (
@@ -198,14 +208,14 @@ def new_flow_run_row(db: Database, new: NewFlowRun, flow_id: UUID, facts: FlowRu
         "parameters": json_value(new.parameters),
         "parameters_pickle": new.parameters_pickle,
         "context": json_value(new.context),
-        "tags": sorted(set(new.tags)),
+        "tags": json_value(sorted(set(new.tags))),
         "labels": json_value(new.labels),
         "empirical_policy": json_value(new.empirical_policy),
         "created_by": json_value(new.created_by),
-        "flow_version": new.flow_version,
+        "flow_version": _plain(new.flow_version),
         "entrypoint": new.entrypoint,
         "code_revision": new.code_revision,
-        "idempotency_key": new.idempotency_key,
+        "idempotency_key": _plain(new.idempotency_key),
         "parent_task_run_id": new.parent_task_run_id,
         "auto_scheduled": new.auto_scheduled,
         "job_variables": json_value(new.job_variables),
@@ -213,6 +223,10 @@ def new_flow_run_row(db: Database, new: NewFlowRun, flow_id: UUID, facts: FlowRu
         "result": facts.result,
         "error": None if facts.error is None else orjson.loads(plain_json(facts.error)),
     }
+
+
+def _plain(text: str | None) -> str | None:
+    return None if text is None else plain_text(text)
 
 
 def state_row(entry: StateEntry) -> dict[str, Any]:

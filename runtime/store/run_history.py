@@ -27,7 +27,7 @@ from .database import Database
 from .filter_conditions import FilterConditions
 from .filters import Search
 from .tables import flow_run, task_run
-from .types import Timestamp
+from .types import Timestamp, to_micros
 
 MOST_INTERVALS = 500  # of one history (reference notes, section 14)
 
@@ -70,7 +70,7 @@ async def history(
     expected = table.c.expected_start_time
     place = cast(func.floor(_seconds(db, expected, _at(start)) / interval_s), BigInteger).label("place")
     if db.is_sqlite:  # integers there: dividing them rounds down by itself
-        since = type_coerce(expected, BigInteger) - type_coerce(_at(start), BigInteger)
+        since = type_coerce(expected, BigInteger) - to_micros(start.timestamp())
         place = cast(since / (interval_s * 1e6), BigInteger).label("place")
     statement = (
         select(

@@ -154,13 +154,13 @@ async def _create(db: Database, new: NewTaskRun, first: State) -> tuple[TaskRunR
                 name=plain_text(new.name),
                 state_type=first.type.value,
                 state_name=plain_text(first.name),
-                message=None if first.message is None else plain_text(first.message),
+                message=_plain(first.message),
                 tags=sorted({plain_text(tag) for tag in new.tags}),
                 labels=json_value(dict(new.labels)),
                 policy=json_value(dict(new.policy)),
-                task_version=new.task_version,
+                task_version=_plain(new.task_version),
                 task_inputs=json_value(dict(new.task_inputs)),
-                cache_key=new.cache_key,
+                cache_key=_plain(new.cache_key),
                 cache_expiration=new.cache_expiration,
                 timeline=[_entry(first)],
             )
@@ -237,7 +237,7 @@ async def _write(
         .values(
             state_type=state.type.value,
             state_name=plain_text(state.name),
-            message=None if state.message is None else plain_text(state.message),
+            message=_plain(state.message),
             start_time=started,
             end_time=at if ended else None,
             run_count=count,
@@ -255,7 +255,7 @@ def _entry(state: State, at: float | None = None) -> list[Any]:
     if state.data is not NO_VALUE and state.data is not None:
         more["data"] = json_value(state.data)
     moment = state.timestamp.timestamp() if at is None else at
-    message = None if state.message is None else plain_text(state.message)
+    message = _plain(state.message)
     return [state.type.value, plain_text(state.name), moment, message, more]
 
 
@@ -264,6 +264,10 @@ def _kept_entry(state: TaskRunState) -> list[Any]:
     if state.id is not None:
         entry.append({"id": str(state.id), "details": state.details, "data": state.data})
     return entry
+
+
+def _plain(text: str | None) -> str | None:
+    return None if text is None else plain_text(text)
 
 
 def _missing(task_run_id: UUID) -> NotFound:

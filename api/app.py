@@ -1,0 +1,75 @@
+"""The API: the standard's routes under /api, our own under /api/heliostat, and pages that describe them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from ..runtime.settings import current_settings
+from . import docs_pages, errors
+from .database_access import DatabaseAccess
+from .manners import ApiVersion, JsonUnlessSaid
+from .routes import (
+    admin,
+    flow_run_inputs,
+    flow_run_states,
+    flow_runs,
+    flows,
+    logs,
+    service,
+    task_run_states,
+    task_runs,
+)
+
+ROUTERS: tuple[APIRouter, ...] = (
+    service.router,
+    flows.router,
+    flow_runs.router,
+    flow_run_inputs.router,
+    flow_run_states.router,
+    task_runs.router,
+    task_run_states.router,
+    logs.router,
+    admin.router,
+)
+
+
+def create_app(database_url: str | None = None) -> FastAPI:
+    """The application, on the database of the settings unless another is named.
+
+    It opens the database when it starts and closes it when it ends; while the database is away it answers
+    503 and keeps trying. Raises (at its start) BadSetting and SchemaTooNew.
+    """
+    access = DatabaseAccess(database_url or current_settings().database_url)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        await access.open()
+        try:
+            yield
+        finally:
+            await access.close()
+
+    app = FastAPI(
+        title="Heliostat API",
+        version=version("heliostat"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.database_access = access
+    for router in ROUTERS:
+        app.include_router(router, prefix="/api")
+    docs_pages.install(app)
+    errors.install(app)
+    # The last one added sees a request first.
+    app.add_middleware(JsonUnlessSaid)
+    app.add_middleware(ApiVersion)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
+    app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+    return app

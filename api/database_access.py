@@ -1,0 +1,70 @@
+"""The API process's one open database, and how routes get at it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from ..runtime.errors import DatabaseUnavailable
+from ..runtime.store.database import Database
+
+_log = logging.getLogger("heliostat.api")
+
+_RETRY_S = 1.0
+
+
+class DatabaseAccess:
+    """Opens the database and keeps trying while it is away: the API answers (503) in the meantime."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = database_url
+        self._database: Database | None = None
+        self._failure = DatabaseUnavailable("the database is not open yet", hint="try again in a moment")
+        self._opening: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Raises BadSetting and SchemaTooNew: those do not mend themselves."""
+        try:
+            self._database = await Database.open(self._url)
+        except DatabaseUnavailable as error:
+            _log.warning("%s; still trying", error)
+            self._failure = error
+            self._opening = asyncio.create_task(self._keep_trying(), name="opening the database")
+
+    async def close(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+        if self._database is not None:
+            await self._database.close()
+            self._database = None
+
+    def database(self) -> Database:
+        """Raises DatabaseUnavailable while it has not been reached."""
+        if self._database is None:
+            raise self._failure
+        return self._database
+
+    async def _keep_trying(self) -> None:
+        while self._database is None:
+            await asyncio.sleep(_RETRY_S)
+            try:
+                self._database = await Database.open(self._url)
+            except DatabaseUnavailable as error:
+                self._failure = error
+            except Exception:
+                _log.exception("the database cannot be opened")
+                return
+        _log.warning("the database answers")
+
+
+def database_of(request: Request) -> Database:
+    """The open database, for a route."""
+    access: DatabaseAccess = request.app.state.database_access
+    return access.database()
+
+
+Db = Annotated[Database, Depends(database_of)]

@@ -1,0 +1,77 @@
+"""What goes wrong, as statuses and bodies in the standard's shapes (reference notes, section 1)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+
+from ..runtime import errors
+from .answers import JsonAnswer
+
+_log = logging.getLogger("heliostat.api")
+
+T = TypeVar("T")
+
+STATUSES: tuple[tuple[type[errors.HeliostatError], int], ...] = (
+    (errors.NotFound, 404),
+    (errors.Unavailable, 503),
+    (errors.Conflict, 409),
+    (errors.UserError, 422),
+)
+"""First match wins; what is not here is a fault of ours: 500."""
+
+
+def install(app: FastAPI) -> None:
+    """Let `app` answer every error in the standard's form."""
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(errors.HeliostatError, _ours)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def found(reading: Awaitable[T], what: str) -> T:
+    """The value, or the handler's 404: `{"detail": "Flow run not found"}`."""
+    try:
+        return await reading
+    except errors.NotFound as error:
+        raise HTTPException(404, f"{what} not found") from error
+
+
+async def _invalid_request(request: Request, error: Exception) -> JsonAnswer:
+    assert isinstance(error, RequestValidationError)
+    faults = [{name: each.get(name) for name in ("type", "loc", "msg", "input")} for each in error.errors()]
+    return JsonAnswer(
+        {
+            "exception_message": "Invalid request received.",
+            "exception_detail": jsonable_encoder(faults, custom_encoder={bytes: _shown}),
+            "request_body": jsonable_encoder(error.body, custom_encoder={bytes: _shown}),
+        },
+        422,
+    )
+
+
+async def _ours(request: Request, error: Exception) -> JsonAnswer:
+    assert isinstance(error, errors.HeliostatError)
+    status = next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
+    if status == 404:
+        return JsonAnswer({"exception_message": str(error)}, 404)
+    if status == 503:
+        _log.warning("%s %s: %s", request.method, request.url.path, error)
+        return JsonAnswer({"exception_message": "Service Unavailable"}, 503)
+    if status == 500:
+        return await _unexpected(request, error)
+    text = str(error) if error.hint is None else f"{error} ({error.hint})"
+    return JsonAnswer({"detail": text}, status)
+
+
+async def _unexpected(request: Request, error: Exception) -> JsonAnswer:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return JsonAnswer({"exception_message": "Internal Server Error"}, 500)
+
+
+def _shown(raw: Any) -> str:
+    return bytes(raw[:1000]).decode("utf-8", "replace")

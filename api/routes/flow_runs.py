@@ -1,0 +1,161 @@
+"""Flow runs."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, HTTPException, Response
+
+from ...runtime import ids
+from ...runtime.errors import NotFound
+from ...runtime.names import generate_name
+from ...runtime.states import Pending
+from ...runtime.store import flow_run_changes, flow_runs, run_history, search
+from ...runtime.store.rows import NewFlowRun
+from ...runtime.store.search import FlowRunAndState
+from .. import responses, wire
+from ..answers import JsonAnswer, made, no_content
+from ..database_access import Db
+from ..errors import found
+from ..resuming import resume
+from ..schemas import (
+    FlowRunCreate,
+    FlowRunHistory,
+    FlowRunNumberedPage,
+    FlowRunPage,
+    FlowRunSearch,
+    FlowRunUpdate,
+    Labels,
+    Resume,
+    SetState,
+)
+from .histories import span_of
+
+router = APIRouter(prefix="/flow_runs", tags=["Flow Runs"])
+
+
+def _shown(found_run: FlowRunAndState) -> wire.Wire:
+    return wire.flow_run_response(*found_run)
+
+
+@router.post("/", response_model=responses.FlowRun, responses={201: {"model": responses.FlowRun}})
+async def create_flow_run(body: FlowRunCreate, db: Db) -> JsonAnswer:
+    """Record a flow run; one of the same flow and idempotency key is given as it is (200)."""
+    new = NewFlowRun(
+        id=ids.uuid7(),
+        flow_name="",
+        name=body.name or generate_name(),
+        transitions=[],
+        parameters=body.parameters,
+        flow_version=body.flow_version,
+        tags=tuple(body.tags),
+        labels={"prefect.flow.id": str(body.flow_id), **(body.labels or {})},
+        context=body.context,
+        empirical_policy=body.empirical_policy.model_dump(mode="json"),
+        idempotency_key=body.idempotency_key,
+        parent_task_run_id=body.parent_task_run_id,
+        job_variables=body.job_variables,
+    )
+    first = body.state.as_state() if body.state else Pending()
+    try:
+        row, is_new = await flow_run_changes.create(db, body.flow_id, new, first)
+    except NotFound as error:
+        raise HTTPException(409, f"The flow {body.flow_id} does not exist.") from error
+    return JsonAnswer(_shown(row), made(is_new))
+
+
+@router.post("/filter", response_model=list[responses.FlowRun])
+async def filter_flow_runs(db: Db, body: FlowRunPage | None = None) -> JsonAnswer:
+    """Flow runs that fit."""
+    body = body or FlowRunPage()
+    rows = await search.flow_runs(db, body.search(), sort=body.sort, limit=body.limit, offset=body.offset)
+    return JsonAnswer([_shown(row) for row in rows])
+
+
+@router.post("/paginate", response_model=responses.FlowRunPages)
+async def paginate_flow_runs(db: Db, body: FlowRunNumberedPage | None = None) -> JsonAnswer:
+    """Flow runs that fit, by the page."""
+    body = body or FlowRunNumberedPage()
+    asked, offset = body.search(), (body.page - 1) * body.limit
+    rows = await search.flow_runs(db, asked, sort=body.sort, limit=body.limit, offset=offset)
+    count = await search.count_flow_runs(db, asked)
+    return JsonAnswer(wire.page([_shown(row) for row in rows], count, body.limit, body.page))
+
+
+@router.post("/count")
+async def count_flow_runs(db: Db, body: FlowRunSearch | None = None) -> int:
+    """How many flow runs fit."""
+    return await search.count_flow_runs(db, (body or FlowRunSearch()).search())
+
+
+@router.post("/lateness")
+async def average_lateness(db: Db, body: FlowRunSearch | None = None) -> float | None:
+    """Seconds by which the flow runs that fit are late on average."""
+    return await run_history.average_lateness_s(db, (body or FlowRunSearch()).search())
+
+
+@router.post("/history", response_model=list[responses.HistoryInterval])
+async def flow_run_history(body: FlowRunHistory, db: Db) -> JsonAnswer:
+    """How many runs of which state there were, interval by interval."""
+    intervals = await run_history.history(db, "flow-run", body.search(), *span_of(body))
+    return JsonAnswer([wire.history_interval(each) for each in intervals])
+
+
+@router.get("/{id:uuid}", response_model=responses.FlowRun)
+async def read_flow_run(id: UUID, db: Db) -> JsonAnswer:
+    """The flow run with that id."""
+    return JsonAnswer(_shown(await found(search.one_flow_run(db, id), "Flow run")))
+
+
+@router.patch("/{id:uuid}", status_code=204)
+async def update_flow_run(id: UUID, body: FlowRunUpdate, db: Db) -> Response:
+    """Change a flow run; only fields in the body change."""
+    values: dict[str, Any] = body.model_dump(mode="json", exclude_unset=True)
+    if values.get("name", "") is None:
+        values["name"] = generate_name()
+    if values.get("job_variables") is not None:
+        await found(search.one_flow_run(db, id), "Flow run")
+        raise HTTPException(400, "Job variables can be changed for scheduled runs of a deployment only.")
+    if values:
+        await found(flow_run_changes.change(db, id, values), "Flow run")
+    else:
+        await found(search.one_flow_run(db, id), "Flow run")
+    return no_content()
+
+
+@router.delete("/{id:uuid}", status_code=204)
+async def delete_flow_run(id: UUID, db: Db) -> Response:
+    """Remove a flow run with everything recorded of it."""
+    await found(flow_runs.delete(db, id), "Flow run")
+    return no_content()
+
+
+@router.post(
+    "/{id:uuid}/set_state",
+    response_model=responses.OrchestrationResult,
+    responses={201: {"model": responses.OrchestrationResult}},
+)
+async def set_flow_run_state(id: UUID, body: SetState, db: Db) -> JsonAnswer:
+    """Propose a state: 201 when one was written, 200 when the rules left the run as it is."""
+    became = await flow_run_changes.propose(db, id, body.state.as_state(), force=body.force)
+    state = wire.flow_run_state(became.state) if became.state else None
+    return JsonAnswer(wire.orchestration(became.verdict, state), made(became.written))
+
+
+@router.post(
+    "/{id:uuid}/resume",
+    response_model=responses.OrchestrationResult,
+    responses={201: {"model": responses.OrchestrationResult}},
+)
+async def resume_flow_run(id: UUID, db: Db, body: Resume | None = None) -> JsonAnswer:
+    """Let a paused or suspended run go on, with an input where it waits for one."""
+    answer, written = await resume(db, id, (body or Resume()).run_input)
+    return JsonAnswer(answer, made(written))
+
+
+@router.patch("/{id:uuid}/labels", status_code=204)
+async def update_flow_run_labels(id: UUID, body: Labels, db: Db) -> Response:
+    """Add labels to a flow run, over those of the same name."""
+    await found(flow_run_changes.merge_labels(db, id, body), "Flow run")
+    return no_content()

@@ -1,0 +1,341 @@
+"""What requests may say, in the standard's names. `OneModel` bodies refuse fields that they do not know.
+
+Filters are the store's own records: a request reads straight into them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal, cast
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from ..runtime.states import State, StateType
+from ..runtime.store.filters import (
+    DeploymentFilter,
+    FlowFilter,
+    FlowRunFilter,
+    LogFilter,
+    Search,
+    TaskRunFilter,
+    WorkPoolFilter,
+    WorkQueueFilter,
+)
+from ..runtime.store.search import FlowRunSort, FlowSort, LogSort, TaskRunSort
+
+MOST_ROWS = 200  # a page, default and maximum
+
+
+def _aware(moment: datetime) -> datetime:
+    """Naive means UTC. Moments at the ends of the calendar that have no UTC are refused."""
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the moment lies outside of the years 1 to 9999") from None
+
+
+Moment = Annotated[datetime, AfterValidator(_aware)]
+Labels = dict[str, bool | int | float | str]
+FlowName = Annotated[str, Field(pattern=r"^[^/%&><]+$")]
+Limit = Annotated[int, Field(ge=0, le=MOST_ROWS)]
+Offset = Annotated[int, Field(ge=0)]
+Page = Annotated[int, Field(ge=1)]
+
+
+class OneModel(BaseModel):
+    """A body that is one thing: null is a value, and unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Fields(BaseModel):
+    """A body of several fields: a null is as good as leaving the field out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {name: value for name, value in cast("dict[str, Any]", data).items() if value is not None}
+
+
+# States.
+
+
+class StateDetails(BaseModel):
+    flow_run_id: UUID | None = None
+    task_run_id: UUID | None = None
+    child_flow_run_id: UUID | None = None
+    scheduled_time: Moment | None = None
+    cache_key: str | None = None
+    cache_expiration: Moment | None = None
+    deferred: bool | None = False
+    untrackable_result: bool = False
+    pause_timeout: Moment | None = None
+    pause_reschedule: bool = False
+    pause_key: str | None = None
+    run_input_keyset: dict[str, str] | None = None
+    refresh_cache: bool | None = None
+    retriable: bool | None = None
+    transition_id: UUID | None = None
+    task_parameters_id: UUID | None = None
+    traceparent: str | None = None
+    deployment_concurrency_lease_id: UUID | None = None
+
+
+class StateCreate(OneModel):
+    type: StateType
+    name: str | None = None
+    message: str | None = None
+    data: Any = None
+    state_details: StateDetails = StateDetails()
+
+    def as_state(self) -> State:
+        """The state as the rules take it. Scheduled without a time means now."""
+        details = self.state_details.model_dump(exclude_defaults=True)
+        state = State(self.type, self.name or "", self.message, self.data, details)
+        if self.type is StateType.SCHEDULED and "scheduled_time" not in details:
+            state.details["scheduled_time"] = state.timestamp
+        return state
+
+
+class SetState(Fields):
+    state: StateCreate
+    force: bool = False
+
+
+# Flows.
+
+
+class FlowCreate(OneModel):
+    name: FlowName
+    tags: list[str] = []
+    labels: Labels | None = {}
+
+
+class FlowUpdate(OneModel):
+    tags: list[str] = []
+
+
+# Flow runs.
+
+
+class FlowRunPolicy(BaseModel):
+    max_retries: int = 0
+    retry_delay_seconds: float = 0
+    retries: int | None = None
+    retry_delay: int | None = None
+    pause_keys: set[str] | None = set()
+    resuming: bool | None = False
+    retry_type: Literal["in_process", "reschedule"] | None = None
+
+
+class FlowRunCreate(OneModel):
+    state: StateCreate | None = None
+    name: str | None = None
+    flow_id: UUID
+    flow_version: str | None = None
+    parameters: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    parent_task_run_id: UUID | None = None
+    infrastructure_document_id: UUID | None = None
+    empirical_policy: FlowRunPolicy = FlowRunPolicy()
+    tags: list[str] = []
+    labels: Labels | None = {}
+    idempotency_key: str | None = None
+    work_pool_name: str | None = None
+    work_queue_name: str | None = None
+    job_variables: dict[str, Any] | None = None
+    deployment_id: Annotated[UUID | None, Field(deprecated=True)] = None
+
+
+class FlowRunUpdate(OneModel):
+    name: str | None = None
+    flow_version: str | None = None
+    parameters: dict[str, Any] = {}
+    empirical_policy: FlowRunPolicy = FlowRunPolicy()
+    tags: list[str] = []
+    infrastructure_pid: str | None = None
+    job_variables: dict[str, Any] | None = None
+
+
+class Resume(Fields):
+    run_input: dict[str, Any] | None = None
+
+
+class InputCreate(Fields):
+    key: str
+    value: str
+    sender: str | None = None
+
+
+class InputFilter(Fields):
+    prefix: str
+    limit: int = 1
+    exclude_keys: list[str] = []
+
+
+# Task runs.
+
+
+class TaskRunPolicy(BaseModel):
+    max_retries: int = 0
+    retry_delay_seconds: float = 0
+    retries: int | None = None
+    retry_delay: int | float | list[int] | list[float] | None = None
+    retry_jitter_factor: float | None = None
+
+
+class TaskRunResult(BaseModel):
+    input_type: Literal["task_run"] = "task_run"
+    id: UUID
+
+
+class FlowRunResult(BaseModel):
+    input_type: Literal["flow_run"] = "flow_run"
+    id: UUID
+
+
+class Parameter(BaseModel):
+    input_type: Literal["parameter"] = "parameter"
+    name: str
+
+
+class Constant(BaseModel):
+    input_type: Literal["constant"] = "constant"
+    type: str
+
+
+class TaskRunCreate(OneModel):
+    id: UUID | None = None
+    state: StateCreate | None = None
+    name: str | None = None
+    flow_run_id: UUID | None = None
+    task_key: str
+    dynamic_key: str
+    cache_key: str | None = None
+    cache_expiration: Moment | None = None
+    task_version: str | None = None
+    empirical_policy: TaskRunPolicy = TaskRunPolicy()
+    tags: list[str] = []
+    labels: Labels | None = {}
+    task_inputs: dict[str, list[TaskRunResult | FlowRunResult | Parameter | Constant]] = {}
+
+
+class TaskRunUpdate(OneModel):
+    name: str | None = None
+
+
+# Searches: filters of several kinds, with a sort key and a page.
+
+
+class FlowSearch(Fields):
+    flows: FlowFilter | None = None
+    flow_runs: FlowRunFilter | None = None
+    task_runs: TaskRunFilter | None = None
+    deployments: DeploymentFilter | None = None
+    work_pools: WorkPoolFilter | None = None
+
+    def search(self) -> Search:
+        return Search(self.flows, self.flow_runs, self.task_runs, self.deployments, self.work_pools)
+
+
+class FlowPage(FlowSearch):
+    sort: FlowSort = "NAME_ASC"
+    limit: Limit = MOST_ROWS
+    offset: Offset = 0
+
+
+class FlowNumberedPage(FlowSearch):
+    sort: FlowSort = "NAME_ASC"
+    limit: Limit = MOST_ROWS
+    page: Page = 1
+
+
+class FlowRunSearch(FlowSearch):
+    work_pool_queues: WorkQueueFilter | None = None
+
+    def search(self) -> Search:
+        return Search(
+            self.flows,
+            self.flow_runs,
+            self.task_runs,
+            self.deployments,
+            self.work_pools,
+            self.work_pool_queues,
+        )
+
+
+class FlowRunPage(FlowRunSearch):
+    sort: FlowRunSort = "ID_DESC"
+    limit: Limit = MOST_ROWS
+    offset: Offset = 0
+
+
+class FlowRunNumberedPage(FlowRunSearch):
+    sort: FlowRunSort = "ID_DESC"
+    limit: Limit = MOST_ROWS
+    page: Page = 1
+
+
+class TaskRunSearch(Fields):
+    flows: FlowFilter | None = None
+    flow_runs: FlowRunFilter | None = None
+    task_runs: TaskRunFilter | None = None
+    deployments: DeploymentFilter | None = None
+
+    def search(self) -> Search:
+        return Search(self.flows, self.flow_runs, self.task_runs, self.deployments)
+
+
+class TaskRunPage(TaskRunSearch):
+    sort: TaskRunSort = "ID_DESC"
+    limit: Limit = MOST_ROWS
+    offset: Offset = 0
+
+
+class TaskRunNumberedPage(TaskRunSearch):
+    sort: TaskRunSort = "ID_DESC"
+    limit: Limit = MOST_ROWS
+    page: Page = 1
+
+
+class Span(Fields):
+    """The time of a history and how finely it is told."""
+
+    history_start: Moment
+    history_end: Moment
+    history_interval_seconds: timedelta
+
+
+class FlowRunHistory(Span, FlowSearch):
+    work_queues: WorkQueueFilter | None = None
+
+    def search(self) -> Search:
+        return Search(
+            self.flows, self.flow_runs, self.task_runs, self.deployments, self.work_pools, self.work_queues
+        )
+
+
+class TaskRunHistory(Span, TaskRunSearch):
+    pass
+
+
+# Logs.
+
+
+class LogCreate(OneModel):
+    name: str
+    level: Annotated[int, Field(ge=-(2**31), lt=2**31)]
+    message: str
+    timestamp: Moment
+    flow_run_id: UUID | None = None
+    task_run_id: UUID | None = None
+
+
+class LogPage(Fields):
+    logs: LogFilter | None = None
+    sort: LogSort = "TIMESTAMP_ASC"
+    limit: Limit = MOST_ROWS
+    offset: Offset = 0
