@@ -111,7 +111,7 @@ class PackExecution:
                 board.end(position)
                 outcomes[position] = outcome
                 if spool is not None:
-                    spool.finished(position, outcome)
+                    spool.finished(position, outcome, call.index)
         finally:
             task_run_info.reset(token)
         return outcomes
@@ -161,7 +161,7 @@ class PackExecution:
                 outcome = await self.attempt_async(position, call)
                 self.board.end(position)
                 if self._spool is not None:
-                    self._spool.finished(position, outcome)
+                    self._spool.finished(position, outcome, call.index)
                 return outcome
 
         return await asyncio.gather(*(one(position, call) for position, call in enumerate(calls)))

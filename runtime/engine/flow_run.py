@@ -28,7 +28,7 @@ from ..store import flow_runs, leases, task_runs
 from ..store.rows import FlowRunRow, NewFlowRun
 from ..task_runners import task_runner_named
 from ..terminal import in_worker, terminal_here
-from . import payload
+from . import payload, spool
 from .deadline import DeadlinePassed, time_limit
 from .execution import INTERRUPTIONS
 from .flow_results import Kept, keep_result, restore_result, state_of_returned
@@ -36,6 +36,7 @@ from .flow_states import FlowStates, transition_of
 from .hooks import run_hooks
 from .interrupts import Terminated, termination_raises
 from .origin import code_revision, entrypoint_of
+from .outcomes import Outcome
 from .owner import owner_of_this_process
 from .relay import RelayRunJournal, recording_here
 from .replay import Replay
@@ -148,7 +149,7 @@ class FlowRun:
         if lease is None:
             return
         self.lease = lease
-        replay = self._replay(run.id) if existing else None
+        replay = self._replay(run.id, spool.left_by(run.id)) if existing else None
         journal = recording.journal.open(run.id, lease.epoch, owner.id, lease.last_seq, self._on_fenced)
         self._open(run, journal, replay)
 
@@ -203,11 +204,11 @@ class FlowRun:
         self._final = restored
         return True
 
-    def _replay(self, run_id: UUID) -> Replay:
+    def _replay(self, run_id: UUID, unreported: dict[int, Outcome] | None = None) -> Replay:
         def read_range(first: UUID, last: UUID) -> Any:
             return self._recording.call(task_runs.completed_range, run_id, first, last)
 
-        return Replay(read_range, current_settings().replay_divergence)
+        return Replay(read_range, current_settings().replay_divergence, unreported)
 
     # Step 2: execute the body.
 
@@ -387,6 +388,8 @@ class FlowRun:
 
     def _close(self) -> None:
         self.desk.end_progress()
+        if self._final is not None and self._final.is_completed() and self.session.dispatching.started:
+            spool.forget(self.info.id)
         if self._parents_dispatching() is None:
             self.session.dispatching.close()
         self.journal.close()

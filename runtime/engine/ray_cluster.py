@@ -113,9 +113,10 @@ def get(ref: Any) -> Any:
     return _ray.get(ref)
 
 
-def ask_every_node(function: Callable[..., T | None], *args: Any) -> T | None:
-    """The first answer that is not None, from any living node."""
-    node_ids = [node["NodeID"] for node in _ray.nodes() if node["Alive"]]
+def ask_other_nodes(function: Callable[..., T | None], *args: Any) -> T | None:
+    """The first answer that is not None, from any living node but this process's own."""
+    own = _ray.get_runtime_context().get_node_id()
+    node_ids = [node["NodeID"] for node in _ray.nodes() if node["Alive"] and node["NodeID"] != own]
     asked: list[Any] = []
     for node_id in node_ids:
         there = NodeAffinitySchedulingStrategy(node_id, soft=False)

@@ -31,7 +31,7 @@ from .pack_group import Pack, PackGroup, ReadySpan, Resources
 from .ray_losses import loss_of
 from .relay import RelayHost
 from .resolve import References, carries_futures
-from .spool import Salvaged, salvage
+from .spool import Salvaged, name_of, salvage
 from .wire import CODE_ALONG_BYTES, PackReply, PackSpec, Segment, WorkerCode
 
 _ray: Any = ray  # its types leave much open
@@ -50,8 +50,8 @@ def _execute_apart(spec: bytes, *refs: Any) -> tuple[bytes, Any]:
     return worker.execute(spec, refs)
 
 
-def _salvage_here(pack_id: str) -> Salvaged | None:
-    return salvage(pack_id)
+def _salvage_here(name: str) -> Salvaged | None:
+    return salvage(name)
 
 
 class RayLane:
@@ -138,8 +138,9 @@ class RayLane:
     def salvage(self, pack: Pack) -> Salvaged | None:
         if len(pack) == 1:
             return Salvaged({}, 0)
-        here = salvage(pack.pack_id)
-        return here if here is not None else ray_cluster.ask_every_node(_salvage_here, pack.pack_id)
+        name = name_of(pack.group.flow_run.id, pack.pack_id)
+        here = salvage(name)
+        return here if here is not None else ray_cluster.ask_other_nodes(_salvage_here, name)
 
     def fetch(self, place: InStore) -> Any:
         return worker.large_value(ray_cluster.get(place.ref), place.position)

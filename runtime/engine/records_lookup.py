@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Found:
-    """What records answer: settled calls of a replay, and outcomes for calls that the cache knows.
+    """What records answer: settled calls of a replay, and outcomes (still to be recorded) of calls that the
+    cache knows or that had completed unreported.
 
     `broken` are calls that cannot be looked up: their key function fails, or a replay is not to go on.
     """
@@ -32,10 +33,9 @@ def find(fanout: Fanout, start: int, stop: int) -> Found:
     found = Found()
     if fanout.group.desk.replay is not None:
         _look_into_journal(fanout, start, stop, found)
+        _look_into_spools(fanout, start, stop, found)
     if fanout.group.cache is not None:
-        known = {position for position, _, _ in found.replayed} | {position for position, _ in found.broken}
-        open_ones = [position for position in range(start, stop) if position not in known]
-        _look_into_cache(fanout, open_ones, fanout.group.cache, found)
+        _look_into_cache(fanout, _still_open(start, stop, found), fanout.group.cache, found)
     return found
 
 
@@ -44,6 +44,29 @@ def outcome_of_broken(error: Exception) -> Outcome:
     now = clock.epoch_s()
     extra = Extra(tracebacks.headline(error), tracebacks.capture(error))
     return Outcome(FAILED, None, now, 0, None, tracebacks.ship(error), None, extra)
+
+
+def _still_open(start: int, stop: int, found: Found) -> list[int]:
+    known = {position for position, _, _ in found.replayed}
+    known |= {position for position, _ in (*found.cached, *found.broken)}
+    return [position for position in range(start, stop) if position not in known]
+
+
+def _look_into_spools(fanout: Fanout, start: int, stop: int, found: Found) -> None:
+    replay = fanout.group.desk.replay
+    if replay is None or not replay.has_unreported:
+        return
+    first = fanout.first_index
+    indexes = [first + position for position in _still_open(start, stop, found)]
+    for index, outcome in replay.unreported(fanout.site, indexes).items():
+        position = index - first
+        try:
+            if not replay.diverges(
+                fanout.name_of(position), outcome, lambda at=position: row_here(fanout, at)
+            ):
+                found.cached.append((position, outcome))
+        except Exception as error:
+            found.broken.append((position, error))
 
 
 def _look_into_journal(fanout: Fanout, start: int, stop: int, found: Found) -> None:

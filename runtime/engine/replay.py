@@ -6,7 +6,7 @@ Ids of one call site are consecutive, so the calls of a fan-out are one range of
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from ..journal.records import CallSite
 
 if TYPE_CHECKING:
     from ..store.rows import ReplayedTask
+    from .outcomes import Outcome
 
 _log = logging.getLogger("heliostat.flow_runs")
 _DURABLE = ("none", "inline", "stored")
@@ -24,12 +25,25 @@ _AT_ONCE = 5_000
 
 
 class Replay:
-    """The completed task runs of one flow run. `policy` says what to do with a call whose inputs changed."""
+    """The completed task runs of one flow run. `policy` says what to do with a call whose inputs changed;
+    `unreported` are outcomes that workers had noted, by the task run's id as a number.
+    """
 
-    def __init__(self, read_range: Callable[[UUID, UUID], list[ReplayedTask]], policy: str) -> None:
+    def __init__(
+        self,
+        read_range: Callable[[UUID, UUID], list[ReplayedTask]],
+        policy: str,
+        unreported: Mapping[int, Outcome] | None = None,
+    ) -> None:
         self._read_range = read_range
         self._fails = policy == "fail"
+        self._unreported = unreported or {}
         self.answered = 0
+
+    @property
+    def has_unreported(self) -> bool:
+        """Whether workers have noted anything that the record may lack."""
+        return bool(self._unreported)
 
     def completed(self, site: CallSite, start: int, stop: int) -> dict[int, ReplayedTask]:
         """By index, the calls of a site that completed with a value that can be had again."""
@@ -41,8 +55,18 @@ class Replay:
         self.answered += len(found)
         return found
 
+    def unreported(self, site: CallSite, indexes: Iterable[int]) -> dict[int, Outcome]:
+        """By index, what completed although the record does not know: its worker had noted it."""
+        known, base = self._unreported, site.base
+        found = {index: known[base + index] for index in indexes if base + index in known}
+        self.answered += len(found)
+        return found
+
     def diverges(
-        self, name: str, task: ReplayedTask, row: Callable[[], tuple[tuple[Any, ...], dict[str, Any]]]
+        self,
+        name: str,
+        task: ReplayedTask | Outcome,
+        row: Callable[[], tuple[tuple[Any, ...], dict[str, Any]]],
     ) -> bool:
         """Whether the call is another one than the record knows; raises NondeterministicReplay if that is to
         fail.

@@ -2,26 +2,35 @@
 
 A pack answers once, at its end. So that a killed worker's finished calls need not run again, each outcome is
 also copied into a memory-mapped file on the node: the page cache keeps it when the process dies. Whoever
-started the pack reads it back (`salvage`); a node that is lost takes the file along, and then all of the pack
-runs again.
+started the pack reads it back (`salvage`), or whoever resumes the run (`left_by`); a node that is lost takes
+the file along, and then all of the pack runs again.
+
+A worker holds a lock on the file while it has it open, so that files of processes that are gone can be told.
 """
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import mmap
 import os
 import pickle
 import struct
 import tempfile
+from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
-from .outcomes import Outcome
+from .. import clock
+from .outcomes import COMPLETED, Outcome
 
 _log = logging.getLogger("heliostat.internal.spool")
-_HEADER = struct.Struct("<Ii")  # bytes written, position being executed (-1: none)
-_ENTRY = struct.Struct("<II")  # position, length
+_HEADER = struct.Struct("<Ii16s")  # bytes written, position being executed (-1: none), base of the ids
+_ENTRY = struct.Struct("<IIQ")  # position in the pack, length, index at the call site
+_DURABLE = ("none", "inline", "stored")  # values that are not gone with the worker
+_SWEPT_AFTER_S = 3600.0
 _START_BYTES = 64 * 1024
 _MAX_BYTES = 256 * 1024 * 1024  # beyond it outcomes are no longer spooled and a crash repeats them
 
@@ -39,34 +48,51 @@ def folder() -> Path:
     return Path(tempfile.gettempdir()) / f"heliostat-{os.getuid()}" / "spool"
 
 
-class Spool:
-    """The file of one pack; only this process writes it."""
+def name_of(flow_run_id: UUID, pack_id: str) -> str:
+    """What the file of a pack is called."""
+    return f"{flow_run_id.hex}.{pack_id}"
 
-    def __init__(self, pack_id: str) -> None:
-        self._path = folder() / pack_id
+
+class Spool:
+    """The file of one pack; only this process writes it. `base` is that of the ids of its task runs.
+
+    Raises OSError where there is no room for it.
+    """
+
+    def __init__(self, name: str, base: int = 0) -> None:
+        self._path = folder() / name
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._path.parent.stat().st_uid != os.getuid():  # what is in it would be loaded as ours
+            raise PermissionError(f"{self._path.parent} belongs to somebody else")
+        self._base = base.to_bytes(16, "big")
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-        os.ftruncate(self._file, _START_BYTES)
-        self._map = mmap.mmap(self._file, _START_BYTES)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _make_room(self._file, _START_BYTES)
+            self._map = mmap.mmap(self._file, _START_BYTES)
+        except OSError:
+            os.close(self._file)
+            self.delete()
+            raise
         self._end = _HEADER.size
         self._room = _START_BYTES
         self.starting(-1)
 
     def starting(self, position: int) -> None:
         """Note which call is being executed."""
-        _HEADER.pack_into(self._map, 0, self._end, position)
+        _HEADER.pack_into(self._map, 0, self._end, position, self._base)
 
-    def finished(self, position: int, outcome: Outcome) -> None:
-        """Keep the outcome of one call."""
+    def finished(self, position: int, outcome: Outcome, index: int = 0) -> None:
+        """Keep the outcome of one call; `index` is its number at the call site."""
         blob = pickle.dumps(tuple(outcome), 5)
         end = self._end + _ENTRY.size + len(blob)
         if end > self._room and not self._grow(end):
             return
-        _ENTRY.pack_into(self._map, self._end, position, len(blob))
+        _ENTRY.pack_into(self._map, self._end, position, len(blob), index)
         self._map[self._end + _ENTRY.size : end] = blob
         self._end = end
         # The length goes last: a reader never sees half an entry.
-        _HEADER.pack_into(self._map, 0, end, -1)
+        _HEADER.pack_into(self._map, 0, end, -1, self._base)
 
     def close(self) -> None:
         self._map.close()
@@ -83,7 +109,7 @@ class Spool:
         if room > _MAX_BYTES:
             return False
         try:
-            os.ftruncate(self._file, room)
+            _make_room(self._file, room)
             self._map.resize(room)
         except OSError:
             return False
@@ -91,30 +117,90 @@ class Spool:
         return True
 
 
-def salvage(pack_id: str) -> Salvaged | None:
+def _make_room(file: int, size_bytes: int) -> None:
+    # Room that a full disk cannot give when it is written to would end the process.
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size_bytes)
+    else:
+        os.ftruncate(file, size_bytes)
+
+
+def salvage(name: str) -> Salvaged | None:
     """What is left of a pack on this node, and remove it; None where there is no such file."""
-    path = folder() / pack_id
     try:
-        data = path.read_bytes()
+        data = (folder() / name).read_bytes()
     except FileNotFoundError:
         return None
-    delete(pack_id)
+    delete(name)
     if len(data) < _HEADER.size:  # the worker died before it wrote anything
         return None
-    end, running = _HEADER.unpack_from(data, 0)
-    outcomes: dict[int, Outcome] = {}
-    at = _HEADER.size
-    try:
-        while at < end:
-            position, length = _ENTRY.unpack_from(data, at)
-            at += _ENTRY.size
-            outcomes[position] = Outcome(*pickle.loads(data[at : at + length]))
-            at += length
-    except Exception:  # a full disk, say: what cannot be read runs again
-        _log.warning("the spool of pack %s can be read in part only", pack_id)
+    _, running, _ = _HEADER.unpack_from(data, 0)
+    outcomes = {position: outcome for position, _, outcome in _entries(name, data)}
     return Salvaged(outcomes, running if running >= 0 else None)
 
 
-def delete(pack_id: str) -> None:
+def left_by(flow_run_id: UUID) -> dict[int, Outcome]:
+    """What an earlier execution of a run had completed on this node, reported or not, by the task run's id as
+    a number.
+    """
+    found: dict[int, Outcome] = {}
+    for path in _files_of(flow_run_id):
+        with suppress(OSError):
+            data = path.read_bytes()
+            if len(data) < _HEADER.size:
+                continue
+            base = int.from_bytes(_HEADER.unpack_from(data, 0)[2], "big")
+            for _, index, outcome in _entries(path.name, data):
+                if outcome.status == COMPLETED and outcome.kind in _DURABLE:
+                    found[base + index] = outcome
+    return found
+
+
+def forget(flow_run_id: UUID) -> None:
+    """Remove the files of a run that has completed."""
+    for path in _files_of(flow_run_id):
+        path.unlink(missing_ok=True)
+
+
+def delete(name: str) -> None:
     """Remove a pack's file on this node, if it is there."""
-    (folder() / pack_id).unlink(missing_ok=True)
+    (folder() / name).unlink(missing_ok=True)
+
+
+def sweep() -> None:
+    """Remove what processes that are gone have left here long ago."""
+    old = clock.epoch_s() - _SWEPT_AFTER_S
+    with suppress(OSError):
+        for path in folder().iterdir():
+            with suppress(OSError):  # somebody else was faster, or a process still writes to it
+                if path.stat().st_mtime < old:
+                    file = os.open(path, os.O_RDWR)
+                    try:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        path.unlink()
+                    finally:
+                        os.close(file)
+
+
+def _files_of(flow_run_id: UUID) -> list[Path]:
+    place = folder()
+    try:
+        if place.stat().st_uid != os.getuid():
+            return []
+    except OSError:
+        return []
+    return list(place.glob(f"{flow_run_id.hex}.*"))
+
+
+def _entries(name: str, data: bytes) -> Generator[tuple[int, int, Outcome]]:
+    """Position, index and outcome of every call that a file knows."""
+    end, _, _ = _HEADER.unpack_from(data, 0)
+    at = _HEADER.size
+    try:
+        while at < end:
+            position, length, index = _ENTRY.unpack_from(data, at)
+            at += _ENTRY.size
+            yield position, index, Outcome(*pickle.loads(data[at : at + length]))
+            at += length
+    except Exception:  # a full disk, say: what cannot be read runs again
+        _log.warning("the spool %s can be read in part only", name)

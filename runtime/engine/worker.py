@@ -6,12 +6,14 @@ large values that the spec's slots stand for.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Any, cast
+from uuid import UUID
 
 from .. import serializers, tracebacks
 from ..context import TaskRunInfo, flow_session
@@ -21,6 +23,7 @@ from ..store import cache as cache_verbs
 from ..task_runners import ThreadTaskRunner
 from ..terminal import terminal_here
 from . import payload
+from . import spool as spool_files
 from .board import Board
 from .execution import Call, PackExecution
 from .line import LineToDriver
@@ -32,11 +35,13 @@ from .session import Dispatching, FlowSession
 from .spool import Spool
 from .wire import PackSpec, WorkerCode, dump_reply, load_worker_code
 
+_log = logging.getLogger("heliostat.internal.worker")
 _NODE = platform.node()
 _KEPT_CODES = 256
 _codes: OrderedDict[bytes, tuple[WorkerCode, LineToDriver]] = OrderedDict()
 _sessions: OrderedDict[bytes, FlowSession] = OrderedDict()
-_previous_spool: str | None = None
+_KEPT_SPOOLS = 8
+_spools: deque[str] = deque()  # the files of the last packs here
 
 
 def execute(spec_blob: bytes, refs: Sequence[Any]) -> tuple[bytes, dict[int, Any] | None]:
@@ -68,8 +73,7 @@ def _execute_calls(
         lambda position, started: line.running(spec.pack_id, position, started),
         (lambda positions: line.given_back(spec.pack_id, positions)) if line.connected else None,
     )
-    spool = Spool(spec.pack_id) if spec.size > 1 else None
-    _drop_previous_spool(spec.pack_id if spool else None)
+    spool = _spool_of(spec, worker_code.flow_run.id)
     code = worker_code.code
     info = TaskRunInfo(
         worker_code.flow_run, code.name, worker_code.task_key, spec.scope, spec.base, tags=worker_code.tags
@@ -158,12 +162,19 @@ def large_value(returned: Any, position: int) -> Any:
     return values[position]
 
 
-def _drop_previous_spool(pack_id: str | None) -> None:
-    # A pack's file goes when the next pack begins here: by then its answer is with the driver.
-    global _previous_spool
-    if _previous_spool is not None and pack_id is not None:
-        from . import spool
-
-        spool.delete(_previous_spool)
-    if pack_id is not None:
-        _previous_spool = pack_id
+def _spool_of(spec: PackSpec, flow_run_id: UUID) -> Spool | None:
+    """Where the outcomes of a pack are kept meanwhile; None for a call that is alone, or without a place."""
+    if spec.size == 1:
+        return None
+    name = spool_files.name_of(flow_run_id, spec.pack_id)
+    if not _spools:
+        spool_files.sweep()
+    # A file goes some packs later: by then its answer is with the driver, and recorded there.
+    elif len(_spools) == _KEPT_SPOOLS:
+        spool_files.delete(_spools.popleft())
+    _spools.append(name)
+    try:
+        return Spool(name, spec.base)
+    except OSError as error:  # a full disk: the worker's death would cost the whole pack
+        _log.warning("finished calls are not kept on this node: %s", error)
+        return None

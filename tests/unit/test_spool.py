@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from heliostat.runtime.engine import spool
 from heliostat.runtime.engine.outcomes import COMPLETED, FAILED, Extra, Outcome
 from heliostat.runtime.engine.spool import Spool, salvage
+from heliostat.runtime.ids import uuid7
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +98,40 @@ def test_an_answered_pack_leaves_no_file(_folder: Path) -> None:
     written.delete()
     assert list(_folder.iterdir()) == []
     spool.delete("pack")
+
+
+def test_a_resumed_run_finds_what_its_workers_had_completed() -> None:
+    run_id, other = uuid7(), uuid7()
+    base = 7 << 64
+    first, second = Spool(spool.name_of(run_id, "a"), base), Spool(spool.name_of(run_id, "b"), base)
+    foreign = Spool(spool.name_of(other, "a"), base)
+    first.finished(0, _outcome(b"ten"), 10)
+    first.finished(1, Outcome(FAILED, 1.0, 2.0, 1, None, b"shipped"), 11)
+    second.finished(0, Outcome(COMPLETED, 1.0, 2.0, 1, "memory", None), 20)
+    second.finished(1, _outcome(b"twenty-one"), 21)
+    foreign.finished(0, _outcome(b"foreign"), 30)
+    assert spool.left_by(run_id) == {base + 10: _outcome(b"ten"), base + 21: _outcome(b"twenty-one")}
+    spool.forget(run_id)
+    assert spool.left_by(run_id) == {}
+    assert len(spool.left_by(other)) == 1
+
+
+def test_only_old_files_of_processes_that_are_gone_are_swept(_folder: Path) -> None:
+    for name in ("gone and old", "gone and new"):
+        Spool(name).close()
+    still = Spool("still written")
+    for name in ("gone and old", "still written"):
+        os.utime(_folder / name, (1, 1))
+    spool.sweep()
+    assert sorted(path.name for path in _folder.iterdir()) == ["gone and new", "still written"]
+    still.close()
+
+
+def test_a_full_disk_is_told_when_a_spool_is_begun(_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(OSError, match="No space left"):
+        Spool("pack")
+    assert list(_folder.iterdir()) == []
