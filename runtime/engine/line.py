@@ -13,11 +13,13 @@ import itertools
 import logging
 import os
 import pickle
+import socket
+import struct
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from multiprocessing.connection import Client, Connection, Listener, wait
+from multiprocessing.connection import Connection, answer_challenge, deliver_challenge, wait
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("heliostat.internal.line")
 _FLUSH_EVERY_S = 0.2
 _LINES_AT_ONCE = 500
+_HANDSHAKE_S = 10  # longest silence of somebody who connects
+_WELCOME = b"welcome"
 
 RUNNING, GIVEN_BACK, LOGS, RECORD = "running", "given back", "logs", "record"
 CANCEL, SYNC, ASK, ANSWER = "cancel", "sync", "ask", "answer"
@@ -49,10 +53,9 @@ class DriverLine:
         self._on_news = on_news
         self._relay = relay
         secret = os.urandom(24)
-        self._listener = Listener((host, 0), backlog=128, authkey=secret)
-        address = self._listener.address
-        assert isinstance(address, tuple)
-        self.address = LineAddress(host, int(address[1]), secret)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family, backlog=128)
+        self.address = LineAddress(host, int(self._listener.getsockname()[1]), secret)
         self._connections: set[Connection[Any, Any]] = set()
         self._lock = threading.RLock()
         self._sending = threading.Lock()
@@ -78,6 +81,8 @@ class DriverLine:
 
     def close(self) -> None:
         self._closed = True
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # else the thread that accepts waits on
         self._listener.close()
         self._wake()
 
@@ -95,12 +100,24 @@ class DriverLine:
     def _accept(self) -> None:
         while not self._closed:
             try:
-                connection = self._listener.accept()
-            except Exception:  # a stranger without the secret, or we are closing
+                link, _ = self._listener.accept()
+            except OSError:  # we are closing, or the other side has gone already
                 continue
-            with self._lock:
-                self._connections.add(connection)
-            self._wake()
+            # A stranger who says nothing must not keep others waiting.
+            threading.Thread(
+                target=self._welcome, args=(link,), name="heliostat-line-hello", daemon=True
+            ).start()
+
+    def _welcome(self, link: socket.socket) -> None:
+        try:
+            connection = handshake(link, self.address.secret, asks_first=True)
+        except Exception:  # a stranger without the secret
+            return
+        with self._lock:
+            self._connections.add(connection)
+        with suppress(OSError):
+            connection.send_bytes(_WELCOME)
+        self._wake()
 
     def _wake(self) -> None:
         with suppress(OSError):
@@ -164,6 +181,7 @@ class LineToDriver:
         self._numbers = itertools.count()
         self._waiting: list[tuple[UUID, LogLine]] = []
         self._lock = threading.Lock()
+        self._flushing = threading.Lock()
         self._due = threading.Event()
         if address is not None:
             self._connect(address)
@@ -227,7 +245,9 @@ class LineToDriver:
 
     def _connect(self, address: LineAddress) -> None:
         try:
-            self._connection = Client((address.host, address.port), authkey=address.secret)
+            link = socket.create_connection((address.host, address.port), _HANDSHAKE_S)
+            self._connection = handshake(link, address.secret, asks_first=False)
+            self._connection.recv_bytes()  # from now on the driver waits for our last words
         except Exception as error:
             _log.warning("no line to the driver at %s:%s: %s", address.host, address.port, error)
             return
@@ -245,10 +265,12 @@ class LineToDriver:
             self._flush()
 
     def _flush(self) -> None:
-        with self._lock:
-            lines, self._waiting = self._waiting, []
-        if lines:
-            self._send((LOGS, lines, os.getpid(), None))
+        # Taken and sent as one step: what is said after a flush must not overtake its lines.
+        with self._flushing:
+            with self._lock:
+                lines, self._waiting = self._waiting, []
+            if lines:
+                self._send((LOGS, lines, os.getpid(), None))
 
     def _send(self, news: News) -> None:
         if not self.connected:
@@ -281,6 +303,24 @@ class LineToDriver:
             future.set_result(value)
         else:
             future.set_exception(value)
+
+
+def handshake(link: socket.socket, secret: bytes, *, asks_first: bool) -> Connection[Any, Any]:
+    """Let both sides show that they know the secret; raises when one does not, or says nothing in time."""
+    link.settimeout(None)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _HANDSHAKE_S, 0))
+    connection: Connection[Any, Any] = Connection(link.detach())
+    try:
+        steps = [deliver_challenge, answer_challenge]
+        for step in steps if asks_first else reversed(steps):
+            step(connection, secret)
+        with socket.socket(fileno=os.dup(connection.fileno())) as same:
+            same.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 0))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _pipe() -> tuple[Any, Any]:
