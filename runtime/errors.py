@@ -11,7 +11,7 @@
      ├─ Conflict             another writer won: give way
      │   └─ LeaseLost, LeaseHeld, JournalGap, StaleState, Duplicate
      └─ Unavailable          not now: back off or say what is missing
-         └─ DatabaseUnavailable, RayUnavailable, StorageUnavailable
+         └─ DatabaseUnavailable, PortTaken, RayUnavailable, StorageUnavailable
     CancelRun(BaseException) control flow, so that a user's `except Exception` cannot swallow it
 
 Each class builds its message from facts that it keeps as attributes, says what to do next in `hint`, and
@@ -200,6 +200,10 @@ class DatabaseUnavailable(Unavailable):
     """
 
     heals: bool = True
+
+
+class PortTaken(Unavailable):
+    """Another program listens where a server was to."""
 
 
 class RayUnavailable(Unavailable):

@@ -1,4 +1,4 @@
-"""`heliostat server database`: the schema of the database, and starting anew."""
+"""`heliostat server`: its processes, the schema of its database, and starting anew."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ import click
 
 from ...runtime.errors import NotFound
 from ...runtime.settings import current_settings
-from .lazy import Noun, verb
+from .lazy import Lazy, Noun, verb
 from .output import confirm_or_refuse, note, yes_option
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
 
-@click.group(cls=Noun)
+@click.group(
+    cls=Noun,
+    lazy={
+        "start": Lazy(".server_processes:start", "Serve the API until Ctrl-C."),
+        "status": Lazy(".server_processes:status", "Show the servers that run here."),
+        "stop": Lazy(".server_processes:stop", "Stop a server."),
+    },
+)
 def server() -> None:
-    """Look after the database."""
+    """Start and stop the server; look after the database."""
 
 
 @server.group("database", cls=Noun)

@@ -1,0 +1,130 @@
+"""`heliostat server start`, `stop` and `status`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from ...runtime import clock
+from ...runtime.errors import NotFound, Unavailable
+from ...runtime.settings import current_settings
+from .failures import Exit
+from .lazy import Verb
+from .output import Column, note, output_option, write_rows
+
+if TYPE_CHECKING:
+    from ..server.record import ServerRecord
+
+_STOP_WITHIN_S = 15.0
+
+
+@click.command(
+    "start",
+    cls=Verb,
+    examples=(
+        "heliostat server start",
+        "heliostat server start --port 4300 --api-workers 2",
+        "heliostat server start --background",
+    ),
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=4200, show_default=True, help="0: any free one."
+)
+@click.option("--api-workers", type=click.IntRange(1), default=1, show_default=True, help="API processes.")
+@click.option("--background", is_flag=True, help="Return when the server answers; it goes on by itself.")
+@click.option("--log-file", hidden=True)
+def start(host: str, port: int, api_workers: int, background: bool, log_file: str | None) -> int:
+    """Serve the API until Ctrl-C.
+
+    The database is the one of HELIOSTAT_DATABASE_URL; it is made and upgraded at first use.
+    """
+    from ..server.start import ServerOptions, run, run_in_background
+
+    if background and port == 0:
+        raise click.BadParameter("--background needs a port that is known: pass --port.")
+    current_settings()  # a bad setting is best told here, in one line
+    options = ServerOptions(host, port, api_workers)
+    return run_in_background(options, note) if background else run(options, note, log_file)
+
+
+@click.command("stop", cls=Verb, examples=("heliostat server stop", "heliostat server stop --port 4300"))
+@click.option("--port", type=click.IntRange(1, 65535), help="Which one, where several run.")
+def stop(port: int | None) -> None:
+    """Stop a server of this home folder and wait until it has ended."""
+    server = _meant(port)
+    with suppress(ProcessLookupError):
+        os.kill(server.pid, signal.SIGTERM)
+    until = clock.monotonic_s() + _STOP_WITHIN_S
+    while server.is_alive():
+        if clock.monotonic_s() > until:
+            raise Unavailable(
+                f"the server (process {server.pid}) has not ended within {_STOP_WITHIN_S:g} s",
+                hint=f"end it by force: kill -9 {server.pid}",
+            )
+        clock.sleep(0.05)
+    note(f"Stopped the server on port {server.port}.")
+
+
+@click.command(
+    "status",
+    cls=Verb,
+    examples=(
+        "heliostat server status",
+        "heliostat server status --wait 30",
+        "heliostat server status -o json",
+    ),
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="Only the one on this port.")
+@click.option("--wait", "wait_s", type=click.FloatRange(0), metavar="SECONDS", help="Wait until it is ready.")
+@output_option
+def status(port: int | None, wait_s: float | None, output: str) -> int:
+    """Show the servers of this home folder, or the one that HELIOSTAT_API_URL names.
+
+    The exit code is 0 when there is one and all of them are ready, else 7.
+    """
+    until = clock.monotonic_s() + (wait_s or 0.0)
+    while True:
+        rows = _states(port)
+        is_ready = bool(rows) and all(row["ready"] for row in rows)
+        if is_ready or clock.monotonic_s() >= until:
+            break
+        clock.sleep(0.1)
+    columns = (
+        Column("API", "url", "bold"),
+        Column("Process", "pid"),
+        Column("Ready", lambda row: "yes" if row["ready"] else "no"),
+        Column("Log", "log"),
+    )
+    write_rows(rows, columns, output, empty="No server runs; start one: heliostat server start")
+    return Exit.OK if is_ready else Exit.UNREACHABLE
+
+
+def _states(port: int | None) -> list[dict[str, object]]:
+    """What is known of each server, and whether its API and database answer."""
+    from ..server.record import servers
+    from ..server.start import answers
+
+    known: list[dict[str, object]] = [asdict(each) for each in servers() if port is None or each.port == port]
+    remote = current_settings().api_url
+    if remote is not None and port is None and all(each["url"] != remote for each in known):
+        known = [{"url": remote, "pid": None, "log": None}]
+    return [{**each, "ready": answers(str(each["url"]), "/ready")} for each in known]
+
+
+def _meant(port: int | None) -> ServerRecord:
+    from ..server.record import servers
+
+    found = [each for each in servers() if port is None or each.port == port]
+    if not found:
+        where = "" if port is None else f" on port {port}"
+        raise NotFound(f"no server of this home folder runs{where}", hint="heliostat server status")
+    if len(found) > 1:
+        ports = ", ".join(str(each.port) for each in found)
+        raise NotFound(f"several servers run, on the ports {ports}", hint="say which: --port PORT")
+    return found[0]

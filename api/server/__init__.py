@@ -1,0 +1,1 @@
+"""The processes behind `heliostat server start`: a supervisor and its children."""

@@ -1,0 +1,72 @@
+"""One API process: `python -m heliostat.api.server.api_process --alive-fd N --listen-fd N`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import socket
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from ...runtime.errors import HeliostatError
+from ..app import create_app
+from .children import BEYOND_HELP, end_with_supervisor
+
+_DRAIN_S = 3  # what requests under way may still take when the server is stopped
+
+
+def main() -> int:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--alive-fd", type=int, required=True)
+    parser.add_argument("--listen-fd", type=int, required=True)
+    words = parser.parse_args()
+    end_with_supervisor(words.alive_fd)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    app = create_app()
+    failures: list[HeliostatError] = []
+    _keep_failures(app, failures)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="critical",  # a failed start is told below, and errors of routes by the app
+        access_log=False,
+        lifespan="on",
+        server_header=False,
+        timeout_graceful_shutdown=_DRAIN_S,
+    )
+    server = uvicorn.Server(config)
+    try:
+        server.run(sockets=[socket.socket(fileno=words.listen_fd)])
+    except SystemExit:
+        if not failures:
+            raise
+    if failures:
+        error = failures[0]
+        print(error, *([f"hint: {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)
+        return BEYOND_HELP
+    return 0
+
+
+def _keep_failures(app: FastAPI, failures: list[HeliostatError]) -> None:
+    """Remember what made the start fail: uvicorn only says that it did."""
+    inner = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(started: FastAPI) -> AsyncGenerator[None]:
+        try:
+            async with inner(started):
+                yield
+        except HeliostatError as error:
+            failures.append(error)
+            raise
+
+    app.router.lifespan_context = lifespan
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""`heliostat server start`: binds the port, supervises the server's processes, says where everything is."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from types import FrameType
+
+from ...runtime import clock
+from ...runtime.errors import PortTaken, Unavailable
+from ...runtime.settings import current_settings
+from .children import Child, Children
+from .record import OwnRecord, ServerRecord, log_path, server_at
+
+Say = Callable[[str], None]
+
+_START_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """What the command line says of a server to be started."""
+
+    host: str
+    port: int
+    api_workers: int = 1
+
+
+def run(options: ServerOptions, say: Say, log: str | None = None) -> int:
+    """Serve until Ctrl-C or SIGTERM; gives the exit code. Raises PortTaken."""
+    listener = _listen(options)
+    port = int(listener.getsockname()[1])
+    options = replace(options, port=port)
+    own = OwnRecord(port)
+    record = ServerRecord(os.getpid(), options.host, port, api_url(options), False, log)
+    own.write(record)
+    children = Children(_tree(options, listener), sys.executable)
+    _stop_on_signals(children)
+    greeting = _Greeting(record, own, options, say)
+    try:
+        return children.run(greeting.when_up)
+    finally:
+        listener.close()
+        own.close()
+        say("Heliostat server has stopped.")
+
+
+def run_in_background(options: ServerOptions, say: Say) -> int:
+    """Start a server that outlives this command, and wait until it answers. Raises PortTaken, Unavailable."""
+    _listen(options).close()  # a taken port is best told here
+    log = log_path(options.port)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    words = ["--host", options.host, "--port", str(options.port), "--api-workers", str(options.api_workers)]
+    command = [sys.executable, "-m", __name__.partition(".")[0], "server", "start", *words]
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [*command, "--log-file", str(log)],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    until = clock.monotonic_s() + _START_WITHIN_S
+    while clock.monotonic_s() < until and process.poll() is None:
+        record = server_at(options.port)
+        if record is not None and record.pid == process.pid and record.ready:
+            say(banner(record, options))
+            return 0
+        clock.sleep(0.05)
+    last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-5:])
+    raise Unavailable(f"the server did not start: {last or 'it says nothing'}", hint=f"see {log}")
+
+
+def banner(record: ServerRecord, options: ServerOptions) -> str:
+    """Where everything is, and what to set."""
+    lines = [
+        f"Heliostat {version('heliostat')} is up (process {record.pid}).",
+        "",
+        f"  API        {record.url}",
+        f"  API docs   {_root(options)}/docs",
+        f"  Database   {current_settings().masked('database_url')}",
+        "",
+        "To reach it from elsewhere:",
+        f"  export HELIOSTAT_API_URL={record.url}",
+        f"  export PREFECT_API_URL={record.url}   (stock clients)",
+    ]
+    if record.log is not None:
+        lines += ["", f"It writes to {record.log}; stop it with: heliostat server stop --port {record.port}"]
+    else:
+        lines += ["", "Ctrl-C stops it."]
+    if not _is_loopback(options.host):
+        lines += [
+            "",
+            f"Warning: {options.host} can be reached from other machines, and nobody needs a password.",
+            "  Bind --host 127.0.0.1, or put a proxy that asks in front of it.",
+        ]
+    return "\n".join(lines)
+
+
+def api_url(options: ServerOptions) -> str:
+    """The address that clients are given."""
+    return f"{_root(options)}/api"
+
+
+def answers(url: str, path: str = "/health", timeout_s: float = 2.0) -> bool:
+    """Whether a route of an API at `url` answers with 200."""
+    try:
+        with urllib.request.urlopen(f"{url}{path}", timeout=timeout_s) as answer:
+            return answer.status == 200
+    except (OSError, urllib.error.URLError, ValueError):
+        return False
+
+
+def _tree(options: ServerOptions, listener: socket.socket) -> list[Child]:
+    """The server's processes. Several API processes share the one socket."""
+    fd = listener.fileno()
+    return [
+        Child(f"API process {number}", "api.server.api_process", ("--listen-fd", str(fd)), (fd,))
+        for number in range(1, options.api_workers + 1)
+    ]
+
+
+class _Greeting:
+    """Says where everything is as soon as the API answers, once."""
+
+    def __init__(self, record: ServerRecord, own: OwnRecord, options: ServerOptions, say: Say) -> None:
+        self._record, self._own, self._options, self._say = record, own, options, say
+
+    def when_up(self) -> None:
+        if self._record.ready or not answers(self._record.url, timeout_s=0.5):
+            return
+        self._record = replace(self._record, ready=True)
+        self._own.write(self._record)
+        self._say(banner(self._record, self._options))
+
+
+def _listen(options: ServerOptions) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((options.host, options.port), family=family, backlog=1024)
+    except socket.gaierror as error:
+        raise Unavailable(
+            f"there is no address {options.host!r} on this machine ({error})", hint="pass --host 127.0.0.1"
+        ) from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise _taken(options) from error
+        raise Unavailable(
+            f"cannot listen on {options.host} port {options.port}: {error.strerror}",
+            hint="pass another --host or --port",
+        ) from error
+
+
+def _taken(options: ServerOptions) -> PortTaken:
+    port = options.port
+    ours = server_at(port)
+    if ours is not None:
+        return PortTaken(
+            f"a Heliostat server (process {ours.pid}) listens on port {port} already",
+            hint=f"stop it with: heliostat server stop --port {port}, or pass --port {port + 1}",
+        )
+    return PortTaken(
+        f"port {port} of {options.host} is taken by another program",
+        hint=f"pass --port {port + 1}, or see who it is: ss -ltnp 'sport = :{port}'",
+    )
+
+
+def _root(options: ServerOptions) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(options.host, options.host)
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"http://{host}:{options.port}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
+
+
+def _stop_on_signals(children: Children) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        children.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
