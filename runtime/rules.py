@@ -416,9 +416,13 @@ class RetryFlowRun(Rule):
 
     def check(self, proposal: Proposal) -> Decision:
         facts = proposal.facts
-        if facts.run_count > facts.retries or proposal.proposed.details.get("retriable") is False:
+        if facts.run_count > facts.retries or self.is_hopeless(proposal):
             return Accept(self.name, changes={"retry_type": None} if facts.retry_type else {})
         return self.again(proposal, f"Attempt {facts.run_count} of {facts.retries + 1} failed.")
+
+    def is_hopeless(self, proposal: Proposal) -> bool:
+        """Stock clients mark every failed state of a flow as not retriable: it says nothing of flow runs."""
+        return False
 
     def again(self, proposal: Proposal, reason: str) -> Decision:
         changes = {"retry_type": "in_process", "pause_keys": frozenset[str](), "resuming": False}
@@ -430,6 +434,9 @@ class RetryTaskRun(RetryFlowRun):
 
     Unless its flow is not running: then it awaits its retry, and FlowMustBeRunning judges its next start.
     """
+
+    def is_hopeless(self, proposal: Proposal) -> bool:
+        return proposal.proposed.details.get("retriable") is False
 
     def again(self, proposal: Proposal, reason: str) -> Decision:
         facts = proposal.facts

@@ -65,6 +65,14 @@ async def test_a_failed_run_with_retries_left_is_scheduled_again(api: Any) -> No
     assert waits.json()["state"]["name"] == "AwaitingRetry"
 
 
+async def test_a_failed_flow_run_is_tried_again_although_its_state_says_not_retriable(api: Any) -> None:
+    """Seen with the stock client: it marks every failure of a flow so, and means its tasks."""
+    run = await api.flow_run(empirical_policy={"retries": 1})
+    await api.propose(run, "RUNNING")
+    failed = await api.propose(run, "FAILED", state_details={"retriable": False})
+    assert failed.json()["state"]["name"] == "AwaitingRetry"
+
+
 async def test_one_of_two_submitters_gets_the_run(api: Any) -> None:
     run = await api.flow_run("SCHEDULED")
     first = await api.propose(run, "PENDING")
