@@ -2,8 +2,8 @@
 
     python benchmarks/fanout.py --items 10000 --database postgres --json
 
-Every Heliostat figure includes recording: the clock stops after the database itself has said that every task run is
-COMPLETED. Ray and its workers are warm for all variants alike.
+Every Heliostat figure includes recording: the clock stops after the database itself has said that every
+task run is COMPLETED. Ray and its workers are warm for all variants alike.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def main() -> None:
 def measure(items: int, sleeping_items: int, rounds: int) -> dict[str, Any]:
     """Warm up, run every variant once a round, and put medians and ratios together."""
     import ray
+
     from heliostat import current_flow_run, flow, task
 
     with contextlib.redirect_stderr(io.StringIO()):
@@ -92,9 +93,7 @@ def warm_up(ray: Any, bare: Any, heliostat: Any) -> None:
     heliostat()
 
 
-def summarise(
-    taken: dict[str, list[float]], items: int, sleeping_items: int, slots: int
-) -> dict[str, Any]:
+def summarise(taken: dict[str, list[float]], items: int, sleeping_items: int, slots: int) -> dict[str, Any]:
     seconds = {name: measuring.median(each) for name, each in taken.items()}
     ideal_s = sleeping_items * 0.01 / slots
     bare = seconds["ray_per_item"]
@@ -104,7 +103,8 @@ def summarise(
         "seconds": seconds,
         "all_rounds": taken,
         "items_per_s": {
-            name: (sleeping_items if name.endswith("10_ms") else items) / each for name, each in seconds.items()
+            name: (sleeping_items if name.endswith("10_ms") else items) / each
+            for name, each in seconds.items()
         },
         "ratios": {
             "packed / bare Ray (target 15)": bare / seconds["heliostat_packed"],

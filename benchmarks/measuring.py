@@ -29,7 +29,9 @@ def arguments(description: str) -> argparse.ArgumentParser:
 def fresh_home(database: str) -> Generator[str]:
     """A home folder and an empty database for this process; both are removed afterwards."""
     folder = tempfile.mkdtemp(prefix="heliostat-benchmark-")
-    url = f"sqlite:///{folder}/bench.db" if database == "sqlite" else f"postgres+embedded:///{folder}/postgres"
+    url = (
+        f"sqlite:///{folder}/bench.db" if database == "sqlite" else f"postgres+embedded:///{folder}/postgres"
+    )
     os.environ |= {
         "HELIOSTAT_HOME": folder,
         "HELIOSTAT_DATABASE_URL": url,

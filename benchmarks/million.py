@@ -2,8 +2,9 @@
 
     python benchmarks/million.py --items 1000000 --database postgres --json
 
-The items come from a generator. The clock stops after the database has said that every task run is COMPLETED.
-Memory is the resident set, sampled four times a second: of the driver, and of the driver with its Ray workers.
+The items come from a generator. The clock stops after the database has said that every task run is
+COMPLETED. Memory is the resident set, sampled four times a second: of the driver, and of the driver with its
+Ray workers.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def main() -> None:
 
 def measure(items: int) -> dict[str, Any]:
     import ray
+
     from heliostat import current_flow_run, flow, task
 
     with contextlib.redirect_stderr(io.StringIO()):

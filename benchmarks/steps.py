@@ -22,12 +22,14 @@ def main() -> None:
     with measuring.fresh_home(options.database):
         figures = measure(options.steps, options.rounds)
     measuring.report(
-        {"database": options.database, "steps": options.steps, "rounds": options.rounds} | figures, options.json
+        {"database": options.database, "steps": options.steps, "rounds": options.rounds} | figures,
+        options.json,
     )
 
 
 def measure(steps: int, rounds: int) -> dict[str, Any]:
     import ray
+
     from heliostat import current_flow_run, flow, task
 
     with contextlib.redirect_stderr(io.StringIO()):
