@@ -1,0 +1,256 @@
+"""The routes that we have are the standard's: paths, requests, statuses and every field of the answers.
+
+`IMPLEMENTED` can only grow: a route that goes away fails here, and so does one that is new and not listed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from heliostat.api.app import create_app
+
+STANDARD = json.loads((Path(__file__).parents[1] / "support" / "standard-api.json").read_text())
+ROUTES = {f"{each['method']} {each['path']}": each for each in STANDARD["endpoints"]}
+
+NOW = "2026-01-01T00:00:00Z"
+SPAN = {"history_start": NOW, "history_end": "2026-01-02T00:00:00Z", "history_interval_seconds": 3600}
+
+# What to send to each route. Names in braces are those of `seeds`.
+IMPLEMENTED: dict[str, dict[str, Any]] = {
+    "GET /health": {},
+    "GET /ready": {},
+    "GET /hello": {},
+    "GET /version": {},
+    "GET /csrf-token": {"params": {"client": "x"}, "status": 422},
+    "GET /admin/version": {},
+    "GET /admin/settings": {},
+    "GET /admin/storage": {},
+    "POST /flows/": {"json": {"name": "another", "tags": ["a"], "labels": {"x": 1}}},
+    "PATCH /flows/{id}": {"on": "flow", "json": {"tags": ["b"]}},
+    "GET /flows/{id}": {"on": "flow"},
+    "DELETE /flows/{id}": {"on": "doomed_flow"},
+    "POST /flows/count": {"json": {}},
+    "GET /flows/name/{name}": {"on": "flow"},
+    "POST /flows/filter": {},
+    "POST /flows/paginate": {},
+    "POST /flow_runs/": {"json": {"flow_id": "{flow}", "name": None, "state": {"type": "PENDING"}}},
+    "PATCH /flow_runs/{id}": {"on": "flow_run", "json": {"name": "x"}},
+    "GET /flow_runs/{id}": {"on": "flow_run"},
+    "DELETE /flow_runs/{id}": {"on": "doomed_run"},
+    "POST /flow_runs/count": {},
+    "POST /flow_runs/lateness": {},
+    "POST /flow_runs/history": {"json": SPAN},
+    "POST /flow_runs/{id}/resume": {"on": "paused_run"},
+    "POST /flow_runs/filter": {},
+    "POST /flow_runs/{id}/set_state": {"on": "flow_run", "json": {"state": {"type": "RUNNING"}}},
+    "POST /flow_runs/{id}/input": {"on": "flow_run", "json": {"key": "other", "value": "1"}},
+    "POST /flow_runs/{id}/input/filter": {"on": "flow_run", "json": {"prefix": "k"}},
+    "GET /flow_runs/{id}/input/{key}": {"on": "flow_run"},
+    "DELETE /flow_runs/{id}/input/{key}": {"on": "flow_run"},
+    "POST /flow_runs/paginate": {},
+    "PATCH /flow_runs/{id}/labels": {"on": "flow_run", "json": {"x": "y"}},
+    "POST /task_runs/": {"json": {"flow_run_id": "{flow_run}", "task_key": "t", "dynamic_key": "7"}},
+    "PATCH /task_runs/{id}": {"on": "task_run", "json": {"name": "x"}},
+    "GET /task_runs/{id}": {"on": "task_run"},
+    "DELETE /task_runs/{id}": {"on": "doomed_task"},
+    "POST /task_runs/count": {},
+    "POST /task_runs/history": {"json": SPAN},
+    "POST /task_runs/filter": {},
+    "POST /task_runs/paginate": {},
+    "POST /task_runs/{id}/set_state": {"on": "task_run", "json": {"state": {"type": "PENDING"}}},
+    "GET /flow_run_states/{id}": {"on": "state"},
+    "GET /flow_run_states/": {"params": {"flow_run_id": "{flow_run}"}},
+    "GET /task_run_states/": {"params": {"task_run_id": "{task_run}"}},
+    "POST /logs/": {"json": [{"name": "x", "level": 20, "message": "m", "timestamp": NOW}]},
+    "POST /logs/filter": {},
+}
+# Clients ignore what they do not know; a page of task runs holds whole ones here.
+MORE_THAN_THE_STANDARD = {"TaskRunResponse"}
+
+# Deletes come last, so that what others ask for is still there.
+LIVE = sorted(IMPLEMENTED, key=lambda route: route.startswith("DELETE"))
+
+
+async def seeds(api: Any) -> dict[str, str]:
+    """Ids of one object of each kind."""
+    flow, run, paused = await api.flow("etl"), await api.flow_run(), await api.flow_run()
+    await api.propose(paused, "RUNNING")
+    await api.propose(paused, "PAUSED")
+    task = await api.task_run(run, task_inputs={"x": [{"input_type": "constant", "type": "int"}]})
+    await api.post(f"/flow_runs/{run['id']}/input", json={"key": "key", "value": "1"})
+    await api.post(
+        "/logs/",
+        json=[{"name": "x", "level": 20, "message": "m", "timestamp": NOW, "flow_run_id": run["id"]}],
+    )
+    return {
+        "flow": flow["id"],
+        "doomed_flow": (await api.flow("doomed"))["id"],
+        "flow_run": run["id"],
+        "paused_run": paused["id"],
+        "doomed_run": (await api.flow_run())["id"],
+        "task_run": task["id"],
+        "doomed_task": (await api.task_run(run, "1"))["id"],
+        "state": run["state_id"],
+    }
+
+
+def filled(value: Any, known: dict[str, str]) -> Any:
+    return json.loads(re.sub(r"\{(\w+)\}", lambda found: known[found[1]], json.dumps(value)))
+
+
+async def test_every_route_answers_as_the_standard_says(api: Any) -> None:
+    known = await seeds(api)
+    for name in LIVE:
+        route, asked = ROUTES[name], IMPLEMENTED[name]
+        path = route["path"].replace("{name}", "etl").replace("{key}", "key")
+        path = path.replace("{id}", known[asked["on"]]) if "on" in asked else path
+        sent = {part: filled(asked[part], known) for part in ("json", "params") if part in asked}
+        answer = await api.request(route["method"], path, **sent)
+        allowed = {asked["status"]} if "status" in asked else {route["status"], 201} & succeeding(route)
+        assert answer.status_code in allowed, (name, answer.status_code, answer.text)
+        if answer.status_code == 204:
+            assert answer.content == b"", name
+        elif answer.status_code < 300 and "response" in route and "content_type" not in route:
+            body = answer.json() if answer.content else None
+            faults = list(misfits(body, route["response"], name))
+            assert faults == []
+
+
+def test_the_list_of_routes_is_what_the_app_has(capsys: pytest.CaptureFixture[str]) -> None:
+    described = set(operations())
+    ours = {name for name in described if name.split()[1].startswith("/heliostat")}
+    assert described - ours == set(IMPLEMENTED)
+    with capsys.disabled():
+        for tier in (1, 2, 3):
+            all_of_it = [name for name, route in ROUTES.items() if route["tier"] == tier]
+            have = sum(name in IMPLEMENTED for name in all_of_it)
+            print(f"\nT{tier}: {have} of {len(all_of_it)} routes of the standard", end="")
+
+
+@pytest.mark.parametrize("name", list(IMPLEMENTED))
+def test_requests_are_described_with_the_standards_fields(name: str) -> None:
+    route, operation = ROUTES[name], operations()[name]
+    wanted = route.get("body") or STANDARD["schemas"].get(route.get("body_type"), {}).get("fields")
+    if wanted is None:
+        return
+    schema = resolved(operation["requestBody"]["content"]["application/json"]["schema"])
+    assert set(schema["properties"]) == set(wanted)
+    required = {field for field, facts in wanted.items() if facts.get("required")}
+    assert set(schema.get("required", ())) == required
+    for field, facts in wanted.items():
+        inner = STANDARD["schemas"].get(facts["type"].removesuffix(" | null"))
+        if inner is not None and facts["type"].removesuffix(" | null").endswith("Filter"):
+            assert set(resolved(schema["properties"][field])["properties"]) == set(inner["fields"])
+
+
+@pytest.mark.parametrize("name", list(IMPLEMENTED))
+def test_sort_keys_and_defaults_are_the_standards(name: str) -> None:
+    for field, facts in ROUTES[name].get("body", {}).items():
+        schema = resolved(operations()[name]["requestBody"]["content"]["application/json"]["schema"])
+        if facts["type"].endswith("Sort"):
+            described = schema["properties"][field]
+            assert described["enum"] == STANDARD["enums"][facts["type"]]
+            assert described["default"] == facts["default"]
+
+
+OPENAPI = create_app("sqlite:////nowhere/unused.db").openapi()
+
+
+def operations() -> dict[str, Any]:
+    """The routes that the app describes, with paths as the standard writes them."""
+    return {
+        f"{method.upper()} {path.removeprefix('/api')}": operation
+        for path, methods in OPENAPI["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema without the references and alternatives round it."""
+    for each in schema.get("anyOf", ()):
+        if each.get("type") != "null":
+            return resolved(each)
+    if "$ref" in schema:
+        return resolved(OPENAPI["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    return schema
+
+
+def succeeding(route: dict[str, Any]) -> set[int]:
+    return {status for status in (route["status"], *route.get("other_status", ())) if status < 300}
+
+
+def misfits(value: Any, type_name: str, where: str) -> Iterator[str]:
+    """What of a JSON value is not as the standard's type says."""
+    alternatives = split(type_name)
+    if len(alternatives) > 1:
+        tries = [list(misfits(value, each, where)) for each in alternatives]
+        if all(tries):
+            yield from min(tries, key=len)
+    elif found := re.fullmatch(r"(array|set|map)<(.*)>", type_name):
+        items = value.items() if found[1] == "map" and isinstance(value, dict) else None
+        if items is None and not (found[1] != "map" and isinstance(value, list)):
+            yield f"{where}: {value!r} is no {type_name}"
+            return
+        for key, item in items or enumerate(value):
+            yield from misfits(item, found[2], f"{where}[{key}]")
+    elif type_name in STANDARD["schemas"]:
+        yield from misfits_of_object(value, STANDARD["schemas"][type_name]["fields"], where, type_name)
+    elif type_name in STANDARD["enums"]:
+        if value not in STANDARD["enums"][type_name]:
+            yield f"{where}: {value!r} is no {type_name}"
+    elif type_name.startswith('"'):
+        if value != json.loads(type_name):
+            yield f"{where}: {value!r} is not {type_name}"
+    elif type_name in PLAIN and not PLAIN[type_name](value):
+        yield f"{where}: {value!r} is no {type_name}"
+
+
+def misfits_of_object(value: Any, fields: dict[str, Any], where: str, name: str) -> Iterator[str]:
+    if not isinstance(value, dict):
+        yield f"{where}: {value!r} is no object"
+        return
+    if set(value) != set(fields) and not (name in MORE_THAN_THE_STANDARD and set(value) > set(fields)):
+        yield f"{where}: fields that differ: {sorted(set(value) ^ set(fields))}"
+    for field, facts in fields.items():
+        if field in value:
+            yield from misfits(value[field], facts["type"], f"{where}.{field}")
+
+
+def split(type_name: str) -> list[str]:
+    """The alternatives of `A | array<B | C>`, those inside of brackets left together."""
+    depth, parts = 0, [""]
+    for letter in type_name:
+        depth += {"<": 1, ">": -1}.get(letter, 0)
+        if letter == "|" and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]
+
+
+def is_uuid(value: Any) -> bool:
+    return isinstance(value, str) and str(UUID(value)) == value
+
+
+def is_moment(value: Any) -> bool:
+    return isinstance(value, str) and value.endswith("Z") and datetime.fromisoformat(value) is not None
+
+
+PLAIN = {
+    "null": lambda value: value is None,
+    "string": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "object": lambda value: isinstance(value, dict),
+    "uuid": is_uuid,
+    "datetime": is_moment,
+}
