@@ -18,9 +18,11 @@ from heliostat.runtime.journal.records import (
     RunAppend,
     TaskRunBatch,
 )
-from heliostat.runtime.store import flow_runs
+from heliostat.runtime.states import State, StateType
+from heliostat.runtime.store import deployments, flow_run_changes, flow_runs, flows
 from heliostat.runtime.store.appends import commit
 from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.deployment_rows import DeploymentRow, NewDeployment
 from heliostat.runtime.store.rows import Lease, NewFlowRun, Owner
 
 T0 = 1_700_000_000.0
@@ -95,6 +97,8 @@ class Given:
     batch: Callable[..., TaskRunBatch]
     flow_run: Callable[..., NewFlowRun]
     run: Callable[..., Awaitable[Run]]
+    deployment: Callable[..., Awaitable[tuple[DeploymentRow, bool]]]
+    move: Callable[..., Awaitable[None]]
     t0: float = T0
 
 
@@ -106,4 +110,15 @@ def given() -> Given:
         assert begun.lease is not None
         return Run(db, begun.run.id, owner, begun.lease)
 
-    return Given(a_owner, a_transition, a_batch, a_flow_run, run)
+    async def deployment(
+        db: Database, flow_name: str = "survey", name: str = "nightly", **facts: Any
+    ) -> tuple[DeploymentRow, bool]:
+        flow = await flows.get_or_create(db, flow_name)
+        return await deployments.upsert(db, NewDeployment(**({"flow_id": flow.id, "name": name} | facts)))
+
+    async def move(db: Database, run_id: UUID, state_type: str, **facts: Any) -> None:
+        """Bring a run into a state, whatever the rules would say."""
+        state = State(StateType(state_type), **facts)
+        await flow_run_changes.propose(db, run_id, state, force=True)
+
+    return Given(a_owner, a_transition, a_batch, a_flow_run, run, deployment, move)

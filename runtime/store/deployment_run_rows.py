@@ -1,0 +1,82 @@
+"""What a deployment's run is recorded with: the deployment as it is now, overlaid by what is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.engine import RowMapping
+
+from .. import names
+from ..ids import uuid7
+from ..states import Scheduled, State
+from .database import Database
+from .derive import FlowRunFacts, fold
+from .flow_run_changes import transition_of
+from .flow_runs import new_flow_run_row, state_row
+from .rows import NewFlowRun
+
+
+@dataclass(frozen=True, slots=True)
+class NewDeploymentRun:
+    """What is asked of one run of a deployment; what is left out is as the deployment says.
+
+    `state` None: Scheduled for now. Parameters and labels go over the deployment's by name; tags are added;
+    job variables are kept apart, to go over the deployment's when the run is started. A `work_queue_name` is
+    one of the deployment's pool.
+    """
+
+    id: UUID = field(default_factory=uuid7)
+    state: State | None = None
+    name: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    context: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    tags: tuple[str, ...] = ()
+    labels: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    empirical_policy: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    idempotency_key: str | None = None
+    parent_task_run_id: UUID | None = None
+    job_variables: Mapping[str, Any] | None = None
+    created_by: Mapping[str, Any] | None = None
+    work_queue_name: str | None = None
+    schedule_key: str | None = None  # of runs that a schedule makes, with their slot
+    slot_at: datetime | None = None
+
+
+def run_and_state_rows(
+    db: Database, deployment: RowMapping, new: NewDeploymentRun
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The columns of the run and of its first state. `deployment`: a row of that table."""
+    state = new.state or Scheduled()
+    facts = FlowRunFacts(new.id)
+    (entry,) = fold(facts, [transition_of(state)])
+    run = NewFlowRun(
+        id=new.id,
+        flow_name="",
+        name=new.name or names.generate_name(),
+        transitions=[],
+        parameters={**deployment["parameters"], **new.parameters},
+        entrypoint=deployment["entrypoint"],
+        code_revision=deployment["code_revision"],
+        tags=(*deployment["tags"], *new.tags),
+        labels={**deployment["labels"], **new.labels},
+        context=dict(new.context),
+        empirical_policy=dict(new.empirical_policy),
+        created_by=None if new.created_by is None else dict(new.created_by),
+        idempotency_key=new.idempotency_key,
+        parent_task_run_id=new.parent_task_run_id,
+        auto_scheduled=new.schedule_key is not None,
+        job_variables=None if new.job_variables is None else dict(new.job_variables),
+    )
+    columns = new_flow_run_row(db, run, deployment["flow_id"], facts) | {
+        "deployment_id": deployment["id"],
+        "deployment_version": deployment["version"],
+        "work_pool_id": deployment["work_pool_id"],
+        "work_queue_id": deployment["work_queue_id"],
+        "schedule_key": new.schedule_key,
+        "slot_at": new.slot_at,
+    }
+    return columns, state_row(entry)

@@ -1,0 +1,268 @@
+"""Deployments: how and where a flow is run when someone, or a schedule, asks for it.
+
+Locks are taken in one order everywhere: work pool, deployment, schedule, flow run.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, case, func, or_, select, update
+from sqlalchemy import delete as sql_delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..errors import NotFound
+from ..ids import uuid7
+from .database import Database
+from .deployment_rows import DeploymentRow, NewDeployment, ScheduleSpec
+from .future_runs import remove_within, unstarted
+from .schedule_matching import match_schedules
+from .schedules import (
+    apply_within,
+    lock_deployment,
+    missing_deployment,
+    of_deployment,
+    of_deployments,
+    replace_within,
+    start_anew_within,
+)
+from .tables import deployment, deployment_schedule, flow, flow_run, work_pool, work_queue
+from .wire_text import json_value, plain_text
+from .work_pools import DEFAULT_POOL, missing
+from .work_queues import POLLED_WITHIN_S, get_or_create_within
+
+_NOT_COLUMNS = frozenset({"flow_id", "name", "schedules", "work_pool_name", "work_queue_name", "created_by"})
+_COLUMNS = frozenset(field.name for field in fields(NewDeployment)) - _NOT_COLUMNS
+_CHANGEABLE = _COLUMNS | {"work_pool_name", "work_queue_name", "updated_by"}
+_NEVER_NULL = frozenset(column.name for column in deployment.c if not column.nullable)
+_FREE_TO_CHANGE = frozenset({"description", "updated_by"})  # no run that was made ahead depends on these
+
+
+async def upsert(db: Database, new: NewDeployment) -> tuple[DeploymentRow, bool]:
+    """Make a deployment, or let it replace the one of that flow and name; gives it and whether it was made.
+
+    Replacing keeps id and creation; schedules are made anew, and runs that schedules had made ahead go. A
+    queue that does not exist is made. Raises NotFound (flow or pool), BadSchedule; then nothing is changed.
+    """
+    async with db.write() as connection:
+        if await connection.scalar(select(flow.c.id).where(flow.c.id == new.flow_id)) is None:
+            raise NotFound(f"there is no flow {new.flow_id}")
+        place = await _place(db, connection, new.work_pool_name, new.work_queue_name)
+        values = {name: _value(name, getattr(new, name)) for name in _COLUMNS} | place
+        made_id = uuid7()
+        insert = sqlite.insert if db.is_sqlite else postgresql.insert
+        statement = insert(deployment).values(
+            id=made_id,
+            flow_id=new.flow_id,
+            name=plain_text(new.name),
+            created=db.now(),
+            updated=db.now(),
+            created_by=json_value(new.created_by),
+            updated_by=json_value(new.created_by),
+            **values,
+        )
+        replaced = {name: statement.excluded[name] for name in (*values, "updated", "updated_by")}
+        deployment_id = await connection.scalar(
+            statement.on_conflict_do_update(index_elements=["flow_id", "name"], set_=replaced).returning(
+                deployment.c.id
+            )
+        )
+        assert deployment_id is not None
+        await replace_within(db, connection, deployment_id, new.schedules)
+        await remove_within(connection, _ahead_of(deployment_id))
+        return await _one(
+            db, connection, deployment.c.id == deployment_id, new.name
+        ), deployment_id == made_id
+
+
+async def change(
+    db: Database,
+    deployment_id: UUID,
+    changes: Mapping[str, Any],
+    schedules: Sequence[ScheduleSpec] | None = None,
+) -> DeploymentRow:
+    """Set fields of NewDeployment (but flow and name), or `updated_by`; match schedules by slug.
+
+    None leaves those as they are that must have a value: paused, tags, parameters, job variables and so on.
+
+    Runs made ahead by schedules go, to be made again as the deployment is now, unless only the description
+    changes. Raises NotFound (deployment or pool), BadSchedule; then nothing is changed.
+    """
+    given = {
+        name: value
+        for name, value in changes.items()
+        if name in _CHANGEABLE and not (value is None and name in _NEVER_NULL)
+    }
+    async with db.write() as connection:
+        place = await _changed_place(db, connection, deployment_id, given)
+        await lock_deployment(connection, deployment_id)
+        values = {name: _value(name, value) for name, value in given.items() if not _is_place(name)}
+        await connection.execute(
+            update(deployment)
+            .where(deployment.c.id == deployment_id)
+            .values(**values, **place, updated=db.now())
+        )
+        if schedules is not None:
+            matched = match_schedules(await of_deployment(connection, deployment_id), schedules)
+            await apply_within(db, connection, deployment_id, matched)
+        if set(given) - _FREE_TO_CHANGE:
+            await remove_within(connection, _ahead_of(deployment_id))
+            await start_anew_within(db, connection, deployment_id)
+        return await _one(db, connection, deployment.c.id == deployment_id, deployment_id)
+
+
+async def pause(db: Database, deployment_id: UUID) -> None:
+    """Let its schedules make no runs, and take back those made ahead. Raises NotFound."""
+    await change(db, deployment_id, {"paused": True})
+
+
+async def resume(db: Database, deployment_id: UUID) -> None:
+    """Let its schedules make runs again, from now on. Raises NotFound."""
+    await change(db, deployment_id, {"paused": False})
+
+
+async def delete(db: Database, deployment_id: UUID) -> None:
+    """Remove a deployment with its schedules and its scheduled runs; other runs stay. Raises NotFound."""
+    async with db.write() as connection:
+        await lock_deployment(connection, deployment_id)
+        await connection.execute(sql_delete(deployment).where(deployment.c.id == deployment_id))
+        await connection.execute(
+            sql_delete(deployment_schedule).where(deployment_schedule.c.deployment_id == deployment_id)
+        )
+        scheduled = [flow_run.c.deployment_id == deployment_id, flow_run.c.state_type == "SCHEDULED"]
+        await remove_within(connection, scheduled)
+
+
+async def read(db: Database, deployment_id: UUID) -> DeploymentRow:
+    """The deployment with that id. Raises NotFound."""
+    async with db.read() as connection:
+        return await _one(db, connection, deployment.c.id == deployment_id, deployment_id)
+
+
+async def find(db: Database, reference: str) -> DeploymentRow:
+    """The deployment "flow name/deployment name", or of that id. Raises NotFound."""
+    async with db.read() as connection:
+        try:
+            condition: ColumnElement[bool] = deployment.c.id == UUID(reference)
+        except ValueError:
+            # Both names may hold a slash, so the whole is compared; narrowed by the name for the index.
+            names = {reference[at + 1 :] for at, letter in enumerate(reference) if letter == "/"}
+            condition = deployment.c.name.in_(names) & (flow.c.name + "/" + deployment.c.name == reference)
+        return await _one(db, connection, condition, reference)
+
+
+async def list(
+    db: Database, *, name_like: str | None = None, limit: int = 200, offset: int = 0
+) -> builtins.list[DeploymentRow]:
+    """Deployments by flow and name. `name_like` is a part of either name, in any case."""
+    statement = selected(db).order_by(flow.c.name, deployment.c.name)
+    if name_like is not None:
+        statement = statement.where(
+            or_(
+                flow.c.name.icontains(name_like, autoescape=True),
+                deployment.c.name.icontains(name_like, autoescape=True),
+            )
+        )
+    async with db.read() as connection:
+        rows = (await connection.execute(statement.limit(limit).offset(offset))).mappings().all()
+        return await with_schedules(connection, rows)
+
+
+async def polled(db: Database, deployment_ids: Sequence[UUID]) -> None:
+    """Note that someone asked for runs of these deployments: they are ready."""
+    async with db.write() as connection:
+        await connection.execute(
+            update(deployment).where(deployment.c.id.in_(deployment_ids)).values(last_polled=db.now())
+        )
+
+
+def selected(db: Database) -> Select[Any]:
+    """Every column of DeploymentRow but the schedules; flow, work_pool and work_queue are joined."""
+    recently = db.from_now(-POLLED_WITHIN_S)
+    ready = or_(deployment.c.last_polled > recently, work_queue.c.last_polled > recently)
+    return (
+        select(
+            deployment,
+            flow.c.name.label("flow_name"),
+            work_pool.c.name.label("work_pool_name"),
+            work_queue.c.name.label("work_queue_name"),
+            case((func.coalesce(ready, False), "READY"), else_="NOT_READY").label("status"),
+        )
+        .join(flow, flow.c.id == deployment.c.flow_id)
+        .outerjoin(work_pool, work_pool.c.id == deployment.c.work_pool_id)
+        .outerjoin(work_queue, work_queue.c.id == deployment.c.work_queue_id)
+    )
+
+
+async def with_schedules(
+    connection: AsyncConnection, rows: Sequence[RowMapping]
+) -> builtins.list[DeploymentRow]:
+    """Rows of `selected` as deployments with their schedules."""
+    schedules = await of_deployments(connection, [row["id"] for row in rows])
+    return [DeploymentRow(**row, schedules=schedules.get(row["id"], [])) for row in rows]
+
+
+async def _one(
+    db: Database, connection: AsyncConnection, condition: ColumnElement[bool], reference: object
+) -> DeploymentRow:
+    rows = (await connection.execute(selected(db).where(condition).limit(1))).mappings().all()
+    if not rows:
+        raise missing_deployment(reference)
+    (found,) = await with_schedules(connection, rows)
+    return found
+
+
+def _ahead_of(deployment_id: UUID) -> builtins.list[ColumnElement[bool]]:
+    return [flow_run.c.deployment_id == deployment_id, *unstarted()]
+
+
+def _value(name: str, value: Any) -> Any:
+    if name == "tags":
+        return sorted(set(json_value(builtins.list(value))))
+    return value if isinstance(value, UUID) else json_value(value)
+
+
+def _is_place(name: str) -> bool:
+    return name in ("work_pool_name", "work_queue_name")
+
+
+async def _place(
+    db: Database, connection: AsyncConnection, pool_name: str | None, queue_name: str | None
+) -> dict[str, UUID | None]:
+    """Ids of a pool and queue by their names; a queue alone is one of the default pool."""
+    if pool_name is None and queue_name is None:
+        return {"work_pool_id": None, "work_queue_id": None}
+    pool_name = pool_name or DEFAULT_POOL
+    statement = select(work_pool.c.id, work_pool.c.default_queue_id).where(work_pool.c.name == pool_name)
+    if queue_name is not None:
+        statement = statement.with_for_update(key_share=True)
+    pool = (await connection.execute(statement)).first()
+    if pool is None:
+        raise missing(pool_name)
+    if queue_name is None:
+        return {"work_pool_id": pool.id, "work_queue_id": pool.default_queue_id}
+    queue_id = await get_or_create_within(db, connection, pool.id, queue_name)
+    return {"work_pool_id": pool.id, "work_queue_id": queue_id}
+
+
+async def _changed_place(
+    db: Database, connection: AsyncConnection, deployment_id: UUID, given: Mapping[str, Any]
+) -> dict[str, UUID | None]:
+    """The same where names are given; a queue's name alone is one of the deployment's present pool."""
+    if not any(_is_place(name) for name in given):
+        return {}
+    pool_name = given.get("work_pool_name")
+    if "work_pool_name" not in given:
+        present = (
+            select(work_pool.c.name)
+            .join(deployment, deployment.c.work_pool_id == work_pool.c.id)
+            .where(deployment.c.id == deployment_id)
+        )
+        pool_name = await connection.scalar(present)
+    return await _place(db, connection, pool_name, given.get("work_queue_name"))

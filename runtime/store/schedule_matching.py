@@ -1,0 +1,83 @@
+"""Which of a deployment's schedules a sent list means: by slug, or as a whole. Pure; rules of the standard.
+
+(Reference notes, section 7.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import orjson
+
+from ..errors import BadSchedule
+from .deployment_rows import ScheduleRow, ScheduleSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleChanges:
+    """What becomes of a deployment's schedules; those that are not named stay as they are."""
+
+    created: list[ScheduleSpec] = field(default_factory=list[ScheduleSpec])
+    edited: list[tuple[ScheduleRow, ScheduleSpec]] = field(
+        default_factory=list[tuple[ScheduleRow, ScheduleSpec]]
+    )
+    removed: list[ScheduleRow] = field(default_factory=list[ScheduleRow])
+
+
+def match_schedules(existing: Sequence[ScheduleRow], sent: Sequence[ScheduleSpec]) -> ScheduleChanges:
+    """Match sent schedules to those there are: by slug when all have one, else the list replaces them.
+
+    Raises BadSchedule when only the existing ones have slugs, or when two sent ones mean the same schedule.
+    """
+    check_slugs(sent)
+    if not existing or any(row.slug is None for row in existing):
+        return ScheduleChanges(created=list(sent), removed=list(existing))
+    if any(spec.slug is None for spec in sent):
+        raise BadSchedule(
+            "the deployment's schedules have slugs, so every schedule that is sent needs one", "schedules"
+        )
+    return _by_slug({row.slug: row for row in existing}, sent)
+
+
+def check_slugs(sent: Sequence[ScheduleSpec]) -> None:
+    """Raises BadSchedule when two of them have the same slug."""
+    slugs = [spec.slug for spec in sent if spec.slug is not None]
+    if len(slugs) != len(set(slugs)):
+        raise BadSchedule("two schedules have the same slug", "schedules")
+
+
+def key_of(slug: str | None, definition: object, taken: Sequence[str] = ()) -> str:
+    """What a schedule's runs carry: it outlives the schedule's row, so that a slot has one run for ever.
+
+    Two schedules alike in one deployment are told apart by their number.
+    """
+    if slug is not None:
+        return f"slug:{slug}"
+    digest = sha256(orjson.dumps(definition, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+    key, number = digest, 1
+    while key in taken:
+        number += 1
+        key = f"{digest}:{number}"
+    return key
+
+
+def _by_slug(known: dict[str | None, ScheduleRow], sent: Sequence[ScheduleSpec]) -> ScheduleChanges:
+    changes = ScheduleChanges()
+    targets: set[str] = set()
+    for spec in sent:
+        target = spec.replaces if spec.replaces in known else spec.slug
+        assert target is not None
+        if target in targets:
+            raise BadSchedule(f"two schedules would replace {target!r}", "schedules")
+        if target != spec.slug and spec.slug in known:
+            raise BadSchedule(
+                f"{target!r} cannot become {spec.slug!r}: there is a schedule of that slug", "schedules"
+            )
+        targets.add(target)
+        if target in known:
+            changes.edited.append((known[target], spec))
+        else:
+            changes.created.append(spec)
+    return changes

@@ -1,0 +1,222 @@
+"""Schedules of deployments. Every edit raises the revision and takes back the runs that were made ahead.
+
+All edits lock the deployment's row first, then the schedule's, as those who make runs for slots do.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..errors import BadSchedule, Duplicate, NotFound
+from ..ids import uuid7
+from .database import Database
+from .deployment_rows import ScheduleRow, ScheduleSpec
+from .future_runs import remove_within, unstarted
+from .schedule_matching import ScheduleChanges, check_slugs, key_of
+from .tables import deployment, deployment_schedule, flow_run
+from .wire_text import json_value, plain_text
+
+
+async def create(db: Database, deployment_id: UUID, spec: ScheduleSpec) -> ScheduleRow:
+    """Add a schedule. Raises NotFound (the deployment), Duplicate (the slug), BadSchedule."""
+    async with db.write() as connection:
+        await lock_deployment(connection, deployment_id)
+        existing = await of_deployment(connection, deployment_id)
+        if spec.slug is not None and any(row.slug == spec.slug for row in existing):
+            raise Duplicate(f"the deployment has a schedule {spec.slug!r} already")
+        schedule_id = await _insert(db, connection, deployment_id, spec, [row.key for row in existing])
+        return await _one(connection, deployment_id, schedule_id)
+
+
+async def change(db: Database, deployment_id: UUID, schedule_id: UUID, spec: ScheduleSpec) -> ScheduleRow:
+    """Set what the spec gives. Its unstarted future runs go; a scheduler makes new ones.
+
+    Raises NotFound, Duplicate (the new slug).
+    """
+    async with db.write() as connection:
+        await lock_deployment(connection, deployment_id)
+        row = await _one(connection, deployment_id, schedule_id)
+        others = [each for each in await of_deployment(connection, deployment_id) if each.id != schedule_id]
+        if spec.slug is not None and any(each.slug == spec.slug for each in others):
+            raise Duplicate(f"the deployment has a schedule {spec.slug!r} already")
+        await _edit(db, connection, row, spec, [each.key for each in others])
+        return await _one(connection, deployment_id, schedule_id)
+
+
+async def delete(db: Database, deployment_id: UUID, schedule_id: UUID) -> None:
+    """Remove a schedule with its unstarted runs. Raises NotFound."""
+    async with db.write() as connection:
+        await lock_deployment(connection, deployment_id)
+        await _remove(connection, await _one(connection, deployment_id, schedule_id))
+
+
+async def read(db: Database, deployment_id: UUID, schedule_id: UUID) -> ScheduleRow:
+    """One schedule. Raises NotFound."""
+    async with db.read() as connection:
+        return await _one(connection, deployment_id, schedule_id)
+
+
+async def list(db: Database, deployment_id: UUID) -> builtins.list[ScheduleRow]:
+    """The schedules of a deployment, newest first. Raises NotFound (the deployment)."""
+    async with db.read() as connection:
+        known = select(deployment.c.id).where(deployment.c.id == deployment_id)
+        if await connection.scalar(known) is None:
+            raise missing_deployment(deployment_id)
+        return await of_deployment(connection, deployment_id)
+
+
+async def of_deployment(connection: AsyncConnection, deployment_id: UUID) -> builtins.list[ScheduleRow]:
+    """`list` within a transaction; an unknown deployment has none."""
+    return (await of_deployments(connection, [deployment_id])).get(deployment_id, [])
+
+
+async def of_deployments(
+    connection: AsyncConnection, deployment_ids: Sequence[UUID]
+) -> dict[UUID, builtins.list[ScheduleRow]]:
+    """The schedules of some deployments, newest first."""
+    found: dict[UUID, builtins.list[ScheduleRow]] = {}
+    statement = (
+        select(deployment_schedule)
+        .where(deployment_schedule.c.deployment_id.in_(deployment_ids))
+        .order_by(deployment_schedule.c.id.desc())
+    )
+    for row in (await connection.execute(statement)).mappings():
+        found.setdefault(row["deployment_id"], []).append(ScheduleRow(**row))
+    return found
+
+
+async def replace_within(
+    db: Database, connection: AsyncConnection, deployment_id: UUID, specs: Sequence[ScheduleSpec]
+) -> None:
+    """Remove every schedule and make new ones; the deployment is locked already."""
+    check_slugs(specs)
+    existing = await of_deployment(connection, deployment_id)
+    await apply_within(db, connection, deployment_id, ScheduleChanges(builtins.list(specs), [], existing))
+
+
+async def apply_within(
+    db: Database, connection: AsyncConnection, deployment_id: UUID, changes: ScheduleChanges
+) -> None:
+    """Carry out what matching decided; the deployment is locked already."""
+    for row in changes.removed:
+        await _remove(connection, row)
+    for row, spec in changes.edited:
+        others = await of_deployment(connection, deployment_id)
+        await _edit(db, connection, row, spec, [each.key for each in others if each.id != row.id])
+    for spec in changes.created:
+        taken = [each.key for each in await of_deployment(connection, deployment_id)]
+        await _insert(db, connection, deployment_id, spec, taken)
+
+
+async def start_anew_within(db: Database, connection: AsyncConnection, deployment_id: UUID) -> None:
+    """Let schedulers look at all its schedules again, from now; what they planned before is stale."""
+    await connection.execute(
+        update(deployment_schedule)
+        .where(deployment_schedule.c.deployment_id == deployment_id)
+        .values(revision=deployment_schedule.c.revision + 1, next_at=db.now(), reserved_until=None)
+    )
+
+
+async def lock_deployment(connection: AsyncConnection, deployment_id: UUID) -> None:
+    """One editor at a time, and none while runs are made for slots. Raises NotFound."""
+    statement = select(deployment.c.id).where(deployment.c.id == deployment_id)
+    if await connection.scalar(statement.with_for_update(key_share=True)) is None:
+        raise missing_deployment(deployment_id)
+
+
+def missing_deployment(reference: object) -> NotFound:
+    return NotFound(
+        f"there is no deployment {str(reference)!r}",
+        hint="heliostat deployment ls shows the deployments there are",
+    )
+
+
+async def _insert(
+    db: Database,
+    connection: AsyncConnection,
+    deployment_id: UUID,
+    spec: ScheduleSpec,
+    taken: Sequence[str],
+) -> UUID:
+    if spec.definition is None:
+        raise BadSchedule("a new schedule needs a cron, an interval or an rrule", "schedule")
+    schedule_id = uuid7()
+    definition = json_value(spec.definition)
+    await connection.execute(
+        insert(deployment_schedule).values(
+            id=schedule_id,
+            deployment_id=deployment_id,
+            key=key_of(spec.slug, definition, taken),
+            slug=None if spec.slug is None else plain_text(spec.slug),
+            definition=definition,
+            revision=1,
+            active=spec.active is not False,
+            parameters=json_value(spec.parameters or {}),
+            max_scheduled_runs=spec.max_scheduled_runs,
+            catchup=spec.catchup,
+            next_at=db.now(),
+            created=db.now(),
+            updated=db.now(),
+        )
+    )
+    return schedule_id
+
+
+async def _edit(
+    db: Database, connection: AsyncConnection, row: ScheduleRow, spec: ScheduleSpec, taken: Sequence[str]
+) -> None:
+    definition = row.definition if spec.definition is None else json_value(spec.definition)
+    slug = row.slug if spec.slug is None else plain_text(spec.slug)
+    given: dict[str, Any] = {
+        "active": spec.active,
+        "parameters": None if spec.parameters is None else json_value(spec.parameters),
+        "max_scheduled_runs": spec.max_scheduled_runs,
+        "catchup": spec.catchup,
+    }
+    await connection.execute(
+        update(deployment_schedule)
+        .where(deployment_schedule.c.id == row.id)
+        .values(
+            **{name: value for name, value in given.items() if value is not None},
+            key=key_of(slug, definition, taken),
+            slug=slug,
+            definition=definition,
+            revision=deployment_schedule.c.revision + 1,
+            next_at=db.now(),
+            reserved_until=None,
+            updated=db.now(),
+        )
+    )
+    future = flow_run.c.next_scheduled_start_time > db.now()
+    await remove_within(connection, [*_runs_of(row), future])
+
+
+async def _remove(connection: AsyncConnection, row: ScheduleRow) -> None:
+    await connection.execute(sql_delete(deployment_schedule).where(deployment_schedule.c.id == row.id))
+    await remove_within(connection, _runs_of(row))
+
+
+def _runs_of(row: ScheduleRow) -> builtins.list[Any]:
+    return [
+        flow_run.c.deployment_id == row.deployment_id,
+        flow_run.c.schedule_key == row.key,
+        *unstarted(),
+    ]
+
+
+async def _one(connection: AsyncConnection, deployment_id: UUID, schedule_id: UUID) -> ScheduleRow:
+    table = deployment_schedule.c
+    statement = select(deployment_schedule).where(
+        table.id == schedule_id, table.deployment_id == deployment_id
+    )
+    row = (await connection.execute(statement)).mappings().first()
+    if row is None:
+        raise NotFound(f"there is no schedule {schedule_id} of deployment {deployment_id}")
+    return ScheduleRow(**row)
