@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable
 from pickle import PicklingError
@@ -20,6 +21,8 @@ from .pack_group import Resources
 T = TypeVar("T")
 NAMESPACE = "heliostat"
 _ASK_TIMEOUT_S = 20.0
+_LISTENS_WITHIN_S = 5.0
+_NODES_OWN = ("node:", "object_store_memory", "accelerator_type:")  # resources that say nothing here
 _connecting = threading.Lock()
 _ray: Any = ray  # Ray's own types are loose; everything that we take from it is typed here
 
@@ -35,6 +38,7 @@ def connect(address: str | None) -> None:
             return
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         try:
+            _check_that_it_listens(address or os.environ.get("RAY_ADDRESS", ""))
             with sigterm_kept():
                 _ray.init(
                     address=address,
@@ -55,6 +59,13 @@ def connect(address: str | None) -> None:
             ) from error
 
 
+def _check_that_it_listens(address: str) -> None:
+    # Ray itself goes on trying for minutes, and ends the process then.
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():  # else it is for Ray to say: "auto", "local"
+        socket.create_connection((host.strip("[]"), int(port)), _LISTENS_WITHIN_S).close()
+
+
 def own_address() -> str:
     """The address under which workers reach this process."""
     return str(_ray.util.get_node_ip_address())
@@ -63,11 +74,32 @@ def own_address() -> str:
 def slots(resources: Resources) -> int:
     """How many calls that ask for `resources` the cluster can run at a time, at least 1."""
     total = cast("dict[str, float]", _ray.cluster_resources())
-    asked = {"CPU": resources.num_cpus, "GPU": resources.num_gpus, **dict(resources.custom)}
-    if resources.memory_bytes:
-        asked["memory"] = float(resources.memory_bytes)
-    ratios = [total.get(name, 0.0) / amount for name, amount in asked.items() if amount > 0]
+    ratios = [total.get(name, 0.0) / amount for name, amount in _asked(resources).items()]
     return max(1, int(min(ratios))) if ratios else max(1, int(total.get("CPU", 1)))
+
+
+def unmet(resources: Resources) -> str | None:
+    """What is asked and what there is, when no node that is up could ever run such a call; else None."""
+    asked = _asked(resources)
+    nodes = [node["Resources"] for node in _ray.nodes() if node["Alive"]]
+    if any(all(node.get(name, 0.0) >= amount for name, amount in asked.items()) for node in nodes):
+        return None
+    names = {name for node in nodes for name in node if not name.startswith(_NODES_OWN)} | set(asked)
+    there = {name: max((node.get(name, 0.0) for node in nodes), default=0.0) for name in sorted(names)}
+    return f"asks for {_listed(asked)}, but no node of the cluster has that; there is {_listed(there)}"
+
+
+def _asked(resources: Resources) -> dict[str, float]:
+    asked = {"CPU": resources.num_cpus, "GPU": resources.num_gpus, **dict(resources.custom)}
+    asked["memory"] = float(resources.memory_bytes or 0)
+    return {name: amount for name, amount in asked.items() if amount > 0}
+
+
+def _listed(amounts: dict[str, float]) -> str:
+    return ", ".join(
+        f"{name} {amount / 2**30:.3g} GiB" if name == "memory" else f"{name} {amount:g}"
+        for name, amount in amounts.items()
+    )
 
 
 def remote(

@@ -8,6 +8,7 @@ value.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import Any, cast
 import ray
 
 from .. import tracebacks
-from ..errors import CannotPickle
+from ..errors import UserError
 from ..settings import current_settings
 from ..terminal import terminal_here
 from . import payload, ray_cluster, worker
@@ -79,7 +80,7 @@ class RayLane:
         group = pack.group
         try:
             self._ship(group)
-        except CannotPickle as error:
+        except Exception as error:
             self._refuse(refused(pack, error))
             return
         try:
@@ -90,7 +91,11 @@ class RayLane:
             return
         group.estimate.observe_arguments(len(pack), len(spec))
         apart = group.estimate.expects_large_values
-        returned = self._remote(pack, apart).remote(spec, *references.refs)
+        try:
+            returned = self._remote(pack, apart).remote(spec, *references.refs)
+        except Exception as error:  # an option that Ray does not take, say
+            self._refuse(refused(pack, UserError(f"Ray refuses task {group.code.name!r}: {error}")))
+            return
         meta, pack.handle = returned if apart else (returned, None)
         with self._launched:
             self._in_flight[meta] = pack
@@ -167,10 +172,17 @@ class RayLane:
             carrier = WorkerCode(
                 group.code, group.flow_run, group.task_key, group.tags, self._lease_s, self._line.address
             )
+            self._tell_if_unmet(group)
             module = module_by_value(group.code)
             if module is not None:
                 ray_cluster.send_by_value(module)
             group.shipped = ship_code(group.code, carrier)
+
+    def _tell_if_unmet(self, group: PackGroup) -> None:
+        unmet = ray_cluster.unmet(group.resources)
+        if unmet is not None:
+            advice = "its calls wait until such a node joins (cancel them, or ask for less)"
+            group.desk.say(logging.WARNING, f"task {group.code.name!r} {unmet}: {advice}")
 
     def _spec(self, pack: Pack, references: References, with_code: bool = False) -> bytes:
         shipped = pack.group.shipped
