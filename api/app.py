@@ -20,6 +20,7 @@ from .routes import (
     flow_run_states,
     flow_runs,
     flows,
+    journal,
     logs,
     service,
     task_run_states,
@@ -36,6 +37,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     task_run_states.router,
     logs.router,
     admin.router,
+    journal.router,
 )
 
 

@@ -1,0 +1,64 @@
+"""Appends over HTTP: the transport of scripts whose records go to a server (HELIOSTAT_API_URL)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import orjson
+
+from ..errors import DatabaseUnavailable, JournalGap
+from .records import Ack, RunAppend
+from .transport import HeldLease
+from .wire_json import BadAppend, dump_appends, load_acks
+
+if TYPE_CHECKING:
+    import httpx
+
+_TIMEOUT_S = 30.0
+_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class HttpTransport:
+    """A Transport to the API at `api_url` (".../api"). Close it after its journal."""
+
+    def __init__(self, api_url: str, client: httpx.AsyncClient | None = None) -> None:
+        import httpx
+
+        self._url = f"{api_url.rstrip('/')}/heliostat/journal"
+        self._client = client or httpx.AsyncClient(timeout=_TIMEOUT_S)
+
+    async def commit(self, appends: list[RunAppend]) -> list[Ack]:
+        """See Transport. Raises BadAppend when the server does not take what it is sent."""
+        return load_acks(await self._post(self._url, dump_appends(appends)))
+
+    async def renew(self, leases: Sequence[HeldLease]) -> set[UUID]:
+        """See Transport."""
+        answer = await self._post(f"{self._url}/leases", orjson.dumps({"leases": leases}, default=str))
+        return {UUID(run_id) for run_id in orjson.loads(answer)["fenced"]}
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._client.aclose()
+
+    async def _post(self, url: str, body: bytes) -> bytes:
+        import httpx
+
+        try:
+            answer = await self._client.post(url, content=body, headers={"content-type": "application/json"})
+        except httpx.HTTPError as error:
+            raise self._away(f"{type(error).__name__}: {error}") from error
+        if answer.status_code == 200:
+            return answer.content
+        if answer.status_code == 409:
+            raise JournalGap(answer.text)
+        if answer.status_code in _AGAIN:
+            raise self._away(f"it answers {answer.status_code}")
+        raise BadAppend(f"the server at {self._url} answers {answer.status_code}: {answer.text[:500]}")
+
+    def _away(self, why: str) -> DatabaseUnavailable:
+        return DatabaseUnavailable(
+            f"cannot reach the Heliostat server at {self._url} ({why})",
+            hint="check that it runs (heliostat server status) and that HELIOSTAT_API_URL is right",
+        )
