@@ -17,7 +17,7 @@ from .errors import found
 
 async def resume(db: Database, run_id: UUID, run_input: dict[str, Any] | None) -> tuple[wire.Wire, bool]:
     """OrchestrationResult, and whether a state was written. A bad input is refused and nothing changes."""
-    run, state = await found(search.one_flow_run(db, run_id), "Flow run")
+    run, state, *_ = await found(search.one_flow_run(db, run_id), "Flow run")
     if state is None or run.state_type != "PAUSED":
         return _unchanged(Abort("resume", "Cannot resume a flow run that is not paused."), None), False
     keys: dict[str, str] | None = state.details.get("run_input_keyset")

@@ -1,6 +1,6 @@
 """Store rows as the standard API's objects: plain dicts with its field names, ids and times as they are.
 
-Fields that nothing here fills yet (deployments, work queues) are present and None, as the standard has them.
+Fields that nothing here fills are present and None, as the standard has them.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def flow_run(row: FlowRunRow, state: FlowRunStateRow | None = None) -> Wire:
         "name": row.name,
         "flow_id": row.flow_id,
         "state_id": row.state_id,
-        "deployment_id": None,
-        "deployment_version": None,
+        "deployment_id": row.deployment_id,
+        "deployment_version": row.deployment_version,
         "work_queue_name": None,
         "flow_version": row.flow_version,
         "parameters": row.parameters,
@@ -117,15 +117,22 @@ def flow_run(row: FlowRunRow, state: FlowRunStateRow | None = None) -> Wire:
         "infrastructure_document_id": None,
         "infrastructure_pid": row.infrastructure_pid,
         "created_by": row.created_by,
-        "work_queue_id": None,
+        "work_queue_id": row.work_queue_id,
         "state": flow_run_state(state) if state else _bare_state(row),
         "job_variables": row.job_variables,
     }
 
 
-def flow_run_response(row: FlowRunRow, state: FlowRunStateRow | None = None) -> Wire:
+def flow_run_response(
+    row: FlowRunRow, state: FlowRunStateRow | None, pool_name: str | None, queue_name: str | None
+) -> Wire:
     """FlowRunResponse: FlowRun, and the work pool that it goes to."""
-    return {**flow_run(row, state), "work_pool_id": None, "work_pool_name": None}
+    return {
+        **flow_run(row, state),
+        "work_queue_name": queue_name,
+        "work_pool_id": row.work_pool_id,
+        "work_pool_name": pool_name,
+    }
 
 
 def flow_run_state(row: FlowRunStateRow) -> Wire:

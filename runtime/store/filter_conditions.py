@@ -26,15 +26,18 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from .filters import (
     Creator,
+    DeploymentFilter,
     Filter,
     FlowFilter,
     FlowRunFilter,
     LogFilter,
     Search,
     TaskRunFilter,
+    WorkPoolFilter,
+    WorkQueueFilter,
 )
 from .rows import NO_FLOW_RUN
-from .tables import flow, flow_run, log, task_run
+from .tables import deployment, flow, flow_run, log, task_run, work_pool, work_queue
 from .wire_text import plain_text
 
 Condition = ColumnElement[bool]
@@ -58,7 +61,11 @@ class FilterConditions:
         found = self.flow_parts(search.flows)
         if runs:
             found.append(exists(select(1).where(flow_run.c.flow_id == flow.c.id, *runs).correlate(flow)))
-        return [*found, *self._elsewhere(search)]
+        deployments = [*self.deployment_parts(search.deployments), *self._deployments_in(search)]
+        if deployments:
+            of_flow = select(1).where(deployment.c.flow_id == flow.c.id, *deployments)
+            found.append(exists(of_flow.correlate(flow)))
+        return found
 
     def of_flow_runs(self, search: Search) -> list[Condition]:
         """Conditions on `flow_run`."""
@@ -66,17 +73,21 @@ class FilterConditions:
             *self.flow_run_parts(search.flow_runs),
             *self._runs_of_flows(search.flows),
             *self._runs_with_tasks(search.task_runs),
-            *self._elsewhere(search),
+            *self._runs_placed(search),
         ]
 
     def of_task_runs(self, search: Search) -> list[Condition]:
         """Conditions on `task_run`."""
-        runs = [*self.flow_run_parts(search.flow_runs), *self._runs_of_flows(search.flows)]
+        runs = [
+            *self.flow_run_parts(search.flow_runs),
+            *self._runs_of_flows(search.flows),
+            *self._runs_placed(search),
+        ]
         found = self.task_run_parts(search.task_runs)
         if runs:
             same = flow_run.c.id == task_run.c.flow_run_id
             found.append(exists(select(1).where(same, *runs).correlate(task_run)))
-        return [*found, *self._elsewhere(search)]
+        return found
 
     def of_logs(self, logs: LogFilter | None) -> list[Condition]:
         """Conditions on `log`."""
@@ -100,7 +111,7 @@ class FilterConditions:
             self._on(flow.c.id, flows.id),
             self._on(flow.c.name, flows.name),
             self._tags(flow.c.tags, flows.tags),
-            _without(flows.deployment),
+            _has_deployment(flows.deployment.is_null_) if flows.deployment else None,
         ]
         return _joined(flows, parts)
 
@@ -112,8 +123,8 @@ class FilterConditions:
             self._on(columns.id, runs.id),
             self._on(columns.name, runs.name),
             self._tags(columns.tags, runs.tags),
-            _without(runs.deployment_id),
-            _without(runs.work_queue_name),
+            self._on(columns.deployment_id, runs.deployment_id),
+            self._on(_queue_name(columns.work_queue_id), runs.work_queue_name),
             self._state(flow_run, runs.state),
             self._on(columns.flow_version, runs.flow_version),
             self._started(flow_run, runs.start_time),
@@ -151,6 +162,39 @@ class FilterConditions:
         ]
         return _joined(runs, parts)
 
+    def deployment_parts(self, deployments: DeploymentFilter | None) -> list[Condition]:
+        if deployments is None:
+            return []
+        columns = deployment.c
+        either = deployments.flow_or_deployment_name
+        parts = [
+            self._on(columns.id, deployments.id),
+            self._on(columns.name, deployments.name),
+            _flow_or_deployment_like(either.like_) if either and either.like_ is not None else None,
+            self._on(columns.paused, deployments.paused),
+            self._tags(columns.tags, deployments.tags),
+            self._on(_queue_name(columns.work_queue_id), deployments.work_queue_name),
+            self._on(columns.concurrency_limit, deployments.concurrency_limit),
+        ]
+        return _joined(deployments, parts)
+
+    def work_pool_parts(self, pools: WorkPoolFilter | None) -> list[Condition]:
+        if pools is None:
+            return []
+        columns = work_pool.c
+        parts = [
+            self._on(columns.id, pools.id),
+            self._on(columns.name, pools.name),
+            self._on(columns.type, pools.type),
+        ]
+        return _joined(pools, parts)
+
+    def work_queue_parts(self, queues: WorkQueueFilter | None) -> list[Condition]:
+        if queues is None:
+            return []
+        parts = [self._on(work_queue.c.id, queues.id), self._on(work_queue.c.name, queues.name)]
+        return _joined(queues, parts)
+
     # Kinds joined.
 
     def _runs_of_flows(self, flows: FlowFilter | None) -> list[Condition]:
@@ -165,10 +209,28 @@ class FilterConditions:
             exists(select(1).where(task_run.c.flow_run_id == flow_run.c.id, *parts).correlate(flow_run, flow))
         ]
 
-    def _elsewhere(self, search: Search) -> list[Condition]:
-        """Kinds that have no rows yet: nothing belongs to one that is asked for."""
-        asked = (search.deployments, search.work_pools, search.work_pool_queues)
-        return [false()] if any(_asks(each) for each in asked) else []
+    def _runs_placed(self, search: Search) -> list[Condition]:
+        """Flow runs of the deployments, pools and queues that are asked for."""
+        found: list[Condition] = []
+        for at, table, parts in (
+            (flow_run.c.deployment_id, deployment, self.deployment_parts(search.deployments)),
+            (flow_run.c.work_pool_id, work_pool, self.work_pool_parts(search.work_pools)),
+            (flow_run.c.work_queue_id, work_queue, self.work_queue_parts(search.work_pool_queues)),
+        ):
+            if parts:
+                found.append(at.in_(select(table.c.id).where(*parts).correlate(None)))
+        return found
+
+    def _deployments_in(self, search: Search) -> list[Condition]:
+        """Deployments onto the pools and queues that are asked for."""
+        found: list[Condition] = []
+        for at, table, parts in (
+            (deployment.c.work_pool_id, work_pool, self.work_pool_parts(search.work_pools)),
+            (deployment.c.work_queue_id, work_queue, self.work_queue_parts(search.work_pool_queues)),
+        ):
+            if parts:
+                found.append(at.in_(select(table.c.id).where(*parts).correlate(None)))
+        return found
 
     # One column each.
 
@@ -299,23 +361,27 @@ def _one(conditions: list[Condition]) -> Condition | None:
     return and_(*conditions) if conditions else None
 
 
-def _without(asked: Any) -> Condition | None:
-    """Of what no run has yet (a deployment, a queue): any_ finds none, is_null_ finds all."""
-    if asked is None:
+def _queue_name(queue_id: Column) -> Column:
+    """The name of the queue with that id."""
+    named = work_queue.alias("named")
+    return select(named.c.name).where(named.c.id == queue_id).scalar_subquery()
+
+
+def _has_deployment(is_null: bool | None) -> Condition | None:
+    if is_null is None:
         return None
-    parts: list[Condition] = []
-    if getattr(asked, "any_", None) is not None:
-        parts.append(false())
-    if asked.is_null_ is not None:
-        parts.append(true() if asked.is_null_ else false())
-    return _one(_joined(asked, parts))
+    deployed = deployment.alias("deployed")
+    has = exists(select(1).where(deployed.c.flow_id == flow.c.id).correlate(flow))
+    return not_(has) if is_null else has
 
 
-def _asks(asked: Any) -> bool:
-    """Whether a record has any part set, however deep."""
-    if not isinstance(asked, Filter):
-        return asked is not None
-    return any(_asks(value) for _, value in asked.parts())
+def _flow_or_deployment_like(wanted: str) -> Condition:
+    whose = flow.alias("whose")
+    pattern = f"%{plain_text(wanted)}%"
+    of_flow = exists(
+        select(1).where(whose.c.id == deployment.c.flow_id, whose.c.name.ilike(pattern)).correlate(deployment)
+    )
+    return or_(deployment.c.name.ilike(pattern), of_flow)
 
 
 def _children_of(parent_ids: list[Any] | None) -> Condition | None:

@@ -220,6 +220,7 @@ def _facts_for_rules(run: RowMapping, current: FlowRunStateRow | None, proposed:
         run_count=run["run_count"],
         retries=policy.get("retries") or policy.get("max_retries") or 0,
         retry_delay_s=policy.get("retry_delay") or policy.get("retry_delay_seconds") or 0.0,
+        has_deployment=run["deployment_id"] is not None,
         is_subflow=run["parent_task_run_id"] is not None,
         result_persisted=kept or (current is not None and is_persisted(current.data)),
         proposal_has_result=is_persisted(_data(proposed)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, RowMapping, Select, func, select
@@ -14,7 +14,7 @@ from .filter_conditions import FilterConditions
 from .filters import LogFilter, Search
 from .flow_runs import FLOW_RUN_COLUMNS
 from .rows import FlowRow, FlowRunRow, FlowRunStateRow, LogRow, TaskRunRow
-from .tables import flow, flow_run, flow_run_state, log, task_run
+from .tables import flow, flow_run, flow_run_state, log, task_run, work_pool, work_queue
 from .task_runs import TASK_RUN_COLUMNS, task_run_row
 
 FlowSort = Literal["CREATED_DESC", "UPDATED_DESC", "NAME_ASC", "NAME_DESC"]
@@ -40,16 +40,28 @@ TaskRunSort = Literal[
 ]
 LogSort = Literal["TIMESTAMP_ASC", "TIMESTAMP_DESC"]
 
-FlowRunAndState = tuple[FlowRunRow, FlowRunStateRow | None]
+
+class FlowRunAndState(NamedTuple):
+    """A flow run with its present state and the names of its places."""
+
+    run: FlowRunRow
+    state: FlowRunStateRow | None
+    work_pool_name: str | None
+    work_queue_name: str | None
+
 
 _RUNS_AND_STATES = (
     select(
         *FLOW_RUN_COLUMNS,
         flow.c.name.label("flow_name"),
         *(column.label(f"state__{column.name}") for column in flow_run_state.c),
+        work_pool.c.name.label("place__pool"),
+        work_queue.c.name.label("place__queue"),
     )
     .join(flow, flow.c.id == flow_run.c.flow_id)
     .outerjoin(flow_run_state, flow_run_state.c.id == flow_run.c.state_id)
+    .outerjoin(work_pool, work_pool.c.id == flow_run.c.work_pool_id)
+    .outerjoin(work_queue, work_queue.c.id == flow_run.c.work_queue_id)
 )
 
 
@@ -166,6 +178,7 @@ def _run_and_state(row: RowMapping) -> FlowRunAndState:
     for name, value in row.items():
         if name.startswith("state__"):
             state[name.removeprefix("state__")] = value
-        else:
+        elif not name.startswith("place__"):
             run[str(name)] = value
-    return FlowRunRow(**run), FlowRunStateRow(**state) if state["id"] is not None else None
+    found = FlowRunStateRow(**state) if state["id"] is not None else None
+    return FlowRunAndState(FlowRunRow(**run), found, row["place__pool"], row["place__queue"])

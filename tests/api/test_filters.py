@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import insert, update
+
+from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.tables import deployment, flow_run, work_pool, work_queue
 
 FAR = "2100-01-01T00:00:00Z"
 
@@ -196,3 +200,57 @@ async def test_the_strangest_filters_get_an_answer(api: Any, runs: Any, asked: d
     answer = await api.post("/flow_runs/filter", json=asked)
     assert answer.status_code == 200, answer.text
     assert (await api.post("/flow_runs/filter", json={})).status_code == 200
+
+
+async def test_runs_of_deployments_pools_and_queues_are_found_and_named(
+    api: Any, runs: Any, db: Database
+) -> None:
+    pool, queue, plan = uuid4(), uuid4(), uuid4()
+    times = {"created": db.now(), "updated": db.now()}
+    etl = UUID(runs["alpha"]["flow_id"])
+    empty: dict[str, Any] = {"labels": {}, "parameters": {}, "job_variables": {}}
+    async with db.write() as connection:
+        await connection.execute(
+            insert(work_pool).values(
+                id=pool, name="big", type="ray", base_job_template={}, is_paused=False,
+                default_queue_id=queue, storage_configuration={}, **times,
+            )
+        )  # fmt: skip
+        await connection.execute(
+            insert(work_queue).values(
+                id=queue, work_pool_id=pool, name="fast", priority=1, is_paused=False, **times
+            )
+        )
+        await connection.execute(
+            insert(deployment).values(
+                id=plan, flow_id=etl, name="nightly", paused=False, tags=["d"], work_pool_id=pool,
+                work_queue_id=queue, enforce_parameter_schema=True, **empty, **times,
+            )
+        )  # fmt: skip
+        await connection.execute(
+            update(flow_run)
+            .where(flow_run.c.name == "alpha")
+            .values(deployment_id=plan, work_pool_id=pool, work_queue_id=queue)
+        )
+    for asked in (
+        {"deployments": {"name": {"like_": "NIGHT"}}},
+        {"deployments": {"flow_or_deployment_name": {"like_": "etl"}, "tags": {"any_": ["d"]}}},
+        {"deployments": {"work_queue_name": {"any_": ["fast"]}, "paused": {"eq_": False}}},
+        {"deployments": {"concurrency_limit": {"is_null_": True}}},
+        {"work_pools": {"type": {"any_": ["ray"]}}},
+        {"work_pool_queues": {"name": {"startswith_": ["fa", "x"]}}},
+        {"flow_runs": {"deployment_id": {"is_null_": False}}},
+        {"flow_runs": {"work_queue_name": {"any_": ["fast"]}}},
+    ):
+        assert await names(api, **asked) == ["alpha"], asked
+    assert await names(api, deployments={"paused": {"eq_": True}}) == []
+    assert await names(api, "flows", deployments={"name": {"any_": ["nightly"]}}) == ["etl"]
+    assert await names(api, "flows", work_pools={"name": {"any_": ["big"]}}) == ["etl"]
+    assert await names(api, "flows", flows={"deployment": {"is_null_": True}}) == ["Report"]
+    assert await names(api, "task_runs", deployments={"id": {"any_": [str(plan)]}}) == ["clean"]
+    shown = (await api.get(f"/flow_runs/{runs['alpha']['id']}")).json()
+    assert (shown["deployment_id"], shown["work_pool_name"], shown["work_queue_name"]) == (
+        str(plan),
+        "big",
+        "fast",
+    )
