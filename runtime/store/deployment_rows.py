@@ -196,6 +196,41 @@ class WorkerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimedRun:
+    """A run that was claimed: what is needed to start it. `epoch` and `last_seq` are its new lease's."""
+
+    run_id: UUID
+    epoch: int
+    last_seq: int
+    flow_id: UUID
+    name: str
+    deployment_id: UUID | None
+    work_queue_id: UUID
+    due_at: datetime
+    run_count: int
+    entrypoint: str | None
+    code_revision: str | None
+    job_variables: dict[str, Any] | None  # its own, to go over the deployment's
+
+
+@dataclass(frozen=True, slots=True)
+class LapsedLease:
+    """A run that is not final and whose owner has been silent for longer than its lease."""
+
+    run_id: UUID
+    epoch: int
+    owner: UUID
+    until: datetime
+    host: str | None
+    pid: int | None
+    state_type: str
+    state_name: str
+    run_count: int
+    deployment_id: UUID | None
+    work_pool_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class CodePackageRow:
     """A code package without its bytes. `uri` tells where they are when the database does not hold them."""
 

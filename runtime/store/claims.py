@@ -1,0 +1,230 @@
+"""Claiming runs that are due: one transaction finds them, counts limits, takes leases and moves the runs.
+
+Claims of one pool go one after the other only where the pool or one of its queues has a limit; a deployment's
+limit is counted under a lock on the deployment, and one that another claim holds is left to that claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .. import clock
+from ..states import StateType
+from .claim_statements import due_runs, take_leases
+from .database import Database
+from .deployment_rows import ClaimedRun
+from .rows import Owner
+from .run_moves import Move, move_within
+from .tables import deployment, flow_run, rule_decision, work_pool, work_queue
+from .work_pools import OCCUPYING
+
+HOLDING = ("PENDING", "RUNNING", "CANCELLING")
+"""States in which a run takes a slot of its deployment (reference notes, section 6, rules 8 and 17)."""
+
+_MOST_ROUNDS = 20  # looks at one queue, each past the deployments that the ones before found full
+
+
+async def claim(db: Database, pool_id: UUID, limit: int, owner: Owner, lease_s: float) -> list[ClaimedRun]:
+    """Take up to `limit` runs of a pool that are due: they are PENDING and leased to `owner` then.
+
+    By queue priority, then by due time. Paused pools and queues give none; the limits of pool, queues and
+    deployments hold, however many claim at once. Runs that a client retries inside its own process are left
+    to it. A run that its deployment's CANCEL_NEW has no room for is cancelled. Never waits for runs of
+    another claim. An unknown pool has none.
+    """
+    async with db.write() as connection:
+        queues = await open_queues(connection, pool_id)
+        places = await _Places.of(connection, pool_id, queues)
+        for queue in queues:
+            await _gather(db, connection, places, queue.id, limit)
+            if len(places.taken) >= limit:
+                break
+        await _cancel(db, connection, places.refused)
+        leased = await take_leases(db, connection, list(places.taken), owner, lease_s)
+        claimed = [_claimed(run, *leased[run.id]) for run in places.taken.values() if run.id in leased]
+        moves = [Move(run.run_id, _details(run.due_at)) for run in claimed]
+        await move_within(db, connection, moves, StateType.PENDING, "Pending")
+        return claimed
+
+
+@dataclass(slots=True)
+class _Places:
+    """How much room there is while runs are gathered, and what was gathered so far."""
+
+    pool: int | None  # None: no limit
+    queues: dict[UUID, int | None]
+    deployments: dict[UUID, int] = field(default_factory=dict[UUID, int])  # limited ones, locked and counted
+    full: set[UUID] = field(default_factory=set[UUID])
+    cancels: set[UUID] = field(default_factory=set[UUID])
+    taken: dict[UUID, Any] = field(default_factory=dict[UUID, Any])
+    refused: list[Any] = field(default_factory=list[Any])
+
+    @classmethod
+    async def of(cls, connection: AsyncConnection, pool_id: UUID, queues: Sequence[Any]) -> _Places:
+        """The free slots of a pool and its queues; locked and counted only where there are limits."""
+        pool_limit = queues[0].pool_limit if queues else None
+        if pool_limit is None and all(queue.concurrency_limit is None for queue in queues):
+            return cls(None, {queue.id: None for queue in queues})
+        lock = select(work_pool.c.id).where(work_pool.c.id == pool_id).with_for_update(key_share=True)
+        await connection.execute(lock)
+        active = await active_by_queue(connection, pool_id)
+        return cls(
+            _free(pool_limit, sum(active.values())),
+            {queue.id: _free(queue.concurrency_limit, active.get(queue.id, 0)) for queue in queues},
+        )
+
+    def seen(self) -> list[UUID]:
+        """The runs that need no second look."""
+        return [*self.taken, *(run.id for run in self.refused)]
+
+    def room(self, queue_id: UUID, wanted: int) -> int:
+        """How many more runs this queue may give."""
+        free = (wanted - len(self.taken), self.pool, self.queues[queue_id])
+        return max(0, min(number for number in free if number is not None))
+
+    def take(self, queue_id: UUID, run: Any) -> None:
+        self.taken[run.id] = run
+        if self.pool is not None:
+            self.pool -= 1
+        if (free := self.queues[queue_id]) is not None:
+            self.queues[queue_id] = free - 1
+
+    def admits(self, run: Any) -> bool:
+        """Whether the run's deployment has a slot for it; takes the slot."""
+        if run.deployment_limit is None:
+            return True
+        free = self.deployments[run.deployment_id]
+        if free <= 0:
+            self.full.add(run.deployment_id)
+            return False
+        self.deployments[run.deployment_id] = free - 1
+        return True
+
+
+async def open_queues(connection: AsyncConnection, pool_id: UUID) -> Sequence[Any]:
+    """The queues that may give runs, first priority first."""
+    statement = (
+        select(
+            work_queue.c.id, work_queue.c.concurrency_limit, work_pool.c.concurrency_limit.label("pool_limit")
+        )
+        .join(work_pool, work_pool.c.id == work_queue.c.work_pool_id)
+        .where(work_pool.c.id == pool_id, ~work_pool.c.is_paused, ~work_queue.c.is_paused)
+        .order_by(work_queue.c.priority)
+    )
+    return (await connection.execute(statement)).all()
+
+
+async def active_by_queue(connection: AsyncConnection, pool_id: UUID) -> dict[UUID, int]:
+    """How many runs take slots of each queue of a pool."""
+    statement = (
+        select(flow_run.c.work_queue_id, func.count())
+        .join(work_queue, work_queue.c.id == flow_run.c.work_queue_id)
+        .where(work_queue.c.work_pool_id == pool_id, flow_run.c.state_type.in_(OCCUPYING))
+        .group_by(flow_run.c.work_queue_id)
+    )
+    return {row[0]: row[1] for row in await connection.execute(statement)}
+
+
+def _free(limit: int | None, active: int) -> int | None:
+    return None if limit is None else max(0, limit - active)
+
+
+async def _gather(
+    db: Database, connection: AsyncConnection, places: _Places, queue_id: UUID, wanted: int
+) -> None:
+    """Lock due runs of a queue until there are enough, no room, or no more of them."""
+    for _ in range(_MOST_ROUNDS):
+        room = places.room(queue_id, wanted)
+        if not room:
+            return
+        found = await due_runs(db, connection, queue_id, room, places.full, places.seen())
+        await _count_deployments(connection, places, found)
+        passed_over = False
+        for run in found:
+            if places.admits(run):
+                places.take(queue_id, run)
+            else:
+                passed_over = True
+                if run.deployment_id in places.cancels:
+                    places.refused.append(run)
+        if not passed_over:
+            return
+
+
+async def _count_deployments(connection: AsyncConnection, places: _Places, runs: Sequence[Any]) -> None:
+    """Find the free slots of the limited deployments among the runs' that are not known yet."""
+    new = {run.deployment_id for run in runs if run.deployment_limit is not None} - set(places.deployments)
+    if not new:
+        return
+    locked = await connection.execute(
+        select(deployment.c.id, deployment.c.concurrency_limit, deployment.c.concurrency_options)
+        .where(deployment.c.id.in_(new))
+        .order_by(deployment.c.id)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    limits = {row.id: row for row in locked}
+    counted = await connection.execute(
+        select(flow_run.c.deployment_id, func.count())
+        .where(flow_run.c.deployment_id.in_(list(limits)), flow_run.c.state_type.in_(HOLDING))
+        .group_by(flow_run.c.deployment_id)
+    )
+    active: dict[UUID, int] = {row[0]: row[1] for row in counted}
+    for deployment_id in new:
+        row = limits.get(deployment_id)
+        if row is None:  # another claim, or an editor, has it: its runs' turn comes with the next claim
+            places.deployments[deployment_id] = 0
+            continue
+        limit: int = row.concurrency_limit if row.concurrency_limit is not None else len(runs)
+        places.deployments[deployment_id] = limit - active.get(deployment_id, 0)
+        options: dict[str, Any] = row.concurrency_options or {}
+        if options.get("collision_strategy") == "CANCEL_NEW":
+            places.cancels.add(deployment_id)
+
+
+async def _cancel(db: Database, connection: AsyncConnection, runs: Sequence[Any]) -> None:
+    reason = "The deployment's concurrency limit is reached and its strategy is to cancel new runs"
+    moves = [Move(run.id, _details(run.due_at)) for run in runs]
+    await move_within(db, connection, moves, StateType.CANCELLED, "Cancelled", reason)
+    if runs:
+        decisions = [
+            {
+                "flow_run_id": run.id,
+                "timestamp": clock.epoch_s(),
+                "rule": "DeploymentLimit",
+                "outcome": "REJECT",
+                "reason": reason,
+                "from_type": "SCHEDULED",
+                "to_type": "PENDING",
+                "to_name": "Pending",
+            }
+            for run in runs
+        ]
+        await connection.execute(insert(rule_decision), decisions)
+
+
+def _claimed(run: Any, epoch: int, last_seq: int) -> ClaimedRun:
+    return ClaimedRun(
+        run_id=run.id,
+        epoch=epoch,
+        last_seq=last_seq,
+        flow_id=run.flow_id,
+        name=run.name,
+        deployment_id=run.deployment_id,
+        work_queue_id=run.work_queue_id,
+        due_at=run.due_at,
+        run_count=run.run_count,
+        entrypoint=run.entrypoint,
+        code_revision=run.code_revision,
+        job_variables=run.job_variables,
+    )
+
+
+def _details(due_at: datetime) -> Mapping[str, Any]:
+    return {"scheduled_time": due_at}

@@ -1,0 +1,173 @@
+"""Runs on their way to a process: made from deployments, late, given back, or left by a dead owner.
+
+Claiming and polling them have files of their own (`claims`, `polling`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, insert, literal_column, select, type_coerce, update
+from sqlalchemy.exc import IntegrityError
+
+from ..errors import NotFound
+from ..states import StateType
+from .claims import claim
+from .database import Database
+from .deployment_rows import LapsedLease
+from .deployment_run_rows import NewDeploymentRun, run_and_state_rows
+from .run_moves import Move, move_within
+from .schedules import missing_deployment
+from .tables import deployment, flow_run, flow_run_state, run_lease, work_pool
+from .types import Timestamp
+from .work_queues import get_or_create_within
+
+__all__ = ["claim", "create_run", "lapsed_leases", "mark_late", "release"]
+
+LATE_AFTER_S = 15.0  # reference notes, section 8
+_LIVING = ("PENDING", "RUNNING", "CANCELLING", "PAUSED")
+
+
+async def create_run(
+    db: Database, deployment_id: UUID, new: NewDeploymentRun | None = None
+) -> tuple[UUID, bool]:
+    """Record a run of a deployment, Scheduled unless `new` says otherwise.
+
+    Gives its id and whether it was made: a run of the same flow with the same idempotency key is given as it
+    is. A queue that does not exist is made. Parameters and job variables are not checked here. Raises
+    NotFound (the deployment).
+    """
+    new = new or NewDeploymentRun()
+    try:
+        return await _create(db, deployment_id, new)
+    except IntegrityError:  # somebody else recorded the same run a moment ago: now it is there to be found
+        return await _create(db, deployment_id, new)
+
+
+async def mark_late(db: Database, after_s: float = LATE_AFTER_S, limit: int = 500) -> list[UUID]:
+    """Name runs Late that are Scheduled and overdue by more than `after_s` seconds; gives their ids.
+
+    Up to `limit`, the oldest first; a run that is being claimed at the moment is passed over.
+    """
+    # Written out, not bound: the index holds only rows of this name.
+    scheduled: ColumnElement[bool] = flow_run.c.state_name == literal_column("'Scheduled'")
+    overdue = (
+        select(flow_run.c.id, flow_run.c.next_scheduled_start_time)
+        .where(
+            scheduled,
+            flow_run.c.state_type == "SCHEDULED",
+            flow_run.c.next_scheduled_start_time <= _stable_now(db, -after_s),
+        )
+        .order_by(flow_run.c.next_scheduled_start_time)
+        .limit(limit)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    async with db.write() as connection:
+        moves = [
+            Move(run_id, {"scheduled_time": due_at}, due_at)
+            for run_id, due_at in (await connection.execute(overdue)).all()
+        ]
+        await move_within(db, connection, moves, StateType.SCHEDULED, "Late")
+        return [move.run_id for move in moves]
+
+
+async def lapsed_leases(db: Database, *, pool_id: UUID | None = None, limit: int = 500) -> list[LapsedLease]:
+    """Runs that have begun and not ended while their owner has been silent for longer than its lease.
+
+    Longest silent first; of one pool, or of all and of none. Wait until the database has been up for a whole
+    lease before acting on it: while it was away nobody could renew.
+    """
+    lease, run = run_lease.c, flow_run.c
+    statement = (
+        select(
+            lease.run_id,
+            lease.epoch,
+            lease.owner,
+            lease.until,
+            lease.host,
+            lease.pid,
+            run.state_type,
+            run.state_name,
+            run.run_count,
+            run.deployment_id,
+            run.work_pool_id,
+        )
+        .join(run_lease, lease.run_id == run.id)
+        .where(run.state_type.in_(_LIVING), lease.owner.is_not(None), lease.until <= db.now())
+        .order_by(lease.until)
+        .limit(limit)
+    )
+    if pool_id is not None:
+        statement = statement.where(run.work_pool_id == pool_id)
+    async with db.read() as connection:
+        return [LapsedLease(**row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def release(
+    db: Database,
+    run_id: UUID,
+    epoch: int,
+    owner_id: UUID,
+    *,
+    delay_s: float = 0.0,
+    message: str | None = None,
+) -> bool:
+    """Give back a claimed run that could not be started: Scheduled again, `delay_s` from now.
+
+    False when it is not PENDING under that lease any more; nothing is changed then.
+    """
+    lease, run = run_lease.c, flow_run.c
+    mine = select(lease.run_id).where(lease.run_id == run_id, lease.epoch == epoch, lease.owner == owner_id)
+    pending = select(type_coerce(db.from_now(delay_s), Timestamp())).where(
+        run.id == run_id, run.state_type == "PENDING"
+    )
+    async with db.write() as connection:
+        if await connection.scalar(mine.with_for_update()) is None:  # the lease first, as the journal does
+            return False
+        due_at = await connection.scalar(pending.with_for_update())
+        if due_at is None:
+            return False
+        free = update(run_lease).where(lease.run_id == run_id).values(owner=None, until=db.now())
+        await connection.execute(free)
+        move = Move(run_id, {"scheduled_time": due_at}, due_at)
+        await move_within(db, connection, [move], StateType.SCHEDULED, "Scheduled", message)
+        return True
+
+
+async def _create(db: Database, deployment_id: UUID, new: NewDeploymentRun) -> tuple[UUID, bool]:
+    async with db.write() as connection:
+        found = await connection.execute(select(deployment).where(deployment.c.id == deployment_id))
+        owner = found.mappings().first()
+        if owner is None:
+            raise missing_deployment(deployment_id)
+        if new.idempotency_key is not None:
+            same = (flow_run.c.flow_id == owner["flow_id"]) & (
+                flow_run.c.idempotency_key == new.idempotency_key
+            )
+            known = await connection.scalar(select(flow_run.c.id).where(same))
+            if known is not None:
+                return known, False
+        run, state = run_and_state_rows(db, owner, new)
+        if new.work_queue_name is not None:
+            if owner["work_pool_id"] is None:
+                raise NotFound(
+                    f"deployment {owner['name']!r} has no work pool, so there is no queue "
+                    f"{new.work_queue_name!r} for its run",
+                    hint="give the deployment a work pool, or leave the queue out",
+                )
+            pool = select(work_pool.c.id).where(work_pool.c.id == owner["work_pool_id"])
+            await connection.execute(pool.with_for_update(key_share=True))
+            run["work_queue_id"] = await get_or_create_within(
+                db, connection, owner["work_pool_id"], new.work_queue_name
+            )
+        await connection.execute(insert(flow_run).values(**run))
+        await connection.execute(insert(flow_run_state).values(**state))
+        return new.id, True
+
+
+def _stable_now(db: Database, seconds: float) -> ColumnElement[Any]:
+    """A moment as an index can be searched by: the same throughout a statement."""
+    if db.is_sqlite:
+        return db.from_now(seconds)
+    return func.statement_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
