@@ -318,7 +318,6 @@ class FlowRun:
             return
         self._final = accepted
         self.desk.end_progress()
-        self._show_end(accepted)
         self._write_final(accepted, kept)
         if self._tracking is not None:
             self._tracking.ended(accepted)
@@ -326,18 +325,17 @@ class FlowRun:
 
     def _write_final(self, final: State, kept: Kept) -> None:
         """Make the end durable, then let the author's hooks see it; they may still log."""
+        level = logging.INFO if final.is_completed() else logging.ERROR
+        line = self.desk.note(level, f"flow {self.flow.name!r} ended {final.name}" + _because(final))
         hooks = self.flow.hooks_for(final)
         self.states.write(final, kept, release=not hooks)
         self.journal.barrier().result()
+        self.desk.show(line)
         if hooks:
             run_hooks(hooks, self.flow, self.info, final)
             self.journal.barrier().result()
             lease, owner = self.lease, owner_of_this_process()
             self._recording.call(leases.release, lease.run_id, lease.epoch, owner.id)
-
-    def _show_end(self, final: State) -> None:
-        level = logging.INFO if final.is_completed() else logging.ERROR
-        self.desk.say(level, f"flow {self.flow.name!r} ended {final.name}" + _because(final))
 
     # Step 4: tell the caller.
 

@@ -16,6 +16,7 @@ from ..context import FlowRunInfo
 from ..errors import LeaseLost
 from ..journal.recording import Recording, current_recording
 from ..journal.records import LogBatch, Record
+from ..store import flow_runs
 from ..terminal import Terminal, be_a_worker
 from .run_desk import RunDesk
 
@@ -134,10 +135,11 @@ class RelayHost:
             return recording.call(verb, *args, **kwargs)
         if kind == OPEN:
             run_id, epoch, owner, last_seq = request
+            run = recording.call(flow_runs.read, run_id)
             journal = recording.journal.open(run_id, epoch, owner, last_seq)
             with self._lock:
                 self._desks[run_id] = RunDesk(
-                    FlowRunInfo(run_id, str(run_id)[-8:], ""), journal, self._terminal
+                    FlowRunInfo(run_id, run.name, run.flow_name), journal, self._terminal
                 )
             return None
         with self._lock:

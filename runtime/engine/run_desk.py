@@ -73,6 +73,10 @@ class RunDesk:
     def log(self, _flow_run_id: UUID, line: LogLine) -> None:
         """Record a log line and show it."""
         self.journal.append(LogBatch([line]))
+        self.show(line)
+
+    def show(self, line: LogLine) -> None:
+        """Show a log line that is recorded."""
         self.terminal.show_line(self._subject(line.task_run_id), line)
 
     def log_here(self, _flow_run_id: UUID, line: LogLine) -> None:
@@ -84,7 +88,13 @@ class RunDesk:
 
     def say(self, level: int, message: str, task_run_id: UUID | None = None) -> None:
         """A log line of the engine's own about this run."""
-        self.log(self.flow_run.id, LogLine(clock.epoch_s(), level, "heliostat.engine", message, task_run_id))
+        self.log(self.flow_run.id, _line(level, message, task_run_id))
+
+    def note(self, level: int, message: str) -> LogLine:
+        """The same, recorded and not shown yet: what is told as a fact must be durable first."""
+        line = _line(level, message)
+        self.journal.append(LogBatch([line]))
+        return line
 
     def _subject(self, task_run_id: UUID | None) -> str:
         """Who a line is about: the run, or one of its task runs."""
@@ -187,6 +197,10 @@ class RunDesk:
                 pid=pid,
             )
         )
+
+
+def _line(level: int, message: str, task_run_id: UUID | None = None) -> LogLine:
+    return LogLine(clock.epoch_s(), level, "heliostat.engine", message, task_run_id)
 
 
 def timeline_text(
