@@ -38,9 +38,9 @@ class Recorded:
         """Task runs of the first run by state type."""
         return self._ask(task_runs.count_by_state, self.runs()[0].id)
 
-    def logs(self) -> list[LogRow]:
-        """Log lines of the first run, the engine's own among them."""
-        return self._ask(logs.read, flow_run_id=self.runs()[0].id, limit=10_000)
+    def logs(self, run: FlowRunRow | None = None) -> list[LogRow]:
+        """Log lines of a run (the first), the engine's own among them."""
+        return self._ask(logs.read, flow_run_id=(run or self.runs()[0]).id, limit=10_000)
 
     def _ask(self, verb: Any, *args: Any, **options: Any) -> Any:
         return current_recording().call(verb, *args, **options)
