@@ -158,6 +158,9 @@ class Settings:
     inline_result_limit_bytes: int = _setting(
         16_384, "Pickled results up to this size are recorded with the run itself.", _whole(0)
     )
+    code_package_limit_bytes: int = _setting(
+        104_857_600, "Most that a project folder may hold to be packed and sent with a deployment.", _whole(1)
+    )
     persist_results: bool = _setting(
         False, "Store larger results too, for flows and tasks that do not say.", _flag
     )
