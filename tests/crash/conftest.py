@@ -213,7 +213,7 @@ def start(run_script: Callable[..., Any], flows: Path, left: Left, ray_cluster: 
     """Start a flow of that file on Ray, or (`"flow-run", "resume", ...`) a command line."""
 
     def start(*words: str, **environment: str) -> Any:
-        command = words if words[0] == "flow-run" else (flows, *words)
+        command = words if words[0].startswith("flow") else (flows, *words)
         return run_script(*command, HELIOSTAT_RAY_ADDRESS=ray_cluster, **environment)
 
     return start

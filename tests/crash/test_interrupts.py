@@ -5,6 +5,9 @@ from __future__ import annotations
 import signal
 from typing import Any
 
+import psutil
+import pytest
+
 from heliostat.runtime import clock
 
 
@@ -15,11 +18,12 @@ def interrupted(script: Any, effects: Any, signal_number: int) -> int:
     return script.ended(20)
 
 
-def stands_still(effects: Any) -> bool:
-    """Whether nothing is done any more: no line for as long as ten calls take."""
-    before = effects.count()
-    clock.sleep(0.5)
-    return effects.count() == before
+def wait_until_nobody_works(effects: Any) -> None:
+    """Wait until no process is left that has left a line."""
+    until = clock.monotonic_s() + 20
+    while alive := [pid for pid in {pid for _, pid in effects.lines()} if psutil.pid_exists(pid)]:
+        assert clock.monotonic_s() < until, f"still there: {alive}"
+        clock.sleep(0.02)
 
 
 def test_ctrl_c_cancels_the_run_and_its_calls(start: Any, effects: Any, left: Any) -> None:
@@ -28,7 +32,15 @@ def test_ctrl_c_cancels_the_run_and_its_calls(start: Any, effects: Any, left: An
     assert code != 0 and "KeyboardInterrupt" in script.output
     assert left.states() == ["Pending", "Running", "Cancelled"]
     assert set(left.counts()) <= {"COMPLETED", "CANCELLED"}
-    assert stands_still(effects)
+    wait_until_nobody_works(effects)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_ctrl_c_ends_the_command_line_with_130(start: Any, effects: Any, left: Any) -> None:
+    script = start("flow", "run", "flows.py:endless")
+    assert interrupted(script, effects, signal.SIGINT) == 130, script.output
+    assert left.states() == ["Pending", "Running", "Cancelled"]
+    wait_until_nobody_works(effects)
 
 
 def test_sigterm_is_recorded_as_a_crash(start: Any, effects: Any, left: Any) -> None:
@@ -37,13 +49,11 @@ def test_sigterm_is_recorded_as_a_crash(start: Any, effects: Any, left: Any) -> 
     assert left.states() == ["Pending", "Running", "Crashed"]
     assert "SIGTERM" in left.last_message()
     assert set(left.counts()) <= {"COMPLETED", "CANCELLED"}
-    assert stands_still(effects)
+    wait_until_nobody_works(effects)
 
 
 def test_calls_of_a_killed_script_stop(start: Any, effects: Any, left: Any) -> None:
     code = interrupted(start("endless"), effects, signal.SIGKILL)
     assert code == -signal.SIGKILL
-    until = clock.monotonic_s() + 20
-    while not stands_still(effects):
-        assert clock.monotonic_s() < until
+    wait_until_nobody_works(effects)
     assert left.run().state_type == "RUNNING"
