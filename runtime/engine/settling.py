@@ -217,22 +217,45 @@ class Settling:
             for at, member in enumerate(members)
             if at not in kept and at not in pack.given_back and not member[0].is_settled(member[1])
         ]
-        if loss.cause == "cancelled" or pack.cancel_asked_s is not None:
+        # A worker is also ended for a call that outlived its timeout: then only that call is to blame.
+        if pack.cancel_asked_s is not None or (loss.cause == "cancelled" and not pack.timed_out):
             self._cancelled([member for _, member in left])
             return
-        suspects = {at for at, _ in left}
+        suspects = {at for at, _ in left} if not pack.timed_out else set[int]()
         if salvaged is not None and (salvaged.running is not None or salvaged.outcomes):
             suspects &= {salvaged.running} if salvaged.running is not None else set()
         self._tell_loss(loss, len(members) - len(left), len(left))
         for at, (fanout, position) in reversed(left):
             if at in pack.timed_out:
-                how = "did not end after its timeout and was killed"
-                self._end(fanout, position, TIMED_OUT, how, TaskTimedOut(how))
+                self._timed_out(fanout, position, pack.running.get(at))
             elif at in suspects:
                 self._crashed(fanout, position, loss)
             else:
                 with self._dispatcher.changed:
                     self._dispatcher.queue_again(fanout, position)
+
+    def _timed_out(self, fanout: Fanout, position: int, began_s: float | None) -> None:
+        """The call whose worker was killed because it did not end after its timeout: tried again as the
+        author wants it, or the end.
+        """
+        how = "did not end after its timeout and was killed"
+        error = TaskTimedOut(how)
+        retry, tries, attempt = (
+            fanout.group.code.retry,
+            fanout.tries_of(position),
+            fanout.attempt_of(position),
+        )
+        if not retry.should_retry(tries, error):
+            self._end(fanout, position, TIMED_OUT, how, error)
+            return
+        now = clock.epoch_s()
+        began: outcomes.Timeline = [
+            ("RUNNING", "Running" if attempt == 1 else "Retrying", began_s or now, None)
+        ]
+        extra = Extra(how, timeline=began, retry_delay_s=retry.delay_s(tries))
+        outcome = Outcome(RETRY, began_s, now, attempt, None, None, None, extra)
+        fanout.group.desk.ended(fanout, [(position, outcome)])
+        self._retry([(fanout, position, outcome)])
 
     def _crashed(self, fanout: Fanout, position: int, loss: Loss) -> None:
         """The call that a process died under: once more and alone, or the end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from heliostat import allow_failure, flow, task
+from heliostat.runtime.engine import dispatcher
 
 pytestmark = pytest.mark.usefixtures("recorded")
 
@@ -180,6 +182,52 @@ def test_a_call_over_its_time_is_stopped_and_the_rest_of_its_pack_runs(recorded:
     assert isinstance(results[4], TimeoutError)
     assert results[:4] + results[5:] == [0, 1, 2, 3, 5, 6, 7, 8, 9]
     assert recorded.tasks()["sleepy-4"].state_name == "TimedOut"
+
+
+def test_a_call_that_does_not_hear_its_timeout_is_killed_alone(
+    recorded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher, "TIMEOUT_GRACE_S", 0.5)
+
+    @task(pack=10, timeout_seconds=0.4)
+    def deaf(number: int) -> int:
+        if number == 4:
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+            time.sleep(60)
+        return number
+
+    @flow
+    def run() -> list[Any]:
+        return deaf.map(range(10)).result(raise_on_failure=False)
+
+    results = run()
+    assert isinstance(results[4], TimeoutError)
+    assert results[:4] + results[5:] == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    assert recorded.tasks()["deaf-4"].state_name == "TimedOut"
+    assert {row.run_count for row in recorded.tasks().values()} == {1}
+
+
+def test_a_call_that_does_not_hear_its_timeout_is_tried_again(
+    recorded: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(dispatcher, "TIMEOUT_GRACE_S", 0.5)
+
+    @task(timeout_seconds=0.4, retries=1)
+    def deaf() -> str:
+        if not (tmp_path / "tried").exists():
+            (tmp_path / "tried").touch()
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+            time.sleep(60)
+        return "heard"
+
+    @flow
+    def run() -> str:
+        return deaf.submit().result()
+
+    assert run() == "heard"
+    retried = recorded.tasks()["deaf-0"]
+    assert recorded.states(retried) == ["Pending", "Running", "AwaitingRetry", "Retrying", "Completed"]
+    assert retried.run_count == 2
 
 
 def test_async_calls_of_a_pack_run_side_by_side(recorded: Any) -> None:
