@@ -392,7 +392,7 @@ class Dispatcher:
         """End by force what did not stop when it was told to: cancelled packs and calls past their
         timeout.
         """
-        now, wall = clock.monotonic_s(), clock.epoch_s()
+        now = clock.monotonic_s()
         with self.changed:
             packs = list(self.packs.values())
         for pack in packs:
@@ -401,8 +401,11 @@ class Dispatcher:
                 pack.cancel_asked_s = now
                 self.lane.cancel(pack, force=True)
             elif timeout_s is not None:
+                # By this process's clock: the worker's may be wrong.
                 late = {
-                    at for at, began in pack.running.items() if wall - began > timeout_s + TIMEOUT_GRACE_S
+                    at
+                    for at, heard in pack.heard_of_s.copy().items()
+                    if now - heard > timeout_s + TIMEOUT_GRACE_S
                 }
                 if late - pack.timed_out:
                     pack.timed_out |= late
@@ -419,6 +422,7 @@ class Dispatcher:
             return
         if kind == "running":
             pack.running[facts[1]] = facts[2]
+            pack.heard_of_s[facts[1]] = clock.monotonic_s()
             pack.group.is_long = True
             fanout, position = pack.member(facts[1])
             pack.group.desk.running(fanout, position, facts[2])

@@ -132,6 +132,7 @@ class Pack:
     launched_s: float = field(default_factory=clock.monotonic_s)
     launched_at_s: float = field(default_factory=clock.epoch_s)
     running: dict[int, float] = field(default_factory=dict[int, float])  # reported: position in pack -> start
+    heard_of_s: dict[int, float] = field(default_factory=dict[int, float])  # when that came (monotonic)
     given_back: set[int] = field(default_factory=set[int])
     cancel_asked_s: float | None = None
     timed_out: set[int] = field(default_factory=set[int])
