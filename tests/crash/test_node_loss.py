@@ -14,6 +14,7 @@ CLUSTER = '''
 """A cluster whose head runs nothing; of its two other nodes one is lost on the way."""
 
 import os
+import shutil
 import tempfile
 import threading
 import time
@@ -75,6 +76,7 @@ on_two_nodes()
 print("all there")
 ray.shutdown()
 cluster.shutdown()
+shutil.rmtree(folder, ignore_errors=True)
 '''
 
 
