@@ -18,9 +18,11 @@ import shutil
 import tempfile
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import ray
+from ray._private.utils import get_ray_address_file
 from ray.cluster_utils import Cluster
 
 import flows
@@ -29,6 +31,8 @@ from heliostat import flow, task
 
 quick = {"health_check_period_ms": 500, "health_check_timeout_ms": 1000, "health_check_failure_threshold": 3}
 folder = tempfile.mkdtemp(prefix="heliostat-ray-")
+# The cluster helper notes its address where a Ray that was started plainly would, and expects the folder.
+Path(get_ray_address_file(None)).parent.mkdir(parents=True, exist_ok=True)
 cluster = Cluster(
     initialize_head=True,
     head_node_args={

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import traceback
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -239,6 +240,15 @@ def test_a_sub_flow_that_is_interrupted_takes_its_parent_along(recorded: Any) ->
     assert {run.state_type for run in recorded.runs()} == {"CANCELLED"}
 
 
+@pytest.fixture
+def plain_sigterm() -> Iterator[None]:
+    """SIGTERM as a script has it: a Ray that ran in this process leaves a handler of its own."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("plain_sigterm")
 def test_sigterm_is_recorded_as_a_crash_and_ends_the_process_as_it_would(recorded: Any) -> None:
     @task
     def told_to_end() -> None:
