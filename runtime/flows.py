@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec,
 
 from .docstrings import own_docstring
 from .errors import UserError
+from .options import Hook, as_hooks, checked_timeout, refuse_unknown
 from .retry import RetryPolicy
 from .tracebacks import drop_our_frames
 
@@ -23,7 +24,6 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
-Hook = Callable[..., Any]
 
 _OPTIONS = (
     "name",
@@ -69,14 +69,14 @@ class Flow(Generic[P, R_co]):
         self.description: str | None = given("description") or own_docstring(self.fn)
         self.version: str | None = given("version")
         self.tags: tuple[str, ...] = tuple(sorted(set(given("tags") or ())))
-        self.timeout_seconds: float | None = _checked_timeout(given("timeout_seconds"), self.name)
+        self.timeout_seconds: float | None = checked_timeout(given("timeout_seconds"), self.name)
         self.task_runner: TaskRunner | str | None = given("task_runner")
         self.validate_parameters: bool = given("validate_parameters") is not False
         self.log_prints: bool | None = given("log_prints")
         self.flow_run_name: str | Callable[..., str] | None = given("flow_run_name")
         self.next_run_name: str | None = given("_run_name")
         self.retry = RetryPolicy(given("retries") or 0, given("retry_delay_seconds") or 0.0)
-        self.on_running: tuple[Hook, ...] = _hooks(given("on_running"))
+        self.on_running: tuple[Hook, ...] = as_hooks(given("on_running"))
         self.is_async: bool = inspect.iscoroutinefunction(self.fn)
 
     @overload
@@ -111,7 +111,7 @@ class Flow(Generic[P, R_co]):
 
     def with_options(self, **options: Any) -> Flow[P, R_co]:
         """The same flow with some options replaced."""
-        _refuse_unknown(options)
+        refuse_unknown("a flow", options, _OPTIONS)
         return type(self)(self._given, **{**self._options, **options})
 
     def named(self, run_name: str) -> Flow[P, R_co]:
@@ -132,7 +132,7 @@ class Flow(Generic[P, R_co]):
             "CANCELLED": "on_cancellation",
             "CRASHED": "on_crashed",
         }
-        return _hooks(self._options.get(names.get(final.type.value, "")))
+        return as_hooks(self._options.get(names.get(final.type.value, "")))
 
     def policy_fields(self) -> dict[str, Any]:
         """The standard's FlowRunPolicy of this flow."""
@@ -213,7 +213,7 @@ def flow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     flow_run_name: a template over the parameters such as "report {day}", or a function.
     on_running, on_completion, on_failure, on_cancellation, on_crashed: called as hook(flow, flow_run, state).
     """
-    _refuse_unknown(options)
+    refuse_unknown("a flow", options, _OPTIONS)
     return functools.partial(_make, options) if fn is None else _make(options, fn)
 
 
@@ -225,25 +225,7 @@ def _make(options: dict[str, Any], fn: Any) -> Flow[..., Any]:
     return Flow(cast("Any", fn), **options)
 
 
-def _refuse_unknown(options: Mapping[str, Any]) -> None:
-    unknown = [name for name in options if name not in _OPTIONS]
-    if unknown:
-        raise UserError(f"a flow has no option {unknown[0]!r}", hint="Options: " + ", ".join(_OPTIONS))
-
-
 def _checked_name(name: str) -> str:
     if any(character in _FORBIDDEN_IN_NAMES for character in name):
         raise UserError(f"flow name {name!r} holds one of {_FORBIDDEN_IN_NAMES}", hint="Choose another name.")
     return name
-
-
-def _checked_timeout(timeout: Any, name: str) -> float | None:
-    if timeout is None:
-        return None
-    if not isinstance(timeout, (int, float)) or timeout <= 0:
-        raise UserError(f"timeout_seconds of {name!r} must be a number above 0, not {timeout!r}")
-    return float(timeout)
-
-
-def _hooks(hooks: Iterable[Hook] | None) -> tuple[Hook, ...]:
-    return tuple(hooks or ())

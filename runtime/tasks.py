@@ -16,6 +16,7 @@ from .context import flow_session
 from .docstrings import own_docstring
 from .errors import NotInAFlow, UserError
 from .futures import TaskFuture, TaskFutureList
+from .options import Hook, as_hooks, checked_timeout, refuse_unknown
 from .retry import RetryPolicy
 from .tracebacks import drop_our_frames
 
@@ -30,7 +31,6 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
-Hook = Callable[..., Any]
 
 _OPTIONS = (
     "name",
@@ -81,7 +81,7 @@ class Task(Generic[P, R_co]):
         self.description: str | None = given("description") or own_docstring(self.fn)
         self.tags: tuple[str, ...] = tuple(sorted(set(given("tags") or ())))
         self.version: str | None = given("version")
-        self.timeout_seconds: float | None = _checked_timeout(given("timeout_seconds"), self.name)
+        self.timeout_seconds: float | None = checked_timeout(given("timeout_seconds"), self.name)
         self.task_run_name: str | Callable[..., str] | None = given("task_run_name")
         self.cache_policy: CachePolicy | None = _cache_policy(given("cache_policy"), given("cache_key_fn"))
         self.cache_expiration_s: float | None = _seconds(given("cache_expiration"))
@@ -204,7 +204,7 @@ class Task(Generic[P, R_co]):
 
     def with_options(self, **options: Any) -> Task[P, R_co]:
         """The same task with some options replaced."""
-        _refuse_unknown(options)
+        refuse_unknown("a task", options, _OPTIONS)
         return type(self)(self._given, **{**self._options, **options})
 
     def code(self) -> TaskCode:
@@ -228,9 +228,9 @@ class Task(Generic[P, R_co]):
             settings.inline_result_limit_bytes,
             settings.crash_retries,
             self.task_run_name,
-            _hooks(given("on_running")),
-            _hooks(given("on_completion")),
-            _hooks(given("on_failure")),
+            as_hooks(given("on_running")),
+            as_hooks(given("on_completion")),
+            as_hooks(given("on_failure")),
             self.is_async,
             # What shall answer from the cache must outlive this process.
             persist is None and (settings.persist_results or self.cache_policy is not None),
@@ -349,7 +349,7 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     pack: let short calls ride together (True), never (False), or always that many. Calls that wait for each
         other are safe: what stands behind a call that takes long is given back and sent elsewhere.
     """
-    _refuse_unknown(options)
+    refuse_unknown("a task", options, _OPTIONS)
     return functools.partial(_make, options) if fn is None else _make(options, fn)
 
 
@@ -365,22 +365,8 @@ def _unwrapped(fn: Any) -> Any:
     return fn.__func__ if type(fn) in (staticmethod, classmethod) else fn
 
 
-def _refuse_unknown(options: Mapping[str, Any]) -> None:
-    unknown = [name for name in options if name not in _OPTIONS]
-    if unknown:
-        raise UserError(f"a task has no option {unknown[0]!r}", hint="Options: " + ", ".join(_OPTIONS))
-
-
 def _checked_name(name: str) -> str:
     return "lambda" if name == "<lambda>" else name
-
-
-def _checked_timeout(timeout: Any, name: str) -> float | None:
-    if timeout is None:
-        return None
-    if not isinstance(timeout, (int, float)) or timeout <= 0:
-        raise UserError(f"timeout_seconds of {name!r} must be a number above 0, not {timeout!r}")
-    return float(timeout)
 
 
 def _checked_pack(pack: Any, name: str) -> bool | int:
@@ -403,10 +389,6 @@ def _cache_policy(policy: CachePolicy | None, key_fn: Callable[..., str | None] 
 
 def _seconds(span: timedelta | float | None) -> float | None:
     return span.total_seconds() if isinstance(span, timedelta) else span
-
-
-def _hooks(hooks: Iterable[Hook] | None) -> tuple[Hook, ...]:
-    return tuple(hooks or ())
 
 
 def _waits(wait_for: Any) -> tuple[Any, ...]:

@@ -259,6 +259,14 @@ class Fanout:
         """Which attempt the next (or present) execution of a call is, from 1."""
         return self.attempts.get(position, 1)
 
+    def await_retry(self, position: int, outcome: outcomes.Outcome) -> None:
+        """Note that an attempt ended and another one follows it."""
+        extra = outcome.extra or outcomes.NO_EXTRA
+        timeline = self.timelines.setdefault(position, [])
+        timeline.extend(extra.timeline or ())
+        timeline.append(("SCHEDULED", "AwaitingRetry", outcome.end_s or clock.epoch_s(), extra.message))
+        self.attempts[position] = outcome.run_count + 1
+
     def tries_of(self, position: int) -> int:
         """The same without attempts that ended in a crash: what the author's retries count."""
         return self.attempts.get(position, 1) - self.crashes.get(position, 0)

@@ -129,7 +129,6 @@ class Pack:
     group: PackGroup
     spans: list[ReadySpan]
     pack_id: str = field(default_factory=lambda: f"{_PROCESS_MARK}-{next(_pack_numbers)}")
-    launched_s: float = field(default_factory=clock.monotonic_s)
     launched_at_s: float = field(default_factory=clock.epoch_s)
     running: dict[int, float] = field(default_factory=dict[int, float])  # reported: position in pack -> start
     heard_of_s: dict[int, float] = field(default_factory=dict[int, float])  # when that came (monotonic)

@@ -71,7 +71,6 @@ class RayLane:
         self._refused: list[Answer] = []
         self._remotes: dict[tuple[int, bool, bool], Any] = {}
         self._shared: dict[int, tuple[Any, Any]] = {}
-        self._lent = 0
 
     def slots(self, resources: Resources) -> int:
         return ray_cluster.slots(resources)

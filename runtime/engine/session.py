@@ -15,7 +15,6 @@ from ..settings import current_settings
 from ..task_runners import TaskRunner
 from .cache_lookup import CacheLookup
 from .calls import Rows, sort_map_arguments
-from .code import TaskCode
 from .dispatcher import Dispatcher
 from .fanout import Fanout
 from .pack_group import PackGroup, Resources
@@ -135,10 +134,6 @@ class FlowSession:
         """Count from the start again: the flow's body is about to run once more."""
         with self._lock:
             self._next_index.clear()
-
-    def code_of(self, task: Task[Any, Any]) -> TaskCode:
-        """The task's code with what settings and flow leave to be decided."""
-        return self.group_of(task).code
 
     def group_of(self, task: Task[Any, Any]) -> PackGroup:
         """What calls of this task share; one a task, whatever the number of calls."""

@@ -180,14 +180,10 @@ class Settling:
     def _retry(self, retried: Sequence[tuple[Fanout, int, Outcome]]) -> None:
         with self._dispatcher.changed:
             for fanout, position, outcome in retried:
-                extra = outcome.extra or outcomes.NO_EXTRA
-                timeline = fanout.timelines.setdefault(position, [])
-                timeline.extend(extra.timeline or ())
-                timeline.append(
-                    ("SCHEDULED", "AwaitingRetry", outcome.end_s or clock.epoch_s(), extra.message)
+                fanout.await_retry(position, outcome)
+                self._dispatcher.retry_later(
+                    fanout, position, (outcome.extra or outcomes.NO_EXTRA).retry_delay_s
                 )
-                fanout.attempts[position] = outcome.run_count + 1
-                self._dispatcher.retry_later(fanout, position, extra.retry_delay_s)
 
     def _not_started(self, pack: Pack, members: Sequence[Member]) -> None:
         if not members:
@@ -274,10 +270,7 @@ class Settling:
         fanout.group.desk.ended(fanout, [(position, outcome)])
         with self._dispatcher.changed:
             fanout.crashes[position] = crashes
-            fanout.attempts[position] = attempt + 1
-            timeline = fanout.timelines.setdefault(position, [])
-            timeline.extend(extra.timeline or ())
-            timeline.append(("SCHEDULED", "AwaitingRetry", now, extra.message))
+            fanout.await_retry(position, outcome)
             self._dispatcher.queue_again(fanout, position, alone=True)
 
     def _end(

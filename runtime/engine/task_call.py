@@ -144,7 +144,8 @@ class DirectCall:
         if outcome.status == RETRY:
             extra = outcome.extra or outcomes.NO_EXTRA
             self.pause_s = extra.retry_delay_s
-            self._note_retry(outcome, extra)
+            if self._recorded is not None:
+                self._recorded.await_retry(0, outcome)
             self._attempt = self._tries = outcome.run_count + 1
             return
         self._outcome = outcome
@@ -234,15 +235,6 @@ class DirectCall:
             fanout.group.desk.completed(fanout, [0], [outcome], _NODE, os.getpid())
         else:
             fanout.group.desk.ended(fanout, [(0, outcome)], _NODE, os.getpid())
-
-    def _note_retry(self, outcome: Outcome, extra: Extra) -> None:
-        fanout = self._recorded
-        if fanout is None:
-            return
-        fanout.attempts[0] = outcome.run_count + 1
-        timeline = fanout.timelines.setdefault(0, [])
-        timeline.extend(extra.timeline or ())
-        timeline.append(("SCHEDULED", "AwaitingRetry", outcome.end_s or clock.epoch_s(), extra.message))
 
     def _new_board(self) -> Board:
         fanout = self._recorded
