@@ -62,6 +62,8 @@ def get_run_logger() -> logging.LoggerAdapter[logging.Logger]:
 def capture_into(sink: Sink, log_prints: bool, *, passes_prints: bool = False) -> Generator[None]:
     """Send the log lines (and prints) of the code inside to `sink`."""
     _install()
+    if builtins.print is not _recording_print:  # another library put its own there, as Ray's progress bars do
+        builtins.print = _recording_print
     token = _capture.set(_Capture(sink, log_prints, passes_prints))
     try:
         yield
@@ -118,7 +120,6 @@ def _install() -> None:
             logger.propagate = False
             logger.addHandler(handler)
             logger.setLevel(_level())
-        builtins.print = _recording_print
         _is_installed = True
 
 

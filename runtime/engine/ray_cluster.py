@@ -37,6 +37,8 @@ def connect(address: str | None) -> None:
         if _ray.is_initialized():
             return
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        # Else Ray puts its own `print` in place at a worker's first line, and prints are recorded no longer.
+        os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")
         try:
             _check_that_it_listens(address or os.environ.get("RAY_ADDRESS", ""))
             with sigterm_kept():

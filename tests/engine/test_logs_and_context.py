@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import logging
 import threading
 from typing import Any
@@ -91,6 +92,21 @@ def test_prints_are_not_recorded_where_that_is_switched_off(recorded: Any, how: 
 
     run()
     assert recorded.messages() == ["but this"]
+
+
+def test_prints_are_recorded_though_another_library_put_its_own_print_in_place(
+    recorded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen with Ray's progress bars: a worker's first line replaced `print`, and no later one was kept."""
+
+    @flow
+    def run(text: str) -> None:
+        print(text)
+
+    run("before")
+    monkeypatch.setattr(builtins, "print", lambda *values, **options: None)
+    run("after")
+    assert recorded.messages() == ["after"]
 
 
 def test_prints_still_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
