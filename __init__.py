@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         CacheKeyFn,
         CachePolicy,
     )
+    from heliostat.runtime.client.client import HeliostatClient, SyncHeliostatClient, get_client
     from heliostat.runtime.context import current_flow_run, current_task_run
     from heliostat.runtime.flows import Flow, flow
     from heliostat.runtime.futures import (
@@ -59,6 +60,7 @@ _HOMES = {
         "CacheKeyFn",
         "CachePolicy",
     ),
+    "client.client": ("HeliostatClient", "SyncHeliostatClient", "get_client"),
     "context": ("current_flow_run", "current_task_run"),
     "flows": ("Flow", "flow"),
     "futures": ("TaskFuture", "TaskFutureList", "allow_failure", "as_completed", "unmapped", "wait"),
@@ -81,10 +83,12 @@ __all__ = [
     "CacheKeyFn",
     "CachePolicy",
     "Flow",
+    "HeliostatClient",
     "InlineTaskRunner",
     "RayTaskRunner",
     "State",
     "StateType",
+    "SyncHeliostatClient",
     "Task",
     "TaskFuture",
     "TaskFutureList",
@@ -95,6 +99,7 @@ __all__ = [
     "current_task_run",
     "exponential_backoff",
     "flow",
+    "get_client",
     "get_run_logger",
     "tags",
     "task",

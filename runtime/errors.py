@@ -5,13 +5,15 @@
      │   ├─ ParameterMismatch, MissingFlow, NotInAFlow, WaitCycle, CannotPickle
      │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive, UnfinishedRun
      │   ├─ SchemaTooNew, BadSchedule, BadJobTemplate, BadJobVariables
-     │   └─ Reserved, PackageTooLarge, BadPackage
+     │   ├─ Reserved, PackageTooLarge, BadPackage
+     │   └─ RequestRefused, NotAllowed, BadDeployment
      ├─ RunFailure           recorded in a run's state, travels between processes
      │   └─ TaskFailed, TaskCrashed, TaskTimedOut, UpstreamFailed, FlowRunFailed, RunCancelled, ResultLost
      ├─ Conflict             another writer won: give way
      │   └─ LeaseLost, LeaseHeld, JournalGap, StaleState, Duplicate
      └─ Unavailable          not now: back off or say what is missing
-         └─ DatabaseUnavailable, PortTaken, RayUnavailable, StorageUnavailable
+         ├─ DatabaseUnavailable, PortTaken, RayUnavailable, StorageUnavailable
+         └─ ServerUnavailable, ServerFailed
     CancelRun(BaseException) control flow, so that a user's `except Exception` cannot swallow it
 
 Each class builds its message from facts that it keeps as attributes, says what to do next in `hint`, and
@@ -126,6 +128,22 @@ class BadPackage(UserError):
     """A project folder, or a code package, that cannot be used."""
 
 
+class RequestRefused(UserError):
+    """The server understood a request and will not do it; `status` is its answer's."""
+
+    def __init__(self, message: str, status: int = 422, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class NotAllowed(UserError):
+    """The server does not know who asks, or does not let them."""
+
+
+class BadDeployment(UserError):
+    """What a deployment is to be cannot be: a field, a deployment file, or code without a place."""
+
+
 class RunFailure(HeliostatError):
     """What went wrong inside a run; recorded in its state."""
 
@@ -212,6 +230,14 @@ class RayUnavailable(Unavailable):
 
 class StorageUnavailable(Unavailable):
     """Result storage cannot be read or written."""
+
+
+class ServerUnavailable(Unavailable):
+    """No Heliostat server answers at the address that is set, or none is set and none runs here."""
+
+
+class ServerFailed(Unavailable):
+    """The server answers, but with a failure of its own."""
 
 
 class CancelRun(BaseException):

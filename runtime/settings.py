@@ -142,6 +142,9 @@ class Settings:
     api_url: str | None = _setting(
         None, "Address of a Heliostat API; unset means the database directly.", _url("http", "https")
     )
+    api_auth_string: str | None = _setting(
+        None, "What clients tell an API that asks for it, as USER:PASSWORD.", secret=True
+    )
     ray_address: str | None = _setting(
         None,
         'Ray cluster: unset starts a local Ray at first need, "auto" finds a running one, else host:port.',
@@ -199,8 +202,12 @@ class Settings:
     )
 
     def masked(self, name: str) -> str:
-        """The value of setting `name` as people may see it: a password in a URL shows as ******."""
-        return mask_password(text_of(getattr(self, name)))
+        """The value of setting `name` as people may see it: a password shows as ******."""
+        text = text_of(getattr(self, name))
+        if name == "api_auth_string":
+            user, colon, _ = text.partition(":")
+            return f"{user}:******" if colon else text and "******"
+        return mask_password(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,11 @@ EXIT_CODES: tuple[tuple[type[BaseException], Exit], ...] = (
     (errors.MissingFlow, Exit.NOT_FOUND),
     (errors.ParameterMismatch, Exit.USAGE),
     (errors.BadSetting, Exit.USAGE),
+    (errors.BadDeployment, Exit.USAGE),
+    (errors.BadSchedule, Exit.USAGE),
+    (errors.RequestRefused, Exit.USAGE),
+    (errors.NotAllowed, Exit.AUTH),
+    (errors.ServerFailed, Exit.SERVER),
     (errors.Unavailable, Exit.UNREACHABLE),
     (errors.HeliostatError, Exit.FAILED),
 )

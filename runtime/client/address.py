@@ -1,0 +1,29 @@
+"""Which server is meant when nobody says: the one that is set, else the one that runs on this machine."""
+
+from __future__ import annotations
+
+from ..errors import ServerUnavailable
+from ..local_servers import servers
+from ..settings import current_settings
+
+
+def api_url() -> str:
+    """The address of the API (".../api"): `HELIOSTAT_API_URL`, else that of the server of this home folder.
+
+    Raises ServerUnavailable when neither is there, or several servers run here.
+    """
+    configured = current_settings().api_url
+    if configured:
+        return configured
+    running = list(servers())
+    if len(running) == 1:
+        return running[0].url
+    if running:
+        raise ServerUnavailable(
+            f"{len(running)} servers run here and HELIOSTAT_API_URL does not say which is meant.",
+            hint="set it to one of " + ", ".join(each.url for each in running),
+        )
+    raise ServerUnavailable(
+        "HELIOSTAT_API_URL is not set and no server runs on this machine.",
+        hint="start one with: heliostat server start",
+    )

@@ -1,0 +1,50 @@
+"""What the client's calls of all nouns stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from ..errors import ServerFailed
+from .http import Connection
+
+T = TypeVar("T")
+
+PAGE_ROWS = 200  # most that the API gives at once
+
+
+class Calls:
+    """Holds the connection. Its subclasses hold one noun each."""
+
+    http: Connection
+
+
+def read_as(kind: type[T], answer: Any) -> T:
+    """An answer's JSON as a record, or as a list of them. Raises ServerFailed when it is something else."""
+    from pydantic import ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_python(answer)
+    except ValidationError as error:
+        raise ServerFailed(
+            f"the server's answer is not what this version of Heliostat expects: {error.errors()[0]['msg']}",
+            hint="is HELIOSTAT_API_URL the address of the API (it ends in /api)?",
+        ) from error
+
+
+def page(limit: int | None, offset: int, sort: str | None = None, **filters: Any) -> dict[str, Any]:
+    """The body of a filter route, without what is not set."""
+    body: dict[str, Any] = {"limit": limit, "offset": offset, "sort": sort, **filters}
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that the caller set."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def any_of(values: Sequence[Any] | None) -> dict[str, Any] | None:
+    """The standard's "is one of" filter; None when nothing is asked for."""
+    return {"any_": list(values)} if values else None

@@ -1,0 +1,190 @@
+"""One request to the API and its answer: where it goes, when it is tried again, which error it becomes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+from collections.abc import Mapping
+from typing import Any, cast
+
+import httpx
+import orjson
+
+from ..errors import (
+    Duplicate,
+    NotAllowed,
+    NotFound,
+    RequestRefused,
+    ServerFailed,
+    ServerUnavailable,
+)
+from ..settings import current_settings
+
+TIMEOUT_S = 60.0
+ATTEMPTS = 6  # the first and five more, as clients of the standard do
+AGAIN = frozenset({408, 429, 502, 503})
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 10.0
+_API_VERSION = "0.8.4"
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+class Connection:
+    """Requests to the API at `api_url`; paths are those below it. Close it when done."""
+
+    def __init__(
+        self,
+        api_url: str,
+        *,
+        auth_string: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.api_url = api_url.rstrip("/")
+        auth_string = auth_string or current_settings().api_auth_string
+        headers = {"X-Prefect-Api-Version": _API_VERSION, "Content-Type": "application/json"}
+        if auth_string:
+            headers["Authorization"] = f"Basic {base64.b64encode(auth_string.encode()).decode()}"
+        self._http = httpx.AsyncClient(
+            base_url=self.api_url, headers=headers, timeout=TIMEOUT_S, transport=transport
+        )
+        self._answered = False
+
+    async def get(self, path: str, **query: Any) -> Any:
+        """The JSON of a GET."""
+        return await self.json("GET", path, query=query)
+
+    async def read(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The JSON of a POST that only reads, so that it may be repeated."""
+        return await self.json("POST", path, body or {}, repeatable=True)
+
+    async def json(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        repeatable: bool | None = None,
+    ) -> Any:
+        """Send `body` as JSON; gives the answer's JSON, or None when it has none.
+
+        `repeatable` says that the request may be sent again although it may have been done already; without
+        it, all but POST are. Raises what `error_of` makes of a refusal, ServerUnavailable, ServerFailed.
+        """
+        content = None if body is None else orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS)
+        answer = await self.send(method, path, content, query=query, repeatable=repeatable)
+        if not answer.content:
+            return None
+        try:
+            return orjson.loads(answer.content)
+        except ValueError:
+            if "json" in answer.headers.get("content-type", ""):
+                raise ServerFailed(f"the answer of {self.api_url}{path} is no JSON") from None
+            return answer.text
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        content: bytes | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool | None = None,
+    ) -> httpx.Response:
+        """The answer to a request, after retries; see `json`."""
+        repeatable = method != "POST" if repeatable is None else repeatable
+        params = {name: value for name, value in (query or {}).items() if value is not None}
+        for attempt in range(1, ATTEMPTS + 1):
+            last = attempt == ATTEMPTS
+            try:
+                answer = await self._http.request(
+                    method, path, content=content, params=params, headers=dict(headers or {})
+                )
+            except httpx.HTTPError as error:
+                # Before the first answer the address may simply be wrong: say so at once.
+                harmless = repeatable or isinstance(error, _NEVER_SENT)
+                if last or not self._answered or not harmless:
+                    raise self._away(error) from error
+                await asyncio.sleep(_pause_s(attempt))
+                continue
+            except httpx.InvalidURL as error:
+                raise self._away(error) from error
+            self._answered = True
+            if answer.is_success:
+                return answer
+            if last or answer.status_code not in AGAIN:
+                raise error_of(answer)
+            await asyncio.sleep(_pause_s(attempt, answer.headers.get("Retry-After")))
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._http.aclose()
+
+    def _away(self, error: Exception) -> ServerUnavailable:
+        why = str(error) or type(error).__name__
+        return ServerUnavailable(
+            f"No Heliostat server answers at {self.api_url} ({why}).",
+            hint="start one with: heliostat server start; or set HELIOSTAT_API_URL to where one runs",
+        )
+
+
+def error_of(answer: httpx.Response) -> Exception:
+    """The error that an answer of 300 or above stands for."""
+    status = answer.status_code
+    text = refusal_text(answer)
+    if status == 404:
+        return NotFound(text or f"{answer.request.url.path} is not there.")
+    if status in (401, 403):
+        hint = "set HELIOSTAT_API_AUTH_STRING=USER:PASSWORD" if status == 401 else None
+        return NotAllowed(text or "The server does not allow this.", hint=hint)
+    if status == 409:
+        return Duplicate(text or "There is one already.")
+    if 400 <= status < 500:
+        return RequestRefused(text or f"The server answers {status}.", status)
+    return ServerFailed(
+        f"The server failed at {answer.request.method} {answer.request.url.path}: "
+        f"{status}{f' {text}' if text else ''}",
+        hint="its log says more; on this machine: heliostat server status",
+    )
+
+
+def refusal_text(answer: httpx.Response) -> str:
+    """What an answer of the standard's error shapes says, in one text."""
+    try:
+        body = orjson.loads(answer.content)
+    except ValueError:
+        return answer.text[:500].strip()
+    if not isinstance(body, dict):
+        return str(body)[:500]
+    said = cast("dict[str, Any]", body)
+    problems = said.get("exception_detail")
+    if isinstance(problems, list):
+        return "; ".join(map(_problem, cast("list[Any]", problems))) or str(said.get("exception_message"))
+    detail = said.get("detail", said.get("exception_message", ""))
+    if isinstance(detail, list):
+        return "; ".join(map(_problem, cast("list[Any]", detail)))
+    return str(detail)
+
+
+def _problem(problem: Any) -> str:
+    """One complaint of a validation: the path of the field, and what is wrong with it."""
+    if not isinstance(problem, dict):
+        return str(problem)
+    facts = cast("dict[str, Any]", problem)
+    steps: list[Any] = facts.get("loc") or []
+    place = ".".join(map(str, steps[1:] if steps[:1] == ["body"] else steps))
+    message = str(facts.get("msg", "is not valid"))
+    return f"{place}: {message}" if place else message
+
+
+def _pause_s(attempt: int, asked: str | None = None) -> float:
+    """Twice as long each time and a little by chance, unless the server says how long."""
+    try:
+        if asked is not None:
+            return min(max(float(asked), 0.0), 60.0)
+    except ValueError:
+        pass
+    return min(_FIRST_PAUSE_S * 2 ** (attempt - 1), _LONGEST_PAUSE_S) * (1 + 0.2 * random.random())

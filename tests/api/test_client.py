@@ -1,0 +1,64 @@
+"""The client against the API itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from heliostat import HeliostatClient
+from heliostat.api.app import create_app
+from heliostat.runtime import errors
+from heliostat.runtime.states import Cancelling, Completed, Pending, Running
+
+
+@pytest.fixture
+async def client(database_url: str) -> AsyncIterator[HeliostatClient]:
+    app = create_app(database_url)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with HeliostatClient("http://test/api", transport=transport) as client:
+            yield client
+
+
+async def a_run(client: HeliostatClient) -> UUID:
+    flow_id = await client.create_flow_from_name("etl")
+    body = {"flow_id": str(flow_id), "name": "quiet-heron", "state": {"type": "PENDING"}}
+    return UUID((await client.request("POST", "/flow_runs/", body))["id"])
+
+
+async def test_a_run_is_moved_and_read_back(client: HeliostatClient) -> None:
+    run_id = await a_run(client)
+    assert (await client.set_flow_run_state(run_id, Running())).status == "ACCEPT"
+    assert (await client.set_flow_run_state(run_id, Completed("well done"))).status == "ACCEPT"
+    run = await client.wait_for_flow_run(run_id)
+    assert run.state is not None
+    assert run.state.is_completed()
+    assert run.state.message == "well done"
+    assert [state.name for state in await client.read_flow_run_states(run_id)] == [
+        "Pending",
+        "Running",
+        "Completed",
+    ]
+    refused = await client.set_flow_run_state(run_id, Cancelling())
+    assert (refused.status, bool(refused.reason)) == ("ABORT", True)
+
+
+async def test_runs_are_found_by_the_standards_filters(client: HeliostatClient) -> None:
+    run_id = await a_run(client)
+    of_state = {"state": {"type": {"any_": ["PENDING"]}}}
+    assert [run.id for run in await client.read_flow_runs(flow_run_filter=of_state)] == [run_id]
+    assert await client.count_flow_runs(flow_filter={"name": {"any_": ["other"]}}) == 0
+    with pytest.raises(TypeError, match="unknown filter"):
+        await client.read_flow_runs(flow_runs={})
+    await client.delete_flow_run(run_id)
+    assert await client.read_flow_runs() == []
+
+
+async def test_what_is_not_there_is_not_found(client: HeliostatClient) -> None:
+    with pytest.raises(errors.NotFound):
+        await client.read_flow_run(uuid4())
+    with pytest.raises(errors.NotFound):
+        await client.set_flow_run_state(uuid4(), Pending())
