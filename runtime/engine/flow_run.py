@@ -52,12 +52,13 @@ _MAX_PARAMETERS_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """An interrupted run that is to be executed again: its row, and the epoch of its last execution (None:
-    there was none).
+    """A recorded run that is to be executed: its row, and the epoch of the lease to be taken over (None:
+    there is none). `is_new`: nobody has executed it before, so nothing is replayed.
     """
 
     run: FlowRunRow
     dead_epoch: int | None
+    is_new: bool = False
 
 
 def run_flow(
@@ -139,7 +140,7 @@ class FlowRun:
             run = resumption.run
             dead_epoch = resumption.dead_epoch
             lease = recording.call(leases.take, run.id, owner, recording.lease_s, dead_epoch=dead_epoch)
-            existing = True
+            existing = not resumption.is_new
         else:
             begun = recording.call(flow_runs.begin, self._new_run(), owner, recording.lease_s)
             run, lease, existing = begun.run, begun.lease, begun.existing

@@ -7,7 +7,7 @@ import atexit
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from ..loop_thread import LoopThread
 from .journal import Journal, JournalLimits
@@ -106,8 +106,32 @@ class Recording:
             raise RuntimeError("the recording is closed")
 
 
+class AnyRecording(Protocol):
+    """What the engine uses of a recording: one that is no `Recording` looks like this."""
+
+    @property
+    def lease_s(self) -> float: ...
+    @property
+    def journal(self) -> Any: ...
+    @property
+    def is_usable(self) -> bool: ...
+    def call(self, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any: ...
+    def close(self, timeout_s: float | None = None) -> None: ...
+
+
 _current: Recording | None = None
+_installed: tuple[int, AnyRecording] | None = None  # with the process that it is for
 _current_lock = threading.Lock()
+
+
+def use_recording(recording: AnyRecording | None) -> None:
+    """From now on `current_recording` of this process gives that one, whatever the settings say; None undoes
+    it.
+
+    For processes that reach the database through another one. A fork goes back to the settings.
+    """
+    global _installed
+    _installed = None if recording is None else (os.getpid(), recording)
 
 
 def current_recording() -> Recording:
@@ -117,6 +141,10 @@ def current_recording() -> Recording:
     """
     global _current
     from ..settings import current_settings
+
+    installed = _installed
+    if installed is not None and installed[0] == os.getpid():
+        return cast("Recording", installed[1])
 
     settings = current_settings()
     url = settings.database_url

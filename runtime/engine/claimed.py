@@ -1,0 +1,116 @@
+"""Executing a run that was claimed for this process: from its row in the database to its last state.
+
+Whoever has claimed a run (a work pool's supervisor, a worker's subprocess) ends here. The row says which flow
+and with which parameters; the lease of the claim is taken over, so that this process is the only writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from .. import clock, tracebacks
+from ..entrypoints import load_flow
+from ..errors import MissingFlow, ParameterMismatch
+from ..journal.records import LogBatch, LogLine
+from ..states import Cancelled, Crashed, Failed, State, StateType
+from ..store import flow_runs, leases
+from . import payload
+from .flow_results import Kept
+from .flow_run import Resumption
+from .flow_states import transition_of
+from .owner import owner_of_this_process
+from .relay import recording_here
+
+if TYPE_CHECKING:
+    from ..flows import Flow
+    from ..store.rows import FlowRunRow
+
+
+def execute_claimed(run_id: UUID, claimed_epoch: int | None, project: Path | None = None) -> State:
+    """Execute a claimed run in this process and return the state it ended in (or was left in: Paused).
+
+    `claimed_epoch` is the epoch of the claim's lease, or of an execution whose process is known to be dead;
+    None when there is no lease. `project` is the folder that the entrypoint is relative to. What an earlier
+    execution has completed answers from the journal. A run that has ended meanwhile is left alone; one that
+    cannot begin (no such flow, wrong parameters) is Failed, code that cannot be loaded makes it Crashed.
+
+    Raises NotFound, LeaseHeld when another process holds the run, LeaseLost when one takes it away.
+    """
+    run = recording_here().call(flow_runs.read, run_id)
+    if _state_of(run).is_final():
+        _release(run, claimed_epoch)
+        return _state_of(run)
+    if run.state_type == "CANCELLING":
+        return _end(run, claimed_epoch, Cancelled("cancelled before its flow began"))
+    try:
+        flow = load_claimed_flow(run, project)
+        values = _parameters_of(run)
+    except Exception as error:
+        return _end(run, claimed_epoch, Crashed(f"the flow cannot be loaded: {error}", data=error))
+    resumption = Resumption(run, claimed_epoch, is_new=run.run_count == 0 and claimed_epoch in (None, 1))
+    try:
+        ended = flow.run(values, True, resumption)
+        return asyncio.run(ended) if flow.is_async else ended
+    except ParameterMismatch as error:  # raised before the lease is taken; the flow's own ones are states
+        return _end(run, claimed_epoch, Failed(tracebacks.headline(error), data=error))
+
+
+def load_claimed_flow(run: FlowRunRow, project: Path | None) -> Flow[..., Any]:
+    """The flow of a recorded run, from its project's folder. Raises MissingFlow."""
+    entrypoint = run.entrypoint
+    if entrypoint is None:
+        raise MissingFlow(
+            f"flow run {run.name} does not say where its flow is",
+            hint="give its deployment an entrypoint: path/in/project.py:flow",
+        )
+    if project is None:
+        return load_flow(entrypoint)
+    root = str(project)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    target, colon, name = entrypoint.rpartition(":")
+    if not colon:
+        target, name = name, ""
+    if target.endswith(".py"):
+        return load_flow(f"{os.path.join(root, target)}{colon}{name}")
+    return load_flow(entrypoint)
+
+
+def _parameters_of(run: FlowRunRow) -> dict[str, Any]:
+    if run.parameters_pickle is not None:
+        return payload.load(run.parameters_pickle)
+    return dict(run.parameters)
+
+
+def _state_of(run: FlowRunRow) -> State:
+    return State(StateType(run.state_type or "PENDING"), name=run.state_name or "Pending")
+
+
+def _end(run: FlowRunRow, claimed_epoch: int | None, final: State) -> State:
+    """Record a run that never got as far as its flow: why, and its last state."""
+    recording, owner = recording_here(), owner_of_this_process()
+    lease = recording.call(leases.take, run.id, owner, recording.lease_s, dead_epoch=claimed_epoch)
+    journal = recording.journal.open(run.id, lease.epoch, owner.id, lease.last_seq)
+    error = final.data
+    kept = Kept(error=json.dumps(tracebacks.capture(error))) if isinstance(error, BaseException) else Kept()
+    text = f"{final.message}\nhint: {hint}" if (hint := getattr(error, "hint", None)) else f"{final.message}"
+    line = LogLine(clock.epoch_s(), logging.ERROR, "heliostat.engine", text, None)
+    journal.append(LogBatch([line]))
+    journal.append(transition_of(final, kept, release=True))
+    journal.barrier().result()
+    journal.close()
+    return final
+
+
+def _release(run: FlowRunRow, claimed_epoch: int | None) -> None:
+    if claimed_epoch is not None:
+        recording, owner = recording_here(), owner_of_this_process()
+        lease = recording.call(leases.take, run.id, owner, recording.lease_s, dead_epoch=claimed_epoch)
+        recording.call(leases.release, run.id, lease.epoch, owner.id)
