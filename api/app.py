@@ -22,6 +22,7 @@ from .routes import (
     flows,
     journal,
     logs,
+    recording,
     service,
     task_run_states,
     task_runs,
@@ -38,6 +39,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     logs.router,
     admin.router,
     journal.router,
+    recording.router,
 )
 
 

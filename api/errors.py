@@ -54,9 +54,14 @@ async def _invalid_request(request: Request, error: Exception) -> JsonAnswer:
     )
 
 
+def status_of(error: errors.HeliostatError) -> int:
+    """The status of an answer that tells of this error."""
+    return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
+
+
 async def _ours(request: Request, error: Exception) -> JsonAnswer:
     assert isinstance(error, errors.HeliostatError)
-    status = next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
+    status = status_of(error)
     if status == 404:
         return JsonAnswer({"exception_message": str(error)}, 404)
     if status == 503:

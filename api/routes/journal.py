@@ -21,7 +21,7 @@ async def append(request: Request, db: Db) -> Response:
 
     Sending the same again is harmless. 409 when events are missing before what an append starts with.
     """
-    sent = load_appends(await _body(request))
+    sent = load_appends(await read_body(request))
     acks = await appends.commit(db, sent, current_settings().lease_s)
     return Response(dump_acks(acks), media_type="application/json")
 
@@ -29,12 +29,12 @@ async def append(request: Request, db: Db) -> Response:
 @router.post("/leases")
 async def renew(request: Request, db: Db) -> JsonAnswer:
     """Prolong leases `[run, epoch, owner]`; gives the runs that somebody else holds by now."""
-    held = load_leases(await _body(request))
+    held = load_leases(await read_body(request))
     fenced = await leases.renew(db, held, current_settings().lease_s)
     return JsonAnswer({"fenced": sorted(fenced)})
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
     """The body, unless it is too long: then 413, without reading all of it."""
     body = bytearray()
     async for chunk in request.stream():

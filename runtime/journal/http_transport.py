@@ -24,10 +24,8 @@ class HttpTransport:
     """A Transport to the API at `api_url` (".../api"). Close it after its journal."""
 
     def __init__(self, api_url: str, client: httpx.AsyncClient | None = None) -> None:
-        import httpx
-
         self._url = f"{api_url.rstrip('/')}/heliostat/journal"
-        self._client = client or httpx.AsyncClient(timeout=_TIMEOUT_S)
+        self._client = client or http_client()
 
     async def commit(self, appends: list[RunAppend]) -> list[Ack]:
         """See Transport. Raises BadAppend when the server does not take what it is sent."""
@@ -58,7 +56,19 @@ class HttpTransport:
         raise BadAppend(f"the server at {self._url} answers {answer.status_code}: {answer.text[:500]}")
 
     def _away(self, why: str) -> DatabaseUnavailable:
-        return DatabaseUnavailable(
-            f"cannot reach the Heliostat server at {self._url} ({why})",
-            hint="check that it runs (heliostat server status) and that HELIOSTAT_API_URL is right",
-        )
+        return server_away(self._url, why)
+
+
+def http_client() -> httpx.AsyncClient:
+    """Connections to a server as records need them."""
+    import httpx
+
+    return httpx.AsyncClient(timeout=_TIMEOUT_S)
+
+
+def server_away(url: str, why: str) -> DatabaseUnavailable:
+    """What to say when a server does not answer."""
+    return DatabaseUnavailable(
+        f"cannot reach the Heliostat server at {url} ({why})",
+        hint="check that it runs (heliostat server status) and that HELIOSTAT_API_URL is right",
+    )

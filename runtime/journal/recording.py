@@ -28,7 +28,7 @@ class Recording:
     """The database and the journal for synchronous code; belongs to the process that opened it, not forks."""
 
     def __init__(self, url: str, thread: LoopThread, db: Database, journal: Journal, lease_s: float) -> None:
-        self.database_url = url
+        self.database_url = url  # or the server's address
         self.lease_s = lease_s
         self.db = db
         self._journal = journal
@@ -75,12 +75,12 @@ class Recording:
     def call(self, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a store verb and wait for its value: `recording.call(flow_runs.read, run_id)`."""
         self._refuse_if_unusable()
-        return self._thread.run(verb(self.db, *args, **kwargs))
+        return self._thread.run(self._asked(verb, *args, **kwargs))
 
     def call_async(self, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         """The same for asynchronous code: await it on any other event loop."""
         self._refuse_if_unusable()
-        return asyncio.wrap_future(self._thread.submit(verb(self.db, *args, **kwargs)))
+        return asyncio.wrap_future(self._thread.submit(self._asked(verb, *args, **kwargs)))
 
     def close(self, timeout_s: float | None = _CLOSE_WITHIN_S) -> None:
         """Make everything durable and let go of the database. Harmless a second time, and in a fork."""
@@ -93,9 +93,17 @@ class Recording:
         atexit.unregister(self.close)
         try:
             self._thread.run(self._journal.close(timeout_s))
-            self._thread.run(self.db.close())
+            self._thread.run(self._let_go())
         finally:
             self._thread.close()
+
+    # How verbs reach the database; the way over HTTP is another one.
+
+    def _asked(self, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+        return verb(self.db, *args, **kwargs)
+
+    async def _let_go(self) -> None:
+        await self.db.close()
 
     def _refuse_if_unusable(self) -> None:
         if self._pid != os.getpid():
@@ -135,7 +143,8 @@ def use_recording(recording: AnyRecording | None) -> None:
 
 
 def current_recording() -> Recording:
-    """The recording of this process, opened on first use at the database that the settings name.
+    """The recording of this process, opened on first use: at the server that `HELIOSTAT_API_URL` names, else
+    at the database that the settings name.
 
     A fork, and a change of the setting, get one of their own. Raises like `Recording.open`.
     """
@@ -147,7 +156,7 @@ def current_recording() -> Recording:
         return cast("Recording", installed[1])
 
     settings = current_settings()
-    url = settings.database_url
+    url = settings.api_url or settings.database_url
     with _current_lock:
         known = _current
         if known is not None and known.is_usable and known.database_url == url:
@@ -158,7 +167,12 @@ def current_recording() -> Recording:
         limits = JournalLimits(
             buffer_events=settings.journal_buffer_events, linger_s=settings.journal_flush_ms / 1000
         )
-        _current = Recording.open(url, settings.lease_s, limits)
+        if settings.api_url:
+            from .http_recording import HttpRecording
+
+            _current = HttpRecording.at(settings.api_url, limits)
+        else:
+            _current = Recording.open(url, settings.lease_s, limits)
         return _current
 
 

@@ -1,0 +1,41 @@
+"""Our own: the store's verbs for processes that execute runs and hold no database connection."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, HTTPException, Request, Response
+
+from ...runtime.errors import HeliostatError, Unavailable
+from ...runtime.journal.remote_verbs import verb_named
+from ...runtime.settings import current_settings
+from ..answers import JsonAnswer
+from ..database_access import Db
+from ..errors import status_of
+from .journal import read_body
+
+router = APIRouter(prefix="/heliostat/recording", tags=["Heliostat"])
+
+
+@router.get("")
+async def terms(db: Db) -> JsonAnswer:
+    """How this server takes records: seconds that a lease holds."""
+    return JsonAnswer({"lease_s": current_settings().lease_s})
+
+
+@router.post("/{verb}")
+async def ask(verb: str, request: Request, db: Db) -> Response:
+    """Run one of the verbs that the engine needs; the body holds its arguments by name.
+
+    An error of the verb's own has its class in `error`, beside `detail` and `hint`.
+    """
+    known = verb_named(verb)
+    if known is None:
+        raise HTTPException(404, f"There is no verb {verb!r}.")
+    arguments = known.load_question(await read_body(request))
+    try:
+        value = await known.verb(db, *arguments)
+    except Unavailable:
+        raise
+    except HeliostatError as error:
+        told = {"detail": str(error), "error": type(error).__name__, "hint": error.hint}
+        return JsonAnswer(told, status_of(error))
+    return Response(known.dump_answer(value), media_type="application/json")

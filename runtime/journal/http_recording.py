@@ -1,0 +1,160 @@
+"""Recording to a server: the way of scripts, workers and served flows whose HELIOSTAT_API_URL is set."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx
+import orjson
+
+from .. import clock, errors
+from ..errors import BadSetting, DatabaseUnavailable, HeliostatError, Unavailable
+from ..loop_thread import LoopThread
+from .http_transport import HttpTransport, http_client, server_away
+from .journal import Journal, JournalLimits
+from .recording import Recording
+from .remote_verbs import remote_verb
+
+if TYPE_CHECKING:
+    from ..store.database import Database
+
+_log = logging.getLogger("heliostat.journal")
+
+_AGAIN = frozenset({408, 429, 502, 503, 504})
+_BACKOFF_FIRST_S = 0.1
+_BACKOFF_MOST_S = 2.0
+_WARN_EVERY_S = 5.0
+
+
+class RemoteStore:
+    """The store verbs of a server. Closing it closes the client that it was given."""
+
+    def __init__(self, api_url: str, client: httpx.AsyncClient) -> None:
+        self._url = f"{api_url.rstrip('/')}/heliostat/recording"
+        self._client = client
+
+    async def terms(self) -> dict[str, Any]:
+        """What the server says of recording: `lease_s`. Tries once: whoever begins wants to know at once.
+
+        Raises DatabaseUnavailable when nobody answers, BadSetting when somebody else does.
+        """
+        try:
+            answer = await self._client.get(self._url)
+        except httpx.HTTPError as error:
+            raise server_away(self._url, _why(error)) from error
+        if answer.status_code in _AGAIN:
+            raise server_away(self._url, f"it answers {answer.status_code}")
+        try:
+            found = cast("dict[str, Any]", answer.raise_for_status().json())
+            return {"lease_s": float(found["lease_s"])}
+        except (httpx.HTTPStatusError, ValueError, KeyError, TypeError) as error:
+            raise BadSetting(
+                f"what answers at {self._url} is no Heliostat server that takes records"
+                f" (status {answer.status_code})",
+                hint="HELIOSTAT_API_URL is the address of the API, such as http://127.0.0.1:4200/api",
+            ) from error
+
+    async def ask(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a verb where the database is; waits for a server that is away, as the journal does.
+
+        Raises what the verb raises.
+        """
+        remote = remote_verb(verb)
+        question = remote.dump_question(args, kwargs)
+        began = warned = clock.monotonic_s()
+        backoff_s = _BACKOFF_FIRST_S
+        while True:
+            try:
+                return remote.load_answer(await self._post(remote.name, question))
+            except DatabaseUnavailable as error:
+                now = clock.monotonic_s()
+                if now - warned >= _WARN_EVERY_S:
+                    warned = now
+                    _log.warning("still waiting after %.0f s: %s", now - began, error)
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(backoff_s * 2, _BACKOFF_MOST_S)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _post(self, name: str, question: bytes) -> bytes:
+        url = f"{self._url}/{name}"
+        try:
+            answer = await self._client.post(
+                url, content=question, headers={"content-type": "application/json"}
+            )
+        except httpx.HTTPError as error:
+            raise server_away(url, _why(error)) from error
+        if answer.status_code == 200:
+            return answer.content
+        if answer.status_code in _AGAIN:
+            raise server_away(url, f"it answers {answer.status_code}")
+        raise _failure(url, answer)
+
+
+class HttpRecording(Recording):
+    """A Recording whose database is a server's."""
+
+    def __init__(
+        self, api_url: str, thread: LoopThread, store: RemoteStore, journal: Journal, lease_s: float
+    ) -> None:
+        super().__init__(api_url, thread, cast("Database", None), journal, lease_s)
+        self._store = store
+
+    @classmethod
+    def at(cls, api_url: str, limits: JournalLimits | None = None) -> HttpRecording:
+        """Make sure that the server is there, and start a journal to it; the lease's length is the server's.
+
+        Raises DatabaseUnavailable, BadSetting.
+        """
+
+        async def start() -> tuple[RemoteStore, Journal, float]:
+            client = http_client()
+            store = RemoteStore(api_url, client)
+            try:
+                lease_s: float = (await store.terms())["lease_s"]
+            except BaseException:
+                await client.aclose()
+                raise
+            return store, Journal(HttpTransport(api_url, client), lease_s, limits), lease_s
+
+        thread = LoopThread("heliostat-recording")
+        try:
+            store, journal, lease_s = thread.run(start())
+        except BaseException:
+            thread.close()
+            raise
+        recording = cls(api_url, thread, store, journal, lease_s)
+        atexit.register(recording.close)
+        return recording
+
+    def _asked(self, verb: Any, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        return self._store.ask(verb, args, kwargs)
+
+    async def _let_go(self) -> None:
+        await self._store.close()
+
+
+def _why(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def _failure(url: str, answer: httpx.Response) -> Exception:
+    """The error that the server's verb raised, as far as its answer tells."""
+    try:
+        told = cast("dict[str, Any]", orjson.loads(answer.content))
+        kind: Any = getattr(errors, str(told.get("error")), None)
+    except (orjson.JSONDecodeError, AttributeError):
+        told, kind = {}, None
+    if isinstance(kind, type) and issubclass(kind, HeliostatError):
+        failure = kind(str(told.get("detail")))
+        hint = told.get("hint")
+        failure.hint = str(hint) if hint else failure.hint
+        return failure
+    return Unavailable(
+        f"the server at {url} answers {answer.status_code}: {answer.text[:500]}", hint="see the server's log"
+    )

@@ -1,0 +1,210 @@
+"""Flows of a process that has no database: HELIOSTAT_API_URL is set and everything is recorded over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import orjson
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+from serving import serving  # noqa: E402
+
+from heliostat import flow, task
+from heliostat.runtime import ids, settings
+from heliostat.runtime.caching import INPUTS
+from heliostat.runtime.errors import BadSetting, DatabaseUnavailable, LeaseHeld, NotFound
+from heliostat.runtime.journal.http_recording import HttpRecording
+from heliostat.runtime.journal.recording import close_current_recording, current_recording
+from heliostat.runtime.journal.remote_verbs import BadQuestion, remote_verb, verb_named
+from heliostat.runtime.store import cache, flow_runs, leases, logs, task_runs
+from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.rows import NewFlowRun, Owner
+
+
+@pytest.fixture
+def served(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The API on a socket, and this process recording to it."""
+    with serving(database_url) as served:
+        monkeypatch.setenv("HELIOSTAT_API_URL", served.url)
+        monkeypatch.setenv("HELIOSTAT_TASK_RUNNER", "threads")
+        settings.reload_settings()
+        yield served
+        close_current_recording()
+
+
+def from_database(database_url: str, verb: Any, *args: Any, **kwargs: Any) -> Any:
+    async def ask() -> Any:
+        database = await Database.open(database_url)
+        try:
+            return await verb(database, *args, **kwargs)
+        finally:
+            await database.close()
+
+    return asyncio.run(ask())
+
+
+def a_run(**fields: Any) -> NewFlowRun:
+    from heliostat.runtime.engine.flow_states import transition_of
+    from heliostat.runtime.states import Pending
+
+    return NewFlowRun(ids.uuid7(), "etl", "brave-owl", [transition_of(Pending())], **fields)
+
+
+def an_owner() -> Owner:
+    return Owner(uuid4(), "host", 7, 1_700_000_000.0)
+
+
+def test_a_flow_with_tasks_sub_flows_logs_and_cache_is_recorded_by_the_server(
+    served: Any, database_url: str, heliostat_home: Path
+) -> None:
+    executed: list[int] = []
+
+    @task(cache_policy=INPUTS, cache_expiration=timedelta(hours=1))
+    def double(number: int) -> int:
+        executed.append(number)
+        print(f"doubling {number}")
+        return number * 2
+
+    @flow
+    def inner(numbers: list[int]) -> int:
+        return sum(double.map(numbers).result())
+
+    @flow
+    def outer() -> int:
+        return inner([1, 2]) + inner([1, 2]) + double(5)
+
+    assert outer() == 22
+    assert sorted(executed) == [1, 2, 5]
+    close_current_recording()
+    runs = from_database(database_url, flow_runs.list)
+    assert {(run.flow_name, run.state_type) for run in runs} == {
+        ("outer", "COMPLETED"),
+        ("inner", "COMPLETED"),
+    }
+    [top] = [run for run in runs if run.parent_task_run_id is None]
+    assert from_database(database_url, task_runs.count_by_state, top.id) == {"COMPLETED": 3}
+    lines = from_database(database_url, logs.read, flow_run_id=top.id)
+    assert "doubling 5" in [line.message for line in lines]
+    assert not (heliostat_home / "heliostat.db").exists()
+
+
+def test_verbs_come_back_as_they_are_and_their_errors_as_what_they_were(served: Any) -> None:
+    recording = current_recording()
+    assert isinstance(recording, HttpRecording)
+    new, owner = a_run(parameters={"x": [1, None]}, parameters_pickle=b"\x80\x00\xff"), an_owner()
+    begun = recording.call(flow_runs.begin, new, owner, 30.0)
+    assert begun.run == recording.call(flow_runs.read, new.id)
+    assert (begun.run.parameters_pickle, begun.run.parameters) == (b"\x80\x00\xff", {"x": [1, None]})
+    assert begun.lease is not None and begun.lease.epoch == 1
+    with pytest.raises(LeaseHeld, match="process 7 on host") as held:
+        recording.call(leases.take, new.id, an_owner(), 30.0)
+    assert held.value.hint is not None
+    assert recording.call(leases.take, new.id, an_owner(), 30.0, dead_epoch=1).epoch == 2
+    with pytest.raises(NotFound):
+        recording.call(flow_runs.read, uuid4())
+    assert recording.call(leases.read, uuid4()) is None
+    assert recording.call(cache.get_many, ("a", "b")) == {}
+    with pytest.raises(NotImplementedError):
+        recording.call(flow_runs.list)
+
+
+def test_a_run_goes_on_when_the_server_comes_back(served: Any, database_url: str) -> None:
+    """Everything that happens while it is away is kept and sent, and questions wait for the answer."""
+
+    @task
+    def work(number: int) -> int:
+        return number
+
+    @flow
+    def child() -> int:
+        return 1
+
+    @flow
+    def through_an_outage() -> int:
+        total = sum(work.map(range(20)).result())
+        served.stop()
+        futures = work.map(range(20))
+        total += sum(futures.result())
+        served.start()
+        return total + child()
+
+    assert through_an_outage() == 381
+    close_current_recording()
+    run = from_database(database_url, flow_runs.find, "@last")
+    assert (run.state_type, run.run_count) == ("COMPLETED", 1)
+    assert from_database(database_url, task_runs.count_by_state, run.id) == {"COMPLETED": 41}
+
+
+def test_nothing_begins_while_no_server_answers(served: Any) -> None:
+    served.stop()
+    began: list[bool] = []
+
+    @flow
+    def never() -> None:
+        began.append(True)
+
+    with pytest.raises(DatabaseUnavailable, match="cannot reach the Heliostat server") as away:
+        never()
+    assert "HELIOSTAT_API_URL" in str(away.value.hint)
+    assert began == []
+
+
+def test_another_program_at_the_address_is_told_apart_from_a_server(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELIOSTAT_API_URL", f"http://127.0.0.1:{served.port}/elsewhere")
+    settings.reload_settings()
+    with pytest.raises(BadSetting, match="no Heliostat server"):
+        current_recording()
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [
+        ("flow_runs.read", b"{"),
+        ("flow_runs.read", b"{}"),
+        ("flow_runs.read", b'{"run_id": "no"}'),
+        ("flow_runs.read", b'{"run_id": "019b0000-0000-7000-8000-000000000000", "more": 1}'),
+        ("leases.release", b'{"run_id": "019b0000-0000-7000-8000-000000000000", "epoch": -1, "owner_id": 3}'),
+        ("cache.get_many", b'{"keys": ["a\\u0000"]}'),
+    ],
+)
+def test_a_bad_question_is_refused_with_the_place_at_fault(verb: str, body: bytes) -> None:
+    known = verb_named(verb)
+    assert known is not None
+    with pytest.raises(BadQuestion, match=verb):
+        known.load_question(body)
+
+
+BROKEN: list[tuple[str, Any]] = [
+    ("lease_s", 0),
+    ("owner.pid", 2**40),
+    ("owner.process_started", -1),
+    ("new.entrypoint", "a\0"),
+    ("new.transitions", []),
+    ("new.transitions.0.state_type", "ODD"),
+    ("new.transitions.0.at", 1e300),
+    ("new.parameters_pickle", "no base64!"),
+]
+
+
+async def test_runs_that_no_database_could_take_are_refused(api: httpx.AsyncClient) -> None:
+    for place, value in BROKEN:
+        question = orjson.loads(remote_verb(flow_runs.begin).dump_question((a_run(), an_owner(), 30.0), {}))
+        *path, last = place.split(".")
+        inner = question
+        for step in path:
+            inner = inner[int(step)] if step.isdigit() else inner[step]
+        inner[last] = value
+        answer = await api.post("/heliostat/recording/flow_runs.begin", json=question)
+        assert answer.status_code == 422, (place, answer.text)
+    assert (await api.post("/flow_runs/count", json={})).json() == 0
+    assert (await api.post("/heliostat/recording/flows.delete", json={})).status_code == 404
