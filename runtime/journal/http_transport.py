@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from ..errors import DatabaseUnavailable, JournalGap
+from ..settings import current_settings
 from .records import Ack, RunAppend
 from .transport import HeldLease
 from .wire_json import BadAppend, dump_appends, load_acks
@@ -60,10 +61,11 @@ class HttpTransport:
 
 
 def http_client() -> httpx.AsyncClient:
-    """Connections to a server as records need them."""
+    """Connections to a server as records need them, with the account that the settings name."""
     import httpx
 
-    return httpx.AsyncClient(timeout=_TIMEOUT_S)
+    user, colon, password = (current_settings().api_auth_string or "").partition(":")
+    return httpx.AsyncClient(timeout=_TIMEOUT_S, auth=httpx.BasicAuth(user, password) if colon else None)
 
 
 def server_away(url: str, why: str) -> DatabaseUnavailable:
