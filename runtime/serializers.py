@@ -160,9 +160,9 @@ _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 def _pickle(value: Any) -> bytes:
     if type(value) in _PLAIN:  # the same bytes, without the cost of cloudpickle's Python-level pickler
         return pickle.dumps(value, protocol=5)
-    import cloudpickle  # late: reading settings or states needs none of it
+    from . import by_value  # late: reading settings or states needs none of it
 
-    return cast("Any", cloudpickle).dumps(value, protocol=5)
+    return by_value.dumps(value)
 
 
 def _json(value: Any) -> bytes:

@@ -194,9 +194,9 @@ def _pickled(error: BaseException) -> bytes | None:
 
 
 def _dumps(form: object) -> bytes:
-    import cloudpickle  # late: only runs that see errors pay for it
+    from . import by_value  # late: only runs that see errors pay for it
 
-    return cast("Any", cloudpickle).dumps(form, protocol=5)
+    return by_value.dumps(form)
 
 
 def _loads(pickled: bytes) -> BaseException:

@@ -12,13 +12,10 @@ from hashlib import blake2b
 from types import ModuleType
 from typing import Any
 
-import cloudpickle
-
+from .. import by_value
 from ..errors import CannotPickle
 from ..retry import RetryPolicy
 from .payload import BY_VALUE_PREFIX
-
-_cloudpickle: Any = cloudpickle  # it has no types
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def ship_code(code: TaskCode, carrier: object) -> ShippedCode:
     """
     module_by_value(code)
     try:
-        blob = _cloudpickle.dumps(carrier)
+        blob = by_value.dumps(carrier)
     except Exception as error:
         raise CannotPickle(
             f"task {code.name!r} cannot be sent to another process: {error}",
@@ -76,5 +73,5 @@ def module_by_value(code: TaskCode) -> ModuleType | None:
     module = sys.modules.get(getattr(code.fn, "__module__", "") or "")
     if module is None or not module.__name__.startswith(BY_VALUE_PREFIX):
         return None
-    _cloudpickle.register_pickle_by_value(module)
+    by_value.register(module)
     return module

@@ -13,11 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-import cloudpickle
-
+from .. import by_value
 from ..errors import CannotPickle
 
-_cloudpickle: Any = cloudpickle  # it has no types
 BY_VALUE_PREFIX = "heliostat_flows_"  # modules loaded from a file's path are named with it
 _UNTRAVELLED = (b"__main__", BY_VALUE_PREFIX.encode())
 _PLAIN = frozenset((int, float, bool, str, bytes, type(None)))
@@ -32,7 +30,7 @@ def dump(value: Any) -> bytes:
     except Exception:  # cloudpickle may still manage, and explains better
         pass
     try:
-        return _cloudpickle.dumps(value, 5)
+        return by_value.dumps(value)
     except Exception as error:
         raise _cannot_pickle(value, error) from error
 
@@ -53,7 +51,7 @@ def check_that_it_travels(value: Any) -> None:
         pickle.dumps(value, 5, buffer_callback=_without_copy)
     except Exception:
         try:
-            _cloudpickle.dumps(value, 5, buffer_callback=_without_copy)
+            by_value.dumps(value, _without_copy)
         except Exception as error:
             raise _cannot_pickle(value, error) from error
 

@@ -11,15 +11,12 @@ import pickle
 from dataclasses import dataclass
 from typing import Any
 
-import cloudpickle
-
 from ..context import FlowRunInfo
 from . import payload
 from .calls import Row, SlicedColumns
 from .code import TaskCode
 from .outcomes import Outcome
 
-_cloudpickle: Any = cloudpickle  # it has no types
 CODE_ALONG_BYTES = 4_096
 
 
@@ -141,6 +138,6 @@ def dump_reply(
 
 
 def load_worker_code(blob: bytes) -> WorkerCode:
-    loaded: Any = _cloudpickle.loads(blob)
+    loaded: Any = pickle.loads(blob)
     assert isinstance(loaded, WorkerCode)
     return loaded
