@@ -10,6 +10,7 @@ from uuid import UUID
 from asyncpg.pgproto.pgproto import UUID as DriverUUID  # pyright: ignore
 
 from ..journal.records import Ack, RunAppend
+from .announcements import RUNS, announce_by_asyncpg
 from .commit_plan import CommitPlan, Hold, plan_commit
 from .derive import FlowRunFacts, StateEntry, fold
 from .task_columns import COLUMNS, FIXED, KEPT, Block, blocks_of, cache_entries
@@ -39,6 +40,7 @@ async def write_appends(connection: Any, appends: list[RunAppend], lease_s: floa
     await _insert_decisions(connection, plan)
     await _file_in_cache(connection, plan)
     await _advance_leases(connection, plan, lease_s)
+    await _tell_of_free_slots(connection, plan)
     return plan.acks
 
 
@@ -154,6 +156,14 @@ def _state_row(entry: StateEntry) -> tuple[Any, ...]:
         json_text(new.details),
         new.result_kind,
     )
+
+
+async def _tell_of_free_slots(connection: Any, plan: CommitPlan) -> None:
+    """Wake those who start runs; runs without a pool, such as those of scripts, make room for nobody."""
+    given_up = plan.given_up()
+    in_pool = "SELECT 1 FROM flow_run WHERE id = ANY($1::uuid[]) AND work_queue_id IS NOT NULL LIMIT 1"
+    if given_up and await connection.fetchval(in_pool, given_up):
+        await announce_by_asyncpg(connection, RUNS)
 
 
 async def _insert_logs(connection: Any, plan: CommitPlan) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from .. import clock
 from ..journal.records import Ack, RunAppend
+from .announcements import RUNS, announce_by_sqlite
 from .commit_plan import CommitPlan, Hold, plan_commit
 from .derive import FlowRunFacts, StateEntry, fold
 from .task_columns import COLUMNS, FIXED, KEPT, Block, blocks_of, cache_entries
@@ -35,6 +36,7 @@ def write_appends(
     _insert_decisions(connection, plan)
     _file_in_cache(connection, plan)
     _advance_leases(connection, plan, lease_s)
+    _tell_of_free_slots(connection, plan)
     return plan.acks
 
 
@@ -142,6 +144,15 @@ def _write_transitions(connection: sqlite3.Connection, plan: CommitPlan) -> None
                 run_id.hex,
             ),
         )
+
+
+def _tell_of_free_slots(connection: sqlite3.Connection, plan: CommitPlan) -> None:
+    """Wake those who start runs; runs without a pool, such as those of scripts, make room for nobody."""
+    for run_id in plan.given_up():
+        in_pool = "SELECT 1 FROM flow_run WHERE id = ? AND work_queue_id IS NOT NULL"
+        if connection.execute(in_pool, (run_id.hex,)).fetchone() is not None:
+            announce_by_sqlite(connection, RUNS)
+            return
 
 
 def insert_states(connection: sqlite3.Connection, entries: Sequence[StateEntry]) -> None:

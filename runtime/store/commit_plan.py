@@ -17,6 +17,8 @@ from ..journal.records import (
     TaskRunBatch,
 )
 
+_TAKES_SLOT = ("PENDING", "RUNNING")
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
@@ -49,6 +51,10 @@ class CommitPlan:
     logs: list[tuple[UUID, LogLine]] = field(default_factory=list[tuple[UUID, LogLine]])
     last_seqs: dict[UUID, int] = field(default_factory=dict[UUID, int])
     released: set[UUID] = field(default_factory=set[UUID])
+
+    def given_up(self) -> list[UUID]:
+        """The runs that take no slot of a pool any more, or wait for one."""
+        return [run for run, moves in self.transitions.items() if moves[-1].state_type not in _TAKES_SLOT]
 
 
 def plan_commit(appends: list[RunAppend], holds: Mapping[UUID, Hold]) -> CommitPlan:

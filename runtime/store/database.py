@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import ColumnElement, event, func, literal, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from .. import clock
 from . import schema
@@ -61,6 +61,11 @@ class Database:
     def url(self) -> str:
         """Where the database is, without its password."""
         return plain_url(self._target.url)
+
+    @property
+    def target(self) -> Target:
+        """Where the database is, with its password, and how its driver is called."""
+        return self._target
 
     @property
     def is_sqlite(self) -> bool:
@@ -148,24 +153,34 @@ class Database:
         return func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
-def engine_for(target: Target) -> AsyncEngine:
-    """A SQLAlchemy engine with the settings that our promises need."""
+def engine_for(target: Target, poolclass: type[NullPool] | None = None) -> AsyncEngine:
+    """A SQLAlchemy engine with the settings that our promises need.
+
+    `poolclass=NullPool` is for a connection that is kept apart (Postgres only).
+    """
     if target.dialect == "sqlite":
         target.path.parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(target.url, pool_size=2, max_overflow=6)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
+    pool: dict[str, Any] = {"poolclass": poolclass} if poolclass else _pool(target)
     return create_async_engine(
         target.url,
-        pool_size=target.pool_size,
-        max_overflow=2,
-        pool_timeout=30,
-        pool_pre_ping=True,  # a server that was restarted costs no verb
+        **pool,
         connect_args=target.connect_args,
         json_serializer=_json_text,
         json_deserializer=orjson.loads,
     )
+
+
+def _pool(target: Target) -> dict[str, Any]:
+    return {
+        "pool_size": target.pool_size,
+        "max_overflow": 2,
+        "pool_timeout": 30,
+        "pool_pre_ping": True,  # a server that was restarted costs no verb
+    }
 
 
 def _json_text(value: Any) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import NotFound
 from ..ids import uuid7
+from .announcements import RUNS, SCHEDULES, announce
 from .database import Database
 from .deployment_rows import DeploymentRow, NewDeployment, ScheduleSpec
 from .future_runs import remove_within, unstarted
@@ -76,6 +77,7 @@ async def upsert(db: Database, new: NewDeployment) -> tuple[DeploymentRow, bool]
         assert deployment_id is not None
         await replace_within(db, connection, deployment_id, new.schedules)
         await remove_within(connection, _ahead_of(deployment_id))
+        await announce(connection, SCHEDULES, RUNS)
         return await _one(
             db, connection, deployment.c.id == deployment_id, new.name
         ), deployment_id == made_id
@@ -114,6 +116,7 @@ async def change(
         if set(given) - _FREE_TO_CHANGE:
             await remove_within(connection, _ahead_of(deployment_id))
             await start_anew_within(db, connection, deployment_id)
+        await announce(connection, SCHEDULES, RUNS)
         return await _one(db, connection, deployment.c.id == deployment_id, deployment_id)
 
 
@@ -137,6 +140,7 @@ async def delete(db: Database, deployment_id: UUID) -> None:
         )
         scheduled = [flow_run.c.deployment_id == deployment_id, flow_run.c.state_type == "SCHEDULED"]
         await remove_within(connection, scheduled)
+        await announce(connection, SCHEDULES, RUNS)
 
 
 async def read(db: Database, deployment_id: UUID) -> DeploymentRow:

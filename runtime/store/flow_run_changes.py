@@ -21,6 +21,7 @@ from ..journal.records import FlowRunTransition
 from ..rules import Kind, RunFacts, Verdict, decide
 from ..states import FINAL_STATES, NO_VALUE, State, StateType
 from . import search
+from .announcements import COMMANDS, RUNS, announce
 from .database import Database
 from .derive import FlowRunFacts, fold
 from .flow_runs import new_flow_run_row, state_row
@@ -29,6 +30,7 @@ from .search import FlowRunAndState
 from .tables import flow, flow_run, flow_run_state, rule_decision
 from .types import to_micros
 from .wire_text import json_value, plain_text
+from .work_pools import OCCUPYING
 
 _FACTS = (
     "version",
@@ -127,6 +129,7 @@ async def propose(db: Database, run_id: UUID, proposed: State, *, force: bool = 
             from .task_run_changes import follow_child  # it needs this module's trail and state
 
             await follow_child(db, connection, run["parent_task_run_id"], run_id, state)
+        await announce(connection, *_topics(current, state, force))
         return Proposed(verdict, written, True)
 
 
@@ -185,6 +188,8 @@ async def _create(db: Database, flow_id: UUID, new: NewFlowRun, first: State) ->
         [entry] = fold(facts, [transition_of(first)])
         await connection.execute(insert(flow_run).values(**new_flow_run_row(db, new, flow_id, facts)))
         await connection.execute(insert(flow_run_state).values(**state_row(entry), data=_data(first)))
+        if first.is_scheduled():
+            await announce(connection, RUNS)
         return new.id, True
 
 
@@ -263,6 +268,18 @@ async def _write(
     written = await _state(connection, state.id)
     assert written is not None
     return written
+
+
+def _topics(current: FlowRunStateRow | None, state: State, force: bool) -> list[str]:
+    """Whom a written state concerns: those who start runs, and the one who executes this run."""
+    before = None if current is None else StateType(current.type)
+    topics: list[str] = []
+    if state.is_scheduled() or (before in OCCUPYING and state.type not in OCCUPYING):
+        topics.append(RUNS)
+    asks = state.is_cancelling() or state.is_paused() or before in (StateType.CANCELLING, StateType.PAUSED)
+    if asks or (before in OCCUPYING and (force or state.is_cancelled())):
+        topics.append(COMMANDS)
+    return topics
 
 
 def _fact(name: str, value: Any) -> Any:

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..errors import NotFound
 from ..states import FINAL_STATES
 from . import flows, leases
+from .announcements import RUNS, announce
 from .database import Database
 from .derive import FlowRunFacts, StateEntry, fold
 from .rows import Begun, FlowRunRow, FlowRunStateRow, NewFlowRun, Owner, RuleDecisionRow
@@ -145,6 +146,7 @@ async def delete(db: Database, run_id: UUID) -> int:
         ):
             for some in _slices(doomed, 500):
                 await connection.execute(sql_delete(column.table).where(column.in_(some)))
+        await announce(connection, RUNS)
     return len(doomed)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ..errors import NotFound
 from ..states import StateType
+from .announcements import RUNS, announce
 from .claims import claim
 from .database import Database
 from .deployment_rows import LapsedLease
@@ -132,6 +133,7 @@ async def release(
         await connection.execute(free)
         move = Move(run_id, {"scheduled_time": due_at}, due_at)
         await move_within(db, connection, [move], StateType.SCHEDULED, "Scheduled", message)
+        await announce(connection, RUNS)
         return True
 
 
@@ -163,6 +165,7 @@ async def _create(db: Database, deployment_id: UUID, new: NewDeploymentRun) -> t
             )
         await connection.execute(insert(flow_run).values(**run))
         await connection.execute(insert(flow_run_state).values(**state))
+        await announce(connection, RUNS)
         return new.id, True
 
 

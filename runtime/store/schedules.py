@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import BadSchedule, Duplicate, NotFound
 from ..ids import uuid7
+from .announcements import SCHEDULES, announce
 from .database import Database
 from .deployment_rows import ScheduleRow, ScheduleSpec
 from .future_runs import remove_within, unstarted
@@ -32,6 +33,7 @@ async def create(db: Database, deployment_id: UUID, spec: ScheduleSpec) -> Sched
         if spec.slug is not None and any(row.slug == spec.slug for row in existing):
             raise Duplicate(f"the deployment has a schedule {spec.slug!r} already")
         schedule_id = await _insert(db, connection, deployment_id, spec, [row.key for row in existing])
+        await announce(connection, SCHEDULES)
         return await _one(connection, deployment_id, schedule_id)
 
 
@@ -47,6 +49,7 @@ async def change(db: Database, deployment_id: UUID, schedule_id: UUID, spec: Sch
         if spec.slug is not None and any(each.slug == spec.slug for each in others):
             raise Duplicate(f"the deployment has a schedule {spec.slug!r} already")
         await _edit(db, connection, row, spec, [each.key for each in others])
+        await announce(connection, SCHEDULES)
         return await _one(connection, deployment_id, schedule_id)
 
 
@@ -55,6 +58,7 @@ async def delete(db: Database, deployment_id: UUID, schedule_id: UUID) -> None:
     async with db.write() as connection:
         await lock_deployment(connection, deployment_id)
         await _remove(connection, await _one(connection, deployment_id, schedule_id))
+        await announce(connection, SCHEDULES)
 
 
 async def read(db: Database, deployment_id: UUID, schedule_id: UUID) -> ScheduleRow:

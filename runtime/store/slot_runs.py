@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..schedule_slots import AUTO_SCHEDULED_TAG, slot_key
 from ..states import Scheduled
+from .announcements import RUNS, announce
 from .database import Database
 from .deployment_rows import ScheduleRow
 from .deployment_run_rows import NewDeploymentRun, run_and_state_rows
@@ -128,6 +129,8 @@ async def insert_slots(db: Database, batches: Sequence[SlotBatch]) -> SlotsTaken
         for batch in valid:
             await _drop(connection, owners[batch.schedule_id][1], batch.dropped)
         await _hand_back(connection, valid)
+        if made:
+            await announce(connection, RUNS)
     stale = {batch.schedule_id for batch in batches} - {batch.schedule_id for batch in valid}
     return SlotsTaken(made, frozenset(stale))
 

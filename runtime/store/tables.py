@@ -381,3 +381,11 @@ code_package = Table(
     Column("content", LargeBinary),
     Column("uri", Text),  # where the package is when it is not in `content`
 )
+
+# The change feed on SQLite; on Postgres it stays empty.
+announcement = Table(
+    "announcement",
+    metadata,
+    Column("topic", Key, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)

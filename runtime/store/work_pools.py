@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import Duplicate, NotFound, Reserved
 from ..ids import uuid7
+from .announcements import POOLS, RUNS, announce
 from .database import Database
 from .deployment_rows import NewWorkPool, WorkPoolRow
 from .tables import deployment, flow_run, work_pool, work_queue, worker
@@ -89,6 +90,7 @@ async def change(db: Database, name: str, changes: Mapping[str, Any]) -> WorkPoo
         await connection.execute(
             update(work_pool).where(work_pool.c.name == name).values(**values, updated=db.now())
         )
+        await announce(connection, POOLS, RUNS)
         return await _one(db, connection, work_pool.c.name == name, name)
 
 
@@ -115,6 +117,7 @@ async def delete(db: Database, name: str) -> None:
         await connection.execute(sql_delete(worker).where(worker.c.work_pool_id == found))
         await connection.execute(sql_delete(work_queue).where(work_queue.c.work_pool_id == found))
         await connection.execute(sql_delete(work_pool).where(work_pool.c.id == found))
+        await announce(connection, POOLS)
 
 
 def is_reserved(name: str) -> bool:
@@ -186,6 +189,7 @@ async def _create_within(db: Database, connection: AsyncConnection, new: NewWork
             updated=db.now(),
         )
     )
+    await announce(connection, POOLS)
     return True
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import Duplicate, NotFound, Reserved
 from ..ids import uuid7
+from .announcements import POOLS, RUNS, announce
 from .database import Database
 from .deployment_rows import NewWorkQueue, WorkQueueRow
 from .tables import deployment, flow_run, work_pool, work_queue
@@ -55,6 +56,7 @@ async def create_within(db: Database, connection: AsyncConnection, pool_id: UUID
         )
     )
     await _make_room(connection, priorities, queue_id, priority)
+    await announce(connection, POOLS)
     return queue_id
 
 
@@ -109,6 +111,8 @@ async def change(db: Database, pool_name: str, name: str, changes: Mapping[str, 
         )
         if values.get("priority"):
             await _make_room(connection, priorities, ids[name], values["priority"])
+        if set(values) - {"last_polled"}:
+            await announce(connection, POOLS, RUNS)
         return await _one(db, connection, work_queue.c.id == ids[name], name)
 
 
@@ -130,6 +134,7 @@ async def delete(db: Database, pool_name: str, name: str) -> None:
                 update(table).where(table.c.work_queue_id == queue_id).values(work_queue_id=None)
             )
         await connection.execute(sql_delete(work_queue).where(work_queue.c.id == queue_id))
+        await announce(connection, POOLS)
 
 
 async def polled(db: Database, queue_ids: Iterable[UUID]) -> None:

@@ -1,0 +1,69 @@
+"""Telling others that something changed, inside the transaction that changes it: the writing end of the feed.
+
+Postgres carries an announcement to whoever listens when the transaction commits. SQLite has nothing like it,
+so there every topic has a number that rises; `feed` reads the numbers when the file has changed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy import func, literal, select
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .tables import announcement
+
+RUNS = "runs"
+"""A run waits to be started, a slot became free, or what a waiting run needs was changed."""
+POOLS = "pools"
+"""Work pools or queues were made, changed, paused or removed."""
+SCHEDULES = "schedules"
+"""Schedules or their deployments were made, changed, paused or removed."""
+COMMANDS = "commands"
+"""A run that somebody executes was asked to stop, to pause or to go on."""
+EVENTS = "events"
+"""Events were stored."""
+
+TOPICS = frozenset({RUNS, POOLS, SCHEDULES, COMMANDS, EVENTS})
+
+CHANNEL = "heliostat"  # of LISTEN and NOTIFY
+
+_NOTIFY = "SELECT pg_notify('heliostat', $1)"
+_RAISE = (
+    "INSERT INTO announcement (topic, number) VALUES (?, 1) "
+    "ON CONFLICT (topic) DO UPDATE SET number = announcement.number + 1"
+)
+
+
+async def announce(connection: AsyncConnection, *topics: str) -> None:
+    """Tell whoever follows these topics, when the transaction commits. Cheap; the same twice is one."""
+    for topic in _known(topics):
+        if connection.dialect.name == "postgresql":
+            await connection.execute(select(func.pg_notify(CHANNEL, topic)))
+        else:
+            await connection.execute(
+                sqlite.insert(announcement)
+                .values(topic=topic, number=literal(1))
+                .on_conflict_do_update(index_elements=["topic"], set_={"number": announcement.c.number + 1})
+            )
+
+
+async def announce_by_asyncpg(driver: Any, *topics: str) -> None:
+    """The same on the bare driver of Postgres."""
+    for topic in _known(topics):
+        await driver.execute(_NOTIFY, topic)
+
+
+def announce_by_sqlite(connection: sqlite3.Connection, *topics: str) -> None:
+    """The same on the bare driver of SQLite."""
+    for topic in _known(topics):
+        connection.execute(_RAISE, (topic,))
+
+
+def _known(topics: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = set(topics) - TOPICS
+    if unknown:
+        raise ValueError(f"no such topics: {', '.join(sorted(unknown))}")
+    return topics
