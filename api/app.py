@@ -16,6 +16,10 @@ from .database_access import DatabaseAccess
 from .manners import ApiVersion, JsonUnlessSaid
 from .routes import (
     admin,
+    code_packages,
+    collections,
+    deployment_runs,
+    deployments,
     flow_run_inputs,
     flow_run_states,
     flow_runs,
@@ -26,6 +30,9 @@ from .routes import (
     service,
     task_run_states,
     task_runs,
+    work_pool_queues,
+    work_pools,
+    workers,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -36,10 +43,17 @@ ROUTERS: tuple[APIRouter, ...] = (
     flow_run_states.router,
     task_runs.router,
     task_run_states.router,
+    deployments.router,
+    deployment_runs.router,
+    work_pools.router,
+    work_pool_queues.router,
+    workers.router,
+    collections.router,
     logs.router,
     admin.router,
     journal.router,
     recording.router,
+    code_packages.router,
 )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from ..pools.default_pool import ensure_default_pool
 from ..runtime.errors import DatabaseUnavailable
 from ..runtime.store.database import Database
 
@@ -28,7 +29,7 @@ class DatabaseAccess:
     async def open(self) -> None:
         """Raises BadSetting and SchemaTooNew: those do not mend themselves."""
         try:
-            self._database = await Database.open(self._url)
+            self._database = await self._opened()
         except DatabaseUnavailable as error:
             _log.warning("%s; still trying", error)
             self._failure = error
@@ -48,11 +49,21 @@ class DatabaseAccess:
             raise self._failure
         return self._database
 
+    async def _opened(self) -> Database:
+        """The database, with the pool in it that deployments may count on."""
+        database = await Database.open(self._url)
+        try:
+            await ensure_default_pool(database)
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
     async def _keep_trying(self) -> None:
         while self._database is None:
             await asyncio.sleep(_RETRY_S)
             try:
-                self._database = await Database.open(self._url)
+                self._database = await self._opened()
             except DatabaseUnavailable as error:
                 self._failure = error
             except Exception:

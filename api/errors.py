@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, HTTPException, Request
@@ -19,6 +20,9 @@ T = TypeVar("T")
 
 STATUSES: tuple[tuple[type[errors.HeliostatError], int], ...] = (
     (errors.NotFound, 404),
+    (errors.PackageTooLarge, 413),
+    (errors.Reserved, 403),
+    (errors.UnresolvedParameter, 400),
     (errors.Unavailable, 503),
     (errors.Conflict, 409),
     (errors.UserError, 422),
@@ -39,6 +43,15 @@ async def found(reading: Awaitable[T], what: str) -> T:
         return await reading
     except errors.NotFound as error:
         raise HTTPException(404, f"{what} not found") from error
+
+
+@contextmanager
+def conflicting(what: str) -> Generator[None]:
+    """Parameters that do not fit are the handler's 409 inside: `{"detail": "<what>: ..."}`."""
+    try:
+        yield
+    except errors.ParameterMismatch as error:
+        raise HTTPException(409, f"{what}: {with_hint(error)}") from error
 
 
 async def _invalid_request(request: Request, error: Exception) -> JsonAnswer:
@@ -69,13 +82,17 @@ async def _ours(request: Request, error: Exception) -> JsonAnswer:
         return JsonAnswer({"exception_message": "Service Unavailable"}, 503)
     if status == 500:
         return await _unexpected(request, error)
-    text = str(error) if error.hint is None else f"{error} ({error.hint})"
-    return JsonAnswer({"detail": text}, status)
+    return JsonAnswer({"detail": with_hint(error)}, status)
 
 
 async def _unexpected(request: Request, error: Exception) -> JsonAnswer:
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return JsonAnswer({"exception_message": "Internal Server Error"}, 500)
+
+
+def with_hint(error: errors.HeliostatError) -> str:
+    """The error in one line, with what to do next."""
+    return str(error) if error.hint is None else f"{error} ({error.hint})"
 
 
 def _shown(raw: Any) -> str:

@@ -13,42 +13,54 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 
-def check_schema(schema: Mapping[str, Any]) -> None:
-    """Raises BadJobTemplate when this is no JSON schema of an object, or refers to what is not in it."""
+def check_schema(schema: Mapping[str, Any], what: str = "variables") -> None:
+    """Raises BadJobTemplate when this is no JSON schema of an object, or refers to what is not in it.
+
+    `what` is how the messages call it.
+    """
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
 
     properties: Any = schema.get("properties") or {}
     if schema.get("type", "object") != "object" or not isinstance(properties, Mapping):
-        raise BadJobTemplate("variables must be the JSON schema of an object, with properties.")
+        raise BadJobTemplate(f"{what} must be the JSON schema of an object, with properties.")
     try:
         Draft202012Validator.check_schema(dict(schema))
     except SchemaError as error:
-        raise BadJobTemplate(f"variables is no JSON schema: {_place(error)}{error.message}.") from None
+        raise BadJobTemplate(f"{what} is no JSON schema: {_place(error)}{error.message}.") from None
     for target in _targets(schema):
         if not _is_inside(schema, target):
             raise BadJobTemplate(
-                f"variables refers to {target!r}, which is not in it.",
+                f"{what} refers to {target!r}, which is not in it.",
                 hint="Put it under definitions or $defs; schemas elsewhere are not fetched.",
             )
 
 
 def variable_problems(
-    schema: Mapping[str, Any], variables: Mapping[str, Any], *, present: Collection[str], complete: bool
+    schema: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    *,
+    present: Collection[str] = (),
+    complete: bool,
+    noun: str = "variable",
 ) -> list[str]:
     """What is wrong with the variables, one line each, "name: problem".
 
-    `present` names variables that are given but cannot be checked; `complete` asks for the required ones.
+    `present` names variables that are given but cannot be checked; `complete` asks for the required ones;
+    `noun` is what one of them is called. A null stands for none where the schema does not require a value.
     """
-    required = [name for name in schema.get("required") or () if name not in present] if complete else []
-    validator = _validator({**schema, "required": required})
+    needed = schema.get("required") or ()
     properties = cast("Mapping[str, Any]", schema.get("properties") or {})
+    empty = {name for name, value in variables.items() if value is None and name in properties}
+    variables = {name: value for name, value in variables.items() if name not in empty - set(needed)}
+    required = [name for name in needed if name not in present] if complete else []
+    validator = _validator({**schema, "required": required})
     found = cast("Iterator[ValidationError]", validator.iter_errors(dict(variables)))  # pyright: ignore[reportUnknownMemberType]
     errors = sorted(found, key=lambda error: list(map(str, error.path)))
     unknown = set(present) - set(properties) if schema.get("additionalProperties") is False else ()
     return [
-        *_unknown_variables(unknown, properties),
-        *(line for error in errors for line in _lines(error, properties)),
+        *_unknown_variables(unknown, properties, noun),
+        *(line for error in errors for line in _lines(error, properties, noun)),
     ]
 
 
@@ -60,10 +72,10 @@ def _validator(schema: Mapping[str, Any]) -> Draft202012Validator:
     return Draft202012Validator(dict(schema), registry=Registry[Any]())
 
 
-def _lines(error: ValidationError, properties: Mapping[str, Any]) -> Iterator[str]:
+def _lines(error: ValidationError, properties: Mapping[str, Any], noun: str) -> Iterator[str]:
     if error.validator == "additionalProperties" and not error.path:
         given = cast("Mapping[str, Any]", error.instance)
-        yield from _unknown_variables(set(given) - set(properties), properties)
+        yield from _unknown_variables(set(given) - set(properties), properties, noun)
     elif error.validator == "required" and not error.path:
         required = cast("list[str]", error.validator_value)
         # The library makes one error of each missing name; its message is the only place that says which.
@@ -72,10 +84,10 @@ def _lines(error: ValidationError, properties: Mapping[str, Any]) -> Iterator[st
         yield f"{_place(error)}{error.message}"
 
 
-def _unknown_variables(names: Collection[str], properties: Mapping[str, Any]) -> Iterator[str]:
+def _unknown_variables(names: Collection[str], properties: Mapping[str, Any], noun: str) -> Iterator[str]:
     for name in sorted(names):
         close = difflib.get_close_matches(name, properties, n=1)
-        yield f"{name}: there is no such variable" + (f"; did you mean {close[0]}?" if close else "")
+        yield f"{name}: there is no such {noun}" + (f"; did you mean {close[0]}?" if close else "")
 
 
 def _place(error: Any) -> str:

@@ -5,7 +5,7 @@
      │   ├─ ParameterMismatch, MissingFlow, NotInAFlow, WaitCycle, CannotPickle
      │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive, UnfinishedRun
      │   ├─ SchemaTooNew, BadSchedule, BadJobTemplate, BadJobVariables
-     │   ├─ Reserved, PackageTooLarge, BadPackage
+     │   ├─ Reserved, PackageTooLarge, BadPackage, UnresolvedParameter
      │   └─ RequestRefused, NotAllowed, BadDeployment
      ├─ RunFailure           recorded in a run's state, travels between processes
      │   └─ TaskFailed, TaskCrashed, TaskTimedOut, UpstreamFailed, FlowRunFailed, RunCancelled, ResultLost
@@ -142,6 +142,10 @@ class NotAllowed(UserError):
 
 class BadDeployment(UserError):
     """What a deployment is to be cannot be: a field, a deployment file, or code without a place."""
+
+
+class UnresolvedParameter(UserError):
+    """A parameter is given as a text, a template or a variable that gives no value."""
 
 
 class RunFailure(HeliostatError):

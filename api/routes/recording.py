@@ -8,9 +8,10 @@ from ...runtime.errors import HeliostatError, Unavailable
 from ...runtime.journal.remote_verbs import verb_named
 from ...runtime.settings import current_settings
 from ..answers import JsonAnswer
+from ..bodies import body_up_to
 from ..database_access import Db
 from ..errors import status_of
-from .journal import read_body
+from .journal import MOST_BYTES
 
 router = APIRouter(prefix="/heliostat/recording", tags=["Heliostat"])
 
@@ -30,7 +31,7 @@ async def ask(verb: str, request: Request, db: Db) -> Response:
     known = verb_named(verb)
     if known is None:
         raise HTTPException(404, f"There is no verb {verb!r}.")
-    arguments = known.load_question(await read_body(request))
+    arguments = known.load_question(await body_up_to(request, MOST_BYTES))
     try:
         value = await known.verb(db, *arguments)
     except Unavailable:

@@ -23,10 +23,7 @@ from .deployment_rows import ClaimedRun
 from .rows import Owner
 from .run_moves import Move, move_within
 from .tables import deployment, flow_run, rule_decision, work_pool, work_queue
-from .work_pools import OCCUPYING
-
-HOLDING = ("PENDING", "RUNNING", "CANCELLING")
-"""States in which a run takes a slot of its deployment (reference notes, section 6, rules 8 and 17)."""
+from .work_pools import HOLDING, OCCUPYING
 
 _MOST_ROUNDS = 20  # looks at one queue, each past the deployments that the ones before found full
 

@@ -82,7 +82,7 @@ class NewDeployment:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentRow:
-    """A deployment as it stands; `schedules` are newest first."""
+    """A deployment as it stands; `schedules` are newest first. `active_slots`: None without a limit."""
 
     id: UUID
     flow_id: UUID
@@ -116,6 +116,7 @@ class DeploymentRow:
     status: ReadyStatus
     created_by: dict[str, Any] | None
     updated_by: dict[str, Any] | None
+    active_slots: int | None = None
     schedules: list[ScheduleRow] = field(default_factory=list[ScheduleRow])
 
 

@@ -46,6 +46,11 @@ class NewDeploymentRun:
     slot_at: datetime | None = None
 
 
+def _origin(deployment: RowMapping) -> dict[str, str]:
+    """Labels that tell where a run comes from, as the standard's clients look for them."""
+    return {"prefect.flow.id": str(deployment["flow_id"]), "prefect.deployment.id": str(deployment["id"])}
+
+
 def run_and_state_rows(
     db: Database, deployment: RowMapping, new: NewDeploymentRun
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -62,7 +67,7 @@ def run_and_state_rows(
         entrypoint=deployment["entrypoint"],
         code_revision=deployment["code_revision"],
         tags=(*deployment["tags"], *new.tags),
-        labels={**deployment["labels"], **new.labels},
+        labels={**_origin(deployment), **deployment["labels"], **new.labels},
         context=dict(new.context),
         empirical_policy=dict(new.empirical_policy),
         created_by=None if new.created_by is None else dict(new.created_by),

@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, case, func, null, or_, select, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
@@ -35,7 +35,7 @@ from .schedules import (
 )
 from .tables import deployment, deployment_schedule, flow, flow_run, work_pool, work_queue
 from .wire_text import json_value, plain_text
-from .work_pools import DEFAULT_POOL, missing
+from .work_pools import DEFAULT_POOL, HOLDING, missing
 from .work_queues import POLLED_WITHIN_S, get_or_create_within
 
 _NOT_COLUMNS = frozenset({"flow_id", "name", "schedules", "work_pool_name", "work_queue_name", "created_by"})
@@ -149,6 +149,13 @@ async def read(db: Database, deployment_id: UUID) -> DeploymentRow:
         return await _one(db, connection, deployment.c.id == deployment_id, deployment_id)
 
 
+async def read_by_name(db: Database, flow_name: str, name: str) -> DeploymentRow:
+    """The deployment of that flow and name. Raises NotFound."""
+    condition = (flow.c.name == flow_name) & (deployment.c.name == name)
+    async with db.read() as connection:
+        return await _one(db, connection, condition, f"{flow_name}/{name}")
+
+
 async def find(db: Database, reference: str) -> DeploymentRow:
     """The deployment "flow name/deployment name", or of that id. Raises NotFound."""
     async with db.read() as connection:
@@ -197,6 +204,7 @@ def selected(db: Database) -> Select[Any]:
             work_pool.c.name.label("work_pool_name"),
             work_queue.c.name.label("work_queue_name"),
             case((func.coalesce(ready, False), "READY"), else_="NOT_READY").label("status"),
+            _active_slots().label("active_slots"),
         )
         .join(flow, flow.c.id == deployment.c.flow_id)
         .outerjoin(work_pool, work_pool.c.id == deployment.c.work_pool_id)
@@ -220,6 +228,16 @@ async def _one(
         raise missing_deployment(reference)
     (found,) = await with_schedules(connection, rows)
     return found
+
+
+def _active_slots() -> ColumnElement[int | None]:
+    holding = (
+        select(func.count())
+        .where(flow_run.c.deployment_id == deployment.c.id, flow_run.c.state_type.in_(HOLDING))
+        .correlate(deployment)
+        .scalar_subquery()
+    )
+    return case((deployment.c.concurrency_limit.is_not(None), holding), else_=null())
 
 
 def _ahead_of(deployment_id: UUID) -> builtins.list[ColumnElement[bool]]:

@@ -33,11 +33,12 @@ from .filters import (
     LogFilter,
     Search,
     TaskRunFilter,
+    WorkerFilter,
     WorkPoolFilter,
     WorkQueueFilter,
 )
 from .rows import NO_FLOW_RUN
-from .tables import deployment, flow, flow_run, log, task_run, work_pool, work_queue
+from .tables import deployment, flow, flow_run, log, task_run, work_pool, work_queue, worker
 from .wire_text import plain_text
 
 Condition = ColumnElement[bool]
@@ -88,6 +89,28 @@ class FilterConditions:
             same = flow_run.c.id == task_run.c.flow_run_id
             found.append(exists(select(1).where(same, *runs).correlate(task_run)))
         return found
+
+    def of_deployments(self, search: Search) -> list[Condition]:
+        """Conditions on `deployment`."""
+        found = [*self.deployment_parts(search.deployments), *self._deployments_in(search)]
+        flows = self.flow_parts(search.flows)
+        if flows:
+            found.append(deployment.c.flow_id.in_(select(flow.c.id).where(*flows).correlate(None)))
+        runs = [*self.flow_run_parts(search.flow_runs), *self._runs_with_tasks(search.task_runs)]
+        if runs:
+            same = flow_run.c.deployment_id == deployment.c.id
+            found.append(exists(select(1).where(same, *runs).correlate(deployment)))
+        return found
+
+    def of_workers(self, workers: WorkerFilter | None, status: Column) -> list[Condition]:
+        """Conditions on `worker`; `status` is the expression that tells whether one is online."""
+        if workers is None:
+            return []
+        parts = [
+            self._on(worker.c.last_heartbeat_time, workers.last_heartbeat_time),
+            self._on(status, workers.status),
+        ]
+        return _joined(workers, parts)
 
     def of_logs(self, logs: LogFilter | None) -> list[Condition]:
         """Conditions on `log`."""

@@ -275,6 +275,19 @@ class WorkQueueFilter(Filter):
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerStatuses(Filter):
+    any_: list[Literal["ONLINE", "OFFLINE"]] | None = None
+    not_any_: list[Literal["ONLINE", "OFFLINE"]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFilter(Filter):
+    operator: Operator = "and_"
+    last_heartbeat_time: Moments | None = None
+    status: WorkerStatuses | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LogFilter(Filter):
     operator: Operator = "and_"
     level: Numbers | None = None

@@ -23,10 +23,13 @@ async def of_pool(
     pool_id: UUID,
     *,
     before: datetime,
+    after: datetime | None = None,
     queue_ids: Collection[UUID] | None = None,
     limit: int = 200,
 ) -> list[tuple[UUID, UUID]]:
     """`(run, queue)` of a pool's runs that are due before a moment: by queue priority, then by time.
+
+    `after`: not those that were due before it.
 
     Of all queues, or those named; none of paused ones, and no more than queues and pool have slots for. Runs
     that a client retries inside its own process are left out.
@@ -44,6 +47,8 @@ async def of_pool(
             if queue.concurrency_limit is not None:
                 room = min(room, queue.concurrency_limit - active.get(queue.id, 0))
             of_queue = flow_run.c.work_queue_id == queue.id
+            if after is not None:
+                of_queue &= flow_run.c.next_scheduled_start_time >= after
             found += [(run_id, queue.id) for run_id in await _due(db, connection, of_queue, before, room)]
         return found
 

@@ -97,6 +97,13 @@ async def one_flow_run(db: Database, run_id: UUID) -> FlowRunAndState:
     raise NotFound(f"there is no flow run {run_id}", hint="heliostat flow-run ls shows the runs there are")
 
 
+async def flow_runs_by_id(db: Database, run_ids: Sequence[UUID]) -> list[FlowRunAndState]:
+    """The runs with these ids, in their order; those that are gone are left out."""
+    rows = await _page(db, _RUNS_AND_STATES.where(flow_run.c.id.in_(run_ids)), len(run_ids), 0)
+    known = {row["id"]: _run_and_state(row) for row in rows}
+    return [known[run_id] for run_id in run_ids if run_id in known]
+
+
 async def task_runs(
     db: Database, search: Search, *, sort: TaskRunSort = "ID_DESC", limit: int = 200, offset: int = 0
 ) -> list[TaskRunRow]:

@@ -27,6 +27,8 @@ DEFAULT_POOL = "default"
 DEFAULT_QUEUE = "default"
 RESERVED_PREFIX = "prefect"  # reference notes, section 9
 OCCUPYING = ("PENDING", "RUNNING")  # states in which a run takes a slot of its pool and queue
+HOLDING = ("PENDING", "RUNNING", "CANCELLING")
+"""States in which a run takes a slot of its deployment (reference notes, section 6, rules 8 and 17)."""
 
 _CHANGEABLE = frozenset(
     {"description", "is_paused", "base_job_template", "concurrency_limit", "storage_configuration"}

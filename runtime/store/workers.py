@@ -6,7 +6,7 @@ import builtins
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, case, func, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Select, case, func, select, type_coerce
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -44,7 +44,7 @@ async def heartbeat(
             .on_conflict_do_update(index_elements=["work_pool_id", "name"], set_=beat)
         )
         found = await connection.execute(
-            _selected(db).where(worker.c.work_pool_id == pool_id, worker.c.name == name)
+            selected(db).where(worker.c.work_pool_id == pool_id, worker.c.name == name)
         )
         return WorkerRow(**found.mappings().one())
 
@@ -54,7 +54,7 @@ async def list(db: Database, pool_name: str, limit: int = 200, offset: int = 0) 
     async with db.read() as connection:
         pool_id = await _pool_id(connection, pool_name)
         rows = await connection.execute(
-            _selected(db)
+            selected(db)
             .where(worker.c.work_pool_id == pool_id)
             .order_by(worker.c.last_heartbeat_time.desc(), worker.c.name)
             .limit(limit)
@@ -83,8 +83,14 @@ def is_online(db: Database) -> ColumnElement[bool]:
     return worker.c.last_heartbeat_time + func.make_interval(0, 0, 0, 0, 0, 0, patience) > db.now()
 
 
-def _selected(db: Database) -> Any:
-    return select(worker, case((is_online(db), "ONLINE"), else_="OFFLINE").label("status"))
+def status(db: Database) -> ColumnElement[str]:
+    """ONLINE or OFFLINE, always as it is now."""
+    return case((is_online(db), "ONLINE"), else_="OFFLINE")
+
+
+def selected(db: Database) -> Select[Any]:
+    """Every column of WorkerRow, to be narrowed and sorted."""
+    return select(worker, status(db).label("status"))
 
 
 async def _pool_id(connection: AsyncConnection, name: str) -> UUID:

@@ -26,6 +26,22 @@ class Client(httpx.AsyncClient):
         assert answer.status_code in (200, 201), answer.text
         return answer.json()
 
+    async def pool(self, name: str = "yard", kind: str = "process", **fields: Any) -> dict[str, Any]:
+        answer = await self.post("/work_pools/", json={"name": name, "type": kind, **fields})
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    async def deployment(self, name: str = "daily", flow: str = "etl", **fields: Any) -> dict[str, Any]:
+        body = {"flow_id": (await self.flow(flow))["id"], "name": name, **fields}
+        answer = await self.post("/deployments/", json=body)
+        assert answer.status_code in (200, 201), answer.text
+        return answer.json()
+
+    async def run_of(self, deployment: dict[str, Any], **fields: Any) -> dict[str, Any]:
+        answer = await self.post(f"/deployments/{deployment['id']}/create_flow_run", json=fields)
+        assert answer.status_code in (200, 201), answer.text
+        return answer.json()
+
     async def propose(
         self, run: dict[str, Any], state: str, kind: str = "flow_runs", force: bool = False, **fields: Any
     ) -> httpx.Response:

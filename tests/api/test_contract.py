@@ -69,6 +69,34 @@ IMPLEMENTED: dict[str, dict[str, Any]] = {
     "GET /flow_run_states/{id}": {"on": "state"},
     "GET /flow_run_states/": {"params": {"flow_run_id": "{flow_run}"}},
     "GET /task_run_states/": {"params": {"task_run_id": "{task_run}"}},
+    "POST /deployments/": {"json": {"name": "nightly", "flow_id": "{flow}", "work_pool_name": "yard"}},
+    "PATCH /deployments/{id}": {"on": "deployment", "json": {"tags": ["b"], "concurrency_limit": 3}},
+    "GET /deployments/{id}": {"on": "deployment"},
+    "DELETE /deployments/{id}": {"on": "doomed_deployment"},
+    "GET /deployments/name/{flow_name}/{deployment_name}": {"in": {"deployment_name": "daily"}},
+    "POST /deployments/filter": {},
+    "POST /deployments/paginate": {},
+    "POST /deployments/count": {},
+    "POST /deployments/get_scheduled_flow_runs": {"json": {"deployment_ids": ["{deployment}"]}},
+    "POST /deployments/{id}/resume_deployment": {"on": "deployment"},
+    "POST /deployments/{id}/pause_deployment": {"on": "deployment"},
+    "POST /deployments/{id}/create_flow_run": {"on": "deployment", "json": {"parameters": {"x": 1}}},
+    "POST /work_pools/": {"json": {"name": "another", "type": "process"}},
+    "GET /work_pools/{name}": {"in": {"name": "yard"}},
+    "PATCH /work_pools/{name}": {"in": {"name": "yard"}, "json": {"description": "x"}},
+    "DELETE /work_pools/{name}": {"in": {"name": "doomed"}},
+    "POST /work_pools/filter": {},
+    "POST /work_pools/count": {},
+    "POST /work_pools/{name}/get_scheduled_flow_runs": {"in": {"name": "yard"}},
+    "POST /work_pools/{work_pool_name}/queues": {"json": {"name": "fast", "priority": 1}},
+    "GET /work_pools/{work_pool_name}/queues/{name}": {"in": {"name": "default"}},
+    "PATCH /work_pools/{work_pool_name}/queues/{name}": {"in": {"name": "slow"}, "json": {"priority": 1}},
+    "DELETE /work_pools/{work_pool_name}/queues/{name}": {"in": {"name": "slow"}},
+    "POST /work_pools/{work_pool_name}/queues/filter": {},
+    "POST /work_pools/{work_pool_name}/workers/heartbeat": {"json": {"name": "w2"}},
+    "POST /work_pools/{work_pool_name}/workers/filter": {},
+    "DELETE /work_pools/{work_pool_name}/workers/{name}": {"in": {"name": "w1"}},
+    "GET /collections/views/{view}": {"in": {"view": "aggregate-worker-metadata"}},
     "POST /logs/": {"json": [{"name": "x", "level": 20, "message": "m", "timestamp": NOW}]},
     "POST /logs/filter": {},
 }
@@ -90,7 +118,21 @@ async def seeds(api: Any) -> dict[str, str]:
         "/logs/",
         json=[{"name": "x", "level": 20, "message": "m", "timestamp": NOW, "flow_run_id": run["id"]}],
     )
+    for pool in ("yard", "doomed"):
+        await api.pool(pool, concurrency_limit=5)
+    await api.post("/work_pools/yard/queues", json={"name": "slow"})
+    await api.post("/work_pools/yard/workers/heartbeat", json={"name": "w1"})
+    deployment = await api.deployment(
+        "daily",
+        work_pool_name="yard",
+        concurrency_limit=2,
+        concurrency_options={"collision_strategy": "ENQUEUE"},
+        schedules=[{"schedule": {"cron": "0 6 * * *"}}, {"schedule": {"interval": 60}, "slug": "often"}],
+    )
+    await api.post(f"/deployments/{deployment['id']}/create_flow_run", json={})
     return {
+        "deployment": deployment["id"],
+        "doomed_deployment": (await api.deployment("doomed"))["id"],
         "flow": flow["id"],
         "doomed_flow": (await api.flow("doomed"))["id"],
         "flow_run": run["id"],
@@ -110,8 +152,7 @@ async def test_every_route_answers_as_the_standard_says(api: Any) -> None:
     known = await seeds(api)
     for name in LIVE:
         route, asked = ROUTES[name], IMPLEMENTED[name]
-        path = route["path"].replace("{name}", "etl").replace("{key}", "key")
-        path = path.replace("{id}", known[asked["on"]]) if "on" in asked else path
+        path = path_of(route, asked, known)
         sent = {part: filled(asked[part], known) for part in ("json", "params") if part in asked}
         answer = await api.request(route["method"], path, **sent)
         allowed = {asked["status"]} if "status" in asked else {route["status"], 201} & succeeding(route)
@@ -122,6 +163,12 @@ async def test_every_route_answers_as_the_standard_says(api: Any) -> None:
             body = answer.json() if answer.content else None
             faults = list(misfits(body, route["response"], name))
             assert faults == []
+
+
+def path_of(route: dict[str, Any], asked: dict[str, Any], known: dict[str, str]) -> str:
+    given = {"id": known[asked["on"]]} if "on" in asked else {}
+    names = {"name": "etl", "key": "key", "flow_name": "etl", "work_pool_name": "yard"}
+    return route["path"].format(**{**names, **given, **filled(asked.get("in", {}), known)})
 
 
 def test_the_list_of_routes_is_what_the_app_has(capsys: pytest.CaptureFixture[str]) -> None:

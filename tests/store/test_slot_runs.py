@@ -50,7 +50,11 @@ async def test_a_run_of_a_slot_gets_what_deployment_and_schedule_say(db: Databas
     assert (run.parameters, run.tags, run.labels) == (
         {"x": 1, "y": 2},
         ["auto-scheduled", "t"],
-        {"team": "sky"},
+        {
+            "team": "sky",
+            "prefect.flow.id": str(row.flow_id),
+            "prefect.deployment.id": str(row.id),
+        },
     )
     assert (run.deployment_id, run.deployment_version) == (row.id, "7")
     assert (run.entrypoint, run.code_revision) == ("flows.py:survey", "abc")

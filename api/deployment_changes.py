@@ -1,0 +1,51 @@
+"""What a PATCH changes of a deployment, checked against what the rest of it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..runtime.store import work_pools
+from ..runtime.store.database import Database
+from ..runtime.store.deployment_rows import DeploymentRow
+from .deployment_checks import check_parameters, check_variables, code_revision_of, written_out
+from .errors import conflicting, found
+from .schemas_deployments import DeploymentUpdate
+
+_NOT_COLUMNS = {"schedules", "version_info"}
+
+
+async def checked_changes(db: Database, row: DeploymentRow, body: DeploymentUpdate) -> dict[str, Any]:
+    """The columns that change, by name.
+
+    Raises HTTPException (404: the pool, 409: parameters that break the schema), BadJobVariables,
+    UnresolvedParameter.
+    """
+    changes: dict[str, Any] = body.model_dump(exclude_unset=True, exclude=_NOT_COLUMNS)
+    if body.parameters is not None:
+        changes["parameters"] = await written_out(db, body.parameters)
+    if "pull_steps" in changes:
+        changes["code_revision"] = code_revision_of(body.pull_steps)
+    _check_parameters(row, changes)
+    await _check_variables(db, row, changes)
+    return changes
+
+
+def _check_parameters(row: DeploymentRow, changes: dict[str, Any]) -> None:
+    def now(name: str) -> Any:
+        value = changes.get(name)
+        return getattr(row, name) if value is None else value
+
+    touched = any(changes.get(name) is not None for name in ("parameters", "parameter_openapi_schema"))
+    if touched and now("enforce_parameter_schema") and now("parameters"):
+        with conflicting("Error updating deployment"):
+            check_parameters(now("parameters"), now("parameter_openapi_schema"), complete=False)
+
+
+async def _check_variables(db: Database, row: DeploymentRow, changes: dict[str, Any]) -> None:
+    pool_name = changes.get("work_pool_name", row.work_pool_name)
+    if pool_name is None:
+        return
+    if "work_pool_name" in changes or changes.get("job_variables"):
+        pool = await found(work_pools.read(db, pool_name), f'Work pool "{pool_name}"')
+        variables = changes.get("job_variables")
+        check_variables(pool, row.job_variables if variables is None else variables)

@@ -1,0 +1,72 @@
+"""What a deployment and its runs are checked against: the schema of their parameters, the pool's template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from ..pools.job_variables import check_schema, variable_problems
+from ..pools.templates import check_job_variables, merge_job_variables, read_job_template
+from ..runtime import parameter_templates
+from ..runtime.errors import BadJobTemplate, ParameterMismatch
+from ..runtime.store.database import Database
+from ..runtime.store.deployment_rows import WorkPoolRow
+
+CODE_STEP = "heliostat.code_package"
+"""The pull step that stands for a code package: `{CODE_STEP: {"revision": ...}}`."""
+
+
+async def written_out(db: Database, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with the values of texts, templates and variables in their place.
+
+    Raises UnresolvedParameter.
+    """
+    return parameter_templates.resolved(parameters, {})
+
+
+def check_parameters(
+    parameters: Mapping[str, Any], schema: Mapping[str, Any] | None, *, complete: bool
+) -> None:
+    """Whether parameters fit the schema; `complete` asks for the required ones too.
+
+    Raises ParameterMismatch with one line a parameter.
+    """
+    if schema is None:
+        raise ParameterMismatch(
+            "the deployment has no schema to check parameters by",
+            hint="Deploy it with a schema, or with enforce_parameter_schema off.",
+        )
+    try:
+        check_schema(schema, "parameter_openapi_schema")
+        problems = variable_problems(schema, parameters, complete=complete, noun="parameter")
+    except BadJobTemplate as error:
+        raise ParameterMismatch(str(error), hint=error.hint) from error
+    except RecursionError as error:
+        raise ParameterMismatch("parameter_openapi_schema refers to itself without end") from error
+    if problems:
+        mismatch = ParameterMismatch("parameters do not fit: " + "; ".join(problems))
+        mismatch.parameters = tuple(line.partition(":")[0] for line in problems)
+        raise mismatch
+
+
+def check_variables(pool: WorkPoolRow, *layers: Mapping[str, Any] | None, complete: bool = False) -> None:
+    """Whether job variables, laid over each other, fit the pool's template. Raises BadJobVariables.
+
+    A template that is none (from before it was checked) lets everything pass.
+    """
+    try:
+        template = read_job_template(pool.base_job_template)
+    except BadJobTemplate:
+        return
+    if template.properties:
+        check_job_variables(template, merge_job_variables(*layers), complete=complete)
+
+
+def code_revision_of(pull_steps: Iterable[Mapping[str, Any]] | None) -> str | None:
+    """The revision of the code package that the steps name; None when they name none."""
+    for step in pull_steps or ():
+        facts: Any = step.get(CODE_STEP)
+        if isinstance(facts, Mapping):
+            revision = cast("Mapping[str, Any]", facts).get("revision")
+            return str(revision) if revision else None
+    return None

@@ -1,0 +1,63 @@
+"""A run of a deployment, as someone asks for it: checked in full before anything is recorded."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import HTTPException
+
+from ..runtime.errors import BadJobVariables, NotFound, ParameterMismatch, UnresolvedParameter
+from ..runtime.store import scheduled_runs, work_pools
+from ..runtime.store.database import Database
+from ..runtime.store.deployment_rows import DeploymentRow
+from ..runtime.store.deployment_run_rows import NewDeploymentRun
+from .deployment_checks import check_parameters, check_variables, written_out
+from .errors import with_hint
+from .schemas_deployments import DeploymentRunCreate
+
+
+async def start_run(db: Database, deployment: DeploymentRow, asked: DeploymentRunCreate) -> tuple[UUID, bool]:
+    """Record the run; gives its id and whether it was made (not, when its idempotency key is known).
+
+    Raises HTTPException: 400 (a parameter without a value, a queue where there is no pool), 404 (the
+    deployment is gone), 409 (parameters that break the schema), 422 (job variables).
+    """
+    try:
+        new = await _checked(db, deployment, asked)
+        return await scheduled_runs.create_run(db, deployment.id, new)
+    except UnresolvedParameter as error:
+        raise HTTPException(400, f"Error hydrating flow run parameters: {with_hint(error)}") from error
+    except ParameterMismatch as error:
+        raise HTTPException(409, f"Error creating flow run: {with_hint(error)}") from error
+    except BadJobVariables as error:
+        raise HTTPException(422, f"Error creating flow run: {with_hint(error)}") from error
+    except NotFound as error:
+        raise HTTPException(404, "Deployment not found") from error
+
+
+async def _checked(db: Database, deployment: DeploymentRow, asked: DeploymentRunCreate) -> NewDeploymentRun:
+    parameters = await written_out(db, {**deployment.parameters, **asked.parameters})
+    enforced = asked.enforce_parameter_schema
+    if deployment.enforce_parameter_schema if enforced is None else enforced:
+        check_parameters(parameters, deployment.parameter_openapi_schema, complete=True)
+    if deployment.work_pool_name is not None:
+        pool = await work_pools.read(db, deployment.work_pool_name)
+        check_variables(pool, deployment.job_variables, asked.job_variables, complete=True)
+    elif asked.work_queue_name is not None:
+        raise HTTPException(
+            400,
+            f"The run cannot go to work queue {asked.work_queue_name!r}: its deployment has no work pool.",
+        )
+    return NewDeploymentRun(
+        state=asked.state.as_state() if asked.state else None,
+        name=asked.name,
+        parameters=parameters,
+        context=asked.context,
+        tags=tuple(asked.tags),
+        labels=asked.labels or {},
+        empirical_policy=asked.empirical_policy.model_dump(mode="json"),
+        idempotency_key=asked.idempotency_key,
+        parent_task_run_id=asked.parent_task_run_id,
+        job_variables=asked.job_variables or {},
+        work_queue_name=asked.work_queue_name,
+    )

@@ -1,0 +1,44 @@
+"""Runs of deployments: asked for, and polled by whoever serves a deployment."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from ...runtime import clock
+from ...runtime.store import deployments, polling, search
+from .. import responses, wire
+from ..answers import JsonAnswer, made
+from ..database_access import Db
+from ..deployment_runs import start_run
+from ..errors import found
+from ..schemas_deployments import DeploymentPoll, DeploymentRunCreate
+
+router = APIRouter(prefix="/deployments", tags=["Deployments"])
+
+
+@router.post(
+    "/{id:uuid}/create_flow_run",
+    response_model=responses.FlowRun,
+    responses={201: {"model": responses.FlowRun}},
+)
+async def create_flow_run_from_deployment(id: UUID, body: DeploymentRunCreate, db: Db) -> JsonAnswer:
+    """Run a deployment: now, unless the state says when. One of the same idempotency key is given as it is.
+
+    Parameters and job variables go over the deployment's; tags are added.
+    """
+    deployment = await found(deployments.read(db, id), "Deployment")
+    run_id, is_new = await start_run(db, deployment, body)
+    return JsonAnswer(wire.flow_run_response(*await search.one_flow_run(db, run_id)), made(is_new))
+
+
+@router.post("/get_scheduled_flow_runs", response_model=list[responses.FlowRun])
+async def get_scheduled_flow_runs_for_deployments(body: DeploymentPoll, db: Db) -> JsonAnswer:
+    """Runs of deployments that are to start before a moment (now), the earliest first."""
+    before = body.scheduled_before or clock.now()
+    run_ids = await polling.of_deployments(db, body.deployment_ids, before=before, limit=body.limit)
+    if body.deployment_ids:
+        await deployments.polled(db, body.deployment_ids)
+    runs = await search.flow_runs_by_id(db, run_ids)
+    return JsonAnswer([wire.flow_run_response(*run) for run in runs])

@@ -1,0 +1,148 @@
+"""Deployments."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, HTTPException, Response
+
+from ...runtime.errors import NotFound
+from ...runtime.store import deployment_search, deployments, work_pools
+from ...runtime.store.deployment_rows import NewDeployment
+from .. import responses_deployments as responses
+from .. import wire, wire_deployments
+from ..answers import JsonAnswer, made, no_content
+from ..database_access import Db
+from ..deployment_changes import checked_changes
+from ..deployment_checks import check_parameters, check_variables, code_revision_of
+from ..errors import conflicting, found
+from ..schemas_deployments import (
+    DeploymentCreate,
+    DeploymentNumberedPage,
+    DeploymentPage,
+    DeploymentSearch,
+    DeploymentUpdate,
+)
+
+router = APIRouter(prefix="/deployments", tags=["Deployments"])
+
+
+@router.post("/", response_model=responses.Deployment, responses={201: {"model": responses.Deployment}})
+async def create_deployment(body: DeploymentCreate, db: Db) -> JsonAnswer:
+    """Make a deployment, or let it replace the one of that flow and name (200).
+
+    Replacing keeps its id; its schedules are made anew, and the runs that they had made ahead go.
+    """
+    if body.enforce_parameter_schema and body.parameters:
+        with conflicting("Error creating deployment"):
+            check_parameters(body.parameters, body.parameter_openapi_schema, complete=False)
+    if body.work_pool_name is not None and body.job_variables:
+        pool = await found(work_pools.read(db, body.work_pool_name), f'Work pool "{body.work_pool_name}"')
+        check_variables(pool, body.job_variables)
+    try:
+        row, is_new = await deployments.upsert(db, _new(body))
+    except NotFound as error:
+        if body.work_pool_name is not None and str(body.flow_id) not in str(error):
+            raise HTTPException(404, f'Work pool "{body.work_pool_name}" not found.') from error
+        raise HTTPException(409, f"The flow {body.flow_id} does not exist.") from error
+    return JsonAnswer(wire_deployments.deployment(row), made(is_new))
+
+
+def _new(body: DeploymentCreate) -> NewDeployment:
+    options = body.concurrency_options
+    return NewDeployment(
+        flow_id=body.flow_id,
+        name=body.name,
+        version=body.version,
+        description=body.description,
+        paused=body.paused,
+        tags=body.tags,
+        labels={"prefect.flow.id": str(body.flow_id), **(body.labels or {})},
+        parameters=body.parameters,
+        parameter_openapi_schema=body.parameter_openapi_schema,
+        enforce_parameter_schema=body.enforce_parameter_schema,
+        entrypoint=body.entrypoint,
+        path=body.path,
+        pull_steps=body.pull_steps,
+        code_revision=code_revision_of(body.pull_steps),
+        work_pool_name=body.work_pool_name,
+        work_queue_name=body.work_queue_name,
+        job_variables=body.job_variables,
+        concurrency_limit=body.concurrency_limit,
+        concurrency_options=None if options is None else options.model_dump(),
+        global_concurrency_limit_id=body.global_concurrency_limit_id,
+        storage_document_id=body.storage_document_id,
+        infrastructure_document_id=body.infrastructure_document_id,
+        schedules=[each.as_spec() for each in body.schedules],
+    )
+
+
+@router.post("/filter", response_model=list[responses.Deployment])
+async def filter_deployments(db: Db, body: DeploymentPage | None = None) -> JsonAnswer:
+    """Deployments that fit."""
+    body = body or DeploymentPage()
+    rows = await deployment_search.deployments(
+        db, body.search(), sort=body.sort, limit=body.limit, offset=body.offset
+    )
+    return JsonAnswer([wire_deployments.deployment(row) for row in rows])
+
+
+@router.post("/paginate", response_model=responses.DeploymentPages)
+async def paginate_deployments(db: Db, body: DeploymentNumberedPage | None = None) -> JsonAnswer:
+    """Deployments that fit, by the page."""
+    body = body or DeploymentNumberedPage()
+    asked, offset = body.search(), (body.page - 1) * body.limit
+    rows = await deployment_search.deployments(db, asked, sort=body.sort, limit=body.limit, offset=offset)
+    count = await deployment_search.count(db, asked)
+    return JsonAnswer(
+        wire.page([wire_deployments.deployment(row) for row in rows], count, body.limit, body.page)
+    )
+
+
+@router.post("/count")
+async def count_deployments(db: Db, body: DeploymentSearch | None = None) -> int:
+    """How many deployments fit."""
+    return await deployment_search.count(db, (body or DeploymentSearch()).search())
+
+
+@router.get("/name/{flow_name}/{deployment_name}", response_model=responses.Deployment)
+async def read_deployment_by_name(flow_name: str, deployment_name: str, db: Db) -> JsonAnswer:
+    """The deployment of that flow and name."""
+    row = await found(deployments.read_by_name(db, flow_name, deployment_name), "Deployment")
+    return JsonAnswer(wire_deployments.deployment(row))
+
+
+@router.get("/{id:uuid}", response_model=responses.Deployment)
+async def read_deployment(id: UUID, db: Db) -> JsonAnswer:
+    """The deployment with that id."""
+    return JsonAnswer(wire_deployments.deployment(await found(deployments.read(db, id), "Deployment")))
+
+
+@router.patch("/{id:uuid}", status_code=204)
+async def update_deployment(id: UUID, body: DeploymentUpdate, db: Db) -> Response:
+    """Change a deployment; only fields in the body change. Schedules are matched by their slugs."""
+    row = await found(deployments.read(db, id), "Deployment")
+    changes: dict[str, Any] = await checked_changes(db, row, body)
+    schedules = [each.as_spec() for each in body.schedules] if "schedules" in body.model_fields_set else None
+    await deployments.change(db, id, changes, schedules)
+    return no_content()
+
+
+@router.delete("/{id:uuid}", status_code=204)
+async def delete_deployment(id: UUID, db: Db) -> Response:
+    """Remove a deployment with its schedules and its scheduled runs; other runs stay."""
+    await found(deployments.delete(db, id), "Deployment")
+    return no_content()
+
+
+@router.post("/{id:uuid}/pause_deployment")
+async def pause_deployment(id: UUID, db: Db) -> None:
+    """Let its schedules make no runs, and take back those that were made ahead."""
+    await found(deployments.pause(db, id), "Deployment")
+
+
+@router.post("/{id:uuid}/resume_deployment")
+async def resume_deployment(id: UUID, db: Db) -> None:
+    """Let its schedules make runs again, from now on."""
+    await found(deployments.resume(db, id), "Deployment")

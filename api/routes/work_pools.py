@@ -1,0 +1,118 @@
+"""Work pools."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Response
+
+from ...pools.templates import read_job_template
+from ...runtime.store import place_search, polling, search, work_pools, work_queues
+from ...runtime.store.deployment_rows import NewWorkPool
+from .. import responses_places as responses
+from .. import wire, wire_places
+from ..answers import JsonAnswer, no_content
+from ..database_access import Db
+from ..errors import found
+from ..schemas_places import PoolPoll, WorkPoolCreate, WorkPoolPage, WorkPoolSearch, WorkPoolUpdate
+
+router = APIRouter(prefix="/work_pools", tags=["Work Pools"])
+
+_END_OF_TIME = datetime(9999, 12, 30, tzinfo=UTC)
+
+
+@router.post("/", status_code=201, response_model=responses.WorkPool)
+async def create_work_pool(body: WorkPoolCreate, db: Db) -> JsonAnswer:
+    """Make a work pool with its default queue: 409 when there is one of that name."""
+    read_job_template(body.base_job_template)
+    new = NewWorkPool(
+        name=body.name,
+        type=body.type,
+        description=body.description,
+        base_job_template=body.base_job_template,
+        is_paused=body.is_paused,
+        concurrency_limit=body.concurrency_limit,
+        storage_configuration=body.storage_configuration.model_dump(mode="json"),
+    )
+    return JsonAnswer(wire_places.work_pool(await work_pools.create(db, new)), 201)
+
+
+@router.post("/filter", response_model=list[responses.WorkPool])
+async def filter_work_pools(db: Db, body: WorkPoolPage | None = None) -> JsonAnswer:
+    """Work pools that fit."""
+    body = body or WorkPoolPage()
+    rows = await place_search.work_pools(db, body.work_pools, body.limit, body.offset)
+    return JsonAnswer([wire_places.work_pool(row) for row in rows])
+
+
+@router.post("/count")
+async def count_work_pools(db: Db, body: WorkPoolSearch | None = None) -> int:
+    """How many work pools fit."""
+    return await place_search.count_work_pools(db, (body or WorkPoolSearch()).work_pools)
+
+
+@router.get("/{name}", response_model=responses.WorkPool)
+async def read_work_pool(name: str, db: Db) -> JsonAnswer:
+    """The work pool of that name."""
+    return JsonAnswer(wire_places.work_pool(await found(work_pools.read(db, name), f'Work pool "{name}"')))
+
+
+@router.patch("/{name}", status_code=204)
+async def update_work_pool(name: str, body: WorkPoolUpdate, db: Db) -> Response:
+    """Change a work pool; only fields in the body change."""
+    changes: dict[str, Any] = body.model_dump(mode="json", exclude_unset=True)
+    for field in ("is_paused", "base_job_template", "storage_configuration"):
+        if field in changes and changes[field] is None:
+            del changes[field]
+    if body.base_job_template is not None:
+        read_job_template(body.base_job_template)
+    await found(work_pools.change(db, name, changes), f'Work pool "{name}"')
+    return no_content()
+
+
+@router.delete("/{name}", status_code=204)
+async def delete_work_pool(name: str, db: Db) -> Response:
+    """Remove a work pool with its queues and workers; deployments and runs stay, without it."""
+    await found(work_pools.delete(db, name), f'Work pool "{name}"')
+    return no_content()
+
+
+@router.post("/{name}/get_scheduled_flow_runs", response_model=list[responses.PolledRun])
+async def get_scheduled_flow_runs(name: str, db: Db, body: PoolPoll | None = None) -> JsonAnswer:
+    """Runs that a worker of the pool may take: by the priority of queues, then by time; no more than fit.
+
+    Reading does not take them: who proposes PENDING first has a run.
+    """
+    body = body or PoolPoll()
+    pool = await found(work_pools.read(db, name), f'Work pool "{name}"')
+    queues = await _queues(db, name, body.work_queue_names)
+    offered = await polling.of_pool(
+        db,
+        pool.id,
+        before=body.scheduled_before or _END_OF_TIME,
+        after=body.scheduled_after,
+        queue_ids=queues.values(),
+        limit=body.limit,
+    )
+    await work_queues.polled(db, queues.values())
+    runs = await search.flow_runs_by_id(db, [run_id for run_id, _ in offered])
+    return JsonAnswer(
+        [
+            {
+                "work_pool_id": pool.id,
+                "work_queue_id": found_run.run.work_queue_id,
+                "flow_run": wire.flow_run(found_run.run, found_run.state),
+            }
+            for found_run in runs
+        ]
+    )
+
+
+async def _queues(db: Db, pool_name: str, names: list[str]) -> dict[str, Any]:
+    """Ids of the queues of those names, or of all where none is named."""
+    known = {row.name: row.id for row in await work_queues.list(db, pool_name, limit=100_000)}
+    for name in names:
+        if name not in known:
+            raise HTTPException(404, f"Work queue '{name}' not found in work pool '{pool_name}'.")
+    return {name: known[name] for name in names} if names else known

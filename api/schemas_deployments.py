@@ -1,0 +1,189 @@
+"""What requests say of deployments, their schedules and their runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from ..runtime.errors import BadSchedule
+from ..runtime.schedules import schedule_from_json
+from ..runtime.store.deployment_rows import ScheduleSpec
+from ..runtime.store.deployment_search import DeploymentSort
+from .schemas import (
+    MOST_ROWS,
+    Fields,
+    FlowRunPolicy,
+    FlowRunSearch,
+    Labels,
+    Limit,
+    Moment,
+    Offset,
+    OneModel,
+    Page,
+    StateCreate,
+)
+from .schemas_places import PlaceName
+
+MOST_AT_ONCE = 50  # of bulk routes
+
+
+def _definition(value: Any) -> dict[str, Any]:
+    """A schedule in the standard's form with all its fields; a bad one is told as every bad field is."""
+    try:
+        return schedule_from_json(value).to_json()
+    except BadSchedule as error:
+        raise ValueError(f"{error} {error.hint or ''}".rstrip()) from error
+
+
+ScheduleDefinition = Annotated[
+    dict[str, Any],
+    BeforeValidator(_definition),
+    Field(
+        description="By cron, by interval or by rrule: told apart by the key.",
+        examples=[{"cron": "30 6 * * *", "timezone": "Europe/Berlin", "day_or": True}],
+    ),
+]
+MostRuns = Annotated[int, Field(gt=0, le=50)]
+RunLimit = Annotated[int, Field(gt=0, lt=2**31)]
+
+
+class ScheduleCreate(OneModel):
+    active: bool = True
+    schedule: ScheduleDefinition
+    max_scheduled_runs: MostRuns | None = None
+    parameters: dict[str, Any] = {}
+    slug: str | None = None
+    replaces: str | None = None
+
+    def as_spec(self) -> ScheduleSpec:
+        return ScheduleSpec(
+            self.schedule, self.active, self.parameters, self.max_scheduled_runs, self.slug, self.replaces
+        )
+
+
+class ScheduleUpdate(OneModel):
+    active: bool | None = None
+    schedule: ScheduleDefinition | None = None
+    max_scheduled_runs: MostRuns | None = None
+    parameters: dict[str, Any] = {}
+    slug: str | None = None
+    replaces: str | None = None
+
+    def as_spec(self) -> ScheduleSpec:
+        """What was left out stays as it is."""
+        parameters = self.parameters if "parameters" in self.model_fields_set else None
+        return ScheduleSpec(
+            self.schedule, self.active, parameters, self.max_scheduled_runs, self.slug, self.replaces
+        )
+
+
+class ConcurrencyOptions(BaseModel):
+    collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"]
+    grace_period_seconds: Annotated[int, Field(ge=60, le=86_400)] | None = None
+
+
+class VersionInfo(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    version: str
+
+
+class DeploymentCreate(OneModel):
+    name: PlaceName
+    flow_id: UUID
+    paused: bool = False
+    schedules: list[ScheduleCreate] = []
+    concurrency_limit: RunLimit | None = None
+    concurrency_options: ConcurrencyOptions | None = None
+    global_concurrency_limit_id: UUID | None = None
+    enforce_parameter_schema: bool = True
+    parameter_openapi_schema: dict[str, Any] | None = {"type": "object", "properties": {}}
+    parameters: dict[str, Any] = {}
+    tags: list[str] = []
+    labels: Labels | None = {}
+    pull_steps: list[dict[str, Any]] | None = None
+    work_queue_name: str | None = None
+    work_pool_name: str | None = None
+    storage_document_id: UUID | None = None
+    infrastructure_document_id: UUID | None = None
+    description: str | None = None
+    path: str | None = None
+    version: str | None = None
+    entrypoint: str | None = None
+    job_variables: dict[str, Any] = {}
+    version_info: VersionInfo | None = None
+
+
+class DeploymentUpdate(OneModel):
+    version: str | None = None
+    description: str | None = None
+    paused: bool = False
+    schedules: list[ScheduleUpdate] = []
+    concurrency_limit: RunLimit | None = None
+    concurrency_options: ConcurrencyOptions | None = None
+    global_concurrency_limit_id: UUID | None = None
+    parameters: dict[str, Any] | None = None
+    parameter_openapi_schema: dict[str, Any] | None = None
+    tags: list[str] = []
+    work_queue_name: str | None = None
+    work_pool_name: str | None = None
+    path: str | None = None
+    job_variables: dict[str, Any] | None = None
+    pull_steps: list[dict[str, Any]] | None = None
+    entrypoint: str | None = None
+    storage_document_id: UUID | None = None
+    infrastructure_document_id: UUID | None = None
+    enforce_parameter_schema: bool | None = None
+    version_info: VersionInfo | None = None
+
+
+class DeploymentRunCreate(OneModel):
+    state: StateCreate | None = None
+    name: str | None = None
+    parameters: dict[str, Any] = {}
+    enforce_parameter_schema: bool | None = None
+    context: dict[str, Any] = {}
+    infrastructure_document_id: UUID | None = None
+    empirical_policy: FlowRunPolicy = FlowRunPolicy()
+    tags: list[str] = []
+    idempotency_key: str | None = None
+    labels: Labels | None = None
+    parent_task_run_id: UUID | None = None
+    work_queue_name: str | None = None
+    job_variables: dict[str, Any] | None = {}
+
+
+class DeploymentSearch(FlowRunSearch):
+    """The same kinds of filters as for flow runs."""
+
+
+class DeploymentPage(DeploymentSearch):
+    sort: DeploymentSort = "NAME_ASC"
+    limit: Limit = MOST_ROWS
+    offset: Offset = 0
+
+
+class DeploymentNumberedPage(DeploymentSearch):
+    sort: DeploymentSort = "NAME_ASC"
+    limit: Limit = MOST_ROWS
+    page: Page = 1
+
+
+class DeploymentPoll(Fields):
+    deployment_ids: list[UUID]
+    scheduled_before: Moment | None = None
+    limit: Limit = MOST_ROWS
+
+
+class ScheduleRuns(Fields):
+    """The span for which runs are made ahead, and how many; what is left out is as schedulers do."""
+
+    start_time: Moment | None = None
+    end_time: Moment | None = None
+    min_time: timedelta | None = None
+    min_runs: int | None = None
+    max_runs: int | None = None

@@ -1,0 +1,116 @@
+"""What requests say of work pools, their queues and workers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from ..runtime.store.filters import WorkerFilter, WorkPoolFilter, WorkQueueFilter
+from .schemas import MOST_ROWS, Fields, Limit, Moment, Offset, OneModel, Page
+
+PlaceName = Annotated[str, Field(pattern=r"^[^/%&><]+$")]
+Slots = Annotated[int, Field(ge=0, lt=2**31)]
+Priority = Annotated[int, Field(gt=0, lt=2**31 - 1_000_000)]  # room for those that are moved behind it
+
+
+class StorageConfiguration(OneModel):
+    bundle_upload_step: dict[str, Any] | None = None
+    bundle_execution_step: dict[str, Any] | None = None
+    default_result_storage_block_id: UUID | None = None
+
+
+class WorkPoolCreate(OneModel):
+    name: PlaceName
+    description: str | None = None
+    type: str = "prefect-agent"
+    base_job_template: dict[str, Any] = {}
+    is_paused: bool = False
+    concurrency_limit: Slots | None = None
+    storage_configuration: StorageConfiguration = StorageConfiguration()
+
+
+class WorkPoolUpdate(OneModel):
+    description: str | None = None
+    is_paused: bool | None = None
+    base_job_template: dict[str, Any] | None = None
+    concurrency_limit: Slots | None = None
+    storage_configuration: StorageConfiguration | None = None
+
+
+class WorkPoolSearch(Fields):
+    work_pools: WorkPoolFilter | None = None
+
+
+class WorkPoolPage(WorkPoolSearch):
+    offset: Offset = 0
+    limit: Limit = MOST_ROWS
+
+
+class PoolPoll(Fields):
+    """What a worker asks for; no names of queues means all."""
+
+    work_queue_names: list[str] = []
+    scheduled_before: Moment | None = None
+    scheduled_after: Moment | None = None
+    limit: Limit = MOST_ROWS
+
+
+class QueueFilter(BaseModel):
+    """Of the first kind of queues that the standard had; nothing here looks at it."""
+
+    tags: list[str] | None = None
+    deployment_ids: list[UUID] | None = None
+
+
+class WorkQueueCreate(OneModel):
+    name: PlaceName
+    description: str | None = ""
+    is_paused: bool = False
+    concurrency_limit: Slots | None = None
+    priority: Priority | None = None
+    filter: Annotated[QueueFilter | None, Field(deprecated=True)] = None
+
+
+class WorkQueueUpdate(OneModel):
+    name: PlaceName | None = None
+    description: str | None = None
+    is_paused: bool = False
+    concurrency_limit: Slots | None = None
+    priority: Priority | None = None
+    last_polled: Moment | None = None
+    filter: Annotated[QueueFilter | None, Field(deprecated=True)] = None
+
+
+class WorkQueuePage(Fields):
+    work_queues: WorkQueueFilter | None = None
+    offset: Offset = 0
+    limit: Limit = MOST_ROWS
+
+
+class QueuePoll(Fields):
+    scheduled_before: Moment | None = None
+    limit: Limit = MOST_ROWS
+
+
+class Heartbeat(Fields):
+    name: Annotated[str, Field(min_length=1)]
+    heartbeat_interval_seconds: Annotated[int, Field(gt=0, lt=2**31)] | None = None
+
+
+class WorkerPage(Fields):
+    workers: WorkerFilter | None = None
+    offset: Offset = 0
+    limit: Limit = MOST_ROWS
+
+
+class SlotPage(Fields):
+    """A page of what takes slots."""
+
+    page: Page = 1
+    limit: Limit = MOST_ROWS
+
+
+class PoolSlotPage(SlotPage):
+    flow_run_limit: Limit = 10

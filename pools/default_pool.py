@@ -1,0 +1,20 @@
+"""The pool that is there without anyone having made it: Ray, for deployments that name a queue only."""
+
+from __future__ import annotations
+
+from ..runtime.store import work_pools
+from ..runtime.store.database import Database
+from ..runtime.store.deployment_rows import NewWorkPool
+from .builtin_types import ray
+
+_POOL = NewWorkPool(
+    work_pools.DEFAULT_POOL,
+    ray.type,
+    description="Runs flows on the Ray cluster of this server.",
+    base_job_template=ray.default_base_job_template(),
+)
+
+
+async def ensure_default_pool(db: Database) -> None:
+    """Make the default pool where there is none; one that people have changed stays as it is."""
+    await work_pools.get_or_create(db, _POOL)
