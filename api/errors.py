@@ -24,6 +24,7 @@ STATUSES: tuple[tuple[type[errors.HeliostatError], int], ...] = (
     (errors.Reserved, 403),
     (errors.UnresolvedParameter, 400),
     (errors.Unavailable, 503),
+    (errors.NoFreeSlots, 423),
     (errors.Conflict, 409),
     (errors.UserError, 422),
 )
@@ -82,7 +83,8 @@ async def _ours(request: Request, error: Exception) -> JsonAnswer:
         return JsonAnswer({"exception_message": "Service Unavailable"}, 503)
     if status == 500:
         return await _unexpected(request, error)
-    return JsonAnswer({"detail": with_hint(error)}, status)
+    headers = {"Retry-After": f"{error.retry_after_s:.3f}"} if isinstance(error, errors.NoFreeSlots) else None
+    return JsonAnswer({"detail": with_hint(error)}, status, headers)
 
 
 async def _unexpected(request: Request, error: Exception) -> JsonAnswer:

@@ -6,11 +6,11 @@
      │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive, UnfinishedRun
      │   ├─ SchemaTooNew, BadSchedule, BadJobTemplate, BadJobVariables
      │   ├─ Reserved, PackageTooLarge, BadPackage, UnresolvedParameter
-     │   └─ RequestRefused, NotAllowed, BadDeployment
+     │   └─ RequestRefused, NotAllowed, BadDeployment, BadSlots
      ├─ RunFailure           recorded in a run's state, travels between processes
      │   └─ TaskFailed, TaskCrashed, TaskTimedOut, UpstreamFailed, FlowRunFailed, RunCancelled, ResultLost
      ├─ Conflict             another writer won: give way
-     │   └─ LeaseLost, LeaseHeld, JournalGap, StaleState, Duplicate
+     │   └─ LeaseLost, LeaseHeld, JournalGap, StaleState, Duplicate, NoFreeSlots
      └─ Unavailable          not now: back off or say what is missing
          ├─ DatabaseUnavailable, PortTaken, RayUnavailable, StorageUnavailable
          └─ ServerUnavailable, ServerFailed
@@ -148,6 +148,10 @@ class UnresolvedParameter(UserError):
     """A parameter is given as a text, a template or a variable that gives no value."""
 
 
+class BadSlots(UserError):
+    """Slots of a concurrency limit were asked for that it can never grant."""
+
+
 class RunFailure(HeliostatError):
     """What went wrong inside a run; recorded in its state."""
 
@@ -209,6 +213,18 @@ class StaleState(Conflict):
 
 class Duplicate(Conflict):
     """There is one of that name or key already."""
+
+
+class NoFreeSlots(Conflict):
+    """All slots of a concurrency limit are held; after `retry_after_s` one may be free."""
+
+    def __init__(
+        self, name: str, retry_after_s: float, limit: int | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(f"concurrency limit {name!r} has no free slot", hint=hint)
+        self.name = name
+        self.retry_after_s = retry_after_s
+        self.limit = limit
 
 
 class Unavailable(HeliostatError):

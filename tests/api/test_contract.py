@@ -100,6 +100,9 @@ IMPLEMENTED: dict[str, dict[str, Any]] = {
     "POST /logs/": {"json": [{"name": "x", "level": 20, "message": "m", "timestamp": NOW}]},
     "POST /logs/filter": {},
 }
+# The same for more nouns, with what to make first: name, path, body and the field of the answer that is kept.
+SAMPLES = json.loads((Path(__file__).parents[1] / "support" / "contract_samples.json").read_text())
+IMPLEMENTED |= SAMPLES["routes"]
 # Clients ignore what they do not know; a page of task runs holds whole ones here.
 MORE_THAN_THE_STANDARD = {"TaskRunResponse"}
 
@@ -130,7 +133,7 @@ async def seeds(api: Any) -> dict[str, str]:
         schedules=[{"schedule": {"cron": "0 6 * * *"}}, {"schedule": {"interval": 60}, "slug": "often"}],
     )
     await api.post(f"/deployments/{deployment['id']}/create_flow_run", json={})
-    return {
+    made = {
         "deployment": deployment["id"],
         "doomed_deployment": (await api.deployment("doomed"))["id"],
         "flow": flow["id"],
@@ -142,6 +145,11 @@ async def seeds(api: Any) -> dict[str, str]:
         "doomed_task": (await api.task_run(run, "1"))["id"],
         "state": run["state_id"],
     }
+    for name, path, body, field in SAMPLES["seeds"]:
+        answer = await api.post(path, json=filled(body, made))
+        assert answer.status_code in (200, 201), (name, answer.text)
+        made[name] = answer.json()[field]
+    return made
 
 
 def filled(value: Any, known: dict[str, str]) -> Any:

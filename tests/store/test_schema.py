@@ -16,7 +16,7 @@ from sqlalchemy import Connection, inspect, text
 from heliostat.runtime.errors import BadSetting, NotFound, SchemaTooNew
 from heliostat.runtime.store import schema
 from heliostat.runtime.store.database import Database
-from heliostat.runtime.store.tables import metadata
+from heliostat.runtime.store.setup_tables import metadata
 
 
 def _differences(connection: Connection) -> Any:

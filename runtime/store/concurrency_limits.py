@@ -1,0 +1,232 @@
+"""Concurrency limits: how many slots of a name may be held at once, or refill in a second.
+
+A slot is held plainly, until it is given back or has decayed, or by a lease (`concurrency_slots`). Leases
+that expire give their slots back by themselves: they are counted by the database's clock.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Double, Select, case, cast, func, insert, literal, select, update
+from sqlalchemy import delete as sql_delete
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..errors import Duplicate, NotFound
+from ..ids import uuid7
+from .database import Database
+from .setup_tables import concurrency_lease, concurrency_limit
+from .wire_text import plain_text
+
+TAG_PREFIX = "tag:"
+"""Limits on the tasks with a tag are limits named so."""
+
+EXPECTED_OCCUPANCY_S = (
+    2.0  # how long a slot is held, as long as nothing is known (reference notes, section 11)
+)
+_MOST = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class NewLimit:
+    """A limit to be made."""
+
+    name: str
+    limit: int
+    active: bool = True
+    active_slots: int = 0
+    denied_slots: int = 0
+    slot_decay_per_second: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """A limit as it stands now: `active_slots` after decay, leased ones included."""
+
+    id: UUID
+    name: str
+    created: datetime
+    updated: datetime
+    active: bool
+    limit: int
+    slot_decay_per_second: float
+    active_slots: float
+    denied_slots: int
+    avg_slot_occupancy_seconds: float
+
+
+async def create(db: Database, new: NewLimit) -> LimitRow:
+    """Make a limit. Raises Duplicate."""
+    try:
+        async with db.write() as connection:
+            limit_id = uuid7()
+            await connection.execute(
+                insert(concurrency_limit).values(
+                    id=limit_id,
+                    name=plain_text(new.name),
+                    created=db.now(),
+                    updated=db.now(),
+                    active=new.active,
+                    slot_limit=min(new.limit, _MOST),
+                    slot_decay_per_second=new.slot_decay_per_second,
+                    active_slots=float(new.active_slots),
+                    decayed_at=db.now(),
+                    denied_slots=min(new.denied_slots, _MOST),
+                    avg_slot_occupancy_seconds=EXPECTED_OCCUPANCY_S,
+                )
+            )
+            return await _one(db, connection, limit_id)
+    except IntegrityError as error:
+        raise Duplicate(
+            f"there is a concurrency limit {new.name!r} already", hint="change it, or choose another name"
+        ) from error
+
+
+async def set_tag_limit(db: Database, tag: str, limit: int) -> tuple[LimitRow, bool]:
+    """Let at most `limit` tasks with that tag run at once; gives the limit and whether it was made."""
+    name = TAG_PREFIX + tag
+    try:
+        await change(db, name, {"limit": limit})
+    except NotFound:
+        return await create(db, NewLimit(name, limit)), True
+    return await read(db, name), False
+
+
+async def read(db: Database, reference: UUID | str) -> LimitRow:
+    """The limit of that id or name. Raises NotFound."""
+    async with db.read() as connection:
+        return await _one(db, connection, reference)
+
+
+async def list(
+    db: Database, *, tags_only: bool = False, limit: int = 200, offset: int = 0
+) -> builtins.list[LimitRow]:
+    """Limits by name; on request those on tags alone."""
+    statement = selected(db).order_by(concurrency_limit.c.name).limit(limit).offset(min(offset, 2**63 - 1))
+    if tags_only:
+        statement = statement.where(concurrency_limit.c.name.startswith(TAG_PREFIX, autoescape=True))
+    async with db.read() as connection:
+        return [LimitRow(**row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def change(db: Database, reference: UUID | str, changes: Mapping[str, Any]) -> None:
+    """Set any of name, limit, active, active_slots, denied_slots, slot_decay_per_second.
+
+    Slots that are set take the place of all that are held; leases on them are void.
+    Raises NotFound, Duplicate.
+    """
+    values = dict(changes)
+    if "name" in values:
+        values["name"] = plain_text(values["name"])
+    if "limit" in values:
+        values["slot_limit"] = min(values.pop("limit"), _MOST)
+    if "denied_slots" in values:
+        values["denied_slots"] = min(values["denied_slots"], _MOST)
+    try:
+        async with db.write() as connection:
+            limit_id = await connection.scalar(
+                select(concurrency_limit.c.id).where(same_as(reference)).with_for_update()
+            )
+            if limit_id is None:
+                raise missing(reference)
+            if "active_slots" in values:
+                values |= {"active_slots": float(values["active_slots"]), "decayed_at": db.now()}
+                await connection.execute(
+                    sql_delete(concurrency_lease).where(concurrency_lease.c.limit_id == limit_id)
+                )
+            elif "slot_decay_per_second" in values:  # what has decayed so far did so at the old speed
+                values |= {"active_slots": decayed(db), "decayed_at": db.now()}
+            await connection.execute(
+                update(concurrency_limit)
+                .where(concurrency_limit.c.id == limit_id)
+                .values(**values, updated=db.now())
+            )
+    except IntegrityError as error:
+        raise Duplicate(
+            f"there is a concurrency limit {changes['name']!r} already", hint="choose another name"
+        ) from error
+
+
+async def delete(db: Database, reference: UUID | str) -> None:
+    """Remove a limit and the leases on its slots. Raises NotFound."""
+    async with db.write() as connection:
+        limit_id = await connection.scalar(
+            select(concurrency_limit.c.id).where(same_as(reference)).with_for_update()
+        )
+        if limit_id is None:
+            raise missing(reference)
+        await connection.execute(
+            sql_delete(concurrency_lease).where(concurrency_lease.c.limit_id == limit_id)
+        )
+        await connection.execute(sql_delete(concurrency_limit).where(concurrency_limit.c.id == limit_id))
+
+
+def selected(db: Database) -> Select[Any]:
+    """Every column of LimitRow, to be narrowed and sorted."""
+    columns = concurrency_limit.c
+    shown: builtins.list[ColumnElement[Any]] = [
+        columns.id,
+        columns.name,
+        columns.created,
+        columns.updated,
+        columns.active,
+        columns.slot_limit.label("limit"),
+        columns.slot_decay_per_second,
+        (decayed(db) + leased(db)).label("active_slots"),
+        columns.denied_slots,
+        columns.avg_slot_occupancy_seconds,
+    ]
+    return select(*shown)
+
+
+def decayed(db: Database) -> ColumnElement[float]:
+    """Slots without a lease that are still held: whole ones decay, never below none."""
+    columns = concurrency_limit.c
+    gone = func.floor(columns.slot_decay_per_second * seconds_between(db, columns.decayed_at, db.now()))
+    left = columns.active_slots - gone
+    held = case((left > 0, left), else_=literal(0.0))
+    return case((columns.slot_decay_per_second > 0, held), else_=columns.active_slots)
+
+
+def leased(db: Database) -> ColumnElement[int]:
+    """Slots under leases that still hold, of limits whose slots do not decay."""
+    lease, limit = concurrency_lease.c, concurrency_limit.c
+    counted = (
+        select(func.coalesce(func.sum(lease.slots), 0))
+        .where(lease.limit_id == limit.id, lease.until > db.now())
+        .correlate(concurrency_limit)
+        .scalar_subquery()
+    )
+    return case((limit.slot_decay_per_second > 0, 0), else_=counted)
+
+
+def seconds_between(db: Database, start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[float]:
+    """The time between two moments of the database, never negative."""
+    if db.is_sqlite:
+        span = cast(end - start, Double) / 1e6
+        return func.max(span, 0.0)
+    return func.greatest(cast(func.extract("epoch", end - start), Double), 0.0)
+
+
+def same_as(reference: UUID | str) -> ColumnElement[bool]:
+    """The condition that a limit has that id or name."""
+    if isinstance(reference, UUID):
+        return concurrency_limit.c.id == reference
+    return concurrency_limit.c.name == plain_text(reference)
+
+
+def missing(reference: object) -> NotFound:
+    return NotFound(f"there is no concurrency limit {str(reference)!r}")
+
+
+async def _one(db: Database, connection: AsyncConnection, reference: UUID | str) -> LimitRow:
+    row = (await connection.execute(selected(db).where(same_as(reference)))).mappings().first()
+    if row is None:
+        raise missing(reference)
+    return LimitRow(**row)

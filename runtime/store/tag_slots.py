@@ -1,0 +1,83 @@
+"""Slots that one task run holds of the limits on its tags.
+
+They are leased by the task run's own id, so asking twice takes them once. Who takes them (old clients, and
+the rules for task runs that are orchestrated over REST) does not renew them: the lease is long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..errors import NoFreeSlots
+from . import concurrency_slots
+from .concurrency_limits import TAG_PREFIX, LimitRow, selected
+from .database import Database
+from .setup_tables import concurrency_lease, concurrency_limit
+from .wire_text import plain_text
+
+LEASE_S = 86_400.0
+
+
+async def take(db: Database, tags: Collection[str], task_run_id: UUID) -> list[LimitRow]:
+    """Give a task run one slot of each limited tag, or none. Gives the limits. Raises NoFreeSlots."""
+    async with db.write() as connection:
+        limits, full = await take_within(db, connection, tags, task_run_id)
+    if full is not None:
+        raise full
+    return limits
+
+
+async def give_back(db: Database, tags: Collection[str], task_run_id: UUID) -> list[LimitRow]:
+    """Take a task run's slots of these tags back; gives the limits."""
+    names = _names(tags)
+    async with db.write() as connection:
+        statement = selected(db).where(concurrency_limit.c.name.in_(names))
+        rows = await connection.execute(statement.order_by(concurrency_limit.c.name))
+        limits = [LimitRow(**row) for row in rows.mappings()]
+        await connection.execute(
+            delete(concurrency_lease).where(
+                concurrency_lease.c.id == task_run_id,
+                concurrency_lease.c.limit_id.in_([limit.id for limit in limits]),
+            )
+        )
+        return limits
+
+
+async def take_within(
+    db: Database, connection: AsyncConnection, tags: Collection[str], task_run_id: UUID
+) -> tuple[list[LimitRow], NoFreeSlots | None]:
+    """The same inside a transaction that is open; that slots are missing is given, not raised."""
+    limits = await concurrency_slots.lock(db, connection, _names(tags)) if tags else []
+    if not limits:
+        return [], None
+    lease = concurrency_lease.c
+    held = set(
+        await connection.scalars(
+            select(lease.limit_id).where(lease.id == task_run_id, lease.until > db.now())
+        )
+    )
+    wanted = [limit for limit in limits if limit.id not in held]
+    full = [limit for limit in wanted if limit.active_slots + 1 > limit.limit]
+    if full:
+        await concurrency_slots.deny(connection, full, 1)
+        # A limit of 0 will not let anything through however long one waits: that one is told first.
+        worst = min(full, key=lambda limit: limit.limit)
+        return limits, NoFreeSlots(worst.name, concurrency_slots.retry_after_s(worst), worst.limit)
+    holder = {"type": "task_run", "id": str(task_run_id)}
+    if wanted:
+        taken = concurrency_slots.Lease(LEASE_S, holder)
+        await concurrency_slots.hold(db, connection, wanted, 1, task_run_id, taken)
+    return limits, None
+
+
+async def release_within(db: Database, connection: AsyncConnection, task_run_id: UUID) -> None:
+    """Take all slots of a task run back, inside a transaction that is open."""
+    await connection.execute(delete(concurrency_lease).where(concurrency_lease.c.id == task_run_id))
+
+
+def _names(tags: Collection[str]) -> Sequence[str]:
+    return sorted({plain_text(TAG_PREFIX + tag) for tag in tags})

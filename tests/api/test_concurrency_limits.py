@@ -1,0 +1,67 @@
+"""Concurrency limits over the API."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+V2 = "/v2/concurrency_limits"
+
+
+async def test_a_full_limit_answers_when_to_ask_again(api: Any) -> None:
+    await api.post(f"{V2}/", json={"name": "api", "limit": 1})
+    holder = {"type": "task_run", "id": str(uuid4())}
+    asked = {"slots": 1, "names": ["api", "unknown"], "holder": holder}
+    first = (await api.post(f"{V2}/increment-with-lease", json=asked)).json()
+    assert [limit["name"] for limit in first["limits"]] == ["api"]
+    full = await api.post(f"{V2}/increment-with-lease", json=asked)
+    assert full.status_code == 423 and 0 < float(full.headers["Retry-After"]) <= 30
+    lease = first["lease_id"]
+    assert (await api.post(f"{V2}/leases/{lease}/renew")).status_code == 204
+    for _ in range(2):
+        answer = await api.post(f"{V2}/decrement-with-lease", json={"lease_id": lease})
+        assert answer.status_code == 204
+    assert (await api.post(f"{V2}/leases/{lease}/renew")).status_code == 410
+    assert (await api.get(f"{V2}/api")).json()["active_slots"] == 0
+
+
+async def test_what_can_never_be_granted_is_422(api: Any) -> None:
+    limit = (await api.post(f"{V2}/", json={"name": "api", "limit": 1})).json()
+    for body in (
+        {"slots": 2, "names": ["api"]},
+        {"slots": 1, "names": ["api"], "mode": "rate_limit"},
+        {"slots": 0, "names": ["api"]},
+        {"slots": 1, "names": []},
+    ):
+        assert (await api.post(f"{V2}/increment", json=body)).status_code == 422, body
+    assert (await api.post(f"{V2}/", json={"name": "api", "limit": 1})).status_code == 409
+    assert (await api.get(f"{V2}/{limit['id']}")).json()["name"] == "api"
+    assert (await api.get(f"{V2}/nothing")).status_code == 404
+    assert (await api.patch(f"{V2}/nothing", json={"limit": 1})).status_code == 404
+
+
+async def test_limits_on_tags_show_the_task_runs_that_hold_slots(api: Any) -> None:
+    made = await api.post("/concurrency_limits/", json={"tag": "gpu", "concurrency_limit": 1})
+    again = await api.post("/concurrency_limits/", json={"tag": "gpu", "concurrency_limit": 2})
+    assert (made.status_code, again.status_code) == (201, 200)
+    one, two, three = (str(uuid4()) for _ in range(3))
+    for task in (one, one, two):
+        answer = await api.post(
+            "/concurrency_limits/increment", json={"names": ["gpu", "cpu"], "task_run_id": task}
+        )
+        assert [limit["name"] for limit in answer.json()] == ["tag:gpu"]
+    full = await api.post("/concurrency_limits/increment", json={"names": ["gpu"], "task_run_id": three})
+    assert full.status_code == 423 and 0 < float(full.headers["Retry-After"]) <= 10
+    assert (await api.get("/concurrency_limits/tag/gpu")).json()["active_slots"] == [one, two]
+    await api.post("/concurrency_limits/decrement", json={"names": ["gpu"], "task_run_id": one})
+    assert (await api.get(f"{V2}/tag:gpu")).json()["active_slots"] == 1
+    await api.post("/concurrency_limits/tag/gpu/reset", json={"slot_override": [three]})
+    assert (await api.post("/concurrency_limits/filter")).json()[0]["active_slots"] == [three]
+    assert (await api.delete("/concurrency_limits/tag/gpu")).status_code == 200
+    assert (await api.get("/concurrency_limits/tag/gpu")).status_code == 404
+
+
+async def test_limits_by_name_are_no_limits_on_tags(api: Any) -> None:
+    limit = (await api.post(f"{V2}/", json={"name": "api", "limit": 1})).json()
+    assert (await api.get(f"/concurrency_limits/{limit['id']}")).status_code == 404
+    assert (await api.post("/concurrency_limits/filter")).json() == []
