@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     )
     from heliostat.runtime.client.client import HeliostatClient, SyncHeliostatClient, get_client
     from heliostat.runtime.context import current_flow_run, current_task_run
+    from heliostat.runtime.deploying.doing import adeploy, deploy
+    from heliostat.runtime.deploying.options import ConcurrencyLimit
+    from heliostat.runtime.deploying.running import arun_deployment, run_deployment
+    from heliostat.runtime.deploying.spec import DeploymentSpec
     from heliostat.runtime.flows import Flow, flow
     from heliostat.runtime.futures import (
         TaskFuture,
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     )
     from heliostat.runtime.logging import get_run_logger
     from heliostat.runtime.retry import exponential_backoff
+    from heliostat.runtime.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
     from heliostat.runtime.states import State, StateType
     from heliostat.runtime.tags import tags
     from heliostat.runtime.task_runners import InlineTaskRunner, RayTaskRunner, ThreadTaskRunner
@@ -62,10 +67,15 @@ _HOMES = {
     ),
     "client.client": ("HeliostatClient", "SyncHeliostatClient", "get_client"),
     "context": ("current_flow_run", "current_task_run"),
+    "deploying.doing": ("adeploy", "deploy"),
+    "deploying.options": ("ConcurrencyLimit",),
+    "deploying.running": ("arun_deployment", "run_deployment"),
+    "deploying.spec": ("DeploymentSpec",),
     "flows": ("Flow", "flow"),
     "futures": ("TaskFuture", "TaskFutureList", "allow_failure", "as_completed", "unmapped", "wait"),
     "logging": ("get_run_logger",),
     "retry": ("exponential_backoff",),
+    "schedules": ("CronSchedule", "IntervalSchedule", "RRuleSchedule"),
     "states": ("State", "StateType"),
     "tags": ("tags",),
     "task_runners": ("InlineTaskRunner", "RayTaskRunner", "ThreadTaskRunner"),
@@ -82,9 +92,14 @@ __all__ = [
     "TASK_SOURCE",
     "CacheKeyFn",
     "CachePolicy",
+    "ConcurrencyLimit",
+    "CronSchedule",
+    "DeploymentSpec",
     "Flow",
     "HeliostatClient",
     "InlineTaskRunner",
+    "IntervalSchedule",
+    "RRuleSchedule",
     "RayTaskRunner",
     "State",
     "StateType",
@@ -93,14 +108,18 @@ __all__ = [
     "TaskFuture",
     "TaskFutureList",
     "ThreadTaskRunner",
+    "adeploy",
     "allow_failure",
+    "arun_deployment",
     "as_completed",
     "current_flow_run",
     "current_task_run",
+    "deploy",
     "exponential_backoff",
     "flow",
     "get_client",
     "get_run_logger",
+    "run_deployment",
     "tags",
     "task",
     "unmapped",

@@ -5,8 +5,20 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from pathlib import Path
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    Literal,
+    ParamSpec,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
 
 from .docstrings import own_docstring
 from .errors import UserError
@@ -15,6 +27,11 @@ from .retry import RetryPolicy
 from .tracebacks import drop_our_frames
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from .deploying.options import DeploymentOptions
+    from .deploying.sources import FlowSource
+    from .deploying.spec import DeploymentSpec
     from .engine.flow_run import Resumption
     from .states import State
     from .task_runners import TaskRunner
@@ -75,6 +92,7 @@ class Flow(Generic[P, R_co]):
         self.log_prints: bool | None = given("log_prints")
         self.flow_run_name: str | Callable[..., str] | None = given("flow_run_name")
         self.next_run_name: str | None = given("_run_name")
+        self.source: FlowSource | None = given("_source")  # where its code is fetched from, if not from here
         self.retry = RetryPolicy(given("retries") or 0, given("retry_delay_seconds") or 0.0)
         self.on_running: tuple[Hook, ...] = as_hooks(given("on_running"))
         self.is_async: bool = inspect.iscoroutinefunction(self.fn)
@@ -117,6 +135,41 @@ class Flow(Generic[P, R_co]):
     def named(self, run_name: str) -> Flow[P, R_co]:
         """The same flow whose next run bears that name."""
         return type(self)(self._given, **{**self._options, "_run_name": run_name})
+
+    def sourced(self, source: FlowSource) -> Flow[P, R_co]:
+        """The same flow whose deployments fetch its code from there."""
+        return type(self)(self._given, **{**self._options, "_source": source})
+
+    def to_deployment(
+        self, name: str, work_pool_name: str | None = None, **options: Unpack[DeploymentOptions]
+    ) -> DeploymentSpec:
+        """The deployment of this flow under `name`, for `heliostat.deploy`.
+
+        Raises BadDeployment, BadSchedule, ParameterMismatch.
+        """
+        from .deploying.spec import spec_of
+
+        return spec_of(cast("Any", self), name, work_pool_name, **options)
+
+    def deploy(
+        self, name: str, work_pool_name: str | None = None, **options: Unpack[DeploymentOptions]
+    ) -> UUID:
+        """Let the server know the flow under "flow/name" and run it in a work pool; gives the id.
+
+        The project's folder is packed and goes along, unless the server has it. Doing it again brings the
+        deployment up to date. Without a pool it is the default one, which runs on Ray.
+        """
+        from .deploying.doing import deploy
+
+        return deploy(self.to_deployment(name, work_pool_name, **options))[0]
+
+    async def adeploy(
+        self, name: str, work_pool_name: str | None = None, **options: Unpack[DeploymentOptions]
+    ) -> UUID:
+        """`deploy` for asynchronous code."""
+        from .deploying.doing import adeploy
+
+        return (await adeploy(self.to_deployment(name, work_pool_name, **options)))[0]
 
     def parameter_schema(self) -> Mapping[str, Any]:
         """JSON schema of the parameters."""
@@ -177,44 +230,67 @@ class Flow(Generic[P, R_co]):
         return f"Flow({self.name!r})"
 
 
-@overload
-def flow(fn: Callable[P, R], /) -> Flow[P, R]: ...
-@overload
-def flow(
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    version: str | None = None,
-    tags: Iterable[str] | None = None,
-    retries: int | None = None,
-    retry_delay_seconds: float | list[float] | Callable[[int], float] | None = None,
-    timeout_seconds: float | None = None,
-    task_runner: TaskRunner | str | None = None,
-    validate_parameters: bool = True,
-    persist_result: bool | None = None,
-    result_storage: str | None = None,
-    result_serializer: str | None = None,
-    log_prints: bool | None = None,
-    flow_run_name: str | Callable[..., str] | None = None,
-    on_running: Iterable[Hook] | None = None,
-    on_completion: Iterable[Hook] | None = None,
-    on_failure: Iterable[Hook] | None = None,
-    on_cancellation: Iterable[Hook] | None = None,
-    on_crashed: Iterable[Hook] | None = None,
-) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
-def flow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Make a flow of a function or coroutine function.
+class FlowDecorator:
+    """`@flow`; see its call."""
 
-    retries, retry_delay_seconds: run the body again after a failure; tasks that completed are not run again.
-    timeout_seconds: end the run as TimedOut when it lasts longer.
-    task_runner: where `submit` and `map` run tasks: "ray", "threads", "inline" or a runner object.
-    validate_parameters: check and coerce arguments by their annotations before the run starts.
-    persist_result, result_storage, result_serializer: keep the result outside the database.
-    flow_run_name: a template over the parameters such as "report {day}", or a function.
-    on_running, on_completion, on_failure, on_cancellation, on_crashed: called as hook(flow, flow_run, state).
-    """
-    refuse_unknown("a flow", options, _OPTIONS)
-    return functools.partial(_make, options) if fn is None else _make(options, fn)
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Flow[P, R]: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        version: str | None = None,
+        tags: Iterable[str] | None = None,
+        retries: int | None = None,
+        retry_delay_seconds: float | list[float] | Callable[[int], float] | None = None,
+        timeout_seconds: float | None = None,
+        task_runner: TaskRunner | str | None = None,
+        validate_parameters: bool = True,
+        persist_result: bool | None = None,
+        result_storage: str | None = None,
+        result_serializer: str | None = None,
+        log_prints: bool | None = None,
+        flow_run_name: str | Callable[..., str] | None = None,
+        on_running: Iterable[Hook] | None = None,
+        on_completion: Iterable[Hook] | None = None,
+        on_failure: Iterable[Hook] | None = None,
+        on_cancellation: Iterable[Hook] | None = None,
+        on_crashed: Iterable[Hook] | None = None,
+    ) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
+    def __call__(self, *given: Any, **options: Any) -> Any:
+        """Make a flow of a function or coroutine function.
+
+        retries, retry_delay_seconds: run the body again after a failure; tasks that completed are not.
+        timeout_seconds: end the run as TimedOut when it lasts longer.
+        task_runner: where `submit` and `map` run tasks: "ray", "threads", "inline" or a runner object.
+        validate_parameters: check and coerce arguments by their annotations before the run starts.
+        persist_result, result_storage, result_serializer: keep the result outside the database.
+        flow_run_name: a template over the parameters such as "report {day}", or a function.
+        on_running, on_completion, on_failure, on_cancellation, on_crashed: called as hook(flow, run, state).
+        """
+        refuse_unknown("a flow", options, _OPTIONS)
+        if len(given) > 1:
+            raise UserError("@flow takes one function", hint="Options are given by name: @flow(name='x').")
+        return _make(options, given[0]) if given else functools.partial(_make, options)
+
+    @staticmethod
+    def from_source(
+        source: str | Path, entrypoint: str, *, branch: str | None = None, commit_sha: str | None = None
+    ) -> Flow[..., Any]:
+        """A flow whose code is elsewhere; its deployments fetch the code from there for each run.
+
+        source: a git repository, a folder at an fsspec address such as s3://bucket/project, or a folder that
+        all machines have. entrypoint: "path/in/source.py:function". Raises BadDeployment, MissingFlow,
+        StorageUnavailable.
+        """
+        from .deploying.sources import flow_from_source
+
+        return flow_from_source(source, entrypoint, branch=branch, commit_sha=commit_sha)
+
+
+flow = FlowDecorator()
 
 
 def _make(options: dict[str, Any], fn: Any) -> Flow[..., Any]:

@@ -1,0 +1,115 @@
+"""`run_deployment`: a run of a deployment, from a script or from another flow, and waiting for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from uuid import UUID
+
+from ..context import current_tags, flow_session
+from ..states import Scheduled
+
+if TYPE_CHECKING:
+    from ..client.client import HeliostatClient
+    from ..client.records import Deployment, FlowRun
+    from ..engine.tracking import Tracking
+
+
+class RunOptions(TypedDict, total=False):
+    """Keyword arguments of `run_deployment`.
+
+    parameters, job_variables: over those of the deployment. scheduled_time: when it begins; now if not given.
+    flow_run_name, tags, work_queue_name, idempotency_key: of the run; one key gives one run.
+    timeout: seconds to wait for its end; None (default) is for ever, 0 not at all. poll_interval: seconds.
+    as_subflow: called in a flow, the run shows as its child, and a replay finds it again (default True).
+    """
+
+    parameters: Mapping[str, Any] | None
+    scheduled_time: datetime | None
+    flow_run_name: str | None
+    timeout: float | None
+    poll_interval: float
+    tags: list[str] | None
+    idempotency_key: str | None
+    work_queue_name: str | None
+    as_subflow: bool
+    job_variables: Mapping[str, Any] | None
+
+
+def run_deployment(name: str | UUID, **options: Unpack[RunOptions]) -> FlowRun:
+    """Make a run of the deployment "flow/name" (or of that id) and wait until it has ended.
+
+    The run is given back as it stands then, or when the timeout is over: look at `run.state`. Raises
+    NotFound, ParameterMismatch, ServerUnavailable.
+    """
+    from ..client.client import get_client
+
+    call = _Call.of(name, options)
+    with get_client(sync_client=True) as client:
+        return client.wait(call.made(client.asynchronous))
+
+
+async def arun_deployment(name: str | UUID, **options: Unpack[RunOptions]) -> FlowRun:
+    """`run_deployment` for asynchronous code."""
+    from ..client.client import get_client
+
+    call = _Call.of(name, options)
+    async with get_client() as client:
+        return await call.made(client)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What the caller's place says is read when it is called: the client's loop is elsewhere."""
+
+    name: str | UUID
+    options: RunOptions
+    tags: tuple[str, ...]
+    tracking: Tracking | None
+
+    @classmethod
+    def of(cls, name: str | UUID, options: RunOptions) -> _Call:
+        unknown = set(options) - set(RunOptions.__annotations__)
+        if unknown:
+            raise TypeError(f"run_deployment() got an unexpected keyword argument {sorted(unknown)[0]!r}")
+        session, tracking = flow_session.get(), None
+        if session is not None and options.get("as_subflow", True):
+            from ..engine.tracking import Tracking
+
+            tracking = Tracking(session, str(name))
+        return cls(name, options, (*current_tags.get(), *(options.get("tags") or ())), tracking)
+
+    async def made(self, client: HeliostatClient) -> FlowRun:
+        options, tracking = self.options, self.tracking
+        deployment = await _found(client, self.name)
+        scheduled = options.get("scheduled_time")
+        run = await client.create_flow_run_from_deployment(
+            deployment.id,
+            parameters=options.get("parameters"),
+            state=Scheduled(scheduled) if scheduled is not None else None,
+            name=options.get("flow_run_name"),
+            tags=sorted(set(self.tags)),
+            idempotency_key=options.get("idempotency_key") or (str(tracking.child_id) if tracking else None),
+            parent_task_run_id=tracking.task_run_id if tracking else None,
+            work_queue_name=options.get("work_queue_name"),
+            job_variables=options.get("job_variables"),
+        )
+        if tracking is not None:
+            tracking.running()
+        timeout = options.get("timeout")
+        if timeout != 0:
+            run = await client.wait_for_flow_run(run.id, timeout, options.get("poll_interval", 1.0))
+        if tracking is not None and run.state is not None and run.state.is_final():
+            tracking.ended(run.state)
+        return run
+
+
+async def _found(client: HeliostatClient, name: str | UUID) -> Deployment:
+    if isinstance(name, UUID):
+        return await client.read_deployment(name)
+    try:
+        return await client.read_deployment(UUID(name))
+    except ValueError:
+        return await client.read_deployment_by_name(name)

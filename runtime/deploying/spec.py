@@ -1,0 +1,131 @@
+"""A deployment as its author wants it, before any server knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack, cast
+
+from ..errors import BadDeployment, ParameterMismatch
+from .options import DeploymentOptions, concurrency_fields
+from .project import place_of
+from .timetable import timetable
+
+if TYPE_CHECKING:
+    from ..flows import Flow
+
+CODE_STEP = "heliostat.code_package"
+DEFAULT_WORK_POOL = "default"  # a server makes it when it starts
+_FORBIDDEN_IN_NAMES = "/%&><"
+
+
+@dataclass(frozen=True)
+class DeploymentSpec:
+    """What `flow.to_deployment(...)` gives: hand it to `deploy`.
+
+    `fields` are those of the standard's DeploymentCreate but for flow, name, code and schedules.
+    """
+
+    flow_name: str
+    name: str
+    entrypoint: str
+    project: Path | None = None  # the folder that is packed and sent along
+    pull_steps: Sequence[Mapping[str, Any]] | None = None  # how the code comes there otherwise
+    schedules: Sequence[dict[str, Any]] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def full_name(self) -> str:
+        """ "flow/deployment", by which it is called."""
+        return f"{self.flow_name}/{self.name}"
+
+    @property
+    def work_pool_name(self) -> str | None:
+        return self.fields.get("work_pool_name")
+
+    def in_pool(self, work_pool_name: str | None) -> DeploymentSpec:
+        """The same, run by that work pool."""
+        return replace(self, fields={**self.fields, "work_pool_name": work_pool_name})
+
+
+def spec_of(
+    flow: Flow[..., Any],
+    name: str,
+    work_pool_name: str | None = None,
+    **options: Unpack[DeploymentOptions],
+) -> DeploymentSpec:
+    """The deployment of `flow` under `name`.
+
+    Raises BadDeployment, BadSchedule, and ParameterMismatch when a parameter does not fit the flow.
+    """
+    given = cast("dict[str, Any]", options)
+    unknown = set(given) - set(DeploymentOptions.__annotations__)
+    if unknown:
+        raise BadDeployment(
+            f"a deployment has no option {sorted(unknown)[0]!r}",
+            hint=f"there are {', '.join(DeploymentOptions.__annotations__)}",
+        )
+    parameters = dict(options.get("parameters") or {})
+    _check_parameters(flow, parameters)
+    source = flow.source
+    if source is not None:
+        entrypoint, project, pull_steps = source.entrypoint, None, source.pull_steps
+    elif options.get("entrypoint"):
+        entrypoint, project, pull_steps = str(options.get("entrypoint")), None, None
+        if options.get("project"):
+            project = Path(str(options.get("project"))).expanduser().absolute()
+    else:
+        place = place_of(flow, options.get("project"))
+        entrypoint, project, pull_steps = place.entrypoint, place.project, None
+    fields: dict[str, Any] = {
+        "version": options.get("version") or flow.version,
+        "description": options.get("description") or flow.description,
+        "tags": sorted(set(options.get("tags") or ())),
+        "parameters": parameters,
+        "parameter_openapi_schema": flow.parameter_schema(),
+        "enforce_parameter_schema": options.get("enforce_parameter_schema", True),
+        "job_variables": dict(options.get("job_variables") or {}),
+        "work_pool_name": work_pool_name,
+        "work_queue_name": options.get("work_queue_name"),
+        "paused": options.get("paused"),
+        **concurrency_fields(options.get("concurrency_limit")),
+    }
+    schedules = timetable(
+        **{
+            name: given.get(name)
+            for name in ("cron", "interval", "anchor_date", "rrule", "timezone", "schedules")
+        }
+    )
+    return DeploymentSpec(flow.name, checked_name(name), entrypoint, project, pull_steps, schedules, fields)
+
+
+def checked_name(name: str) -> str:
+    """A deployment's name. Raises BadDeployment."""
+    name = name.removesuffix(".py") if name.endswith(".py") else name
+    if not name or any(character in _FORBIDDEN_IN_NAMES for character in name):
+        raise BadDeployment(
+            f"{name!r} is no name for a deployment.", hint=f"it must not hold any of {_FORBIDDEN_IN_NAMES}"
+        )
+    return name
+
+
+def _check_parameters(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> None:
+    """Those that are given must fit; others may come with each run."""
+    import inspect
+
+    from ..parameters import validate
+
+    known = inspect.signature(flow.fn).parameters
+    missing = [
+        name
+        for name, parameter in known.items()
+        if name not in parameters
+        and parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    ]
+    try:
+        validate(flow.fn, parameters)
+    except ParameterMismatch as error:
+        if set(error.parameters) - set(missing):
+            raise

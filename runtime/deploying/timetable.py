@@ -1,0 +1,100 @@
+"""What an author says of when a deployment runs, as the standard's list of schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from ..errors import BadSchedule
+from ..schedules import Schedule, schedule_from_json
+
+if TYPE_CHECKING:
+    from ..client.records import DeploymentSchedule
+
+_RULE = ("cron", "interval", "rrule", "timezone", "day_or", "anchor_date")
+_AROUND = ("active", "max_scheduled_runs", "parameters", "slug", "replaces")
+
+
+def timetable(
+    *,
+    cron: str | Sequence[str] | None = None,
+    interval: float | timedelta | Sequence[float | timedelta] | None = None,
+    anchor_date: datetime | None = None,
+    rrule: str | Sequence[str] | None = None,
+    timezone: str | None = None,
+    schedules: Iterable[Schedule | Mapping[str, Any]] | None = None,
+) -> list[dict[str, Any]]:
+    """The standard's DeploymentScheduleCreate of each. Raises BadSchedule that names the field at fault."""
+    zone = {} if timezone is None else {"timezone": timezone}
+    anchor = {} if anchor_date is None else {"anchor_date": anchor_date}
+    rules: list[Any] = [{"cron": each, **zone} for each in _several(cron)]
+    rules += [{"interval": each, **anchor, **zone} for each in _several(interval)]
+    rules += [{"rrule": each, **zone} for each in _several(rrule)]
+    rules += list(schedules or ())
+    where = "schedules[{}]" if len(rules) > 1 else "schedule"
+    return [schedule_entry(rule, where.format(index)) for index, rule in enumerate(rules)]
+
+
+def schedule_entry(given: Any, where: str = "schedule") -> dict[str, Any]:
+    """One schedule with what stands around it, from a Schedule or a mapping.
+
+    A mapping is {"schedule": {...}, "active": ...} as the API has it, or flat {"cron": ..., "active": ...} as
+    deployment files have it. Raises BadSchedule.
+    """
+    if isinstance(given, Schedule):
+        return {"schedule": given.to_json(), "active": True}
+    if not isinstance(given, Mapping):
+        raise BadSchedule(
+            f"{where}: {given!r} is no schedule.", where, hint='Such as {"cron": "30 6 * * *"}.'
+        )
+    fields = dict(cast("Mapping[str, Any]", given))
+    rule = fields.pop("schedule", None)
+    if rule is None:
+        rule = {name: fields.pop(name) for name in _RULE if fields.get(name) is not None}
+        for name in _RULE:
+            fields.pop(name, None)
+    if isinstance(rule, Schedule):
+        rule = rule.to_json()
+    unknown = [name for name in fields if name not in _AROUND]
+    if unknown:
+        raise BadSchedule(
+            f"{where}: a schedule has no field {unknown[0]!r}.",
+            f"{where}.{unknown[0]}",
+            hint=f"It has {', '.join((*_RULE, *_AROUND))}.",
+        )
+    checked = schedule_from_json(rule, where).to_json()
+    if "anchor_date" in checked and not (isinstance(rule, Mapping) and "anchor_date" in rule):
+        checked["anchor_date"] = None  # not said: see `with_known_anchors`
+    around = {name: value for name, value in fields.items() if value is not None}
+    return {"schedule": checked, "active": True, **around}
+
+
+def with_known_anchors(
+    entries: Sequence[dict[str, Any]], known: Sequence[DeploymentSchedule]
+) -> list[dict[str, Any]]:
+    """Intervals of which nobody said from when they count go on counting as they did.
+
+    Without this every deployment of unchanged code would move all its runs.
+    """
+    anchors: dict[float, list[Any]] = {}
+    for each in reversed(known):  # the API has the newest first
+        if "interval" in each.schedule:
+            anchors.setdefault(float(each.schedule["interval"]), []).append(each.schedule["anchor_date"])
+    filled: list[dict[str, Any]] = []
+    for entry in entries:
+        rule = dict(entry["schedule"])
+        if "interval" in rule and rule.get("anchor_date") is None:
+            del rule["anchor_date"]
+            if anchors.get(rule["interval"]):
+                rule["anchor_date"] = anchors[rule["interval"]].pop(0)
+        filled.append({**entry, "schedule": rule})
+    return filled
+
+
+def _several(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    if isinstance(value, str | int | float | timedelta):
+        return [value]
+    return list(cast("Iterable[Any]", value))

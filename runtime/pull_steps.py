@@ -1,0 +1,237 @@
+"""How a deployment's code comes to where it runs: its pull steps, one after another, give a project folder.
+
+Steps are the standard's mappings of one name and its arguments. Known are a package of the project that the
+server keeps, a git repository, a folder at an fsspec address, a folder that is there, and shell commands.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast
+
+from .code_packages import unpack_once
+from .errors import BadDeployment, StorageUnavailable
+from .settings import current_settings
+
+STEP_MODULES = ("prefect.deployments.steps.", "prefect_", "heliostat.")
+_GIT_TIMEOUT_S = 300.0
+
+FetchPackage = Callable[[str], bytes]
+
+
+def project_folder(
+    steps: Sequence[Mapping[str, Any]] | None, path: str | None, fetch: FetchPackage
+) -> Path | None:
+    """Carry out the steps; gives the folder that the entrypoint is relative to.
+
+    Without steps it is `path`, or None where the deployment names none. `fetch(revision)` gives the bytes of
+    a code package. Raises BadDeployment for a step that is unknown or wrong, StorageUnavailable for one that
+    failed.
+    """
+    folder = Path(path).expanduser() if path else None
+    outputs: dict[str, dict[str, str]] = {}
+    for step in steps or ():
+        name, arguments = step_of(step)
+        act = _STEPS.get(name)
+        if act is None:
+            raise BadDeployment(f"The pull step {name!r} is unknown.", hint=f"known: {', '.join(_STEPS)}")
+        arguments = {key: _filled(value, outputs) for key, value in arguments.items()}
+        given = act(arguments, folder, fetch)
+        folder = given or folder
+        if given is not None:
+            outputs[str(arguments.get("id", name))] = {"directory": str(given)}
+    if folder is not None and not folder.is_dir():
+        raise BadDeployment(
+            f"The deployment's code should be in {folder}, which is no folder here.",
+            hint="deploy it with its code (flow.deploy), or run it where that folder is",
+        )
+    return folder
+
+
+def step_of(step: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A step's name without the module it stands in, and its arguments. Raises BadDeployment."""
+    if len(step) != 1:
+        raise BadDeployment(f"{dict(step)!r} is no step.", hint="a step has one name and its arguments")
+    name, arguments = next(iter(step.items()))
+    if not isinstance(arguments, Mapping | None):
+        raise BadDeployment(f"The step {name!r} has no arguments by name but {arguments!r}.")
+    short = name.rpartition(".")[2]
+    return short, dict(cast("Mapping[str, Any]", arguments or {}))
+
+
+def known_steps() -> tuple[str, ...]:
+    """The names of the steps that can be carried out."""
+    return tuple(_STEPS)
+
+
+def _package(arguments: Mapping[str, Any], _: Path | None, fetch: FetchPackage) -> Path:
+    return unpack_once(str(arguments.get("revision", "")), fetch)
+
+
+def _folder(arguments: Mapping[str, Any], current: Path | None, _: FetchPackage) -> Path:
+    folder = Path(str(_needed(arguments, "directory", "set_working_directory"))).expanduser()
+    return folder if folder.is_absolute() or current is None else current / folder
+
+
+def _git_clone(arguments: Mapping[str, Any], _: Path | None, __: FetchPackage) -> Path:
+    return clone(
+        str(_needed(arguments, "repository", "git_clone")),
+        branch=arguments.get("branch"),
+        commit=arguments.get("commit_sha"),
+        submodules=bool(arguments.get("include_submodules")),
+        token=arguments.get("access_token"),
+        folders=arguments.get("directories"),
+    )
+
+
+def _remote_folder(arguments: Mapping[str, Any], _: Path | None, __: FetchPackage) -> Path:
+    url = str(_needed(arguments, "url", "pull_from_remote_storage"))
+    import fsspec
+
+    options = {name: value for name, value in arguments.items() if name not in ("url", "requires", "id")}
+    target = Path(tempfile.mkdtemp(prefix="heliostat-code-"))
+    try:
+        system, place = cast("Any", fsspec).core.url_to_fs(url, **options)
+        system.get(place.rstrip("/") + "/", str(target), recursive=True)
+    except Exception as error:
+        shutil.rmtree(target, ignore_errors=True)
+        raise StorageUnavailable(f"cannot fetch the code from {url}: {error}") from error
+    return target
+
+
+def _shell(arguments: Mapping[str, Any], current: Path | None, _: FetchPackage) -> None:
+    script = str(_needed(arguments, "script", "run_shell_script"))
+    folder = Path(str(arguments.get("directory") or current or Path.cwd()))
+    more: Mapping[str, Any] = arguments.get("env") or {}
+    environment = {**os.environ, **{name: str(value) for name, value in more.items()}}
+    for line in filter(None, map(str.strip, script.splitlines())):
+        words = [os.path.expandvars(word) for word in shlex.split(line)]
+        _ran(words, f"the step run_shell_script ({line})", folder, environment)
+
+
+def _requirements(arguments: Mapping[str, Any], current: Path | None, _: FetchPackage) -> None:
+    import sys
+
+    folder = Path(str(arguments.get("directory") or current or Path.cwd()))
+    file = str(arguments.get("requirements_file") or "requirements.txt")
+    command = [sys.executable, "-m", "pip", "install", "-r", file]
+    _ran(command, f"installing {file}", folder, dict(os.environ))
+
+
+_STEPS: dict[str, Callable[[Mapping[str, Any], Path | None, FetchPackage], Path | None]] = {
+    "code_package": _package,
+    "set_working_directory": _folder,
+    "git_clone": _git_clone,
+    "pull_from_remote_storage": _remote_folder,
+    "run_shell_script": _shell,
+    "pip_install_requirements": _requirements,
+}
+
+
+def clone(
+    repository: str,
+    *,
+    branch: str | None = None,
+    commit: str | None = None,
+    submodules: bool = False,
+    token: str | None = None,
+    folders: Sequence[str] | None = None,
+) -> Path:
+    """A folder with the repository's files: a clone that is kept and brought up to date each time.
+
+    Raises StorageUnavailable with what git says.
+    """
+    address = _with_token(repository, token)
+    identity = sha256(repr((repository, branch, commit, submodules, folders)).encode()).hexdigest()[:16]
+    target = current_settings().home / "clones" / f"{_short_name(repository)}-{identity}"
+    scratch = Path(tempfile.mkdtemp(prefix=".clone-", dir=_made(target.parent)))
+    try:
+        branch_words = ["--branch", branch] if branch else []
+        depth = [] if commit else ["--depth", "1"]
+        more = ["--recurse-submodules"] if submodules else []
+        sparse = ["--filter=blob:none", "--sparse"] if folders else []
+        _git(
+            ["clone", "-q", *depth, *branch_words, *more, *sparse, "--", address, str(scratch)],
+            repository,
+            token,
+        )
+        if folders:
+            _git(["-C", str(scratch), "sparse-checkout", "set", *folders], repository, token)
+        if commit:
+            _git(["-C", str(scratch), "checkout", "-q", commit], repository, token)
+        # A run that executes in an older clone keeps it: each commit has a folder of its own.
+        head = _git(["-C", str(scratch), "rev-parse", "HEAD"], repository, token).strip()
+        own = target.with_name(f"{target.name}-{head[:12]}")
+        if not own.exists():
+            try:
+                scratch.rename(own)
+            except OSError:
+                if not own.is_dir():  # else somebody was faster, with the same files
+                    raise
+        return own
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _git(words: Sequence[str], repository: str, token: str | None) -> str:
+    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
+    return _ran(["git", *words], f"fetching {repository}", Path.cwd(), environment, secret=token)
+
+
+def _ran(
+    words: Sequence[str], what: str, folder: Path, environment: Mapping[str, str], secret: str | None = None
+) -> str:
+    try:
+        done = subprocess.run(
+            list(words), cwd=folder, env=dict(environment), capture_output=True, text=True,
+            stdin=subprocess.DEVNULL, timeout=_GIT_TIMEOUT_S,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise StorageUnavailable(f"{what} failed: {error}") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        said = said.replace(secret, "******") if secret else said
+        raise StorageUnavailable(f"{what} failed ({done.returncode}): {said[-500:]}")
+    return done.stdout
+
+
+def _with_token(repository: str, token: str | None) -> str:
+    if not token or not repository.startswith("https://"):
+        return repository
+    user = "oauth2:" if "gitlab" in repository else "x-token-auth:" if "bitbucket" in repository else ""
+    return repository.replace("https://", f"https://{user}{token}@", 1)
+
+
+def _short_name(repository: str) -> str:
+    last = repository.rstrip("/").rpartition("/")[2].removesuffix(".git")
+    return re.sub(r"[^A-Za-z0-9._-]", "-", last) or "code"
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _needed(arguments: Mapping[str, Any], name: str, step: str) -> Any:
+    value = arguments.get(name)
+    if not value:
+        raise BadDeployment(f"The step {step} needs {name!r}.")
+    return value
+
+
+_OUTPUT = re.compile(r"\{\{\s*([\w-]+)\.(\w+)\s*\}\}")
+
+
+def _filled(value: Any, outputs: Mapping[str, Mapping[str, str]]) -> Any:
+    """`{{ step-id.directory }}` becomes what that step gave."""
+    if not isinstance(value, str):
+        return value
+    return _OUTPUT.sub(lambda found: outputs.get(found[1], {}).get(found[2], found[0]), value)
