@@ -9,6 +9,7 @@ from ..pools.job_variables import check_schema, variable_problems
 from ..pools.templates import check_job_variables, merge_job_variables, read_job_template
 from ..runtime import parameter_templates
 from ..runtime.errors import BadJobTemplate, ParameterMismatch
+from ..runtime.store import variables
 from ..runtime.store.database import Database
 from ..runtime.store.deployment_rows import WorkPoolRow
 
@@ -21,7 +22,8 @@ async def written_out(db: Database, parameters: Mapping[str, Any]) -> dict[str, 
 
     Raises UnresolvedParameter.
     """
-    return parameter_templates.resolved(parameters, {})
+    names = set(parameter_templates.variable_names(parameters))
+    return parameter_templates.resolved(parameters, await variables.values(db, names))
 
 
 def check_parameters(

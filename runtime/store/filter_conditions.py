@@ -356,6 +356,8 @@ def _operator(at: Column, name: str, value: Any) -> Condition:
             return at == value
         case "is_null_":
             return at.is_(None) if value else at.is_not(None)
+        case "exists_":
+            return at.is_not(None) if value else at.is_(None)
         case _:
             raise NotImplementedError(name)
 

@@ -1,13 +1,38 @@
-"""More tables: what people set up and what runs share. Concurrency limits and the leases on their slots."""
+"""More tables: what people set up and what runs share or show."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 
 from .tables import metadata
 from .types import Json, Timestamp
 
-__all__ = ["concurrency_lease", "concurrency_limit", "metadata"]
+__all__ = [
+    "artifact",
+    "artifact_collection",
+    "block_document",
+    "block_schema",
+    "block_type",
+    "concurrency_lease",
+    "concurrency_limit",
+    "metadata",
+    "saved_search",
+    "server_setting",
+    "variable",
+]
 
 concurrency_limit = Table(
     "concurrency_limit",
@@ -38,4 +63,115 @@ concurrency_lease = Table(
     Column("until", Timestamp, nullable=False),
     Column("holder", Json),  # {"type": "flow_run" | "task_run" | "deployment", "id": ...}
     Index("ix_concurrency_lease__limit_id", "limit_id", "until"),
+)
+
+variable = Table(
+    "variable",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("value", Json),
+    Column("tags", Json, nullable=False),
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+)
+
+saved_search = Table(
+    "saved_search",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("filters", Json, nullable=False),
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+)
+
+artifact = Table(
+    "artifact",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("key", Text),
+    Column("type", Text),
+    Column("description", Text),
+    Column("data", Json),
+    Column("metadata_", Json),
+    Column("flow_run_id", Uuid),
+    Column("task_run_id", Uuid),
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+    Index("ix_artifact__key", "key", "id"),
+    Index("ix_artifact__flow_run_id", "flow_run_id", "id"),
+    Index("ix_artifact__task_run_id", "task_run_id", "id"),
+)
+
+# The newest artifact of each key.
+artifact_collection = Table(
+    "artifact_collection",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("latest_id", Uuid, nullable=False),
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+    Index("ix_artifact_collection__latest_id", "latest_id"),
+)
+
+block_type = Table(
+    "block_type",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("logo_url", Text),
+    Column("documentation_url", Text),
+    Column("description", Text),
+    Column("code_example", Text),
+    Column("is_protected", Boolean, nullable=False),
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+)
+
+block_schema = Table(
+    "block_schema",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("block_type_id", Uuid, nullable=False),
+    Column("checksum", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("fields", Json, nullable=False),
+    Column("capabilities", Json, nullable=False),
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+    UniqueConstraint("checksum", "version"),
+    Index("ix_block_schema__block_type_id", "block_type_id", "created"),
+)
+
+block_document = Table(
+    "block_document",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("block_type_id", Uuid, nullable=False),
+    Column("block_schema_id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("is_anonymous", Boolean, nullable=False),
+    Column("data", LargeBinary, nullable=False),  # encrypted JSON
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+    UniqueConstraint("block_type_id", "name"),
+    Index(
+        "ix_block_document__name",
+        "name",
+        "id",
+        sqlite_where=text("NOT is_anonymous"),
+        postgresql_where=text("NOT is_anonymous"),
+    ),
+    Index("ix_block_document__block_schema_id", "block_schema_id"),
+)
+
+# What the server remembers of itself, by name.
+server_setting = Table(
+    "server_setting",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Json),
 )

@@ -145,6 +145,7 @@ async def seeds(api: Any) -> dict[str, str]:
         "doomed_task": (await api.task_run(run, "1"))["id"],
         "state": run["state_id"],
     }
+    made["saved_search"] = (await api.put("/saved_searches/", json={"name": "kept"})).json()["id"]
     for name, path, body, field in SAMPLES["seeds"]:
         answer = await api.post(path, json=filled(body, made))
         assert answer.status_code in (200, 201), (name, answer.text)

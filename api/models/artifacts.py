@@ -1,0 +1,103 @@
+"""Artifacts on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+
+from ...runtime.store.artifacts import ArtifactRow, ArtifactSort, CollectionRow
+from ...runtime.store.filters import DeploymentFilter, FlowFilter, FlowRunFilter, Search, TaskRunFilter
+from ...runtime.store.setup_filters import ArtifactCollectionFilter, ArtifactFilter
+from ..responses import Recorded
+from ..schemas import MOST_ROWS, Fields, Limit, Offset, OneModel
+
+Key = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+
+
+class ArtifactCreate(OneModel):
+    key: Key | None = None
+    type: str | None = None
+    description: str | None = None
+    data: dict[str, Any] | Any | None = None
+    metadata_: dict[str, str] | None = None
+    flow_run_id: UUID | None = None
+    task_run_id: UUID | None = None
+
+
+class ArtifactUpdate(OneModel):
+    data: dict[str, Any] | Any | None = None
+    description: str | None = None
+    metadata_: dict[str, str] | None = None
+
+
+class _OfRuns(Fields):
+    flow_runs: FlowRunFilter | None = None
+    task_runs: TaskRunFilter | None = None
+    flows: FlowFilter | None = None
+    deployments: DeploymentFilter | None = None
+
+    def search(self) -> Search:
+        return Search(self.flows, self.flow_runs, self.task_runs, self.deployments)
+
+
+class ArtifactSearch(_OfRuns):
+    artifacts: ArtifactFilter | None = None
+
+
+class ArtifactPage(ArtifactSearch):
+    sort: ArtifactSort = "ID_DESC"
+    offset: Offset = 0
+    limit: Limit = MOST_ROWS
+
+
+class CollectionSearch(_OfRuns):
+    artifacts: ArtifactCollectionFilter | None = None
+
+
+class CollectionPage(CollectionSearch):
+    sort: ArtifactSort = "ID_DESC"
+    offset: Offset = 0
+    limit: Limit = MOST_ROWS
+
+
+class Artifact(Recorded):
+    key: str | None
+    type: str | None
+    description: str | None
+    data: Any
+    metadata_: dict[str, str] | None
+    flow_run_id: UUID | None
+    task_run_id: UUID | None
+
+
+class ArtifactCollection(Artifact):
+    latest_id: UUID
+
+
+def artifact(row: ArtifactRow) -> dict[str, Any]:
+    """Artifact."""
+    return {
+        "id": row.id,
+        "created": row.created,
+        "updated": row.updated,
+        "key": row.key,
+        "type": row.type,
+        "description": row.description,
+        "data": row.data,
+        "metadata_": row.metadata_,
+        "flow_run_id": row.flow_run_id,
+        "task_run_id": row.task_run_id,
+    }
+
+
+def collection(row: CollectionRow) -> dict[str, Any]:
+    """ArtifactCollection."""
+    return {
+        **artifact(row.latest),
+        "id": row.id,
+        "created": row.created,
+        "updated": row.updated,
+        "latest_id": row.latest.id,
+    }
