@@ -21,7 +21,9 @@ from typing import Any
 from .errors import BadSetting
 
 ENV_PREFIX = "HELIOSTAT_"
-NOT_SETTINGS = frozenset({"HELIOSTAT_UI"})  # read by the build only
+NOT_SETTINGS = frozenset(
+    {"HELIOSTAT_UI", "HELIOSTAT_FLOW_RUN_ID"}
+)  # of the build; of one process of a worker
 _TEST_PREFIX = "HELIOSTAT_TEST_"
 
 DATABASE_SCHEMES = (

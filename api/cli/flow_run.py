@@ -9,7 +9,7 @@ import click
 
 from .. import wire
 from .failures import Exit
-from .lazy import Noun, verb
+from .lazy import Lazy, Noun, verb
 from .logs import write_logs
 from .output import (
     Column,
@@ -42,7 +42,11 @@ _COLUMNS = (
 )
 
 
-@click.group("flow-run", cls=Noun)
+@click.group(
+    "flow-run",
+    cls=Noun,
+    lazy={"execute": Lazy(".flow_run_execute:execute", "Execute a claimed run here, as workers do.")},
+)
 def flow_run() -> None:
     """See, continue and delete flow runs.
 

@@ -47,6 +47,7 @@ def _nouns() -> dict[str, Lazy]:
         "server": Lazy(".server:server", "Start and stop the server; look after the database."),
         "task-run": Lazy(".task_run:task_run", "See task runs."),
         "version": Lazy(".version:version", "Show the versions of Heliostat and of what it stands on."),
+        "worker": Lazy(".worker:worker", "Execute the runs of a process pool on this machine."),
     }
 
 

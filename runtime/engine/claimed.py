@@ -48,18 +48,18 @@ def execute_claimed(run_id: UUID, claimed_epoch: int | None, project: Path | Non
         _release(run, claimed_epoch)
         return _state_of(run)
     if run.state_type == "CANCELLING":
-        return _end(run, claimed_epoch, Cancelled("cancelled before its flow began"))
+        return end_before_flow(run, claimed_epoch, Cancelled("cancelled before its flow began"))
     try:
         flow = load_claimed_flow(run, project)
         values = _parameters_of(run)
     except Exception as error:
-        return _end(run, claimed_epoch, Crashed(f"the flow cannot be loaded: {error}", data=error))
+        return end_before_flow(run, claimed_epoch, Crashed(f"the flow cannot be loaded: {error}", data=error))
     resumption = Resumption(run, claimed_epoch, is_new=run.run_count == 0 and claimed_epoch in (None, 1))
     try:
         ended = flow.run(values, True, resumption)
         return asyncio.run(ended) if flow.is_async else ended
     except ParameterMismatch as error:  # raised before the lease is taken; the flow's own ones are states
-        return _end(run, claimed_epoch, Failed(tracebacks.headline(error), data=error))
+        return end_before_flow(run, claimed_epoch, Failed(tracebacks.headline(error), data=error))
 
 
 def load_claimed_flow(run: FlowRunRow, project: Path | None) -> Flow[..., Any]:
@@ -93,7 +93,7 @@ def _state_of(run: FlowRunRow) -> State:
     return State(StateType(run.state_type or "PENDING"), name=run.state_name or "Pending")
 
 
-def _end(run: FlowRunRow, claimed_epoch: int | None, final: State) -> State:
+def end_before_flow(run: FlowRunRow, claimed_epoch: int | None, final: State) -> State:
     """Record a run that never got as far as its flow: why, and its last state."""
     recording, owner = recording_here(), owner_of_this_process()
     lease = recording.call(leases.take, run.id, owner, recording.lease_s, dead_epoch=claimed_epoch)

@@ -16,7 +16,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from ..errors import UserError
 from ..states import StateType
-from ..store import cache, flow_runs, leases, task_runs
+from ..store import cache, deployments, flow_runs, leases, task_runs
+from ..store.deployment_rows import DeploymentRow
 from ..store.rows import Begun, CacheHit, FlowRunRow, Lease, LeaseRow, NewFlowRun, Owner, ReplayedTask
 
 _LAST_S = 253_402_300_799.0  # the end of the year 9999
@@ -142,6 +143,7 @@ _VERBS: dict[str, RemoteVerb] = {
             task_runs.completed_range, list[ReplayedTask], flow_run_id=UUID, first_id=UUID, last_id=UUID
         ),
         RemoteVerb(task_runs.count_by_state, dict[str, int], flow_run_id=UUID),
+        RemoteVerb(deployments.read, DeploymentRow, deployment_id=UUID),
         RemoteVerb(cache.get_many, dict[str, CacheHit], keys=_Keys, now=(float | None, None)),
     )
 }

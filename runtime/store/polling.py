@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, func, or_, select
+from sqlalchemy import ColumnElement, Text, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .claims import active_by_queue, open_queues
 from .database import Database
-from .tables import flow_run
+from .tables import flow_run, run_lease
 
 
 async def of_pool(
@@ -73,6 +73,9 @@ async def _due(
         return []
     run = flow_run.c
     retried_by = _retry_type(db)
+    lease = run_lease.c
+    # A run whose lease lives is being retried by the process that holds it.
+    held = exists().where(lease.run_id == run.id, lease.owner.is_not(None), lease.until > db.now())
     statement = (
         select(run.id)
         .where(
@@ -80,6 +83,7 @@ async def _due(
             run.state_type == "SCHEDULED",
             run.next_scheduled_start_time <= before,
             or_(retried_by.is_(None), retried_by != "in_process"),
+            ~held,
         )
         .order_by(run.next_scheduled_start_time, run.id)
         .limit(limit)

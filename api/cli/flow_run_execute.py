@@ -1,0 +1,32 @@
+"""`heliostat flow-run execute`: what a worker's process does."""
+
+from __future__ import annotations
+
+import os
+from uuid import UUID
+
+import click
+
+from ...runtime.errors import NotFound, UserError
+from .failures import Exit
+from .lazy import Verb
+
+
+@click.command("execute", cls=Verb, examples=("heliostat flow-run execute 0192f1e0-...",))
+@click.argument("run", metavar="[RUN]", required=False)
+def execute(run: str | None) -> int:
+    """Execute a run that was claimed, in this process; a worker does this. RUN is its whole id.
+
+    Without RUN the environment names it (HELIOSTAT_FLOW_RUN_ID). The exit code is 1 when it did not complete.
+    """
+    named = run or os.environ.get("HELIOSTAT_FLOW_RUN_ID") or os.environ.get("PREFECT__FLOW_RUN_ID")
+    if not named:
+        raise UserError("Which run?", hint="heliostat flow-run execute ID")
+    try:
+        run_id = UUID(named)
+    except ValueError:
+        raise NotFound(f"{named!r} is no id of a run.", hint="give the whole id") from None
+    from ...runtime.running.execute import execute_run
+
+    state = execute_run(run_id)
+    return Exit.OK if state.is_completed() or state.is_paused() else Exit.FAILED

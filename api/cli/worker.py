@@ -1,0 +1,124 @@
+"""`heliostat worker`: executing the runs of `process` pools on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+
+import click
+
+from .lazy import Noun, verb
+from .output import note
+
+
+@click.group(cls=Noun)
+def worker() -> None:
+    """Execute the runs of a process pool on this machine."""
+
+
+@verb(
+    worker,
+    "start",
+    "heliostat worker start --pool local",
+    "heliostat worker start --pool local --limit 4 --work-queue urgent",
+)
+@click.option("--pool", "-p", required=True, metavar="NAME", help="The work pool to poll.")
+@click.option("--name", "-n", metavar="NAME", help="Name of this worker. By default of host and process.")
+@click.option(
+    "--work-queue", "-q", "queues", multiple=True, metavar="NAME", help="Only this queue; repeatable."
+)
+@click.option("--type", "-t", "kind", metavar="TYPE", help="Type of the pool. By default process.")
+@click.option("--limit", "-l", type=click.IntRange(min=1), help="Most runs at a time. By default no limit.")
+@click.option(
+    "--prefetch-seconds",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    help="Take runs into view that long before they are due.",
+)
+@click.option("--run-once", is_flag=True, help="Execute what is due now, and end.")
+@click.option(
+    "--create-pool-if-not-found/--no-create-pool-if-not-found",
+    default=True,
+    show_default=True,
+    help="Make the pool when there is none of that name.",
+)
+@click.option(
+    "--drain-seconds",
+    type=click.FloatRange(min=0),
+    help="On SIGTERM wait that long for what runs; the rest goes on elsewhere. By default until it ends.",
+)
+def start(
+    pool: str,
+    name: str | None,
+    queues: tuple[str, ...],
+    kind: str | None,
+    limit: int | None,
+    prefetch_seconds: float,
+    run_once: bool,
+    create_pool_if_not_found: bool,
+    drain_seconds: float | None,
+) -> None:
+    """Poll a pool and execute its runs, each in a process of its own, until Ctrl-C.
+
+    The first Ctrl-C or SIGTERM stops polling and waits for what runs; the second ends that too: such runs go
+    on from their journals when another worker takes them.
+    """
+    from ...pools.process.worker import WorkerOptions
+    from ...runtime.settings import current_settings
+
+    settings = current_settings()
+    options = WorkerOptions(
+        pool,
+        name=name or "",
+        queues=queues,
+        limit=limit,
+        create_pool_if_not_found=create_pool_if_not_found,
+        type=kind,
+        prefetch_s=prefetch_seconds,
+        crash_retries=settings.crash_retries,
+    )
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    logging.getLogger("heliostat").setLevel(settings.logging_level)
+    asyncio.run(_work(options, run_once, drain_seconds))
+
+
+async def _work(options: object, run_once: bool, drain_s: float | None) -> None:
+    from ...pools.process.worker import Worker, WorkerOptions
+    from ...runtime.client.client import get_client
+
+    assert isinstance(options, WorkerOptions)
+    async with get_client() as client:
+        worker = Worker(client, options)
+        _stop_on_signals(worker)
+        if run_once:
+            count = await worker.run_once()
+            note(f"Executed {count} run{'' if count == 1 else 's'} of the pool {options.pool!r}.")
+            return
+        note(f"Worker {worker.name!r} polls the pool {options.pool!r} of {client.api_url}. Ctrl-C ends it.")
+        await worker.run(drain_s=drain_s)
+        note("All runs of this worker have ended, or go on elsewhere.")
+
+
+def _stop_on_signals(worker: object) -> None:
+    from ...pools.process.worker import Worker
+
+    assert isinstance(worker, Worker)
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        if asked:
+            note("Ending the processes of this worker.")
+            ending.add(asyncio.ensure_future(worker.runner.stop()))
+            return
+        asked = True
+        worker.stop_polling()
+        running = len(worker.run_ids)
+        if running:
+            note(f"No more runs are taken; waiting for {running}. Once more Ctrl-C ends them at once.")
+
+    ending: set[asyncio.Future[None]] = set()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)

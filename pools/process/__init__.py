@@ -1,0 +1,1 @@
+"""The polling worker of `process` pools."""

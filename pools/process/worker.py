@@ -1,0 +1,185 @@
+"""The polling worker: finds runs that wait in a pool and has a runner execute them on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from ...runtime import clock
+from ...runtime.client.client import HeliostatClient
+from ...runtime.client.records import FlowRun, WorkPool
+from ...runtime.errors import HeliostatError, NotFound, Unavailable, UserError
+from ...runtime.running.api import ClientApi
+from ...runtime.running.runner import Job, Runner, RunnerTimes
+from ..types import find_pool_type
+from .jobs import process_job
+
+_log = logging.getLogger("heliostat.worker")
+
+DEFAULT_TYPE = "process"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """What a worker is told. `limit`: runs at a time; None: any number. Times are in seconds."""
+
+    pool: str
+    name: str = ""  # "": made of host and process
+    queues: Sequence[str] = ()  # none: all of the pool
+    limit: int | None = None
+    create_pool_if_not_found: bool = True
+    type: str | None = None  # of a pool that it makes; asked of a pool that is there
+    prefetch_s: float = 10.0  # runs are taken into view that long before they are due
+    poll_s: float = 2.0
+    heartbeat_s: float = 30.0
+    crash_retries: int = 2
+
+
+class Worker:
+    """Polls one pool. `run()` goes on until `stop_polling()`; then it waits for what runs.
+
+    Two workers may see the same run: the transition to PENDING decides who gets it, the other gives way.
+    """
+
+    def __init__(
+        self, client: HeliostatClient, options: WorkerOptions, times: RunnerTimes | None = None
+    ) -> None:
+        self._client = client
+        self._options = options
+        self.name = options.name or f"process-{platform.node()}-{os.getpid()}"
+        self.runner = Runner(
+            ClientApi(client),
+            self.job_of,
+            limit=options.limit,
+            crash_retries=options.crash_retries,
+            times=times,
+        )
+        self._pool: WorkPool | None = None
+        self._stopping = asyncio.Event()
+
+    async def run(self, *, drain_s: float | None = None) -> None:
+        """Poll until `stop_polling`; then wait up to `drain_s` seconds (None: for ever) for what runs.
+
+        Raises what `prepare` raises, before anything is polled.
+        """
+        await self.prepare()
+        beating = asyncio.create_task(self._beat_for_ever(), name="heartbeats")
+        try:
+            while not self._stopping.is_set():
+                await self._poll_patiently()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), self._options.poll_s)
+            await self.runner.drain(drain_s)
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+            await self.runner.stop()
+
+    async def run_once(self) -> int:
+        """Execute what is due now, wait for its end; gives how many runs that were. Raises like `prepare`."""
+        await self.prepare()
+        found = await self._poll(0.0)
+        taken = self.runner.offer(found)
+        await self.runner.idle()
+        await self.runner.stop()
+        return taken
+
+    def stop_polling(self) -> None:
+        """Take no more runs; `run` returns when those in hand have ended."""
+        self._stopping.set()
+
+    async def prepare(self) -> WorkPool:
+        """Find the pool, or make it, and check that this worker is one for it; say that it lives.
+
+        Raises NotFound (pool, queue), UserError (a pool of another kind), ServerUnavailable.
+        """
+        options = self._options
+        try:
+            pool = await self._client.read_work_pool(options.pool)
+        except NotFound:
+            if not options.create_pool_if_not_found:
+                raise
+            kind = find_pool_type(options.type or DEFAULT_TYPE)
+            pool = await self._client.create_work_pool(
+                options.pool, kind.type, base_job_template=kind.default_base_job_template()
+            )
+            _log.info("made the work pool %r of type %s", options.pool, kind.type)
+        if pool.type != (options.type or DEFAULT_TYPE):
+            raise UserError(
+                f"The work pool {options.pool!r} is of type {pool.type}, not {options.type or DEFAULT_TYPE}.",
+                hint="Heliostat runs the jobs of ray pools itself, without workers"
+                if pool.type == "ray"
+                else "name a pool of type process: heliostat work-pool ls",
+            )
+        for queue in options.queues:
+            await self._client.read_work_queue_by_name(queue, options.pool)
+        if not pool.base_job_template:
+            template = find_pool_type(pool.type).default_base_job_template()
+            await self._client.update_work_pool(options.pool, base_job_template=template)
+            pool = await self._client.read_work_pool(options.pool)
+        self._pool = pool
+        await self._beat()
+        return pool
+
+    async def job_of(self, run: FlowRun) -> Job:
+        """How a run's process is started: by the pool's template and the deployment's and run's variables."""
+        deployment_variables: dict[str, Any] = {}
+        if run.deployment_id is not None:
+            deployment_variables = (await self._client.read_deployment(run.deployment_id)).job_variables
+        assert self._pool is not None
+        return process_job(
+            self._pool.base_job_template,
+            deployment_variables,
+            run.job_variables,
+            run_id=run.id,
+            api_url=self._client.api_url,
+        )
+
+    @property
+    def run_ids(self) -> set[UUID]:
+        """The runs in hand."""
+        return self.runner.run_ids
+
+    async def _poll_patiently(self) -> None:
+        try:
+            self.runner.offer(await self._poll(self._options.prefetch_s))
+        except Unavailable as error:
+            _log.warning("cannot poll: %s", error)
+        except HeliostatError as error:
+            _log.error("cannot poll: %s%s", error, f" ({error.hint})" if error.hint else "")
+
+    async def _poll(self, ahead_s: float) -> list[FlowRun]:
+        room = self.runner.room
+        if room == 0:
+            return []
+        # Those in hand may still be SCHEDULED, so they count too.
+        asked = None if room is None else min(200, room + len(self.runner.run_ids))
+        return await self._client.get_scheduled_flow_runs_for_work_pool(
+            self._options.pool,
+            list(self._options.queues) or None,
+            clock.now() + timedelta(seconds=ahead_s),
+            asked,
+        )
+
+    async def _beat_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._options.heartbeat_s)
+            try:
+                await self._beat()
+                # Its template may have been edited; runs take the one of when they start.
+                self._pool = await self._client.read_work_pool(self._options.pool)
+            except HeliostatError as error:
+                _log.warning("no heartbeat this time: %s", error)
+
+    async def _beat(self) -> None:
+        body = {"name": self.name, "heartbeat_interval_seconds": max(1, round(self._options.heartbeat_s))}
+        path = f"/work_pools/{self._options.pool}/workers/heartbeat"
+        await self._client.http.json("POST", path, body, repeatable=True)

@@ -1,0 +1,69 @@
+"""A server as the runner asks it: routes of the standard, and the lease of a run whose process is gone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+from uuid import UUID
+
+from .. import clock
+from ..client.client import HeliostatClient
+from ..client.records import FlowRun
+from ..engine.owner import is_dead
+from ..journal.remote_verbs import remote_verb
+from ..states import State
+from ..store import leases
+
+
+class ClientApi:
+    """See RunnerApi."""
+
+    def __init__(self, client: HeliostatClient) -> None:
+        self._client = client
+
+    async def read(self, run_id: UUID) -> FlowRun:
+        return await self._client.read_flow_run(run_id)
+
+    async def propose(self, run_id: UUID, state: State) -> State | None:
+        answer = await self._client.set_flow_run_state(run_id, state)
+        return answer.state if answer.status == "ACCEPT" else None
+
+    async def started(self, run_id: UUID, infrastructure_pid: str) -> None:
+        await self._client.update_flow_run(run_id, infrastructure_pid=infrastructure_pid)
+
+    async def cancelling(self, run_ids: Iterable[UUID]) -> set[UUID]:
+        wanted = {
+            "id": {"any_": [str(run_id) for run_id in run_ids]},
+            "state": {"type": {"any_": ["CANCELLING"]}},
+        }
+        return {run.id for run in await self._client.read_flow_runs(flow_run_filter=wanted)}
+
+    async def let_go(self, run_id: UUID) -> None:
+        lease = await self._ask(leases.read, run_id)
+        if lease is not None and lease.owner is not None and is_dead(lease):
+            await self._ask(leases.release, run_id, lease.epoch, lease.owner)
+
+    async def crashes(self, run_id: UUID, message_start: str) -> int:
+        states = await self._client.read_flow_run_states(run_id)
+        return sum((state.message or "").startswith(message_start) for state in states)
+
+    async def log(self, run_id: UUID, lines: Iterable[str]) -> None:
+        at = clock.now().isoformat()
+        body = [
+            {
+                "name": "heliostat.runner",
+                "level": logging.ERROR,
+                "message": line,
+                "timestamp": at,
+                "flow_run_id": str(run_id),
+            }
+            for line in lines
+        ]
+        await self._client.http.json("POST", "/logs/", body, repeatable=True)
+
+    async def _ask(self, verb: Callable[..., Any], *args: Any) -> Any:
+        remote = remote_verb(verb)
+        path = f"/heliostat/recording/{remote.name}"
+        answer = await self._client.http.send("POST", path, remote.dump_question(args, {}), repeatable=True)
+        return remote.load_answer(answer.content)

@@ -1,0 +1,159 @@
+"""One process that executes one flow run: starting it, what it says, and ending it with all that it started.
+
+Its output goes to a file, not to a pipe: when the worker dies the run goes on and finds its output open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, STDOUT, Process
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from io import RawIOBase
+from pathlib import Path
+
+_KEPT_LINES = 40  # of what it said last, for the record of a process that was killed
+_LONGEST_LINE = 1_000
+_READ_EVERY_S = 0.1
+_LARGEST_FILE_BYTES = 4 * 1024 * 1024  # read output is thrown away beyond this
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How the process of one run is started. `env` goes over this process's own; None takes a name away."""
+
+    command: Sequence[str]
+    env: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+    working_dir: Path | None = None  # None: a new folder, removed afterwards
+    stream_output: bool = True
+
+
+class Child:
+    """A started process, in a session of its own so that signals reach it and what it started, and not us."""
+
+    def __init__(
+        self, process: Process, output: RawIOBase, job: Job, scratch: tempfile.TemporaryDirectory[str] | None
+    ) -> None:
+        self._process = process
+        self._output = output
+        self._streams = job.stream_output
+        self._scratch = scratch
+        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._rest = b""
+        self._reading = asyncio.create_task(self._read_for_ever())
+
+    @classmethod
+    async def start(cls, job: Job) -> Child:
+        """Raises OSError when there is no such command or folder."""
+        scratch = tempfile.TemporaryDirectory(prefix="heliostat-run-") if job.working_dir is None else None
+        folder = job.working_dir if scratch is None else Path(scratch.name)
+        descriptor, path = tempfile.mkstemp(prefix="heliostat-output-")
+        os.close(descriptor)
+        # Appending, so that what was read may be cut off under the writer.
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+        output = open(path, "r+b", buffering=0)  # noqa: SIM115  (closed when the process has ended)
+        os.unlink(path)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *job.command,
+                stdin=DEVNULL,
+                stdout=descriptor,
+                stderr=STDOUT,
+                cwd=folder,
+                env=_environment(job.env),
+                start_new_session=True,
+            )
+        except BaseException:
+            output.close()
+            if scratch is not None:
+                scratch.cleanup()
+            raise
+        finally:
+            os.close(descriptor)
+        return cls(process, output, job, scratch)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; minus the signal that killed it."""
+        return self._process.returncode
+
+    async def ended(self) -> int:
+        """Wait for its end, and end what it left behind; gives the exit code."""
+        code = await self._process.wait()
+        self._signal(signal.SIGKILL)  # its own children; it is gone
+        self._reading.cancel()
+        await asyncio.gather(self._reading, return_exceptions=True)
+        self._read()
+        if self._rest:
+            self._take_line(self._rest)
+            self._rest = b""
+        self._output.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+        return code
+
+    async def stop(self, term_s: float) -> None:
+        """SIGTERM to all of it, and SIGKILL to what is left after `term_s` seconds."""
+        if self.exit_code is None:
+            self._signal(signal.SIGTERM)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), term_s)
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to all of it."""
+        self._signal(signal.SIGKILL)
+
+    @property
+    def last_lines(self) -> list[str]:
+        """What it said last."""
+        return list(self._lines)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+    async def _read_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(_READ_EVERY_S)
+            self._read()
+
+    def _read(self) -> None:
+        while chunk := self._output.read(1 << 16) or b"":
+            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            for line in lines:
+                self._take_line(line)
+            self._rest = self._rest[-_LONGEST_LINE:]
+        if self._output.tell() > _LARGEST_FILE_BYTES:
+            self._output.truncate(0)
+            self._output.seek(0)
+
+    def _take_line(self, raw: bytes) -> None:
+        line = raw.decode(errors="replace").rstrip("\r")
+        self._lines.append(line[-_LONGEST_LINE:])
+        if self._streams:
+            print(line, file=sys.stderr, flush=True)
+
+
+def _environment(over: Mapping[str, str | None]) -> dict[str, str]:
+    merged: dict[str, str | None] = {**os.environ, **over}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def how_it_ended(code: int) -> str:
+    """An exit code in words."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    with suppress(ValueError):
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"was killed by signal {-code}"

@@ -1,0 +1,80 @@
+"""What the process of one run does: fetch the deployment's code, then execute the run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from ..engine.claimed import end_before_flow, execute_claimed
+from ..engine.relay import recording_here
+from ..errors import HeliostatError
+from ..settings import current_settings
+from ..states import Crashed, State
+from ..store import code_packages, deployments, flow_runs
+
+if TYPE_CHECKING:
+    from ..store.deployment_rows import DeploymentRow
+    from ..store.rows import FlowRunRow
+
+_PACKAGE_STEPS = ("heliostat.code_package", "code_package")
+
+
+def execute_run(run_id: UUID) -> State:
+    """Execute a claimed run here, and return the state that it ended in, or was left in.
+
+    Code that cannot be fetched makes it Crashed with the reason. Raises NotFound, LeaseHeld, LeaseLost,
+    DatabaseUnavailable.
+    """
+    run = recording_here().call(flow_runs.read, run_id)
+    try:
+        project = project_of(run)
+    except HeliostatError as error:
+        return end_before_flow(
+            run, None, Crashed(f"the code of the flow cannot be fetched: {error}", data=error)
+        )
+    return execute_claimed(run_id, None, project)
+
+
+def project_of(run: FlowRunRow) -> Path | None:
+    """The folder with the run's code on this machine; its pull steps are carried out. None: none is named."""
+    from ..pull_steps import project_folder
+
+    deployment = None
+    if run.deployment_id is not None:
+        deployment = recording_here().call(deployments.read, run.deployment_id)
+    steps = steps_of(run, deployment)
+    path = None if deployment is None or run.code_revision is not None else deployment.path
+    project = project_folder(steps, path, fetch_package)
+    if project is not None and not any(_is_package(step) for step in steps):
+        os.chdir(
+            project
+        )  # as the standard's runs have it; the folder of a package is shared, and stays clean
+    return project
+
+
+def steps_of(run: FlowRunRow, deployment: DeploymentRow | None) -> list[Mapping[str, Any]]:
+    """The deployment's pull steps with the code that the run was made for."""
+    steps: list[Mapping[str, Any]] = list((deployment.pull_steps if deployment else None) or ())
+    if run.code_revision is None:
+        return steps
+    own: Mapping[str, Any] = {"heliostat.code_package": {"revision": run.code_revision}}
+    if not any(_is_package(step) for step in steps):
+        return [own, *steps]
+    return [own if _is_package(step) else step for step in steps]
+
+
+def fetch_package(revision: str) -> bytes:
+    """The bytes of a code package, from wherever this process records to. Raises NotFound."""
+    if current_settings().api_url is None:
+        return recording_here().call(code_packages.get, revision)
+    from ..client.client import get_client
+
+    with get_client(sync_client=True) as client:
+        return client.get_code_package(revision)
+
+
+def _is_package(step: Mapping[str, Any]) -> bool:
+    return any(name in _PACKAGE_STEPS for name in step)
