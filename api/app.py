@@ -21,6 +21,7 @@ from .routes import (
     collections,
     concurrency_limits,
     deployment_runs,
+    deployment_schedules,
     deployments,
     flow_run_inputs,
     flow_run_states,
@@ -37,6 +38,7 @@ from .routes import (
     variables,
     work_pool_queues,
     work_pools,
+    work_queues,
     workers,
 )
 
@@ -50,8 +52,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     task_run_states.router,
     deployments.router,
     deployment_runs.router,
+    deployment_schedules.router,
     work_pools.router,
     work_pool_queues.router,
+    work_queues.router,
     workers.router,
     collections.router,
     logs.router,

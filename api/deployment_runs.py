@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import HTTPException
 
 from ..runtime.errors import BadJobVariables, NotFound, ParameterMismatch, UnresolvedParameter
-from ..runtime.store import scheduled_runs, work_pools
+from ..runtime.store import deployments, scheduled_runs, work_pools
 from ..runtime.store.database import Database
 from ..runtime.store.deployment_rows import DeploymentRow
 from ..runtime.store.deployment_run_rows import NewDeploymentRun
+from ..runtime.store.rows import FlowRunRow
 from .deployment_checks import check_parameters, check_variables, written_out
 from .errors import with_hint
 from .schemas_deployments import DeploymentRunCreate
@@ -33,6 +35,22 @@ async def start_run(db: Database, deployment: DeploymentRow, asked: DeploymentRu
         raise HTTPException(422, f"Error creating flow run: {with_hint(error)}") from error
     except NotFound as error:
         raise HTTPException(404, "Deployment not found") from error
+
+
+async def check_new_variables(db: Database, run: FlowRunRow, variables: dict[str, Any]) -> None:
+    """Whether a run may be given these job variables: 400 unless it is scheduled and of a deployment.
+
+    Raises BadJobVariables when they do not fit its pool.
+    """
+    if run.deployment_id is None or run.state_type != "SCHEDULED":
+        raise HTTPException(400, "Job variables can be changed for scheduled runs of a deployment only.")
+    try:
+        deployment = await deployments.read(db, run.deployment_id)
+    except NotFound as error:
+        raise HTTPException(400, "The run's deployment is gone.") from error
+    if deployment.work_pool_name is not None:
+        pool = await work_pools.read(db, deployment.work_pool_name)
+        check_variables(pool, deployment.job_variables, variables, complete=True)
 
 
 async def _checked(db: Database, deployment: DeploymentRow, asked: DeploymentRunCreate) -> NewDeploymentRun:

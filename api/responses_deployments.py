@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from pydantic import BaseModel
+
 from .responses import CreatedBy, Paginated, Recorded
 from .schemas import Labels
 from .schemas_deployments import ConcurrencyOptions
@@ -60,3 +62,17 @@ class Deployment(Recorded):
 
 class DeploymentPages(Paginated):
     results: list[Deployment]
+
+
+class RunCreated(BaseModel):
+    flow_run_id: UUID | None
+    status: Literal["CREATED", "FAILED"]
+    error: str | None
+
+
+class RunsCreated(BaseModel):
+    results: list[RunCreated]
+
+
+class Deleted(BaseModel):
+    deleted: list[UUID]

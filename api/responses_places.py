@@ -8,7 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from .responses import FlowRun, Recorded
+from ..runtime.states import StateType
+from .responses import FlowRun, Paginated, Recorded
 from .schemas_places import StorageConfiguration
 
 PlaceStatus = Literal["READY", "NOT_READY", "PAUSED"]
@@ -56,3 +57,46 @@ class PolledRun(BaseModel):
     work_pool_id: UUID
     work_queue_id: UUID
     flow_run: FlowRun
+
+
+class SlotHolder(BaseModel):
+    id: UUID
+    name: str
+    state_type: StateType | None
+    state_name: str | None
+    start_time: datetime | None
+    state_timestamp: datetime | None
+    time_in_current_state: float | None
+
+
+class QueueSlots(Paginated):
+    active_slots: int
+    concurrency_limit: int | None
+    flow_runs: list[SlotHolder]
+
+
+class QueueOfPoolSlots(BaseModel):
+    queue_id: UUID
+    queue_name: str
+    active_slots: int
+    concurrency_limit: int | None
+    flow_runs: list[SlotHolder]
+    flow_run_count: int | None
+
+
+class PoolSlots(Paginated):
+    active_slots: int
+    concurrency_limit: int | None
+    queues: list[QueueOfPoolSlots]
+
+
+class HealthPolicy(BaseModel):
+    maximum_late_runs: int | None
+    maximum_seconds_since_last_polled: int | None
+
+
+class QueueHealth(BaseModel):
+    healthy: bool
+    late_runs_count: int
+    last_polled: datetime | None
+    health_check_policy: HealthPolicy

@@ -12,6 +12,7 @@ from ..runtime.errors import BadSchedule
 from ..runtime.schedules import schedule_from_json
 from ..runtime.store.deployment_rows import ScheduleSpec
 from ..runtime.store.deployment_search import DeploymentSort
+from ..runtime.store.filters import DeploymentFilter
 from .schemas import (
     MOST_ROWS,
     Fields,
@@ -27,7 +28,8 @@ from .schemas import (
 )
 from .schemas_places import PlaceName
 
-MOST_AT_ONCE = 50  # of bulk routes
+MOST_RUNS_AT_ONCE = 100  # of the bulk route that runs a deployment
+MOST_AT_ONCE = 50  # of the others
 
 
 def _definition(value: Any) -> dict[str, Any]:
@@ -187,3 +189,8 @@ class ScheduleRuns(Fields):
     min_time: timedelta | None = None
     min_runs: int | None = None
     max_runs: int | None = None
+
+
+class DeploymentBulkDelete(Fields):
+    deployments: DeploymentFilter | None = None
+    limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = MOST_AT_ONCE

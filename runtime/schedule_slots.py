@@ -113,7 +113,7 @@ def plan_slots(
         if not schedule.active:
             continue
         wanted, unwanted = _past_slots(schedule, now, idle_since, horizon)
-        for due_at in (*wanted, *_coming_slots(schedule.schedule, now, horizon)):
+        for due_at in (*wanted, *coming_slots(schedule.schedule, now, horizon)):
             if slot_key(deployment.id, schedule.id, due_at) not in existing_keys:
                 runs.append(_run(deployment, schedule, due_at, now))
         keys = (slot_key(deployment.id, schedule.id, due_at) for due_at in unwanted)
@@ -121,7 +121,8 @@ def plan_slots(
     return SlotPlan(tuple(sorted(runs, key=lambda run: run.due_at)), tuple(dropped))
 
 
-def _coming_slots(schedule: Schedule, now: datetime, horizon: Horizon) -> Iterator[datetime]:
+def coming_slots(schedule: Schedule, now: datetime, horizon: Horizon) -> Iterator[datetime]:
+    """The dates after `now` that a schedule wants runs for."""
     enough = now + timedelta(seconds=horizon.min_time_s)
     end = now + timedelta(seconds=horizon.max_time_s)
     for number, due_at in enumerate(takewhile(lambda date: date <= end, schedule.upcoming(now)), 1):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 
 from ...runtime import clock
-from ...runtime.store import deployments, polling, search
-from .. import responses, wire
+from ...runtime.store import deployments, polling, search, work_queues
+from .. import responses, responses_deployments, responses_places, wire, wire_places
 from ..answers import JsonAnswer, made
 from ..database_access import Db
 from ..deployment_runs import start_run
 from ..errors import found
-from ..schemas_deployments import DeploymentPoll, DeploymentRunCreate
+from ..schemas_deployments import MOST_RUNS_AT_ONCE, DeploymentPoll, DeploymentRunCreate
 
 router = APIRouter(prefix="/deployments", tags=["Deployments"])
 
@@ -42,3 +42,29 @@ async def get_scheduled_flow_runs_for_deployments(body: DeploymentPoll, db: Db) 
         await deployments.polled(db, body.deployment_ids)
     runs = await search.flow_runs_by_id(db, run_ids)
     return JsonAnswer([wire.flow_run_response(*run) for run in runs])
+
+
+@router.post("/{id:uuid}/create_flow_run/bulk", response_model=responses_deployments.RunsCreated)
+async def create_flow_runs_from_deployment(id: UUID, body: list[DeploymentRunCreate], db: Db) -> JsonAnswer:
+    """Run a deployment several times, up to 100; what is wrong with one does not hold up the others."""
+    if len(body) > MOST_RUNS_AT_ONCE:
+        raise HTTPException(400, f"Cannot create more than {MOST_RUNS_AT_ONCE} flow runs at once.")
+    deployment = await found(deployments.read(db, id), "Deployment")
+    results: list[wire.Wire] = []
+    for asked in body:
+        try:
+            run_id, _ = await start_run(db, deployment, asked)
+            results.append({"flow_run_id": run_id, "status": "CREATED", "error": None})
+        except HTTPException as error:
+            results.append({"flow_run_id": None, "status": "FAILED", "error": str(error.detail)})
+    return JsonAnswer({"results": results})
+
+
+@router.get("/{id:uuid}/work_queue_check", response_model=list[responses_places.WorkQueue], deprecated=True)
+async def work_queue_check(id: UUID, db: Db) -> JsonAnswer:
+    """The queues that get a deployment's runs: its own."""
+    deployment = await found(deployments.read(db, id), "Deployment")
+    if deployment.work_queue_id is None:
+        return JsonAnswer([])
+    row = await found(work_queues.read_by_id(db, deployment.work_queue_id), "Work queue")
+    return JsonAnswer([wire_places.work_queue(row)])

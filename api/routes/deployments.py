@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from fastapi import APIRouter, HTTPException, Response
 from ...runtime.errors import NotFound
 from ...runtime.store import deployment_search, deployments, work_pools
 from ...runtime.store.deployment_rows import NewDeployment
+from ...runtime.store.filters import Search
 from .. import responses_deployments as responses
 from .. import wire, wire_deployments
 from ..answers import JsonAnswer, made, no_content
@@ -18,6 +20,7 @@ from ..deployment_changes import checked_changes
 from ..deployment_checks import check_parameters, check_variables, code_revision_of
 from ..errors import conflicting, found
 from ..schemas_deployments import (
+    DeploymentBulkDelete,
     DeploymentCreate,
     DeploymentNumberedPage,
     DeploymentPage,
@@ -104,6 +107,19 @@ async def paginate_deployments(db: Db, body: DeploymentNumberedPage | None = Non
 async def count_deployments(db: Db, body: DeploymentSearch | None = None) -> int:
     """How many deployments fit."""
     return await deployment_search.count(db, (body or DeploymentSearch()).search())
+
+
+@router.post("/bulk_delete", response_model=responses.Deleted)
+async def delete_deployments(db: Db, body: DeploymentBulkDelete | None = None) -> JsonAnswer:
+    """Remove deployments that fit, up to the limit, each with its schedules and scheduled runs."""
+    body = body or DeploymentBulkDelete()
+    rows = await deployment_search.deployments(db, Search(deployments=body.deployments), limit=body.limit)
+    deleted: list[UUID] = []
+    for row in rows:
+        with suppress(NotFound):
+            await deployments.delete(db, row.id)
+            deleted.append(row.id)
+    return JsonAnswer({"deleted": deleted})
 
 
 @router.get("/name/{flow_name}/{deployment_name}", response_model=responses.Deployment)

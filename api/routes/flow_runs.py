@@ -17,6 +17,7 @@ from ...runtime.store.search import FlowRunAndState
 from .. import responses, wire
 from ..answers import JsonAnswer, made, no_content
 from ..database_access import Db
+from ..deployment_runs import check_new_variables
 from ..errors import found
 from ..resuming import resume
 from ..schemas import (
@@ -115,8 +116,8 @@ async def update_flow_run(id: UUID, body: FlowRunUpdate, db: Db) -> Response:
     if values.get("name", "") is None:
         values["name"] = generate_name()
     if values.get("job_variables") is not None:
-        await found(search.one_flow_run(db, id), "Flow run")
-        raise HTTPException(400, "Job variables can be changed for scheduled runs of a deployment only.")
+        run = (await found(search.one_flow_run(db, id), "Flow run")).run
+        await check_new_variables(db, run, values["job_variables"])
     if values:
         await found(flow_run_changes.change(db, id, values), "Flow run")
     else:

@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Response
 
 from ...pools.templates import read_job_template
+from ...pools.types import pool_types
 from ...runtime.store import place_search, polling, search, work_pools, work_queues
 from ...runtime.store.deployment_rows import NewWorkPool
 from .. import responses_places as responses
-from .. import wire, wire_places
+from .. import slot_status, wire, wire_places
 from ..answers import JsonAnswer, no_content
 from ..database_access import Db
 from ..errors import found
-from ..schemas_places import PoolPoll, WorkPoolCreate, WorkPoolPage, WorkPoolSearch, WorkPoolUpdate
+from ..schemas_places import (
+    PoolPoll,
+    PoolSlotPage,
+    WorkPoolCreate,
+    WorkPoolPage,
+    WorkPoolSearch,
+    WorkPoolUpdate,
+)
 
 router = APIRouter(prefix="/work_pools", tags=["Work Pools"])
 
-_END_OF_TIME = datetime(9999, 12, 30, tzinfo=UTC)
+END_OF_TIME = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 @router.post("/", status_code=201, response_model=responses.WorkPool)
 async def create_work_pool(body: WorkPoolCreate, db: Db) -> JsonAnswer:
-    """Make a work pool with its default queue: 409 when there is one of that name."""
-    read_job_template(body.base_job_template)
+    """Make a work pool with its default queue: 409 when there is one of that name.
+
+    Without a template it gets that of its type, where the type is known here.
+    """
+    template = body.base_job_template or await asyncio.to_thread(_template_of, body.type)
+    read_job_template(template)
     new = NewWorkPool(
         name=body.name,
         type=body.type,
         description=body.description,
-        base_job_template=body.base_job_template,
+        base_job_template=template,
         is_paused=body.is_paused,
         concurrency_limit=body.concurrency_limit,
         storage_configuration=body.storage_configuration.model_dump(mode="json"),
     )
     return JsonAnswer(wire_places.work_pool(await work_pools.create(db, new)), 201)
+
+
+def _template_of(kind: str) -> dict[str, Any]:
+    known = pool_types().get(kind)
+    return known.default_base_job_template() if known else {}
 
 
 @router.post("/filter", response_model=list[responses.WorkPool])
@@ -90,7 +108,7 @@ async def get_scheduled_flow_runs(name: str, db: Db, body: PoolPoll | None = Non
     offered = await polling.of_pool(
         db,
         pool.id,
-        before=body.scheduled_before or _END_OF_TIME,
+        before=body.scheduled_before or END_OF_TIME,
         after=body.scheduled_after,
         queue_ids=queues.values(),
         limit=body.limit,
@@ -107,6 +125,13 @@ async def get_scheduled_flow_runs(name: str, db: Db, body: PoolPoll | None = Non
             for found_run in runs
         ]
     )
+
+
+@router.post("/{name}/concurrency_status", response_model=responses.PoolSlots)
+async def read_concurrency_status(name: str, db: Db, body: PoolSlotPage | None = None) -> JsonAnswer:
+    """The queues of the pool, with the runs that take their slots."""
+    pool = await found(work_pools.read(db, name), f'Work pool "{name}"')
+    return JsonAnswer(await slot_status.of_pool(db, pool, body or PoolSlotPage()))
 
 
 async def _queues(db: Db, pool_name: str, names: list[str]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from ..states import FINAL_STATES, NO_VALUE, State, StateType
 from . import search
 from .announcements import COMMANDS, RUNS, announce
 from .database import Database
+from .deployment_slots import admitted, lock_limit
 from .derive import FlowRunFacts, fold
 from .flow_runs import new_flow_run_row, state_row
 from .rows import FlowRunStateRow, NewFlowRun
@@ -106,6 +107,8 @@ async def propose(db: Database, run_id: UUID, proposed: State, *, force: bool = 
     Raises NotFound.
     """
     async with db.write() as connection:
+        if proposed.is_pending() and not force:
+            await lock_limit(connection, run_id)
         statement = select(flow_run).where(flow_run.c.id == run_id).with_for_update()
         run = (await connection.execute(statement)).mappings().first()
         if run is None:
@@ -118,6 +121,8 @@ async def propose(db: Database, run_id: UUID, proposed: State, *, force: bool = 
             _facts_for_rules(run, current, proposed),
             force=force,
         )
+        if not force:
+            verdict = await admitted(connection, run, verdict)
         await record_trail(connection, "flow-run", run_id, None, current, proposed, verdict)
         state = verdict.state_to_write
         if state is None:

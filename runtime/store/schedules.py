@@ -27,14 +27,28 @@ from .wire_text import json_value, plain_text
 
 async def create(db: Database, deployment_id: UUID, spec: ScheduleSpec) -> ScheduleRow:
     """Add a schedule. Raises NotFound (the deployment), Duplicate (the slug), BadSchedule."""
+    [row] = await create_all(db, deployment_id, [spec])
+    return row
+
+
+async def create_all(
+    db: Database, deployment_id: UUID, specs: Sequence[ScheduleSpec]
+) -> builtins.list[ScheduleRow]:
+    """Add schedules, all or none. Raises NotFound (the deployment), Duplicate (a slug), BadSchedule."""
     async with db.write() as connection:
         await lock_deployment(connection, deployment_id)
         existing = await of_deployment(connection, deployment_id)
-        if spec.slug is not None and any(row.slug == spec.slug for row in existing):
-            raise Duplicate(f"the deployment has a schedule {spec.slug!r} already")
-        schedule_id = await _insert(db, connection, deployment_id, spec, [row.key for row in existing])
+        slugs = {row.slug for row in existing}
+        made: builtins.list[UUID] = []
+        taken = [row.key for row in existing]
+        for spec in specs:
+            if spec.slug is not None and spec.slug in slugs:
+                raise Duplicate(f"the deployment has a schedule {spec.slug!r} already")
+            slugs.add(spec.slug)
+            made.append(await _insert(db, connection, deployment_id, spec, taken))
+            taken.append((await _one(connection, deployment_id, made[-1])).key)
         await announce(connection, SCHEDULES)
-        return await _one(connection, deployment_id, schedule_id)
+        return [await _one(connection, deployment_id, schedule_id) for schedule_id in made]
 
 
 async def change(db: Database, deployment_id: UUID, schedule_id: UUID, spec: ScheduleSpec) -> ScheduleRow:

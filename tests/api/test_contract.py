@@ -81,6 +81,24 @@ IMPLEMENTED: dict[str, dict[str, Any]] = {
     "POST /deployments/{id}/resume_deployment": {"on": "deployment"},
     "POST /deployments/{id}/pause_deployment": {"on": "deployment"},
     "POST /deployments/{id}/create_flow_run": {"on": "deployment", "json": {"parameters": {"x": 1}}},
+    "POST /deployments/{id}/create_flow_run/bulk": {"on": "deployment", "json": [{}, {"tags": ["x"]}]},
+    "POST /deployments/bulk_delete": {"json": {"deployments": {"name": {"any_": ["none"]}}}},
+    "POST /deployments/{id}/schedule": {"on": "deployment", "json": {"max_runs": 2}},
+    "GET /deployments/{id}/work_queue_check": {"on": "deployment"},
+    "GET /deployments/{id}/schedules": {"on": "deployment"},
+    "POST /deployments/{id}/schedules": {
+        "on": "deployment",
+        "json": [{"schedule": {"rrule": "FREQ=DAILY"}, "slug": "weekly"}],
+    },
+    "PATCH /deployments/{id}/schedules/{schedule_id}": {
+        "on": "deployment",
+        "in": {"schedule_id": "{schedule}"},
+        "json": {"active": False},
+    },
+    "DELETE /deployments/{id}/schedules/{schedule_id}": {
+        "on": "deployment",
+        "in": {"schedule_id": "{schedule}"},
+    },
     "POST /work_pools/": {"json": {"name": "another", "type": "process"}},
     "GET /work_pools/{name}": {"in": {"name": "yard"}},
     "PATCH /work_pools/{name}": {"in": {"name": "yard"}, "json": {"description": "x"}},
@@ -88,6 +106,7 @@ IMPLEMENTED: dict[str, dict[str, Any]] = {
     "POST /work_pools/filter": {},
     "POST /work_pools/count": {},
     "POST /work_pools/{name}/get_scheduled_flow_runs": {"in": {"name": "yard"}},
+    "POST /work_pools/{name}/concurrency_status": {"in": {"name": "yard"}},
     "POST /work_pools/{work_pool_name}/queues": {"json": {"name": "fast", "priority": 1}},
     "GET /work_pools/{work_pool_name}/queues/{name}": {"in": {"name": "default"}},
     "PATCH /work_pools/{work_pool_name}/queues/{name}": {"in": {"name": "slow"}, "json": {"priority": 1}},
@@ -96,6 +115,15 @@ IMPLEMENTED: dict[str, dict[str, Any]] = {
     "POST /work_pools/{work_pool_name}/workers/heartbeat": {"json": {"name": "w2"}},
     "POST /work_pools/{work_pool_name}/workers/filter": {},
     "DELETE /work_pools/{work_pool_name}/workers/{name}": {"in": {"name": "w1"}},
+    "POST /work_queues/": {"json": {"name": "urgent", "concurrency_limit": 1}},
+    "PATCH /work_queues/{id}": {"on": "queue", "json": {"is_paused": True}},
+    "GET /work_queues/{id}": {"on": "queue"},
+    "DELETE /work_queues/{id}": {"on": "doomed_queue"},
+    "GET /work_queues/name/{name}": {"in": {"name": "default"}},
+    "POST /work_queues/{id}/get_runs": {"on": "queue"},
+    "POST /work_queues/filter": {},
+    "POST /work_queues/{id}/concurrency_status": {"on": "queue"},
+    "GET /work_queues/{id}/status": {"on": "queue"},
     "GET /collections/views/{view}": {"in": {"view": "aggregate-worker-metadata"}},
     "POST /logs/": {"json": [{"name": "x", "level": 20, "message": "m", "timestamp": NOW}]},
     "POST /logs/filter": {},
@@ -106,8 +134,8 @@ IMPLEMENTED |= SAMPLES["routes"]
 # Clients ignore what they do not know; a page of task runs holds whole ones here.
 MORE_THAN_THE_STANDARD = {"TaskRunResponse"}
 
-# Deletes come last, so that what others ask for is still there.
-LIVE = sorted(IMPLEMENTED, key=lambda route: route.startswith("DELETE"))
+# Deletes come last, those of parts first, so that what others ask for is still there.
+LIVE = sorted(IMPLEMENTED, key=lambda route: (route.startswith("DELETE"), -route.count("/")))
 
 
 async def seeds(api: Any) -> dict[str, str]:
@@ -132,9 +160,14 @@ async def seeds(api: Any) -> dict[str, str]:
         concurrency_options={"collision_strategy": "ENQUEUE"},
         schedules=[{"schedule": {"cron": "0 6 * * *"}}, {"schedule": {"interval": 60}, "slug": "often"}],
     )
-    await api.post(f"/deployments/{deployment['id']}/create_flow_run", json={})
+    run_of_it = await api.run_of(deployment)
+    await api.propose(run_of_it, "PENDING")
+    queue = await api.post("/work_pools/yard/queues", json={"name": "doomed"})
     made = {
         "deployment": deployment["id"],
+        "schedule": deployment["schedules"][0]["id"],
+        "queue": deployment["work_queue_id"],
+        "doomed_queue": queue.json()["id"],
         "doomed_deployment": (await api.deployment("doomed"))["id"],
         "flow": flow["id"],
         "doomed_flow": (await api.flow("doomed"))["id"],
