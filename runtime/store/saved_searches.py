@@ -29,7 +29,9 @@ class SavedSearchRow:
     updated: datetime
 
 
-async def save(db: Database, name: str, filters: builtins.list[dict[str, Any]]) -> tuple[SavedSearchRow, bool]:
+async def save(
+    db: Database, name: str, filters: builtins.list[dict[str, Any]]
+) -> tuple[SavedSearchRow, bool]:
     """Keep a search, in place of the one of that name; gives it and whether it is new."""
     named = saved_search.c.name == plain_text(name)
     async with db.write() as connection:
