@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from ..pools.default_pool import ensure_default_pool
 from ..runtime.errors import DatabaseUnavailable
 from ..runtime.store.database import Database
+from .system_blocks import ensure_system_blocks
 
 _log = logging.getLogger("heliostat.api")
 
@@ -50,10 +51,11 @@ class DatabaseAccess:
         return self._database
 
     async def _opened(self) -> Database:
-        """The database, with the pool in it that deployments may count on."""
+        """The database, with the pool and the block types in it that clients may count on."""
         database = await Database.open(self._url)
         try:
             await ensure_default_pool(database)
+            await ensure_system_blocks(database)
         except BaseException:
             await database.close()
             raise

@@ -6,7 +6,7 @@
      │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive, UnfinishedRun
      │   ├─ SchemaTooNew, BadSchedule, BadJobTemplate, BadJobVariables
      │   ├─ Reserved, PackageTooLarge, BadPackage, UnresolvedParameter
-     │   └─ RequestRefused, NotAllowed, BadDeployment, BadSlots
+     │   └─ RequestRefused, NotAllowed, BadDeployment, BadSlots, BadBlock, SecretsUnreadable
      ├─ RunFailure           recorded in a run's state, travels between processes
      │   └─ TaskFailed, TaskCrashed, TaskTimedOut, UpstreamFailed, FlowRunFailed, RunCancelled, ResultLost
      ├─ Conflict             another writer won: give way
@@ -146,6 +146,14 @@ class BadDeployment(UserError):
 
 class UnresolvedParameter(UserError):
     """A parameter is given as a text, a template or a variable that gives no value."""
+
+
+class BadBlock(UserError):
+    """A block document cannot be kept: its schema, or something that it refers to, does not exist."""
+
+
+class SecretsUnreadable(UserError):
+    """Encrypted data was written with another key than the one that is set."""
 
 
 class BadSlots(UserError):

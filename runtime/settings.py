@@ -147,6 +147,11 @@ class Settings:
     api_auth_string: str | None = _setting(
         None, "What clients tell an API that asks for it, as USER:PASSWORD.", secret=True
     )
+    encryption_key: str | None = _setting(
+        None,
+        "Key of encrypted secrets, 32 bytes in url-safe base64; unset means one in the home folder.",
+        secret=True,
+    )
     ray_address: str | None = _setting(
         None,
         'Ray cluster: unset starts a local Ray at first need, "auto" finds a running one, else host:port.',
@@ -209,6 +214,8 @@ class Settings:
         if name == "api_auth_string":
             user, colon, _ = text.partition(":")
             return f"{user}:******" if colon else text and "******"
+        if name == "encryption_key":
+            return text and "******"
         return mask_password(text)
 
 

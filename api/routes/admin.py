@@ -5,11 +5,18 @@ from __future__ import annotations
 from importlib.metadata import version as version_of
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException, Response
 
 from ...runtime.settings import current_settings, setting_sources, setting_specs
-from ..answers import JsonAnswer
+from ...runtime.store import block_documents, server_settings
+from ..answers import JsonAnswer, no_content
+from ..database_access import Db
+from ..errors import found
+from ..models.blocks import ResultStorageUpdate
 from ..responses import ResultStorage
+
+_STORAGE = server_settings.RESULT_STORAGE
+_STORES = frozenset({"write-path", "put-directory"})
 
 # The stock product whose standard this is: its client wants the same major version as its own, and warns
 # when the rest is lower. Ours comes behind it.
@@ -35,6 +42,23 @@ async def settings() -> dict[str, Any]:
 
 
 @router.get("/storage", response_model=ResultStorage)
-async def storage() -> JsonAnswer:
-    """The block where clients keep results unless told otherwise: none is set."""
-    return JsonAnswer({"default_result_storage_block_id": None})
+async def storage(db: Db) -> JsonAnswer:
+    """The block where clients keep results unless told otherwise; null where none is set."""
+    return JsonAnswer({_STORAGE: await server_settings.read(db, _STORAGE)})
+
+
+@router.put("/storage", response_model=ResultStorage)
+async def set_storage(body: ResultStorageUpdate, db: Db) -> JsonAnswer:
+    """Let clients keep results in a block: 404 when there is none of that id, 422 when it stores nothing."""
+    block = await found(block_documents.read(db, body.default_result_storage_block_id), "Block document")
+    if not _STORES & set(block.schema.capabilities):
+        raise HTTPException(422, "The block cannot read and write results.")
+    await server_settings.write(db, _STORAGE, str(block.id))
+    return JsonAnswer({_STORAGE: block.id})
+
+
+@router.delete("/storage", status_code=204)
+async def clear_storage(db: Db) -> Response:
+    """Let clients keep results where they do unless told otherwise."""
+    await server_settings.write(db, _STORAGE, None)
+    return no_content()

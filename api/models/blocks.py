@@ -1,0 +1,185 @@
+"""Block types, schemas and documents on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field, model_validator
+
+from ...runtime.store.block_documents import BlockDocumentRow, BlockDocumentSort
+from ...runtime.store.block_types import BlockSchemaRow, BlockTypeRow
+from ...runtime.store.setup_filters import BlockDocumentFilter, BlockSchemaFilter, BlockTypeFilter
+from ..responses import Recorded
+from ..schemas import MOST_ROWS, Fields, Limit, Offset, OneModel
+
+BlockName = Annotated[str, Field(pattern=r"^[^/%&><]+$")]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+
+
+class BlockTypeCreate(OneModel):
+    name: BlockName
+    slug: Slug
+    logo_url: str | None = None
+    documentation_url: str | None = None
+    description: str | None = None
+    code_example: str | None = None
+
+
+class BlockTypeUpdate(OneModel):
+    logo_url: str | None = None
+    documentation_url: str | None = None
+    description: str | None = None
+    code_example: str | None = None
+
+
+class BlockTypePage(Fields):
+    block_types: BlockTypeFilter | None = None
+    block_schemas: BlockSchemaFilter | None = None
+    offset: Offset = 0
+    limit: Limit = MOST_ROWS
+
+
+class BlockSchemaCreate(OneModel):
+    fields: dict[str, Any] = {}
+    block_type_id: UUID
+    capabilities: list[str] = []
+    version: str = "non-versioned"
+
+
+class BlockSchemaPage(Fields):
+    block_schemas: BlockSchemaFilter | None = None
+    offset: Offset = 0
+    limit: Limit = MOST_ROWS
+
+
+class BlockDocumentCreate(OneModel):
+    name: BlockName | None = None
+    data: dict[str, Any] = {}
+    block_schema_id: UUID
+    block_type_id: UUID
+    is_anonymous: bool = False
+
+    @model_validator(mode="after")
+    def _named(self) -> BlockDocumentCreate:
+        if self.name is None and not self.is_anonymous:
+            raise ValueError("block documents need names, unless they are anonymous")
+        return self
+
+
+class BlockDocumentUpdate(OneModel):
+    block_schema_id: UUID | None = None
+    data: dict[str, Any] = {}
+    merge_existing_data: bool = True
+
+
+class BlockDocumentSearch(Fields):
+    block_documents: BlockDocumentFilter | None = None
+    block_types: BlockTypeFilter | None = None
+    block_schemas: BlockSchemaFilter | None = None
+
+
+class BlockDocumentPage(BlockDocumentSearch):
+    include_secrets: bool = False
+    sort: BlockDocumentSort | None = "NAME_ASC"
+    offset: Offset = 0
+    limit: Limit = MOST_ROWS
+
+
+class ResultStorageUpdate(BaseModel):
+    default_result_storage_block_id: UUID
+
+
+class BlockType(Recorded):
+    name: str
+    slug: str
+    logo_url: str | None
+    documentation_url: str | None
+    description: str | None
+    code_example: str | None
+    is_protected: bool
+
+
+class BlockSchema(Recorded):
+    checksum: str
+    fields: dict[str, Any]
+    block_type_id: UUID | None
+    block_type: BlockType | None
+    capabilities: list[str]
+    version: str
+
+
+class BlockDocument(Recorded):
+    name: str | None
+    data: dict[str, Any]
+    block_schema_id: UUID
+    block_schema: BlockSchema | None
+    block_type_id: UUID
+    block_type_name: str | None
+    block_type: BlockType | None
+    block_document_references: dict[str, dict[str, Any]]
+    is_anonymous: bool
+
+
+def block_type(row: BlockTypeRow) -> dict[str, Any]:
+    """BlockType."""
+    return {
+        "id": row.id,
+        "created": row.created,
+        "updated": row.updated,
+        "name": row.name,
+        "slug": row.slug,
+        "logo_url": row.logo_url,
+        "documentation_url": row.documentation_url,
+        "description": row.description,
+        "code_example": row.code_example,
+        "is_protected": row.is_protected,
+    }
+
+
+def block_schema(row: BlockSchemaRow) -> dict[str, Any]:
+    """BlockSchema."""
+    return {
+        "id": row.id,
+        "created": row.created,
+        "updated": row.updated,
+        "checksum": row.checksum,
+        "fields": row.fields,
+        "block_type_id": row.block_type_id,
+        "block_type": block_type(row.block_type),
+        "capabilities": row.capabilities,
+        "version": row.version,
+    }
+
+
+def block_document(row: BlockDocumentRow) -> dict[str, Any]:
+    """BlockDocument."""
+    return {
+        "id": row.id,
+        "created": row.created,
+        "updated": row.updated,
+        "name": row.name,
+        "data": row.data,
+        "block_schema_id": row.schema.id,
+        "block_schema": block_schema(row.schema),
+        "block_type_id": row.schema.block_type_id,
+        "block_type_name": row.schema.block_type.name,
+        "block_type": block_type(row.schema.block_type),
+        "block_document_references": _references(row),
+        "is_anonymous": row.is_anonymous,
+    }
+
+
+def _references(row: BlockDocumentRow) -> dict[str, Any]:
+    return {
+        key: {
+            "block_document": {
+                "id": inner.id,
+                "name": inner.name,
+                "block_type": block_type(inner.schema.block_type),
+                "is_anonymous": inner.is_anonymous,
+                "block_document_references": _references(inner),
+            }
+        }
+        for key, inner in row.references.items()
+    }

@@ -1,0 +1,33 @@
+"""What the server remembers of itself, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from .database import Database
+from .setup_tables import server_setting
+
+RESULT_STORAGE = "default_result_storage_block_id"
+
+
+async def read(db: Database, name: str) -> Any:
+    """A value; None where nothing was set."""
+    async with db.read() as connection:
+        return await connection.scalar(select(server_setting.c.value).where(server_setting.c.name == name))
+
+
+async def write(db: Database, name: str, value: Any) -> None:
+    """Set a value; None forgets it."""
+    async with db.write() as connection:
+        if value is None:
+            await connection.execute(delete(server_setting).where(server_setting.c.name == name))
+            return
+        new = (sqlite.insert if db.is_sqlite else postgresql.insert)(server_setting).values(
+            name=name, value=value
+        )
+        await connection.execute(
+            new.on_conflict_do_update(index_elements=["name"], set_={"value": new.excluded.value})
+        )
