@@ -33,6 +33,7 @@ from .routes import (
     journal,
     logs,
     recording,
+    run_details,
     saved_searches,
     service,
     tag_limits,
@@ -73,6 +74,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     admin.router,
     journal.router,
     recording.router,
+    run_details.router,
     code_packages.router,
 )
 

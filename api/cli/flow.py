@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import wire
+from .assignments import parameter_options
 from .lazy import Noun, verb
 from .output import Column, Row, output_option, write_rows
 from .records import limit_option, offset_option, with_database
+from .remote import api_is_set
 from .times import ago
 
 if TYPE_CHECKING:
@@ -39,7 +41,13 @@ def ls(limit: int, offset: int, output: str) -> None:
         Column("Tags", lambda row: ", ".join(row["tags"])),
         Column("First run", lambda row: ago(row["created"])),
     )
-    write_rows(with_database(read), columns, output, empty="No flow has run yet.")
+    if api_is_set():
+        from .flow_run_remote import flow_list
+
+        found = flow_list(limit, offset)
+    else:
+        found = with_database(read)
+    write_rows(found, columns, output, empty="No flow has run yet.")
 
 
 @verb(
@@ -50,10 +58,7 @@ def ls(limit: int, offset: int, output: str) -> None:
     """heliostat flow run package.module:nightly --params '{"limit": 10}' --runner threads""",
 )
 @click.argument("entrypoint", metavar="PATH.py:FLOW")
-@click.option(
-    "--param", "-p", "assignments", metavar="NAME=VALUE", multiple=True, help="A parameter; repeatable."
-)
-@click.option("--params", "document", metavar="JSON", help="Parameters as one JSON object; - reads stdin.")
+@parameter_options
 @click.option("--name", metavar="NAME", help="Name of the run.")
 @click.option("--tag", "-t", "tag_names", metavar="TAG", multiple=True, help="Tag of the run; repeatable.")
 @click.option("--runner", type=click.Choice(["ray", "threads", "inline"]), help="Where its tasks run.")

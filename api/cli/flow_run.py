@@ -23,9 +23,11 @@ from .output import (
     yes_option,
 )
 from .records import head_tail_options, limit_option, offset_option, state_option, with_database
+from .remote import api_is_set, find_flow_run, with_client
 from .times import ago, duration, local
 
 if TYPE_CHECKING:
+    from ...runtime.client.client import HeliostatClient
     from ...runtime.states import State
     from ...runtime.store.database import Database
     from ...runtime.store.rows import FlowRunRow
@@ -45,12 +47,22 @@ _COLUMNS = (
 @click.group(
     "flow-run",
     cls=Noun,
-    lazy={"execute": Lazy(".flow_run_execute:execute", "Execute a claimed run here, as workers do.")},
+    lazy={
+        "cancel": Lazy(".flow_run_control:cancel", "Ask a run to stop."),
+        "execute": Lazy(".flow_run_execute:execute", "Execute a claimed run here, as workers do."),
+        "explain": Lazy(".flow_run_control:explain", "Say why a run waits."),
+        "pause": Lazy(".flow_run_control:pause", "Let a running run start no more tasks for now."),
+        "retry": Lazy(".flow_run_control:retry", "Run an ended run again."),
+        "set-state": Lazy(".flow_run_control:set_state", "Propose a state of a run."),
+        "suspend": Lazy(".flow_run_control:suspend", "Pause a run and end its process."),
+        "watch": Lazy(".flow_run_control:watch", "Follow a run to its end."),
+    },
 )
 def flow_run() -> None:
     """See, continue and delete flow runs.
 
-    RUN is an id, the first or last 8 characters of one, a name, or @last for the newest run.
+    RUN is an id, the first or last 8 characters of one, a name, or @last for the newest run. Where
+    HELIOSTAT_API_URL is set the runs are those of that server.
     """
 
 
@@ -76,6 +88,13 @@ def ls(
     output: str,
 ) -> None:
     """List flow runs, newest first."""
+
+    if api_is_set():
+        from .flow_run_remote import flow_run_list
+
+        found = flow_run_list(state_types, flow_name, name, limit, offset)
+        write_rows(found, _COLUMNS, output, empty="No flow runs.")
+        return
 
     async def read(db: Database) -> list[Row]:
         from ...runtime.store import flow_runs
@@ -105,21 +124,17 @@ def inspect(run: str, output: str) -> None:
     """Show a flow run: its states, what rules decided and why, and how its tasks stand."""
 
     async def read(db: Database) -> Row:
-        from ...runtime.store import flow_runs, task_runs
+        from ...runtime.store import flow_runs
+        from ..run_details import flow_run_details
 
-        row = await flow_runs.find(db, run)
-        history = await flow_runs.history(db, row.id)
-        return {
-            **wire.flow_run(row, history[-1] if history else None),
-            "flow_name": row.flow_name,
-            "entrypoint": row.entrypoint,
-            "error": row.error,
-            "task_run_counts": await task_runs.count_by_state(db, row.id),
-            "states": [wire.flow_run_state(state) for state in history],
-            "decisions": [wire.decision(each) for each in await flow_runs.decisions(db, row.id)],
-        }
+        return await flow_run_details(db, await flow_runs.find(db, run))
 
-    found = with_database(read)
+    if api_is_set():
+        from .flow_run_remote import flow_run_details
+
+        found = flow_run_details(run)
+    else:
+        found = with_database(read)
     if output == "table":
         _show(found)
     else:
@@ -131,13 +146,22 @@ def inspect(run: str, output: str) -> None:
     "logs",
     "heliostat flow-run logs @last",
     "heliostat flow-run logs @last --tail 50 --level warning",
+    "heliostat flow-run logs @last -f",
     "heliostat flow-run logs 'quiet-heron' --reverse --output jsonl",
 )
 @run_argument
+@click.option("--follow", "-f", is_flag=True, help="Go on with lines as they come, until the run has ended.")
 @head_tail_options
 @output_option
-def logs(run: str, head: int | None, tail: int | None, reverse: bool, level: str, output: str) -> None:
-    """Show the log of a flow run, the lines of its task runs included."""
+def logs(
+    run: str, follow: bool, head: int | None, tail: int | None, reverse: bool, level: str, output: str
+) -> None:
+    """Show the log of a flow run, the lines of its task runs included. To follow it, a server must run."""
+    if follow or api_is_set():
+        from .flow_run_remote import flow_run_log
+
+        flow_run_log(run, follow, level, output, head=head, tail=tail, reverse=reverse)
+        return
 
     async def read(db: Database) -> None:
         from ...runtime.store import flow_runs
@@ -150,14 +174,28 @@ def logs(run: str, head: int | None, tail: int | None, reverse: bool, level: str
     with_database(read)
 
 
-@verb(flow_run, "resume", "heliostat flow-run resume @last")
+@verb(
+    flow_run,
+    "resume",
+    "heliostat flow-run resume @last",
+    """heliostat flow-run resume @last --params '{"approved": true}'""",
+)
 @run_argument
-def resume(run: str) -> int:
-    """Go on with a flow run whose process died, on this machine and with the same code.
+@click.option(
+    "--params", "document", metavar="JSON", help="The input that a paused run waits for; - reads stdin."
+)
+def resume(run: str, document: str | None) -> int:
+    """Go on with a paused or suspended run; or with one whose process died, on this machine.
 
-    Tasks whose completion is recorded answer from the record; the rest run.
+    A paused run goes on where it is. A run whose process died, which is in this machine's database, needs the
+    same code: tasks whose completion is recorded answer from the record, the rest run.
     """
-    row = with_database(lambda db: _find(db, run))
+    row = None if api_is_set() else with_database(lambda db: _find(db, run))
+    if row is None or row.state_type == "PAUSED":
+        from .flow_run_control import resume_paused
+
+        resume_paused(run, document)
+        return Exit.OK
     from ...runtime.engine.resume import resume_flow_run
 
     note(f"Resuming flow run {row.name!r} ({row.id}) of {row.flow_name!r}.")
@@ -176,6 +214,10 @@ def resume(run: str) -> int:
 @yes_option
 def delete(runs: tuple[str, ...], dry_run: bool, yes: bool) -> None:
     """Delete flow runs with everything recorded of them: task runs, logs and sub-flow runs."""
+
+    if api_is_set():
+        _delete_on_server(runs, dry_run, yes)
+        return
 
     async def find_all(db: Database) -> list[FlowRunRow]:
         return list({row.id: row for row in [await _find(db, run) for run in runs]}.values())
@@ -199,6 +241,25 @@ def delete(runs: tuple[str, ...], dry_run: bool, yes: bool) -> None:
         return
     confirm_or_refuse(f"Delete {shown} with task runs, logs and sub-flow runs?", yes)
     note(f"Deleted {with_database(delete_all)} flow run(s).")
+
+
+def _delete_on_server(runs: tuple[str, ...], dry_run: bool, yes: bool) -> None:
+    async def find_all(client: HeliostatClient) -> list[Row]:
+        found = [await find_flow_run(client, run) for run in runs]
+        return list({row["id"]: row for row in found}.values())
+
+    async def delete_all(client: HeliostatClient) -> None:
+        for row in found:
+            await client.delete_flow_run(row["id"])
+
+    found = with_client(find_all)
+    shown = ", ".join(f"{row['name']} ({row['id']}, {row['state_name']})" for row in found)
+    if dry_run:
+        note(f"Would delete {shown}.")
+        return
+    confirm_or_refuse(f"Delete {shown} with task runs and logs?", yes)
+    with_client(delete_all)
+    note(f"Deleted {len(found)} flow run(s).")
 
 
 def report_end(flow_name: str, state: State, run_id: UUID | None = None) -> int:

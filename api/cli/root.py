@@ -39,15 +39,19 @@ class Root(Noun):
 
 def _nouns() -> dict[str, Lazy]:
     return {
+        "api": Lazy(".api:api", "Ask any route of a server."),
         "config": Lazy(".config:config", "See and change settings of the active profile."),
         "demo": Lazy(".demo:demo", "See thousands of tasks fan out on this machine."),
+        "deployment": Lazy(".deployment:deployment", "See, run, pause and delete deployments."),
         "flow": Lazy(".flow:flow", "List flows; run one."),
         "flow-run": Lazy(".flow_run:flow_run", "See, continue and delete flow runs."),
         "profile": Lazy(".profile:profile", "Keep several sets of settings and switch between them."),
         "server": Lazy(".server:server", "Start and stop the server; look after the database."),
         "task-run": Lazy(".task_run:task_run", "See task runs."),
         "version": Lazy(".version:version", "Show the versions of Heliostat and of what it stands on."),
-        "worker": Lazy(".worker:worker", "Execute the runs of a process pool on this machine."),
+        "work-pool": Lazy(".work_pool:work_pool", "See, make and change work pools."),
+        "work-queue": Lazy(".work_queue:work_queue", "See, make and change the queues of a work pool."),
+        "worker": Lazy(".worker:worker", "Execute the runs of a process pool; see who does."),
     }
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ...runtime import parameters
 from ...runtime.entrypoints import load_flow
-from ...runtime.errors import ParameterMismatch
 from ...runtime.tags import tags
+from .assignments import from_document
 from .flow_run import report_end
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ def run_flow(
     runner: str | None,
 ) -> int:
     """Run a flow and report how it ended; gives the exit code. Nothing starts when a parameter is bad."""
-    given = _from_document(document)
+    given = from_document(document)
     flow = load_flow(entrypoint)
     given |= parameters.from_cli(flow.fn, assignments)
     valid = parameters.validate(flow.fn, given)
@@ -37,23 +35,6 @@ def run_flow(
     if name is not None:
         flow = flow.named(name)
     return report_end(flow.name, _call(flow, valid, tag_names))
-
-
-def _from_document(document: str | None) -> dict[str, Any]:
-    if document is None:
-        return {}
-    text = sys.stdin.read() if document == "-" else document
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise ParameterMismatch(
-            f"--params is not valid JSON: {error}", hint="""write --params '{"name": "value"}'"""
-        ) from error
-    if not isinstance(value, dict):
-        raise ParameterMismatch(
-            "--params is not a JSON object.", hint="""write --params '{"name": "value"}'"""
-        )
-    return cast("dict[str, Any]", value)
 
 
 def _call(flow: Flow[..., Any], valid: dict[str, Any], tag_names: Sequence[str]) -> State:

@@ -13,6 +13,7 @@ from .lazy import Noun, verb
 from .logs import write_logs
 from .output import Column, Row, output_option, write_json, write_one, write_rows
 from .records import head_tail_options, limit_option, offset_option, state_option, with_database
+from .remote import api_is_set
 from .times import duration, local
 
 if TYPE_CHECKING:
@@ -75,7 +76,13 @@ def ls(
         )
         return [wire.task_run(row, task_runs.states_of(row)) for row in rows]
 
-    write_rows(with_database(read), _COLUMNS, output, empty="No task runs.")
+    if api_is_set():
+        from .flow_run_remote import task_run_list
+
+        found = task_run_list(flow_run, state_types, name, limit, offset)
+    else:
+        found = with_database(read)
+    write_rows(found, _COLUMNS, output, empty="No task runs.")
 
 
 @verb(
@@ -91,20 +98,16 @@ def inspect(reference: str, flow_run: str, output: str) -> None:
     """Show a task run: its states, where it ran, and its error with the traceback."""
 
     async def read(db: Database) -> Row:
-        from ...runtime.store import task_runs
+        from ..run_details import task_run_details
 
-        row = await _find(db, reference, flow_run)
-        states = task_runs.states_of(row)
-        return {
-            **wire.task_run(row, states),
-            "states": [wire.task_run_state(row, state) for state in states],
-            "error": row.error,
-            "result_kind": row.result_kind,
-            "node": row.node,
-            "pid": row.pid,
-        }
+        return task_run_details(await _find(db, reference, flow_run))
 
-    found = with_database(read)
+    if api_is_set():
+        from . import flow_run_remote
+
+        found = flow_run_remote.task_run_details(reference, None if _is_whole_id(reference) else flow_run)
+    else:
+        found = with_database(read)
     if output == "table":
         _show(found)
     else:
@@ -131,6 +134,12 @@ def logs(
     output: str,
 ) -> None:
     """Show the log of a task run."""
+    if api_is_set():
+        from .flow_run_remote import task_run_log
+
+        within = None if _is_whole_id(reference) else flow_run
+        task_run_log(reference, within, level, output, head=head, tail=tail, reverse=reverse)
+        return
 
     async def read(db: Database) -> None:
         row = await _find(db, reference, flow_run)
@@ -149,12 +158,17 @@ def logs(
     with_database(read)
 
 
+def _is_whole_id(reference: str) -> bool:
+    pattern = r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}"
+    return re.fullmatch(pattern, reference.strip()) is not None
+
+
 async def _find(db: Database, reference: str, flow_run: str) -> TaskRunRow:
     """A whole id needs no flow run; everything else is looked for in the one that is meant."""
     from ...runtime.store import flow_runs, task_runs
 
     within: UUID | None = None
-    if not re.fullmatch(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}", reference.strip()):
+    if not _is_whole_id(reference):
         within = (await flow_runs.find(db, flow_run)).id
     return await task_runs.find(db, reference, within)
 

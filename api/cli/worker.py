@@ -1,20 +1,44 @@
-"""`heliostat worker`: executing the runs of `process` pools on this machine."""
+"""`heliostat worker`: executing the runs of `process` pools on this machine, and who does."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import signal
+from typing import TYPE_CHECKING
 
 import click
 
 from .lazy import Noun, verb
-from .output import note
+from .output import Column, Row, note, output_option, write_rows
+from .times import ago
+
+if TYPE_CHECKING:
+    from ...runtime.client.client import HeliostatClient
 
 
 @click.group(cls=Noun)
 def worker() -> None:
-    """Execute the runs of a process pool on this machine."""
+    """Execute the runs of a process pool on this machine, and see who does."""
+
+
+@verb(worker, "ls", "heliostat worker ls --pool local", "heliostat worker ls --pool local --output json")
+@click.option("--pool", "-p", required=True, metavar="NAME", help="Their work pool.")
+@output_option
+def ls(pool: str, output: str) -> None:
+    """List the workers that have polled a pool."""
+    from .remote import find_work_pool, with_client
+
+    async def read(client: HeliostatClient) -> list[Row]:
+        await find_work_pool(client, pool)
+        return [each.to_json() for each in await client.read_workers(pool)]
+
+    columns = (
+        Column("Name", "name", "bold"),
+        Column("Status", "status"),
+        Column("Last heard", lambda row: ago(row["last_heartbeat_time"])),
+    )
+    write_rows(with_client(read), columns, output, empty=f"No worker has polled {pool!r}.")
 
 
 @verb(

@@ -167,6 +167,7 @@ class SyncHeliostatClient:
     delete_work_pool = _door(HeliostatClient.delete_work_pool)
     get_scheduled_flow_runs_for_work_pool = _door(HeliostatClient.get_scheduled_flow_runs_for_work_pool)
     read_workers = _door(HeliostatClient.read_workers)
+    read_default_base_job_template = _door(HeliostatClient.read_default_base_job_template)
     read_pool_types = _door(HeliostatClient.read_pool_types)
     create_work_queue = _door(HeliostatClient.create_work_queue)
     read_work_queue_by_name = _door(HeliostatClient.read_work_queue_by_name)

@@ -111,6 +111,7 @@ class Deployment(Record):
     entrypoint: str | None = None
     path: str | None = None
     pull_steps: list[dict[str, Any]] | None = None
+    last_polled: datetime | None = None
     concurrency_options: dict[str, Any] | None = None
     global_concurrency_limit: dict[str, Any] | None = None
     status: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import quote
 
@@ -23,12 +24,14 @@ class WorkPoolCalls(Calls):
         concurrency_limit: int | None = None,
         is_paused: bool = False,
     ) -> WorkPool:
-        """A new pool. Without a template it gets the one of its type. Raises Duplicate."""
+        """A new pool. Without a template it gets the one of its type. Raises Duplicate, NotFound."""
+        if base_job_template is None:
+            base_job_template = await self.read_default_base_job_template(type)
         body = given(
             {
                 "name": name,
                 "type": type,
-                "base_job_template": None if base_job_template is None else dict(base_job_template),
+                "base_job_template": dict(base_job_template),
                 "description": description,
                 "concurrency_limit": concurrency_limit,
                 "is_paused": is_paused,
@@ -78,6 +81,17 @@ class WorkPoolCalls(Calls):
         """The workers that have polled the pool."""
         body = {"workers": {"status": {"any_": [status]}}} if status else {}
         return read_as(list[Worker], await self.http.read(f"{_pool(pool_name)}/workers/filter", body))
+
+    async def read_default_base_job_template(self, type: str) -> dict[str, Any]:
+        """The template that pools of a type begin with. Raises NotFound with the types there are."""
+        known = await self.read_pool_types()
+        if type not in known:
+            close = get_close_matches(type, known, n=1)
+            raise NotFound(
+                f"There is no type of work pools called {type!r}.",
+                hint=f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known))}",
+            )
+        return known[type]["default_base_job_configuration"]
 
     async def read_pool_types(self) -> dict[str, dict[str, Any]]:
         """The kinds of pools that the server knows, by name, with their base job templates."""

@@ -1,0 +1,81 @@
+"""`--param NAME=VALUE` and `--params JSON`: what a command line says of parameters and variables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import click
+
+from ...runtime.errors import ParameterMismatch
+
+
+def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--param`, `--params`."""
+    for option in (
+        click.option(
+            "--params", "document", metavar="JSON", help="Parameters as one JSON object; - reads stdin."
+        ),
+        click.option(
+            "--param",
+            "-p",
+            "assignments",
+            metavar="NAME=VALUE",
+            multiple=True,
+            help="A parameter; repeatable.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def from_document(document: str | None) -> dict[str, Any]:
+    """The object of `--params`. Raises ParameterMismatch."""
+    if document is None:
+        return {}
+    text = sys.stdin.read() if document == "-" else document
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ParameterMismatch(
+            f"--params is not valid JSON: {error}", hint="""write --params '{"name": "value"}'"""
+        ) from error
+    if not isinstance(value, dict):
+        raise ParameterMismatch(
+            "--params is not a JSON object.", hint="""write --params '{"name": "value"}'"""
+        )
+    return cast("dict[str, Any]", value)
+
+
+def from_assignments(
+    assignments: Sequence[str], schema: dict[str, Any] | None = None, option: str = "--param"
+) -> dict[str, Any]:
+    """Values by name: read as JSON where they are JSON; text where the schema asks for nothing else.
+
+    Raises ParameterMismatch for what is no NAME=VALUE or is given twice.
+    """
+    properties: dict[str, Any] = (schema or {}).get("properties") or {}
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name:
+            raise ParameterMismatch(
+                f"{option} {assignment} is not of the form NAME=VALUE.", hint=f"{option} n=3"
+            )
+        if name in values:
+            raise ParameterMismatch(f"{option} {name} is given twice.", hint="give it once")
+        values[name] = text if _wants_text(properties.get(name)) else _from_text(text)
+    return values
+
+
+def _wants_text(schema: Any) -> bool:
+    return isinstance(schema, dict) and cast("dict[str, Any]", schema).get("type") == "string"
+
+
+def _from_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

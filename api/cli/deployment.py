@@ -1,0 +1,254 @@
+"""`heliostat deployment`: what the server can run, running it, and its schedules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import click
+
+from .assignments import parameter_options
+from .lazy import Lazy, Noun, verb
+from .output import (
+    Column,
+    Row,
+    confirm_or_refuse,
+    note,
+    output_option,
+    write_json,
+    write_one,
+    write_rows,
+    yes_option,
+)
+from .records import limit_option, offset_option
+from .remote import find_deployment, full_names, with_client
+from .schedule_words import in_words
+from .times import ago, local
+
+if TYPE_CHECKING:
+    from ...runtime.client.client import HeliostatClient
+
+deployment_argument = click.argument("deployment", metavar="DEPLOYMENT")
+
+
+@click.group(
+    cls=Noun,
+    lazy={
+        "schedule": Lazy(".deployment_schedule:schedule", "See and change when a deployment runs."),
+    },
+)
+def deployment() -> None:
+    """See, run, pause and delete deployments on a server.
+
+    DEPLOYMENT is FLOW/NAME, an id, or NAME alone where only one deployment has it.
+    """
+
+
+@verb(
+    deployment,
+    "ls",
+    "heliostat deployment ls",
+    "heliostat deployment ls --flow etl --output json",
+)
+@click.option("--flow", "flow_name", metavar="NAME", help="Only those of this flow.")
+@click.option("--pool", metavar="NAME", help="Only those of this work pool.")
+@click.option(
+    "--tag", "-t", "tags", metavar="TAG", multiple=True, help="Only those with this tag; repeatable."
+)
+@limit_option(50)
+@offset_option
+@output_option
+def ls(
+    flow_name: str | None, pool: str | None, tags: tuple[str, ...], limit: int, offset: int, output: str
+) -> None:
+    """List deployments by name."""
+
+    async def read(client: HeliostatClient) -> list[Row]:
+        found = await client.read_deployments(
+            limit=limit,
+            offset=offset,
+            flow_filter={"name": {"any_": [flow_name]}} if flow_name else None,
+            work_pool_filter={"name": {"any_": [pool]}} if pool else None,
+            deployment_filter={"tags": {"all_": list(tags)}} if tags else None,
+        )
+        names = await full_names(client, found)
+        return [{**each.to_json(), "full_name": names[each.id]} for each in found]
+
+    columns = (
+        Column("Name", "full_name", "bold"),
+        Column("ID", "id", "cyan"),
+        Column("Pool", "work_pool_name"),
+        Column("Schedules", lambda row: _schedules(row)),
+        Column("Tags", lambda row: ", ".join(row["tags"])),
+        Column("Updated", lambda row: ago(row["updated"])),
+    )
+    write_rows(
+        with_client(read),
+        columns,
+        output,
+        empty="No deployments. Make one with flow.deploy or heliostat deploy.",
+    )
+
+
+@verb(
+    deployment,
+    "inspect",
+    "heliostat deployment inspect etl/nightly",
+    "heliostat deployment inspect etl/nightly --output json",
+)
+@deployment_argument
+@output_option
+def inspect(deployment: str, output: str) -> None:
+    """Show a deployment: where it runs and when, its parameters, and its code."""
+
+    async def read(client: HeliostatClient) -> Row:
+        found = await find_deployment(client, deployment)
+        return {**found.to_json(), "full_name": (await full_names(client, [found]))[found.id]}
+
+    found = with_client(read)
+    if output == "table":
+        _show(found)
+    else:
+        write_json(found, indent=output == "json")
+
+
+@verb(
+    deployment,
+    "run",
+    "heliostat deployment run etl/nightly",
+    "heliostat deployment run etl/nightly --param day=2026-01-31 --watch",
+    """heliostat deployment run etl/nightly --params '{"limit": 3}' --start-in 2h --tag backfill""",
+)
+@deployment_argument
+@parameter_options
+@click.option("--start-in", metavar="DURATION", help="Begin after this long: 90, 30s, 10m, 2h, 1d.")
+@click.option("--start-at", metavar="TIME", help="Begin then: 2026-01-31T06:30, or just 06:30.")
+@click.option("--name", metavar="NAME", help="Name of the run.")
+@click.option("--tag", "-t", "tags", metavar="TAG", multiple=True, help="Tag of the run; repeatable.")
+@click.option(
+    "--job-variable", "-jv", "job_variables", metavar="NAME=VALUE", multiple=True,
+    help="Over the deployment's job variables; repeatable.",
+)  # fmt: skip
+@click.option("--work-queue", metavar="NAME", help="Another queue of the pool.")
+@click.option("--idempotency-key", metavar="KEY", help="One key gives one run.")
+@click.option("--watch", is_flag=True, help="Follow the run to its end; its outcome is the exit code.")
+@click.option("--watch-timeout", type=click.FloatRange(0), metavar="SECONDS", help="Follow at most so long.")
+@output_option
+def run(deployment: str, **said: object) -> int:
+    """Make a run of a deployment, now or later.
+
+    A VALUE is read as JSON where it is JSON and as text elsewhere.
+    """
+    from .deployment_run import run_deployment
+
+    return run_deployment(deployment, **said)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@verb(deployment, "pause", "heliostat deployment pause etl/nightly")
+@deployment_argument
+def pause(deployment: str) -> None:
+    """Let the schedules of a deployment make no runs until it is resumed. It can still be run by hand."""
+
+    async def act(client: HeliostatClient) -> None:
+        await client.pause_deployment((await find_deployment(client, deployment)).id)
+
+    with_client(act)
+    note(f"Deployment {deployment!r} is paused.")
+
+
+@verb(deployment, "resume", "heliostat deployment resume etl/nightly")
+@deployment_argument
+def resume(deployment: str) -> None:
+    """Let the schedules of a paused deployment make runs again, from now on."""
+
+    async def act(client: HeliostatClient) -> None:
+        await client.resume_deployment((await find_deployment(client, deployment)).id)
+
+    with_client(act)
+    note(f"Deployment {deployment!r} runs by its schedules again.")
+
+
+@verb(
+    deployment,
+    "delete",
+    "heliostat deployment delete etl/nightly --yes",
+    "heliostat deployment delete etl/nightly --dry-run",
+)
+@click.argument("deployments", metavar="DEPLOYMENT...", nargs=-1, required=True)
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and do nothing.")
+@yes_option
+def delete(deployments: tuple[str, ...], dry_run: bool, yes: bool) -> None:
+    """Delete deployments with their schedules and scheduled runs. Runs that have begun stay."""
+
+    async def find_all(client: HeliostatClient) -> dict[UUID, str]:
+        found = [await find_deployment(client, each) for each in deployments]
+        return await full_names(client, found)
+
+    async def delete_all(client: HeliostatClient) -> None:
+        for deployment_id in found:
+            await client.delete_deployment(deployment_id)
+
+    found = with_client(find_all)
+    shown = ", ".join(found.values())
+    if dry_run:
+        note(f"Would delete {shown}.")
+        return
+    confirm_or_refuse(f"Delete {shown} with schedules and scheduled runs?", yes)
+    with_client(delete_all)
+    note(f"Deleted {len(found)} deployment(s).")
+
+
+def _schedules(row: Row) -> str:
+    if row["paused"]:
+        return "paused"
+    return "; ".join(in_words(each["schedule"]) for each in row["schedules"] if each["active"])
+
+
+def _show(found: Row) -> None:
+    own_limit: Row = found["global_concurrency_limit"] or {}
+    limit = own_limit.get("limit")
+    options: Row = found["concurrency_options"] or {}
+    write_one(
+        (
+            ("id", found["id"]),
+            ("name", found["full_name"]),
+            ("description", found["description"]),
+            ("version", found["version"]),
+            ("tags", ", ".join(found["tags"]) or None),
+            ("work pool", found["work_pool_name"]),
+            ("work queue", found["work_queue_name"]),
+            ("paused", "yes" if found["paused"] else None),
+            ("entrypoint", found["entrypoint"]),
+            ("code", _code(found)),
+            ("parameters", found["parameters"] or None),
+            ("takes", _takes(found["parameter_openapi_schema"])),
+            ("job variables", found["job_variables"] or None),
+            ("runs at once", limit and f"{limit} ({options.get('collision_strategy', 'ENQUEUE')})"),
+            ("last polled", local(found["last_polled"])),
+            ("updated", local(found["updated"])),
+        )
+    )
+    if found["schedules"]:
+        click.echo("\nSchedules")
+        columns = (
+            Column("ID", "id", "cyan"),
+            Column("When", lambda row: in_words(row["schedule"])),
+            Column("Active", lambda row: "yes" if row["active"] else "no"),
+        )
+        write_rows(found["schedules"], columns, "table")
+
+
+def _code(found: Row) -> str | None:
+    steps = [f"{name} {facts}" for step in found["pull_steps"] or () for name, facts in step.items()]
+    return "; ".join(steps) or found["path"]
+
+
+def _takes(schema: Row | None) -> str | None:
+    """The parameters and their types; those with a star are required."""
+    if not schema or not schema.get("properties"):
+        return None
+    required = set(schema.get("required") or ())
+    return ", ".join(
+        f"{name}{'*' if name in required else ''}: {facts.get('type', 'any')}"
+        for name, facts in schema["properties"].items()
+    )

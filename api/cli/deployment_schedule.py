@@ -1,0 +1,258 @@
+"""`heliostat deployment schedule`: when a deployment runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import click
+
+from ...runtime import clock
+from ...runtime.errors import NotFound
+from .assignments import from_assignments
+from .lazy import Noun, verb
+from .output import Column, Row, confirm_or_refuse, note, output_option, write_json, write_rows, yes_option
+from .remote import find_deployment, with_client
+from .schedule_words import in_words
+from .times import ago, local
+
+if TYPE_CHECKING:
+    from ...runtime.client.client import HeliostatClient
+    from ...runtime.client.records import Deployment, DeploymentSchedule
+
+deployment_argument = click.argument("deployment", metavar="DEPLOYMENT")
+schedule_argument = click.argument("schedule_id", metavar="SCHEDULE")
+
+
+@click.group(cls=Noun)
+def schedule() -> None:
+    """See and change when a deployment runs.
+
+    SCHEDULE is an id, its first 8 characters, or the schedule's slug.
+    """
+
+
+@verb(schedule, "ls", "heliostat deployment schedule ls etl/nightly")
+@deployment_argument
+@output_option
+def ls(deployment: str, output: str) -> None:
+    """List the schedules of a deployment."""
+
+    async def read(client: HeliostatClient) -> list[Row]:
+        found = await find_deployment(client, deployment)
+        return [each.to_json() for each in await client.read_deployment_schedules(found.id)]
+
+    columns = (
+        Column("ID", "id", "cyan"),
+        Column("When", lambda row: in_words(row["schedule"]), "bold"),
+        Column("Active", lambda row: "yes" if row["active"] else "no"),
+        Column("Slug", "slug"),
+        Column("Next", lambda row: ago(_next(row["schedule"]))),
+    )
+    write_rows(with_client(read), columns, output, empty="No schedules.")
+
+
+@verb(
+    schedule,
+    "create",
+    "heliostat deployment schedule create etl/nightly --cron '30 6 * * *' --timezone Europe/Berlin",
+    "heliostat deployment schedule create etl/nightly --interval 1h",
+    "heliostat deployment schedule create etl/nightly --rrule 'FREQ=WEEKLY;BYDAY=MO' --param limit=3",
+)
+@deployment_argument
+@click.option("--cron", metavar="EXPRESSION", help="By a cron expression of 5 or 6 fields.")
+@click.option("--interval", metavar="DURATION", help="Every so often: 90, 10m, 1h, 1d.")
+@click.option("--rrule", metavar="RULE", help="By a recurrence rule (RFC 5545).")
+@click.option("--timezone", metavar="ZONE", help="Of the wall clock, such as Europe/Berlin.")
+@click.option("--anchor-date", metavar="TIME", help="From when an interval counts.")
+@click.option("--param", "-p", "assignments", metavar="NAME=VALUE", multiple=True, help="Of its runs.")
+@click.option("--slug", metavar="NAME", help="A name for it.")
+@click.option("--inactive", is_flag=True, help="Make it, but let it make no runs yet.")
+@click.option("--replace", is_flag=True, help="Instead of those that the deployment has.")
+def create(
+    deployment: str,
+    cron: str | None,
+    interval: str | None,
+    rrule: str | None,
+    timezone: str | None,
+    anchor_date: str | None,
+    assignments: tuple[str, ...],
+    slug: str | None,
+    inactive: bool,
+    replace: bool,
+) -> None:
+    """Add a schedule to a deployment. A bad one changes nothing."""
+    entry = _entry(cron, interval, rrule, timezone, anchor_date)
+    entry["active"] = not inactive
+    if slug:
+        entry["slug"] = slug
+
+    async def act(client: HeliostatClient) -> list[DeploymentSchedule]:
+        found = await find_deployment(client, deployment)
+        if assignments:
+            entry["parameters"] = from_assignments(assignments, found.parameter_openapi_schema)
+        before = found.schedules if replace else []
+        made = await client.create_deployment_schedules(found.id, [entry])
+        for each in before:
+            await client.delete_deployment_schedule(found.id, each.id)
+        return made
+
+    [made] = with_client(act)
+    note(f"Deployment {deployment!r} runs: {in_words(made.schedule)}; next {local(_next(made.schedule))}.")
+    click.echo(made.id)
+
+
+@verb(
+    schedule,
+    "preview",
+    "heliostat deployment schedule preview etl/nightly",
+    "heliostat deployment schedule preview etl/nightly --count 20 --output json",
+    "heliostat deployment schedule preview --cron '30 6 * * MON-FRI' --timezone Europe/Berlin",
+)
+@click.argument("deployment", metavar="DEPLOYMENT", required=False)
+@click.option("--cron", metavar="EXPRESSION", help="Of this expression, without any deployment.")
+@click.option("--interval", metavar="DURATION", help="Of this interval.")
+@click.option("--rrule", metavar="RULE", help="Of this recurrence rule.")
+@click.option("--timezone", metavar="ZONE", help="Of the wall clock, such as Europe/Berlin.")
+@click.option("--count", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many times.")
+@output_option
+def preview(
+    deployment: str | None,
+    cron: str | None,
+    interval: str | None,
+    rrule: str | None,
+    timezone: str | None,
+    count: int,
+    output: str,
+) -> None:
+    """Show when a deployment will run next, by all its active schedules."""
+    if deployment is not None:
+        found = with_client(lambda client: find_deployment(client, deployment))
+        rules = [each.schedule for each in found.schedules if each.active]
+    else:
+        rules = [_entry(cron, interval, rrule, timezone, None)["schedule"]]
+    rows = _upcoming(rules, count)
+    columns = (
+        Column("At", lambda row: local(row["time"]), "bold"),
+        Column("That is", lambda row: ago(row["time"])),
+        Column("By", lambda row: in_words(row["schedule"])),
+    )
+    write_rows(rows, columns, output, empty="It has no active schedule.")
+
+
+@verb(schedule, "pause", "heliostat deployment schedule pause etl/nightly 0198c6d2")
+@deployment_argument
+@schedule_argument
+def pause(deployment: str, schedule_id: str) -> None:
+    """Let a schedule make no runs until it is resumed."""
+    _set_active(deployment, schedule_id, False)
+
+
+@verb(schedule, "resume", "heliostat deployment schedule resume etl/nightly 0198c6d2")
+@deployment_argument
+@schedule_argument
+def resume(deployment: str, schedule_id: str) -> None:
+    """Let a paused schedule make runs again, from now on."""
+    _set_active(deployment, schedule_id, True)
+
+
+@verb(schedule, "delete", "heliostat deployment schedule delete etl/nightly 0198c6d2 --yes")
+@deployment_argument
+@schedule_argument
+@yes_option
+def delete(deployment: str, schedule_id: str, yes: bool) -> None:
+    """Delete a schedule, and the runs that it made ahead."""
+
+    async def find(client: HeliostatClient) -> tuple[UUID, DeploymentSchedule]:
+        found = await find_deployment(client, deployment)
+        return found.id, _meant(found, schedule_id)
+
+    deployment_id, meant = with_client(find)
+    confirm_or_refuse(f"Delete the schedule {in_words(meant.schedule)} of {deployment!r}?", yes)
+    with_client(lambda client: client.delete_deployment_schedule(deployment_id, meant.id))
+    note("Deleted 1 schedule.")
+
+
+@verb(schedule, "clear", "heliostat deployment schedule clear etl/nightly --yes")
+@deployment_argument
+@yes_option
+def clear(deployment: str, yes: bool) -> None:
+    """Delete all schedules of a deployment."""
+    found = with_client(lambda client: find_deployment(client, deployment))
+    confirm_or_refuse(f"Delete {len(found.schedules)} schedule(s) of {deployment!r}?", yes)
+
+    async def act(client: HeliostatClient) -> None:
+        for each in found.schedules:
+            await client.delete_deployment_schedule(found.id, each.id)
+
+    with_client(act)
+    note(f"Deleted {len(found.schedules)} schedule(s).")
+
+
+@verb(schedule, "inspect", "heliostat deployment schedule inspect etl/nightly 0198c6d2 --output json")
+@deployment_argument
+@schedule_argument
+@output_option
+def inspect(deployment: str, schedule_id: str, output: str) -> None:
+    """Show one schedule."""
+    found = with_client(lambda client: find_deployment(client, deployment))
+    write_json(_meant(found, schedule_id).to_json(), indent=output != "jsonl")
+
+
+def _set_active(deployment: str, schedule_id: str, active: bool) -> None:
+    async def act(client: HeliostatClient) -> DeploymentSchedule:
+        found = await find_deployment(client, deployment)
+        meant = _meant(found, schedule_id)
+        await client.update_deployment_schedule(found.id, meant.id, active=active)
+        return meant
+
+    meant = with_client(act)
+    note(f"Schedule {in_words(meant.schedule)} is {'active' if active else 'paused'}.")
+
+
+def _meant(deployment: Deployment, reference: str) -> DeploymentSchedule:
+    fitting = [
+        each
+        for each in deployment.schedules
+        if reference == each.slug or str(each.id) == reference or str(each.id).startswith(reference)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    known = ", ".join(str(each.id) for each in deployment.schedules) or "none"
+    what = "no schedule" if not fitting else f"{len(fitting)} schedules"
+    raise NotFound(f"The deployment has {what} {reference!r}.", hint=f"it has: {known}")
+
+
+def _entry(
+    cron: str | None, interval: str | None, rrule: str | None, timezone: str | None, anchor: str | None
+) -> Row:
+    """The one schedule that the options mean. Raises BadSchedule, UsageError."""
+    from ...runtime.deploying.timetable import schedule_entry
+    from .when import seconds_of
+
+    given = {"cron": cron, "interval": interval and seconds_of(interval), "rrule": rrule}
+    rule: Row = {name: value for name, value in given.items() if value}
+    if len(rule) != 1:
+        raise click.UsageError("Give one of --cron, --interval and --rrule.")
+    more = {"timezone": timezone, "anchor_date": anchor}
+    entry = schedule_entry({"schedule": rule | {name: value for name, value in more.items() if value}})
+    return {**entry, "schedule": {k: v for k, v in entry["schedule"].items() if v is not None}}
+
+
+def _next(rule: Row) -> datetime | None:
+    from ...runtime.schedules import schedule_from_json
+
+    return schedule_from_json(rule).next_date(clock.now())
+
+
+def _upcoming(rules: list[Row], count: int) -> list[Row]:
+    from ...runtime.schedules import schedule_from_json
+
+    now = clock.now()
+    rows: list[Row] = [
+        {"time": date, "schedule": rule}
+        for rule in rules
+        for date in schedule_from_json(rule).dates(now, count)
+    ]
+    return sorted(rows, key=lambda row: row["time"])[:count]

@@ -1,0 +1,182 @@
+"""The verbs of `flow-run` that move a run on a server: cancel, pause, retry, and what it waits for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...runtime.errors import RequestRefused
+from ...runtime.states import STATE_NAMES, State, StateType
+from .assignments import from_document
+from .failures import Exit
+from .lazy import Verb
+from .output import Row, note, output_option, write_json
+from .remote import flow_run_id, with_client
+from .watching import watch_run
+
+if TYPE_CHECKING:
+    from ...runtime.client.client import HeliostatClient
+    from ...runtime.client.records import OrchestrationResult
+
+run_argument = click.argument("run", metavar="RUN")
+
+
+@click.command("cancel", cls=Verb, examples=("heliostat flow-run cancel @last",))
+@run_argument
+@click.option("--watch", is_flag=True, help="Wait until it has ended.")
+def cancel(run: str, watch: bool) -> int:
+    """Ask a run to stop. It is Cancelled once all of it has stopped, at once where nothing runs."""
+    result = _propose(run, State(StateType.CANCELLING))
+    if result.state is None or result.state.type not in (StateType.CANCELLING, StateType.CANCELLED):
+        raise _refused(result)
+    note(f"Flow run {run} is {result.state.name}.")
+    return _ending(run, watch)
+
+
+@click.command(
+    "pause",
+    cls=Verb,
+    examples=("heliostat flow-run pause @last", "heliostat flow-run pause @last --timeout 600"),
+)
+@run_argument
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="It fails when it is not resumed."
+)
+def pause(run: str, timeout: float | None) -> None:
+    """Let a running run start no more tasks until it is resumed. Its process waits."""
+    from ...runtime.states import Paused
+
+    _accepted(_propose(run, Paused(timeout_s=timeout if timeout is not None else 3600.0)))
+    note(f"Flow run {run} is paused. hint: heliostat flow-run resume {run}")
+
+
+@click.command("suspend", cls=Verb, examples=("heliostat flow-run suspend @last",))
+@run_argument
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="It fails when it is not resumed."
+)
+def suspend(run: str, timeout: float | None) -> None:
+    """Pause a run of a deployment and end its process; resuming starts another, which goes on."""
+    from ...runtime.states import Suspended
+
+    _accepted(_propose(run, Suspended(timeout_s=timeout if timeout is not None else 3600.0)))
+    note(f"Flow run {run} is suspended. hint: heliostat flow-run resume {run}")
+
+
+@click.command("retry", cls=Verb, examples=("heliostat flow-run retry @last --watch",))
+@run_argument
+@click.option("--watch", is_flag=True, help="Follow it to its end.")
+def retry(run: str, watch: bool) -> int:
+    """Run an ended run of a deployment again; tasks that completed answer from the record."""
+    from ...runtime.states import AwaitingRetry
+
+    _accepted(_propose(run, AwaitingRetry(message="asked for by hand")))
+    note(f"Flow run {run} is scheduled again.")
+    return _ending(run, watch)
+
+
+@click.command(
+    "watch",
+    cls=Verb,
+    examples=("heliostat flow-run watch @last", "heliostat flow-run watch @last --timeout 60"),
+)
+@run_argument
+@click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", help="At most so long.")
+@click.option("--no-logs", is_flag=True, help="Only its states.")
+def watch(run: str, timeout: float | None, no_logs: bool) -> int:
+    """Follow a run to its end: its outcome is the exit code. Ctrl-C ends the watching, not the run."""
+    run_id = with_client(lambda client: flow_run_id(client, run))
+    return watch_run(run_id, timeout, logs=not no_logs)
+
+
+@click.command(
+    "set-state",
+    cls=Verb,
+    examples=(
+        "heliostat flow-run set-state @last completed --message 'done by hand'",
+        "heliostat flow-run set-state @last failed --force",
+    ),
+)
+@run_argument
+@click.argument("state")
+@click.option("--message", metavar="TEXT", help="Why.")
+@click.option("--force", is_flag=True, help="Ask only the rules that keep results from being lost.")
+def set_state(run: str, state: str, message: str | None, force: bool) -> None:
+    """Propose a state of a run, by type or name; the rules decide, and say why when they do not accept."""
+    wanted = _state_called(state)
+    _accepted(_propose(run, State(wanted.type, wanted.name, message), force))
+    note(f"Flow run {run} is {wanted.name}.")
+
+
+@click.command("explain", cls=Verb, examples=("heliostat flow-run explain @last",))
+@run_argument
+@output_option
+def explain(run: str, output: str) -> None:
+    """Say why a run waits: what is paused or full, who holds it, since when."""
+
+    async def read(client: HeliostatClient) -> Row:
+        return await client.explain_flow_run(await flow_run_id(client, run))
+
+    found = with_client(read)
+    if output != "table":
+        write_json(found, indent=output == "json")
+        return
+    click.echo(found.get("summary") or "Nothing keeps it.")
+    for reason in found.get("reasons") or ():
+        click.echo(f"- {_reason(reason)}")
+
+
+def resume_paused(run: str, document: str | None) -> None:
+    """Let a paused or suspended run go on; `document` is the input that it may wait for."""
+    given = from_document(document)
+
+    async def act(client: HeliostatClient) -> OrchestrationResult:
+        return await client.resume_flow_run(await flow_run_id(client, run), given or None)
+
+    _accepted(with_client(act))
+    note(f"Flow run {run} goes on.")
+
+
+def _reason(reason: Any) -> str:
+    if not isinstance(reason, dict):
+        return str(reason)
+    fields: Row = reason  # pyright: ignore[reportUnknownVariableType]
+    said = fields.get("message") or fields.get("summary") or fields.get("text") or fields.get("reason")
+    hint = f" ({fields['hint']})" if fields.get("hint") else ""
+    return f"{said or ', '.join(f'{name}: {value}' for name, value in fields.items())}{hint}"
+
+
+def _propose(run: str, state: State, force: bool = False) -> OrchestrationResult:
+    async def act(client: HeliostatClient) -> OrchestrationResult:
+        return await client.set_flow_run_state(await flow_run_id(client, run), state, force)
+
+    return with_client(act)
+
+
+def _accepted(result: OrchestrationResult) -> None:
+    if result.status != "ACCEPT":
+        raise _refused(result)
+
+
+def _refused(result: OrchestrationResult) -> RequestRefused:
+    now = f"; it is {result.state.name}" if result.state else ""
+    return RequestRefused(
+        f"The rules said {result.status}: {result.reason or 'no reason given'}{now}.",
+        hint="see what they decided: heliostat flow-run inspect",
+    )
+
+
+def _state_called(word: str) -> State:
+    if word.upper() in StateType.__members__:
+        return State(StateType(word.upper()))
+    for name, kind in STATE_NAMES.items():
+        if name.lower() == word.lower():
+            return State(kind, name)
+    raise click.BadParameter(f"{word!r} is no state; one of {', '.join(STATE_NAMES)}.")
+
+
+def _ending(run: str, watch: bool) -> int:
+    if not watch:
+        return Exit.OK
+    return watch_run(with_client(lambda client: flow_run_id(client, run)))

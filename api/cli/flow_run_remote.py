@@ -1,0 +1,132 @@
+"""The reading verbs of `flow-run`, `task-run` and `flow` through a server: where HELIOSTAT_API_URL is set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+from urllib.parse import quote
+
+from .output import Row
+from .remote import find_flow_run, flow_run_id, flow_run_rows, with_client
+from .remote_logs import follow_logs, write_remote_logs
+
+_MOMENTS = ("created", "updated", "timestamp", "scheduled_time")
+
+
+def flow_run_list(
+    state_types: Sequence[str],
+    flow_name: str | None,
+    name: str | None,
+    limit: int,
+    offset: int,
+) -> list[Row]:
+    """Flow runs, newest first."""
+    chosen: Row = {}
+    if state_types:
+        chosen["state"] = {"type": {"any_": list(state_types)}}
+    if name:
+        chosen["name"] = {"like_": name}
+
+    async def read(client: Any) -> list[Row]:
+        runs = await client.read_flow_runs(
+            flow_run_filter=chosen or None,
+            flow_filter={"name": {"any_": [flow_name]}} if flow_name else None,
+            limit=min(limit, 200),
+            offset=offset,
+            sort="ID_DESC",
+        )
+        return await flow_run_rows(client, runs)
+
+    return with_client(read)
+
+
+def flow_run_details(reference: str) -> Row:
+    """What `flow-run inspect` shows."""
+    return with_moments(with_client(lambda client: find_flow_run(client, reference)))
+
+
+def flow_run_log(reference: str, follow: bool, level: str, output: str, **chosen: Any) -> None:
+    """Write the log, to its end or as it comes."""
+
+    async def act(client: Any) -> None:
+        run = await find_flow_run(client, reference)
+        if follow:
+            await follow_logs(client, run["id"], level=level, output=output)
+        else:
+            await write_remote_logs(client, run["id"], run["name"], level=level, output=output, **chosen)
+
+    with_client(act)
+
+
+def task_run_list(
+    flow_run: str, state_types: Sequence[str], name: str | None, limit: int, offset: int
+) -> list[Row]:
+    """Task runs of a flow run, in the order of their calls."""
+
+    async def read(client: Any) -> list[Row]:
+        chosen: Row = {"flow_run_id": {"any_": [str(await flow_run_id(client, flow_run))]}}
+        if state_types:
+            chosen["state"] = {"type": {"any_": list(state_types)}}
+        if name:
+            chosen["name"] = {"like_": name}
+        rows: list[Row] = []
+        while len(rows) < limit:
+            runs = await client.read_task_runs(
+                task_run_filter=chosen,
+                limit=min(limit - len(rows), 200),
+                offset=offset + len(rows),
+                sort="EXPECTED_START_TIME_ASC",
+            )
+            rows += [run.to_json() for run in runs]
+            if not runs:
+                break
+        return rows
+
+    return with_client(read)
+
+
+def task_run_details(reference: str, flow_run: str | None) -> Row:
+    """What `task-run inspect` shows."""
+
+    async def read(client: Any) -> Row:
+        path = f"/heliostat/task_runs/{quote(reference, safe='')}/details"
+        return await client.http.get(path, flow_run=flow_run)
+
+    return with_moments(with_client(read))
+
+
+def task_run_log(reference: str, flow_run: str | None, level: str, output: str, **chosen: Any) -> None:
+    """Write the log of a task run."""
+    run = task_run_details(reference, flow_run)
+    with_client(
+        lambda client: write_remote_logs(
+            client, None, "", task_run_id=run["id"], level=level, output=output, **chosen
+        )
+    )
+
+
+def flow_list(limit: int, offset: int) -> list[Row]:
+    """Flows by name."""
+
+    async def read(client: Any) -> list[Row]:
+        return [flow.to_json() for flow in await client.read_flows(limit=min(limit, 200), offset=offset)]
+
+    return with_client(read)
+
+
+def with_moments(value: Any) -> Any:
+    """A document of the API with its times as moments."""
+    if isinstance(value, list):
+        return [with_moments(each) for each in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    fields = cast("Row", value)
+    return {
+        name: datetime.fromisoformat(each)
+        if isinstance(each, str) and (name in _MOMENTS or name.endswith("_time"))
+        else with_moments(each)
+        if name not in ("parameters", "context", "data")
+        else each
+        for name, each in fields.items()
+    }

@@ -1,0 +1,35 @@
+"""Everything of one run in one document: what `inspect` shows, from the database or through the API."""
+
+from __future__ import annotations
+
+from ..runtime.store import flow_runs, task_runs
+from ..runtime.store.database import Database
+from ..runtime.store.rows import FlowRunRow, TaskRunRow
+from . import wire
+
+
+async def flow_run_details(db: Database, row: FlowRunRow) -> wire.Wire:
+    """FlowRun, its flow's name, its states, what rules decided, and how its tasks stand."""
+    history = await flow_runs.history(db, row.id)
+    return {
+        **wire.flow_run(row, history[-1] if history else None),
+        "flow_name": row.flow_name,
+        "entrypoint": row.entrypoint,
+        "error": row.error,
+        "task_run_counts": await task_runs.count_by_state(db, row.id),
+        "states": [wire.flow_run_state(state) for state in history],
+        "decisions": [wire.decision(each) for each in await flow_runs.decisions(db, row.id)],
+    }
+
+
+def task_run_details(row: TaskRunRow) -> wire.Wire:
+    """TaskRun, its states, where it ran, and its error."""
+    states = task_runs.states_of(row)
+    return {
+        **wire.task_run(row, states),
+        "states": [wire.task_run_state(row, state) for state in states],
+        "error": row.error,
+        "result_kind": row.result_kind,
+        "node": row.node,
+        "pid": row.pid,
+    }
