@@ -46,6 +46,7 @@ def _nouns() -> dict[str, Lazy]:
         "flow": Lazy(".flow:flow", "List flows; run one."),
         "flow-run": Lazy(".flow_run:flow_run", "See, continue and delete flow runs."),
         "profile": Lazy(".profile:profile", "Keep several sets of settings and switch between them."),
+        "ray": Lazy(".ray:ray", "See what runs on Ray."),
         "server": Lazy(".server:server", "Start and stop the server; look after the database."),
         "task-run": Lazy(".task_run:task_run", "See task runs."),
         "version": Lazy(".version:version", "Show the versions of Heliostat and of what it stands on."),

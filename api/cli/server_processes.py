@@ -30,6 +30,7 @@ _STOP_WITHIN_S = 15.0
         "heliostat server start",
         "heliostat server start --port 4300 --api-workers 2",
         "heliostat server start --background",
+        "heliostat server start --ray-address 10.0.0.5:6379",
     ),
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -38,9 +39,23 @@ _STOP_WITHIN_S = 15.0
 )
 @click.option("--api-workers", type=click.IntRange(1), default=1, show_default=True, help="API processes.")
 @click.option("--background", is_flag=True, help="Return when the server answers; it goes on by itself.")
+@click.option("--no-services", is_flag=True, help="Serve the API only.")
+@click.option("--services", metavar="NAMES", help="Only these services, by name with commas: ray.")
+@click.option(
+    "--ray-address", metavar="HOST:PORT", help="Ray cluster to run flows on. Default: a local one of its own."
+)
 @click.option("--log-file", hidden=True)
-def start(host: str, port: int, api_workers: int, background: bool, log_file: str | None) -> int:
-    """Serve the API until Ctrl-C.
+def start(
+    host: str,
+    port: int,
+    api_workers: int,
+    background: bool,
+    no_services: bool,
+    services: str | None,
+    ray_address: str | None,
+    log_file: str | None,
+) -> int:
+    """Serve the API, and run flows on Ray, until Ctrl-C.
 
     The database is the one of HELIOSTAT_DATABASE_URL; it is made and upgraded at first use.
     """
@@ -48,9 +63,22 @@ def start(host: str, port: int, api_workers: int, background: bool, log_file: st
 
     if background and port == 0:
         raise click.BadParameter("--background needs a port that is known: pass --port.")
-    current_settings()  # a bad setting is best told here, in one line
-    options = ServerOptions(host, port, api_workers)
+    settings = current_settings()  # a bad setting is best told here, in one line
+    chosen = () if no_services else _services(services)
+    options = ServerOptions(host, port, api_workers, chosen, ray_address or settings.ray_address)
     return run_in_background(options, note) if background else run(options, note, log_file)
+
+
+def _services(given: str | None) -> tuple[str, ...] | None:
+    from ..server.start import SERVICES
+
+    if given is None:
+        return None
+    names = tuple(name.strip() for name in given.split(",") if name.strip())
+    unknown = [name for name in names if name not in SERVICES]
+    if unknown:
+        raise click.BadParameter(f"There is no service {unknown[0]!r}; there are: {', '.join(SERVICES)}.")
+    return names
 
 
 @click.command("stop", cls=Verb, examples=("heliostat server stop", "heliostat server stop --port 4300"))
@@ -86,12 +114,14 @@ def stop(port: int | None) -> None:
 def status(port: int | None, wait_s: float | None, output: str) -> int:
     """Show the servers of this home folder, or the one that HELIOSTAT_API_URL names.
 
-    The exit code is 0 when there is one and all of them are ready, else 7.
+    The exit code is 0 when there is one and all of them are ready, else 7. `--wait` waits for Ray, too.
     """
     until = clock.monotonic_s() + (wait_s or 0.0)
     while True:
         rows = _states(port)
         is_ready = bool(rows) and all(row["ready"] for row in rows)
+        if wait_s is not None:  # the API answers long before Ray is there
+            is_ready = is_ready and all(row["ray"] in (None, "up") for row in rows)
         if is_ready or clock.monotonic_s() >= until:
             break
         clock.sleep(0.1)
@@ -99,6 +129,7 @@ def status(port: int | None, wait_s: float | None, output: str) -> int:
         Column("API", "url", "bold"),
         Column("Process", "pid"),
         Column("Ready", lambda row: "yes" if row["ready"] else "no"),
+        Column("Ray", lambda row: row["ray"] or "-"),
         Column("Log", "log"),
     )
     write_rows(rows, columns, output, empty="No server runs; start one: heliostat server start")
@@ -114,7 +145,19 @@ def _states(port: int | None) -> list[dict[str, object]]:
     remote = current_settings().api_url
     if remote is not None and port is None and all(each["url"] != remote for each in known):
         known = [{"url": remote, "pid": None, "log": None}]
-    return [{**each, "ready": answers(str(each["url"]), "/ready")} for each in known]
+    return [{**each, "ready": answers(str(each["url"]), "/ready"), "ray": _ray_of(each)} for each in known]
+
+
+def _ray_of(server: dict[str, object]) -> str | None:
+    """How the server's Ray is; None where it keeps none."""
+    from ...actors import keeper_state
+
+    state = keeper_state.read(str(server.get("port")))
+    if state is None:
+        return None
+    if state.is_up and state.actors:
+        return "up" if state.problem is None else state.problem
+    return state.problem or "starting"
 
 
 def _meant(port: int | None) -> ServerRecord:

@@ -13,8 +13,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from ...runtime.errors import HeliostatError
+from ...runtime.supervised import BEYOND_HELP, end_with_supervisor
 from ..app import create_app
-from .children import BEYOND_HELP, end_with_supervisor
 
 _DRAIN_S = 3  # what requests under way may still take when the server is stopped
 

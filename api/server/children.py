@@ -15,11 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ...runtime import clock
+from ...runtime.supervised import BEYOND_HELP
 
 _log = logging.getLogger("heliostat.server")
-
-BEYOND_HELP = 78
-"""Exit code of a child that would fail again: a bad setting, a database of a newer version."""
 
 _POLL_S = 0.1
 _STOP_WITHIN_S = 8.0
@@ -120,16 +118,6 @@ class Children:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def end_with_supervisor(alive_fd: int) -> None:
-    """In a child: end as by SIGTERM when the supervisor is gone."""
-
-    def watch() -> None:
-        os.read(alive_fd, 1)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="supervisor watch", daemon=True).start()
 
 
 def _end_of(code: int) -> str:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from types import FrameType
 
+from ...actors import keeper_state
 from ...runtime import clock
 from ...runtime.errors import PortTaken, Unavailable
 from ...runtime.settings import current_settings
@@ -35,6 +36,17 @@ class ServerOptions:
     host: str
     port: int
     api_workers: int = 1
+    services: tuple[str, ...] | None = None  # None: all of them
+    ray_address: str | None = None  # None: a local Ray of the server's own
+
+    def has(self, service: str) -> bool:
+        """Whether a service is to run here."""
+        return self.services is None or service in self.services
+
+
+RAY = "ray"
+SERVICES = {RAY: "keeps the control actors on Ray: journal, work pools and their supervisors"}
+"""What `--services` chooses from."""
 
 
 def run(options: ServerOptions, say: Say, log: str | None = None) -> int:
@@ -61,8 +73,7 @@ def run_in_background(options: ServerOptions, say: Say) -> int:
     _listen(options).close()  # a taken port is best told here
     log = log_path(options.port)
     log.parent.mkdir(parents=True, exist_ok=True)
-    words = ["--host", options.host, "--port", str(options.port), "--api-workers", str(options.api_workers)]
-    command = [sys.executable, "-m", __name__.partition(".")[0], "server", "start", *words]
+    command = [sys.executable, "-m", __name__.partition(".")[0], "server", "start", *_as_words(options)]
     with log.open("wb") as file:
         process = subprocess.Popen(
             [*command, "--log-file", str(log)],
@@ -82,6 +93,15 @@ def run_in_background(options: ServerOptions, say: Say) -> int:
     raise Unavailable(f"the server did not start: {last or 'it says nothing'}", hint=f"see {log}")
 
 
+def _as_words(options: ServerOptions) -> list[str]:
+    words = ["--host", options.host, "--port", str(options.port), "--api-workers", str(options.api_workers)]
+    if options.services is not None:
+        words += ["--services", ",".join(options.services)] if options.services else ["--no-services"]
+    if options.ray_address is not None:
+        words += ["--ray-address", options.ray_address]
+    return words
+
+
 def banner(record: ServerRecord, options: ServerOptions) -> str:
     """Where everything is, and what to set."""
     lines = [
@@ -90,6 +110,7 @@ def banner(record: ServerRecord, options: ServerOptions) -> str:
         f"  API        {record.url}",
         f"  API docs   {_root(options)}/docs",
         f"  Database   {current_settings().masked('database_url')}",
+        f"  Ray        {_ray_line(options)}",
         "",
         "To reach it from elsewhere:",
         f"  export HELIOSTAT_API_URL={record.url}",
@@ -106,6 +127,13 @@ def banner(record: ServerRecord, options: ServerOptions) -> str:
             "  Bind --host 127.0.0.1, or put a proxy that asks in front of it.",
         ]
     return "\n".join(lines)
+
+
+def _ray_line(options: ServerOptions) -> str:
+    if not options.has(RAY):
+        return "not kept by this server (--services)"
+    at = f" at {options.ray_address}" if options.ray_address else ""
+    return f"is being {'joined' if at else 'started'}{at}; see: heliostat ray status"
 
 
 def api_url(options: ServerOptions) -> str:
@@ -125,10 +153,16 @@ def answers(url: str, path: str = "/health", timeout_s: float = 2.0) -> bool:
 def _tree(options: ServerOptions, listener: socket.socket) -> list[Child]:
     """The server's processes. Several API processes share the one socket."""
     fd = listener.fileno()
-    return [
+    processes = [
         Child(f"API process {number}", "api.server.api_process", ("--listen-fd", str(fd)), (fd,))
         for number in range(1, options.api_workers + 1)
     ]
+    if options.has(RAY):
+        words = ["--server", str(options.port)]
+        if options.ray_address is not None:
+            words += ["--ray-address", options.ray_address]
+        processes.append(Child("keeper", "actors.keeper", words))
+    return processes
 
 
 class _Greeting:
@@ -136,13 +170,27 @@ class _Greeting:
 
     def __init__(self, record: ServerRecord, own: OwnRecord, options: ServerOptions, say: Say) -> None:
         self._record, self._own, self._options, self._say = record, own, options, say
+        self._told_of_ray = not options.has(RAY)
 
     def when_up(self) -> None:
-        if self._record.ready or not answers(self._record.url, timeout_s=0.5):
+        if self._record.ready:
+            self._tell_of_ray()
+            return
+        if not answers(self._record.url, timeout_s=0.5):
             return
         self._record = replace(self._record, ready=True)
         self._own.write(self._record)
         self._say(banner(self._record, self._options))
+
+    def _tell_of_ray(self) -> None:
+        """Once, as soon as the control actors are there."""
+        if self._told_of_ray:
+            return
+        state = keeper_state.read(str(self._options.port))
+        if state is not None and state.is_up and state.actors:
+            self._told_of_ray = True
+            shown = f"; its dashboard: {state.dashboard}" if state.dashboard else ""
+            self._say(f"Ray is up at {state.address}{shown}")
 
 
 def _listen(options: ServerOptions) -> socket.socket:

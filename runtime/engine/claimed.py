@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from ..flows import Flow
     from ..store.rows import FlowRunRow
 
+_loading = threading.Lock()
+
 
 def execute_claimed(run_id: UUID, claimed_epoch: int | None, project: Path | None = None) -> State:
     """Execute a claimed run in this process and return the state it ended in (or was left in: Paused).
@@ -50,7 +53,8 @@ def execute_claimed(run_id: UUID, claimed_epoch: int | None, project: Path | Non
     if run.state_type == "CANCELLING":
         return end_before_flow(run, claimed_epoch, Cancelled("cancelled before its flow began"))
     try:
-        flow = load_claimed_flow(run, project)
+        with _loading:  # of several runs in one process, one loads the file and the others find it
+            flow = load_claimed_flow(run, project)
         values = _parameters_of(run)
     except Exception as error:
         return end_before_flow(run, claimed_epoch, Crashed(f"the flow cannot be loaded: {error}", data=error))

@@ -17,9 +17,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from ..errors import CannotPickle, RayUnavailable
 from .interrupts import sigterm_kept
 from .pack_group import Resources
+from .ray_project import with_project
 
 T = TypeVar("T")
 NAMESPACE = "heliostat"
+JOURNAL = "journal"  # the actor through which the database is reached
 _ASK_TIMEOUT_S = 20.0
 _LISTENS_WITHIN_S = 5.0
 _NODES_OWN = ("node:", "object_store_memory", "accelerator_type:")  # resources that say nothing here
@@ -59,6 +61,67 @@ def connect(address: str | None) -> None:
                 hint="Check HELIOSTAT_RAY_ADDRESS (`ray status --address ...`), unset it for a local Ray, "
                 "or use task_runner='threads'.",
             ) from error
+
+
+def start_local() -> str | None:
+    """Start a Ray that ends with this process; gives the address of its dashboard. Raises RayUnavailable."""
+    # Explicitly: else Ray makes a token for itself, which no other process on this machine would have.
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    return _initialise(address="local")
+
+
+def join(address: str) -> str | None:
+    """Join a cluster as a driver of control actors; gives the address of its dashboard."""
+    try:
+        _check_that_it_listens(address)
+    except OSError as error:
+        raise RayUnavailable(
+            f"nothing listens at the Ray address {address!r} ({error})",
+            hint="Start Ray there (`ray start --head`), or leave --ray-address out for a local one.",
+        ) from error
+    return _initialise(address=address)
+
+
+def _initialise(**options: Any) -> str | None:
+    with _connecting:
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")
+        try:
+            with sigterm_kept():
+                context = _ray.init(
+                    namespace=NAMESPACE,
+                    ignore_reinit_error=True,
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                    **options,
+                )
+        except Exception as error:
+            raise RayUnavailable(f"Ray cannot be started or joined: {_first_line(error)}") from error
+    url: str = context.dashboard_url or ""
+    return f"http://{url}" if url else None
+
+
+def is_joined() -> bool:
+    """Whether this process has joined a cluster."""
+    return bool(_ray.is_initialized())
+
+
+def address() -> str:
+    """The address by which others join the cluster."""
+    return str(_ray.get_runtime_context().gcs_address)
+
+
+def answers() -> bool:
+    """Whether the cluster says something; waits for it as long as Ray does."""
+    try:
+        return any(node["Alive"] for node in _ray.nodes())
+    except Exception:
+        return False
+
+
+def leave() -> None:
+    """Leave the cluster; one that this process has started ends."""
+    _ray.shutdown()
 
 
 def _check_that_it_listens(address: str) -> None:
@@ -122,8 +185,9 @@ def remote(
         options["memory"] = resources.memory_bytes
     if resources.custom:
         options["resources"] = dict(resources.custom)
-    if resources.runtime_env:
-        options["runtime_env"] = resources.runtime_env
+    runtime_env = with_project(resources.runtime_env)
+    if runtime_env:
+        options["runtime_env"] = runtime_env
     return _ray.remote(**options)(function)
 
 

@@ -30,6 +30,7 @@ from .line import DriverLine
 from .outcomes import InStore
 from .pack_group import Pack, PackGroup, ReadySpan, Resources
 from .ray_losses import loss_of
+from .ray_project import enter_project
 from .relay import RelayHost
 from .resolve import References, carries_futures
 from .spool import Salvaged, name_of, salvage
@@ -43,11 +44,13 @@ _BATCH_PATIENCE_S = 0.06
 
 
 def _execute(spec: bytes, *refs: Any) -> bytes | tuple[bytes, Any]:
+    enter_project()
     reply, large = worker.execute(spec, refs)
     return reply if large is None else (reply, large)
 
 
 def _execute_apart(spec: bytes, *refs: Any) -> tuple[bytes, Any]:
+    enter_project()
     return worker.execute(spec, refs)
 
 

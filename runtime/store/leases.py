@@ -108,6 +108,13 @@ async def read(db: Database, run_id: UUID) -> LeaseRow | None:
     return LeaseRow(**facts)
 
 
+async def held_by(db: Database, owner_id: UUID) -> list[tuple[UUID, int]]:
+    """`(run, epoch)` of the leases that an owner has not given back, lapsed or not."""
+    statement = select(run_lease.c.run_id, run_lease.c.epoch).where(run_lease.c.owner == owner_id)
+    async with db.read() as connection:
+        return [(row.run_id, row.epoch) for row in await connection.execute(statement)]
+
+
 def _held_by(run_id: UUID, epoch: int, owner_id: UUID) -> ColumnElement[bool]:
     return and_(run_lease.c.run_id == run_id, run_lease.c.epoch == epoch, run_lease.c.owner == owner_id)
 

@@ -42,7 +42,7 @@ def all_gone(processes: list[psutil.Process]) -> bool:
 def test_the_server_answers_says_where_and_ends_on_a_signal_with_its_children(
     run_script: Callable[..., Any], port: int, end: signal.Signals
 ) -> None:
-    script = run_script("server", "start", "--port", str(port), "--api-workers", "2")
+    script = run_script("server", "start", "--no-services", "--port", str(port), "--api-workers", "2")
     script.wait_until(lambda: is_up(script))
     assert get(port, "/api/health") is True
     assert get(port, "/api/ready") == {"message": "OK"}
@@ -56,7 +56,7 @@ def test_the_server_answers_says_where_and_ends_on_a_signal_with_its_children(
 
 
 def test_children_end_with_a_server_that_is_killed(run_script: Callable[..., Any], port: int) -> None:
-    script = run_script("server", "start", "--port", str(port))
+    script = run_script("server", "start", "--no-services", "--port", str(port))
     script.wait_until(lambda: is_up(script))
     children = children_of(script.process.pid)
     script.process.kill()
@@ -66,7 +66,7 @@ def test_children_end_with_a_server_that_is_killed(run_script: Callable[..., Any
 
 
 def test_an_api_process_that_dies_is_brought_back(run_script: Callable[..., Any], port: int) -> None:
-    script = run_script("server", "start", "--port", str(port))
+    script = run_script("server", "start", "--no-services", "--port", str(port))
     script.wait_until(lambda: is_up(script))
     [first] = children_of(script.process.pid)
     first.kill()
@@ -76,14 +76,14 @@ def test_an_api_process_that_dies_is_brought_back(run_script: Callable[..., Any]
 
 
 def test_a_background_server_is_found_and_stopped(run_script: Callable[..., Any], port: int) -> None:
-    started = run_script("server", "start", "--background", "--port", str(port))
+    started = run_script("server", "start", "--no-services", "--background", "--port", str(port))
     assert started.ended() == 0, started.output
     told = re.search(r"is up \(process (\d+)\)", started.output)
     assert told is not None
     server = psutil.Process(int(told[1]))
     try:
         assert run_script("server", "status", "--wait", "30").ended() == 0
-        taken = run_script("server", "start", "--port", str(port))
+        taken = run_script("server", "start", "--no-services", "--port", str(port))
         assert taken.ended() == 7
         assert f"heliostat server stop --port {port}" in taken.output
     finally:
@@ -96,7 +96,7 @@ def test_a_background_server_is_found_and_stopped(run_script: Callable[..., Any]
 def test_a_port_of_another_program_is_told_with_the_way_out(run_script: Callable[..., Any]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = int(other.getsockname()[1])
-        script = run_script("server", "start", "--port", str(port))
+        script = run_script("server", "start", "--no-services", "--port", str(port))
         assert script.ended() == 7
     assert f"port {port} of 127.0.0.1 is taken" in script.output
     assert f"--port {port + 1}" in script.output
@@ -111,7 +111,9 @@ def test_a_database_that_cannot_be_used_ends_the_server_with_one_reason(
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
         connection.execute("INSERT INTO alembic_version VALUES ('9999')")
-    script = run_script("server", "start", "--port", str(port), HELIOSTAT_DATABASE_URL=f"sqlite:///{path}")
+    script = run_script(
+        "server", "start", "--no-services", "--port", str(port), HELIOSTAT_DATABASE_URL=f"sqlite:///{path}"
+    )
     assert script.ended() == 1
     assert "schema 9999" in script.output
     assert "Traceback" not in script.output

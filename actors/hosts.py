@@ -1,0 +1,280 @@
+"""The processes that run a pool's flows: found, started, kept warm, recycled and buried.
+
+`Hosts` decides with what to serve whom and knows no Ray; a `Launcher` makes the processes. Everything here
+belongs to one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..runtime import clock
+from ..runtime.errors import HeliostatError
+from .jobs import CodeSource, Described, Ended, Job, Setting
+
+_log = logging.getLogger("heliostat.actors")
+
+
+class HostLost(HeliostatError):
+    """The process that executed a run is gone; `last_words` are the last lines that it wrote."""
+
+    last_words: tuple[str, ...] = ()
+
+
+class Unplaceable(HeliostatError):
+    """No process for such a job can be had at the moment."""
+
+
+class Process(Protocol):
+    """One process on the cluster."""
+
+    @property
+    def name(self) -> str: ...
+    async def describe(self) -> Described: ...
+    async def execute(self, job: Job) -> Ended:
+        """Raises HostLost."""
+        ...
+
+    def kill(self) -> None: ...
+
+
+class Launcher(Protocol):
+    """Makes processes."""
+
+    def launch(self, setting: Setting) -> Process: ...
+    def unmet(self, setting: Setting) -> str | None:
+        """Why no node that is up could ever hold such a process; None when one could."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HostLimits:
+    """How many processes a pool keeps, and for how long."""
+
+    warm: int = 2  # blank processes of the ordinary kind that wait for a run
+    most: int = 64
+    starting: int = 2  # at a time: each start costs a core for half a second
+    enough: int = 2  # from so many on, none is added while runs end quickly
+    quick_s: float = 0.5
+    runs: int = 500  # after which a process is replaced
+    growth_bytes: int = 1024 * 1024 * 1024
+    shared_runs: int = 32  # at a time in a shared process
+
+
+@dataclass(slots=True, eq=False)
+class Host:
+    """A process as the pool sees it."""
+
+    process: Process
+    setting: Setting
+    capacity: int
+    code: CodeSource | None = None  # what it has loaded; None: nothing yet
+    active: int = 0
+    runs: int = 0
+    first_rss_bytes: int = 0
+    outputs: tuple[str, ...] = ()
+    node: str = ""
+    retiring: bool = False
+
+    def suits(self, job: Job) -> bool:
+        """Whether it could take the job now."""
+        if self.retiring or self.active >= self.capacity or self.setting != job.setting:
+            return False
+        if job.setting.isolation == "fresh":
+            return self.runs == 0 and self.active == 0
+        return self.code is None or self.code == job.code
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    job: Job
+    served: asyncio.Future[Host] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Hosts:
+    """The processes of one pool."""
+
+    def __init__(self, launcher: Launcher, limits: HostLimits | None = None) -> None:
+        self._launcher = launcher
+        self._limits = limits or HostLimits()
+        self._hosts: list[Host] = []
+        self._starting: dict[Setting, int] = {}
+        self._waiting: deque[_Waiting] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._last_end_s = float("-inf")
+        self.on_room: Callable[[], None] = lambda: None  # called when a process has become free
+
+    @property
+    def all(self) -> list[Host]:
+        """Every process that is up."""
+        return list(self._hosts)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a process."""
+        return len(self._waiting)
+
+    async def take(self, job: Job) -> Host:
+        """A process for the job; waits for one. Give it back by `give_back` or `bury`. Raises Unplaceable."""
+        reason = self._launcher.unmet(job.setting)
+        if reason is not None:
+            raise Unplaceable(f"the run {reason}")
+        waiting = _Waiting(job)
+        self._waiting.append(waiting)
+        self._serve()
+        try:
+            return await waiting.served
+        except asyncio.CancelledError:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+            raise
+
+    def give_back(self, host: Host, ended: Ended) -> None:
+        """The job is over; the process is used again unless it has served its time."""
+        host.active -= 1
+        host.runs = max(host.runs, ended.runs)
+        self._last_end_s = clock.monotonic_s()
+        limits = self._limits
+        grown = host.first_rss_bytes and ended.rss_bytes - host.first_rss_bytes > limits.growth_bytes
+        spent = host.runs >= limits.runs or host.setting.isolation == "fresh"
+        if ended.error is not None or grown or spent or ended.state_type == "CRASHED":
+            host.retiring = True
+        if host.retiring and not host.active:
+            self.bury(host)
+        self._serve()
+        self.on_room()
+
+    def bury(self, host: Host) -> None:
+        """The process is gone, or is to go."""
+        host.retiring = True
+        if host in self._hosts:
+            self._hosts.remove(host)
+            host.process.kill()
+        self._serve()
+
+    def adopt(self, process: Process, setting: Setting, described: Described) -> None:
+        """A process that was there before."""
+        self._add(process, setting, described)
+
+    def warm_up(self) -> None:
+        """Keep blank processes ready."""
+        ordinary = Setting()
+        blank = sum(1 for each in self._hosts if each.setting == ordinary and not each.active)
+        for _ in range(blank + self._starting.get(ordinary, 0), self._limits.warm):
+            self._start(ordinary)
+
+    def shrink(self) -> None:
+        """End idle processes beyond those that are kept warm, the longest-lived first."""
+        idle = [each for each in self._hosts if not each.active]
+        for host in idle[: max(0, len(idle) - max(self._limits.warm, self._limits.enough))]:
+            self.bury(host)
+
+    def close(self) -> None:
+        """End every process."""
+        for task in self._tasks:
+            task.cancel()
+        for host in self._hosts:
+            host.process.kill()
+        self._hosts.clear()
+
+    def _serve(self) -> None:
+        """Give waiting jobs to processes that suit, and start more where that helps."""
+        left: deque[_Waiting] = deque()
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if waiting.served.done():
+                continue
+            host = self._best_for(waiting.job)
+            if host is None:
+                left.append(waiting)
+                continue
+            host.active += 1
+            if host.code is None:
+                host.code = waiting.job.code
+            waiting.served.set_result(host)
+        self._waiting = left
+        self._grow()
+
+    def _best_for(self, job: Job) -> Host | None:
+        suitable = [host for host in self._hosts if host.suits(job)]
+        # One that has loaded the code already, else a blank one; shared ones evenly.
+        return min(suitable, key=lambda host: (host.code is None, host.active), default=None)
+
+    def _grow(self) -> None:
+        wanted: dict[Setting, list[Job]] = {}
+        for waiting in self._waiting:
+            wanted.setdefault(waiting.job.setting, []).append(waiting.job)
+        for setting, jobs in wanted.items():
+            starting = self._starting.get(setting, 0)
+            places = starting * self._capacity_of(setting)
+            if places >= len(jobs) or starting >= self._limits.starting:
+                continue
+            if self._is_enough(setting, jobs):
+                continue
+            if len(self._hosts) + sum(self._starting.values()) >= self._limits.most and not self._make_room():
+                continue
+            self._start(setting)
+
+    def _is_enough(self, setting: Setting, jobs: list[Job]) -> bool:
+        """Whether those at work will be free in a moment."""
+        if setting.isolation == "fresh":
+            return False
+        codes = {job.code for job in jobs}
+        at_work = [each for each in self._hosts if each.setting == setting and each.code in codes]
+        quick = clock.monotonic_s() - self._last_end_s < self._limits.quick_s
+        return len(at_work) >= self._limits.enough and quick and codes <= {each.code for each in at_work}
+
+    def _make_room(self) -> bool:
+        idle = next((each for each in self._hosts if not each.active), None)
+        if idle is None:
+            return False
+        idle.retiring = True
+        self._hosts.remove(idle)
+        idle.process.kill()
+        return True
+
+    def _capacity_of(self, setting: Setting) -> int:
+        return self._limits.shared_runs if setting.isolation == "shared" else 1
+
+    def _start(self, setting: Setting) -> None:
+        self._starting[setting] = self._starting.get(setting, 0) + 1
+        task = asyncio.create_task(self._bring_up(setting), name="start of a supervisor")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _bring_up(self, setting: Setting) -> None:
+        process: Process | None = None
+        try:
+            process = self._launcher.launch(setting)
+            described = await process.describe()
+        except Exception as error:
+            _log.warning("a supervisor did not start: %s", error)
+            if process is not None:
+                process.kill()
+            self._fail_waiting(setting, f"its process does not start: {error}")
+            return
+        finally:
+            self._starting[setting] -= 1
+        self._add(process, setting, described)
+        self._serve()
+        self.on_room()
+
+    def _add(self, process: Process, setting: Setting, described: Described) -> None:
+        host = Host(process, setting, self._capacity_of(setting), described.code)
+        host.first_rss_bytes, host.outputs, host.node = (
+            described.rss_bytes,
+            described.outputs,
+            described.host,
+        )
+        self._hosts.append(host)
+
+    def _fail_waiting(self, setting: Setting, reason: str) -> None:
+        for waiting in [each for each in self._waiting if each.job.setting == setting]:
+            self._waiting.remove(waiting)
+            if not waiting.served.done():
+                waiting.served.set_exception(Unplaceable(reason))

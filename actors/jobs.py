@@ -1,0 +1,89 @@
+"""One run on its way from the pool to a supervisor, and what comes back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from ..runtime.engine.pack_group import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSource:
+    """Where a run's code is: a package by its revision, a folder, or (neither) installed modules."""
+
+    revision: str | None = None
+    path: str | None = None
+    pull_steps: str | None = None  # JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a process must be like to run a job; processes of one setting are alike."""
+
+    isolation: str = "pooled"
+    num_cpus: float = 0.0
+    num_gpus: float = 0.0
+    memory_bytes: int | None = None
+    resources: str = "{}"  # JSON, as of the next one, so that settings can be compared
+    runtime_env: str = "{}"
+
+    @classmethod
+    def of(cls, configuration: Mapping[str, Any]) -> Setting:
+        """The setting that a job configuration of a pool of type `ray` asks for."""
+        runtime_env: dict[str, Any] = dict(configuration.get("runtime_env") or {})
+        given: dict[str, Any] = configuration.get("env") or {}
+        variables = {name: str(value) for name, value in given.items() if value is not None}
+        if variables:
+            runtime_env["env_vars"] = {**(runtime_env.get("env_vars") or {}), **variables}
+        return cls(
+            configuration.get("isolation") or "pooled",
+            float(configuration.get("num_cpus") or 0.0),
+            float(configuration.get("num_gpus") or 0.0),
+            configuration.get("memory_bytes"),
+            json.dumps(configuration.get("resources") or {}, sort_keys=True),
+            json.dumps(runtime_env, sort_keys=True),
+        )
+
+    def needs(self) -> Resources:
+        """As the engine counts resources."""
+        custom = tuple(sorted(json.loads(self.resources).items()))
+        return Resources(self.num_cpus, self.num_gpus, self.memory_bytes, custom)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed run: `epoch` is that of its lease."""
+
+    run_id: UUID
+    epoch: int
+    code: CodeSource = CodeSource()
+    setting: Setting = field(default_factory=Setting)
+    crash_retries: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a supervisor says of a run that it executed. `error`: why it could not, or lost the run."""
+
+    state_type: str | None
+    state_name: str | None
+    error: str | None = None
+    runs: int = 0  # that this process has executed
+    rss_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A supervisor's process."""
+
+    name: str
+    pid: int
+    host: str
+    node_id: str
+    outputs: tuple[str, ...]  # files that its stdout and stderr go to
+    code: CodeSource | None  # that it is bound to
+    rss_bytes: int

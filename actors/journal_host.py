@@ -1,0 +1,184 @@
+"""The journal's far end for processes that hold no database connection: supervisors and, through them,
+workers.
+
+`JournalHost` is the plain class; `JournalActor` gives it a name on the cluster. It answers store verbs,
+commits what supervisors append (many supervisors in one transaction), renews their leases, and tells them
+what was asked of their runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from ..runtime import clock
+from ..runtime.errors import Unavailable
+from ..runtime.journal.records import Ack, RunAppend
+from ..runtime.journal.transport import HeldLease, StoreTransport
+from ..runtime.store import commands
+from ..runtime.store.commands import Command
+from ..runtime.store.database import Database
+from ..runtime.store.feed import COMMANDS, Feed
+from . import names
+from .group_commit import GroupCommit
+from .surroundings import settle_in
+
+_log = logging.getLogger("heliostat.actors")
+_LOOK_EVERY_S = 2.0  # at the states of live runs when nothing is announced
+_FORGOTTEN_AFTER_S = 60.0  # a supervisor that does not ask for so long is gone
+
+
+class _Audience:
+    """One supervisor: its runs, and what it has not been told yet."""
+
+    def __init__(self) -> None:
+        self.runs: set[UUID] = set()
+        self.told: dict[UUID, str] = {}
+        self.untold: list[Command] = []
+        self.news = asyncio.Event()
+        self.heard_s = clock.monotonic_s()
+
+
+class JournalHost:
+    """Serves supervisors on one event loop."""
+
+    def __init__(self, db: Database, feed: Feed, lease_s: float) -> None:
+        self._db = db
+        self._feed = feed
+        self._transport = StoreTransport(db, lease_s)
+        self._commits = GroupCommit(self._transport.commit)
+        self._audiences: dict[str, _Audience] = {}
+        self._looker = asyncio.create_task(self._look_for_ever(), name="commands of runs")
+
+    async def commit(self, appends: list[RunAppend]) -> list[Ack]:
+        """See Transport."""
+        return await self._commits.commit(appends)
+
+    async def renew(self, leases: Sequence[HeldLease]) -> set[UUID]:
+        """See Transport."""
+        return await self._transport.renew(leases)
+
+    async def call(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a store verb."""
+        return await verb(self._db, *args, **kwargs)
+
+    def hold(self, supervisor: str, run_id: UUID) -> None:
+        """That supervisor executes the run from now on."""
+        audience = self._audience(supervisor)
+        audience.runs.add(run_id)
+        audience.told.pop(run_id, None)
+
+    def let_go(self, supervisor: str, run_id: UUID) -> None:
+        """It does so no more."""
+        self._audience(supervisor).runs.discard(run_id)
+
+    def holders(self) -> dict[UUID, str]:
+        """Which supervisor executes which run, as far as they have said."""
+        return {run_id: name for name, each in self._audiences.items() for run_id in each.runs}
+
+    async def commands(self, supervisor: str, runs: Sequence[UUID], timeout_s: float) -> list[Command]:
+        """What is newly asked of the supervisor's runs; waits up to `timeout_s` for something to be asked."""
+        audience = self._audience(supervisor)
+        audience.runs |= set(runs)
+        if not audience.untold:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(audience.news.wait(), timeout_s)
+        audience.heard_s = clock.monotonic_s()
+        audience.news.clear()
+        told, audience.untold = audience.untold, []
+        return told
+
+    async def close(self) -> None:
+        self._looker.cancel()
+        await asyncio.gather(self._looker, return_exceptions=True)
+
+    def _audience(self, supervisor: str) -> _Audience:
+        known = self._audiences.get(supervisor)
+        if known is None:
+            known = self._audiences[supervisor] = _Audience()
+        return known
+
+    async def _look_for_ever(self) -> None:
+        subscription = self._feed.subscribe(COMMANDS)
+        while True:
+            await subscription.wait(_LOOK_EVERY_S)
+            try:
+                await self._look()
+            except (Unavailable, OSError) as error:
+                _log.warning("cannot see what is asked of runs: %s", error)
+                await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _look(self) -> None:
+        silent_since = clock.monotonic_s() - _FORGOTTEN_AFTER_S
+        for name in [name for name, each in self._audiences.items() if each.heard_s < silent_since]:
+            del self._audiences[name]
+        holders = self.holders()
+        for command in await commands.pending(self._db, list(holders)):
+            audience = self._audiences.get(holders[command.run_id])
+            if audience is not None and audience.told.get(command.run_id) != command.kind:
+                audience.told[command.run_id] = command.kind
+                audience.untold.append(command)
+                audience.news.set()
+
+
+class JournalActor:
+    """`JournalHost` as an asynchronous actor. Errors travel as data: Ray would wrap them."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        settle_in(environment)
+        self._host: JournalHost | None = None
+        self._opening = asyncio.Lock()
+
+    def version(self) -> str:
+        return names.code_version()
+
+    def pid(self) -> int:
+        return os.getpid()
+
+    async def commit(self, appends: list[RunAppend]) -> Any:
+        return await answer(self._use("commit", appends))
+
+    async def renew(self, leases: list[HeldLease]) -> Any:
+        return await answer(self._use("renew", leases))
+
+    async def call(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return await answer(self._use("call", verb, args, kwargs))
+
+    async def commands(self, supervisor: str, runs: list[UUID], timeout_s: float) -> Any:
+        return await answer(self._use("commands", supervisor, runs, timeout_s))
+
+    async def hold(self, supervisor: str, run_id: UUID) -> None:
+        (await self._ready()).hold(supervisor, run_id)
+
+    async def let_go(self, supervisor: str, run_id: UUID) -> None:
+        (await self._ready()).let_go(supervisor, run_id)
+
+    async def holders(self) -> dict[UUID, str]:
+        return (await self._ready()).holders()
+
+    async def _use(self, method: str, *args: Any) -> Any:
+        return await getattr(await self._ready(), method)(*args)
+
+    async def _ready(self) -> JournalHost:
+        """The host, opened at first use and again while the database is away."""
+        from ..runtime.settings import current_settings
+
+        async with self._opening:
+            if self._host is None:
+                settings = current_settings()
+                db = await Database.open(settings.database_url)
+                self._host = JournalHost(db, await Feed.open(db), settings.lease_s)
+            return self._host
+
+
+async def answer(work: Any) -> tuple[bool, Any]:
+    """`(True, value)` or `(False, error)` of what is awaited."""
+    try:
+        return True, await work
+    except Exception as error:
+        return False, error

@@ -1,0 +1,192 @@
+"""Keeps the control actors alive: `python -m heliostat.actors.keeper --alive-fd N --server PORT`.
+
+It joins Ray (or starts a local one that ends with it) and looks every few seconds whether each actor of the
+tree is there and runs this code. Ray ends a driver's process when it has lost its cluster for a minute; the
+server's supervisor then starts this process again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+from uuid import UUID
+
+from ..runtime import clock
+from ..runtime.errors import BadSetting, HeliostatError, RayUnavailable, SchemaTooNew
+from ..runtime.settings import current_settings
+from ..runtime.store import work_pools
+from ..runtime.store.database import Database
+from ..runtime.supervised import BEYOND_HELP, end_with_supervisor
+from . import keeper_state
+from .keeper_state import KeeperState
+
+_log = logging.getLogger("heliostat.keeper")
+_LOOK_EVERY_S = 2.0
+_AGAIN_S = 1.0
+_MOST_AGAIN_S = 10.0
+_ANSWERS_WITHIN_S = 5.0
+
+
+class Keeper:
+    """One keeper; `run` is called once, in the main thread."""
+
+    def __init__(self, server: str, address: str | None) -> None:
+        self._server = server
+        self._address = address
+        self._stop = threading.Event()
+        self._state = KeeperState(os.getpid(), clock.epoch_s(), is_local=address is None)
+
+    def stop(self) -> None:
+        """End `run`; callable from signal handlers."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Keep the actors until `stop`. Raises BadSetting, SchemaTooNew: those do not mend themselves."""
+        pause_s = _AGAIN_S
+        try:
+            while not self._stop.is_set():
+                try:
+                    self._look_after_ray()
+                    pause_s = _LOOK_EVERY_S
+                except (BadSetting, SchemaTooNew):
+                    raise
+                except Exception as error:
+                    self._tell_problem(error)
+                    self._leave()
+                    pause_s = min(pause_s * 2, _MOST_AGAIN_S)
+                self._stop.wait(pause_s)
+        finally:
+            self._end_all()
+            keeper_state.forget(self._server)
+
+    def _look_after_ray(self) -> None:
+        from . import names, tree
+
+        self._join()
+        pools = asyncio.run(ray_pools())
+        from .surroundings import settings_here
+
+        wanted = tree.tree(pools, settings_here())
+        for child in wanted:
+            tree.ensure(child)
+        for name in tree.superfluous(wanted, names.living(names.CONTROL)):
+            names.end(names.find(name))
+        self._tell(wanted)
+
+    def _join(self) -> None:
+        from ..runtime.engine import ray_cluster
+
+        if ray_cluster.is_joined():
+            return
+        state = replace(self._state, is_up=False, at=clock.epoch_s())
+        keeper_state.write(self._server, state)
+        dashboard = ray_cluster.start_local() if self._address is None else ray_cluster.join(self._address)
+        address = ray_cluster.address()
+        self._state = replace(self._state, address=address, dashboard=dashboard, is_up=True, problem=None)
+
+    def _tell(self, wanted: Sequence[Any]) -> None:
+        from . import names
+        from .overview import nodes, supervisors
+
+        living = set(names.living())
+        actors = [{"name": each.name, "state": _state_of(each.name in living)} for each in wanted]
+        self._state = replace(
+            self._state,
+            at=clock.epoch_s(),
+            is_up=True,
+            problem=None,
+            actors=actors,
+            supervisors=supervisors(_ANSWERS_WITHIN_S),
+            nodes=nodes(),
+        )
+        keeper_state.write(self._server, self._state)
+
+    def _tell_problem(self, error: Exception) -> None:
+        text = str(error) or type(error).__name__
+        first = next((line for line in text.splitlines() if line.strip()), text)
+        if first != self._state.problem:
+            _log.warning("%s", first if isinstance(error, HeliostatError) else f"Ray: {first}")
+        is_up = self._state.is_up and not isinstance(error, RayUnavailable)
+        self._state = replace(self._state, at=clock.epoch_s(), is_up=is_up, problem=first)
+        with suppress(OSError):
+            keeper_state.write(self._server, self._state)
+
+    def _leave(self) -> None:
+        """Let go of a Ray that does not answer any more, to join it anew; while it does, stay."""
+        from ..runtime.engine import ray_cluster
+
+        if ray_cluster.is_joined() and not ray_cluster.answers():
+            self._state = replace(self._state, is_up=False)
+            ray_cluster.leave()
+
+    def _end_all(self) -> None:
+        """Our actors end with the server; a Ray of our own ends whole."""
+        from ..runtime.engine import ray_cluster
+
+        if not ray_cluster.is_joined():
+            return
+        if self._address is not None:
+            from . import names
+
+            with suppress(Exception):
+                # The pools first: they would take the death of a supervisor for an accident.
+                for prefix in (names.CONTROL, names.SUPERVISOR, names.JOURNAL):
+                    for name in names.living(prefix):
+                        names.end(names.find(name))
+        ray_cluster.leave()
+
+
+async def ray_pools() -> list[tuple[UUID, str]]:
+    """Ids and names of the work pools whose runs go to Ray."""
+    db = await Database.open(current_settings().database_url)
+    try:
+        from ..pools.default_pool import ensure_default_pool
+
+        await ensure_default_pool(db)
+        return [
+            (pool.id, pool.name) for pool in await work_pools.list(db, limit=10_000) if pool.type == "ray"
+        ]
+    finally:
+        await db.close()
+
+
+def _state_of(is_alive: bool) -> str:
+    return "alive" if is_alive else "restarting"
+
+
+def main() -> int:
+    """Keep until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--alive-fd", type=int, required=True)
+    parser.add_argument("--server", required=True)
+    parser.add_argument("--ray-address")
+    words = parser.parse_args()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    keeper = Keeper(words.server, words.ray_address)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        keeper.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_supervisor(words.alive_fd)
+    try:
+        keeper.run()
+    except (BadSetting, SchemaTooNew) as error:
+        print(error, *([f"hint: {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)
+        return BEYOND_HELP
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

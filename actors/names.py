@@ -1,0 +1,77 @@
+"""Control actors by name: one of each in the namespace, of this version of the code."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from ..runtime.engine.ray_cluster import JOURNAL, NAMESPACE
+
+_ray: Any = ray  # its types leave much open
+_log = logging.getLogger("heliostat.actors")
+
+__all__ = ["JOURNAL", "NAMESPACE", "code_version", "end", "ensure", "find", "living"]
+
+CONTROL = "control:"  # control actors besides the journal: "control:scheduler", "control:pool:default"
+SUPERVISOR = "supervisor:"  # "supervisor:default:01ab": pool and number
+ON_HEAD = {"node:__internal_head__": 0.001}
+_ANSWERS_WITHIN_S = 20.0
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """The version of the installed package and a mark of its source, so that edited code counts as new."""
+    root = Path(__file__).parents[1]
+    mark = blake2b(digest_size=6)
+    for part in ("actors", "pools", "runtime"):
+        for path in sorted((root / part).rglob("*.py")):
+            mark.update(path.read_bytes())
+    return f"{version('heliostat')}+{mark.hexdigest()}"
+
+
+def find(name: str) -> Any | None:
+    """The handle of a living actor of that name; None where there is none."""
+    try:
+        return _ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        return None
+
+
+def ensure(name: str, cls: Any, *args: Any, **options: Any) -> Any:
+    """The actor of that name, made where it is missing, and made anew where it runs other code.
+
+    Its class answers `version()`. Raises what its constructor raises.
+    """
+    handle = _get_or_create(name, cls, args, options)
+    if _ray.get(handle.version.remote(), timeout=_ANSWERS_WITHIN_S) != code_version():
+        _log.warning("actor %s runs other code than this server: it is made anew", name)
+        end(handle)
+        handle = _get_or_create(name, cls, args, options)
+        _ray.get(handle.version.remote(), timeout=_ANSWERS_WITHIN_S)
+    return handle
+
+
+def end(handle: Any) -> None:
+    """Kill an actor for good."""
+    try:
+        _ray.kill(handle, no_restart=True)
+    except Exception as error:  # it is gone, or Ray is
+        _log.debug("actor not killed: %s", error)
+
+
+def living(prefix: str = "") -> list[str]:
+    """The names of our living actors that begin with `prefix`."""
+    named = _ray.util.list_named_actors(all_namespaces=True)
+    ours = (each["name"] for each in named if each["namespace"] == NAMESPACE)
+    return sorted(name for name in ours if name.startswith(prefix))
+
+
+def _get_or_create(name: str, cls: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    fixed = {"name": name, "namespace": NAMESPACE, "lifetime": "detached", "get_if_exists": True}
+    return cls.options(**fixed, **options).remote(*args)

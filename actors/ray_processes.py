@@ -1,0 +1,120 @@
+"""Supervisors as Ray actors: how one is made, called, watched and killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from itertools import count
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import ray
+from ray.exceptions import RayError
+
+from ..runtime.engine import ray_cluster
+from . import names
+from .hosts import HostLost
+from .jobs import Described, Ended, Job, Setting
+from .supervisor import SupervisorActor
+
+_ray: Any = ray
+_TOKEN_CPUS = 0.001  # a node whose actors hold nothing counts as idle, and may be taken away under them
+_LAST_LINES, _LAST_BYTES = 20, 8192
+
+
+class RayProcess:
+    """One supervisor actor."""
+
+    def __init__(self, name: str, handle: Any) -> None:
+        self.name = name
+        self._handle = handle
+        self._outputs: tuple[str, ...] = ()
+
+    async def describe(self) -> Described:
+        """Where it runs; also the proof that it has started. Raises what kept it from that."""
+        described: Described = await self._handle.describe.remote()
+        self._outputs = described.outputs
+        return described
+
+    async def execute(self, job: Job) -> Ended:
+        """Have a run executed; the pending call is the death watch, too."""
+        try:
+            return await self._handle.execute.remote(job)
+        except (RayError, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and not _is_rays(error):
+                raise
+            lost = HostLost(_cause(error))
+            lost.last_words = await asyncio.to_thread(last_words, self._outputs)
+            raise lost from error
+
+    def kill(self) -> None:
+        names.end(self._handle)
+
+
+class RayLauncher:
+    """Starts supervisors of one pool; `environment` are their settings."""
+
+    def __init__(self, pool_name: str, environment: dict[str, str]) -> None:
+        self.prefix = f"{names.SUPERVISOR}{pool_name}:"
+        self._environment = environment
+        self._numbers = count(1)
+        self._actor: Any = _ray.remote(SupervisorActor)
+
+    def launch(self, setting: Setting) -> RayProcess:
+        """See Launcher."""
+        name = f"{self.prefix}{setting.isolation}:{next(self._numbers)}-{uuid4().hex[:6]}"
+        options: dict[str, Any] = {
+            "name": name,
+            "namespace": names.NAMESPACE,
+            "lifetime": "detached",
+            "max_restarts": 0,
+            "num_cpus": max(setting.num_cpus, _TOKEN_CPUS),
+            "scheduling_strategy": "SPREAD",
+        }
+        if setting.num_gpus:
+            options["num_gpus"] = setting.num_gpus
+        if setting.memory_bytes:
+            options["memory"] = setting.memory_bytes
+        if setting.isolation == "shared":
+            options["max_concurrency"] = 40
+        if custom := json.loads(setting.resources):
+            options["resources"] = custom
+        if runtime_env := json.loads(setting.runtime_env):
+            options["runtime_env"] = runtime_env
+        return RayProcess(name, self._actor.options(**options).remote(name, self._environment))
+
+    def unmet(self, setting: Setting) -> str | None:
+        """See Launcher."""
+        needs = setting.needs()
+        return ray_cluster.unmet(needs) if needs.are_limited else None
+
+    def left_over(self) -> list[RayProcess]:
+        """Supervisors of this pool that an earlier actor of it has made."""
+        found = [(name, names.find(name)) for name in names.living(self.prefix)]
+        return [RayProcess(name, handle) for name, handle in found if handle is not None]
+
+
+def last_words(outputs: tuple[str, ...]) -> tuple[str, ...]:
+    """The last lines of a process's output files, where this machine has them."""
+    lines: list[str] = []
+    for output in dict.fromkeys(outputs):
+        try:
+            with Path(output).open("rb") as file:
+                file.seek(0, 2)
+                file.seek(max(0, file.tell() - _LAST_BYTES))
+                text = file.read().decode(errors="replace")
+        except OSError:
+            continue
+        lines += [line for line in text.splitlines() if line.strip() and not line.startswith(":")]
+    return tuple(lines[-_LAST_LINES:])
+
+
+def _is_rays(error: BaseException) -> bool:
+    return isinstance(error, RayError)
+
+
+def _cause(error: BaseException) -> str:
+    text = str(error)
+    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    return f"its process died ({type(error).__name__}: {first[:300]})"

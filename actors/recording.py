@@ -1,0 +1,116 @@
+"""Recording through the journal actor: the way to the database of supervisors, which hold no connection.
+
+An actor that died is found again by its name once Ray has restarted it; what was not answered is sent again,
+which the receiving side bears: commits are numbered, and verbs of runs are fenced by their leases.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import Any
+from uuid import UUID
+
+import ray
+from ray.exceptions import RayError
+
+from ..runtime import clock
+from ..runtime.errors import DatabaseUnavailable
+from ..runtime.journal.journal import Journal, JournalLimits
+from ..runtime.journal.recording import Recording
+from ..runtime.journal.records import Ack, RunAppend
+from ..runtime.journal.transport import HeldLease
+from ..runtime.loop_thread import LoopThread
+from . import names
+
+_ray: Any = ray
+_log = logging.getLogger("heliostat.actors")
+_ANSWER_WITHIN_S = 60.0
+_BACKOFF_FIRST_S, _BACKOFF_MOST_S = 0.05, 1.0
+_WARN_EVERY_S = 5.0
+
+
+class JournalActorTransport:
+    """A Transport to the journal actor, and its other methods."""
+
+    def __init__(self, name: str = names.JOURNAL) -> None:
+        self._name = name
+        self._handle: Any = None
+
+    async def commit(self, appends: list[RunAppend]) -> list[Ack]:
+        """See Transport."""
+        return await self.ask("commit", appends)
+
+    async def renew(self, leases: Sequence[HeldLease]) -> set[UUID]:
+        """See Transport."""
+        return await self.ask("renew", list(leases))
+
+    async def ask(self, method: str, *args: Any, within_s: float = _ANSWER_WITHIN_S) -> Any:
+        """What the actor answers. Raises DatabaseUnavailable when it does not, and what the verb raises."""
+        try:
+            if self._handle is None:
+                self._handle = await asyncio.to_thread(_ray.get_actor, self._name, names.NAMESPACE)
+            reply = getattr(self._handle, method).remote(*args)
+            done, value = await asyncio.wait_for(asyncio.wrap_future(reply.future()), within_s)
+        except (RayError, ValueError, TimeoutError) as error:
+            self._handle = None  # it may come back under its name
+            raise DatabaseUnavailable(
+                f"the journal actor does not answer ({type(error).__name__})",
+                hint="heliostat ray status shows whether it runs",
+            ) from error
+        if done:
+            return value
+        raise value
+
+    def tell(self, method: str, *args: Any) -> None:
+        """Say something to which no answer is needed."""
+        if self._handle is not None:
+            getattr(self._handle, method).remote(*args)
+
+
+class ActorRecording(Recording):
+    """A Recording whose database is the journal actor's."""
+
+    def __init__(
+        self, thread: LoopThread, transport: JournalActorTransport, journal: Journal, lease_s: float
+    ) -> None:
+        super().__init__(f"actor:{names.JOURNAL}", thread, None, journal, lease_s)  # pyright: ignore[reportArgumentType]
+        self.transport = transport
+
+    @classmethod
+    def start(cls, lease_s: float, limits: JournalLimits | None = None) -> ActorRecording:
+        """Begin to record; the actor is looked for at the first use."""
+        thread = LoopThread("heliostat-recording")
+
+        async def begin() -> tuple[JournalActorTransport, Journal]:
+            transport = JournalActorTransport()
+            return transport, Journal(transport, lease_s, limits)
+
+        return cls(thread, *thread.run(begin()), lease_s)
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Do something on the recording's thread and wait for its value."""
+        return self._thread.run(work)
+
+    def _asked(self, verb: Any, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        return self._ask_until_answered(verb, args, kwargs)
+
+    async def _ask_until_answered(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        began = warned = clock.monotonic_s()
+        backoff_s = _BACKOFF_FIRST_S
+        while True:
+            try:
+                return await self.transport.ask("call", verb, args, kwargs)
+            except DatabaseUnavailable as error:
+                if not error.heals:
+                    raise
+                now = clock.monotonic_s()
+                if now - warned >= _WARN_EVERY_S:
+                    warned = now
+                    _log.warning("still waiting after %.0f s: %s", now - began, error)
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(backoff_s * 2, _BACKOFF_MOST_S)
+
+    async def _let_go(self) -> None:
+        return None

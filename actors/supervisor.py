@@ -1,0 +1,239 @@
+"""A process that runs flows: it adopts claimed runs one after the other (or, shared, many at a time).
+
+`Supervisor` is the plain class; `SupervisorActor` hosts it on Ray. A run's body is executed in the calling
+thread: of a plain actor that is the main thread. Another thread hears what is asked of the runs, and
+interrupts them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import platform
+import signal
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from ..runtime import clock
+from ..runtime.code_packages import unpack_once
+from ..runtime.engine.claimed import execute_claimed
+from ..runtime.engine.ray_project import Project, use_project
+from ..runtime.errors import CancelRun, HeliostatError, UserError
+from ..runtime.journal.recording import Recording, use_recording
+from ..runtime.states import State
+from ..runtime.store import code_packages, flow_runs
+from ..runtime.store.commands import Command
+from ..runtime.terminal import be_a_worker
+from . import names
+from .jobs import CodeSource, Described, Ended, Job
+from .surroundings import settle_in
+
+_log = logging.getLogger("heliostat.internal.supervisor")
+_ASK_FOR_S = 20.0
+_AGAIN_S = 0.5
+
+
+class Commands(Protocol):
+    """Where a supervisor hears what is asked of its runs."""
+
+    def hold(self, run_id: UUID) -> None: ...
+    def let_go(self, run_id: UUID) -> None: ...
+    def wait(self, runs: Sequence[UUID], timeout_s: float) -> list[Command]: ...
+
+
+class Supervisor:
+    """Executes jobs in the threads that call it. Its process records through `recording`."""
+
+    def __init__(self, recording: Recording, commands: Commands, cache: Path | None = None) -> None:
+        self._recording = recording
+        self._commands = commands
+        self._cache = cache
+        self._code: CodeSource | None = None
+        self._project: Path | None = None
+        self._threads: dict[UUID, int] = {}
+        self._lock = threading.Lock()
+        self._runs = 0
+        threading.Thread(target=self._listen, name="heliostat-commands", daemon=True).start()
+
+    @property
+    def code(self) -> CodeSource | None:
+        """The code that this process has loaded; it cannot take another's."""
+        return self._code
+
+    def execute(self, job: Job) -> Ended:
+        """Execute one run to its end; never raises."""
+        self._begin(job.run_id)
+        try:
+            with _interruptible():
+                project = self._bring_code(job.code)
+                ended = execute_claimed(job.run_id, job.epoch, project)
+        except (KeyboardInterrupt, CancelRun, SystemExit):
+            return self._told(job, None)  # the engine has recorded how it ended
+        except BaseException as error:
+            _log.warning("run %s: %s", job.run_id, error)
+            return self._told(job, None, f"{type(error).__name__}: {error}")
+        finally:
+            self._end(job.run_id)
+        return self._told(job, ended)
+
+    def interrupt(self, run_id: UUID) -> bool:
+        """Make a run's body raise; False when it is not executed here."""
+        with self._lock:
+            thread = self._threads.get(run_id)
+            if thread is None:
+                return False
+            if thread == threading.main_thread().ident:
+                signal.pthread_kill(thread, signal.SIGINT)  # wakes it from waiting, too
+            else:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(thread), ctypes.py_object(CancelRun)
+                )
+            return True
+
+    def _begin(self, run_id: UUID) -> None:
+        with self._lock:
+            self._threads[run_id] = threading.get_ident()
+        self._commands.hold(run_id)
+
+    def _end(self, run_id: UUID) -> None:
+        with self._lock:
+            self._threads.pop(run_id, None)
+            self._runs += 1
+        self._commands.let_go(run_id)
+
+    def _told(self, job: Job, ended: State | None, error: str | None = None) -> Ended:
+        if ended is None and error is None:
+            try:
+                run = self._recording.call(flow_runs.read, job.run_id)
+            except HeliostatError as gone:
+                error = str(gone)
+            else:
+                return Ended(run.state_type, run.state_name, None, self._runs, rss_bytes())
+        if ended is None:
+            return Ended(None, None, error, self._runs, rss_bytes())
+        return Ended(ended.type.value, ended.name, None, self._runs, rss_bytes())
+
+    def _bring_code(self, code: CodeSource) -> Path | None:
+        """The folder of the run's project on this machine."""
+        with self._lock:
+            if self._code is None:
+                self._project = self._fetch(code)
+                self._code = code
+                folder = self._project
+                use_project(None if folder is None else Project(str(folder), code.revision))
+                if folder is not None and threading.current_thread() is threading.main_thread():
+                    os.chdir(folder)
+        if self._code != code:
+            raise RuntimeError("this process has loaded other code already")
+        return self._project
+
+    def _fetch(self, code: CodeSource) -> Path | None:
+        if code.revision is not None:
+
+            def fetch(revision: str) -> bytes:
+                return self._recording.call(code_packages.get, revision)
+
+            return unpack_once(code.revision, fetch, self._cache)
+        if code.pull_steps is not None:
+            raise UserError(
+                f"this kind of pool cannot pull code by {json.loads(code.pull_steps)}",
+                hint="deploy the project as a code package, or use a pool of type process",
+            )
+        return None if code.path is None else Path(code.path)
+
+    def _listen(self) -> None:
+        while True:
+            with self._lock:
+                runs = list(self._threads)
+            try:
+                heard = self._commands.wait(runs, _ASK_FOR_S)
+            except Exception as error:  # the journal actor is away: it comes back
+                _log.debug("no commands heard: %s", error)
+                clock.sleep(_AGAIN_S)
+                continue
+            for command in heard:
+                if command.kind in ("cancel", "stop", "suspend"):
+                    self.interrupt(command.run_id)
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Within the block SIGINT raises KeyboardInterrupt on the main thread; one that comes late is ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # the one that asyncio knows
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN if _is_actor else before)
+
+
+_is_actor = False  # Ray's own handler, which ends the process, is not put back in one
+
+
+def rss_bytes() -> int:
+    """Memory that this process occupies."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+class _JournalCommands:
+    """Commands by way of the journal actor."""
+
+    def __init__(self, recording: Any, name: str) -> None:
+        self._recording = recording
+        self._name = name
+
+    def hold(self, run_id: UUID) -> None:
+        self._recording.transport.tell("hold", self._name, run_id)
+
+    def let_go(self, run_id: UUID) -> None:
+        self._recording.transport.tell("let_go", self._name, run_id)
+
+    def wait(self, runs: Sequence[UUID], timeout_s: float) -> list[Command]:
+        ask: Callable[..., Any] = self._recording.transport.ask
+        return self._recording.run(
+            ask("commands", self._name, list(runs), timeout_s, within_s=timeout_s + 10)
+        )
+
+
+class SupervisorActor:
+    """`Supervisor` as an actor; with threads of its own (`max_concurrency`) it runs many flows at a time."""
+
+    def __init__(self, name: str, environment: dict[str, str]) -> None:
+        global _is_actor
+        settle_in(environment)
+        from ..runtime.settings import current_settings
+        from .recording import ActorRecording
+
+        _is_actor = True
+        self._name = name
+        be_a_worker()
+        recording = ActorRecording.start(current_settings().lease_s)
+        use_recording(recording)
+        self._supervisor = Supervisor(recording, _JournalCommands(recording, name))
+
+    def version(self) -> str:
+        return names.code_version()
+
+    def execute(self, job: Job) -> Ended:
+        return self._supervisor.execute(job)
+
+    def describe(self) -> Described:
+        import ray
+
+        anything: Any = ray
+        outputs = tuple(os.path.realpath(f"/proc/self/fd/{number}") for number in (1, 2))
+        node_id: str = anything.get_runtime_context().get_node_id()
+        return Described(
+            self._name, os.getpid(), platform.node(), node_id, outputs, self._supervisor.code, rss_bytes()
+        )

@@ -1,0 +1,33 @@
+"""What an actor's process needs to know of the server that made it: its settings, as environment."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from ..runtime import settings
+
+_NOT_FOR_RUNS = ("HELIOSTAT_DATABASE_URL", "HELIOSTAT_API_URL")
+
+
+def settings_here() -> dict[str, str]:
+    """The settings of this process, for control actors: they open the database themselves."""
+    given = {name: value for name, value in os.environ.items() if name.startswith(settings.ENV_PREFIX)}
+    given["HELIOSTAT_DATABASE_URL"] = settings.current_settings().database_url
+    given["HELIOSTAT_HOME"] = str(settings.current_settings().home)
+    given.pop("HELIOSTAT_API_URL", None)
+    return given
+
+
+def without_database(environment: dict[str, str]) -> dict[str, str]:
+    """The same for processes that run flows: they reach the database through the journal actor only."""
+    return {name: value for name, value in environment.items() if name not in _NOT_FOR_RUNS}
+
+
+def settle_in(environment: dict[str, str]) -> None:
+    """Make these the settings of this process."""
+    for name in _NOT_FOR_RUNS:
+        os.environ.pop(name, None)
+    os.environ.update(environment)
+    settings.reload_settings()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)

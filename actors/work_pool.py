@@ -1,0 +1,360 @@
+"""One work pool at work: claims runs that are due, brings each to a supervisor, and sees that it ends.
+
+`WorkPool` is the plain class; `WorkPoolActor` hosts it on Ray. What it knows can be lost at any moment: the
+database says what is to be done, and leases keep two pools (or a pool and its own past) from doing it twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from ..pools.templates import job_configuration, read_job_template
+from ..runtime import clock
+from ..runtime.errors import HeliostatError, LeaseHeld, NotFound, Unavailable
+from ..runtime.journal.records import LogLine
+from ..runtime.states import Cancelled, Crashed, State
+from ..runtime.store import claims, deployments, flow_run_changes, flow_runs, leases, logs, scheduled_runs
+from ..runtime.store import work_pools as pool_verbs
+from ..runtime.store.database import Database
+from ..runtime.store.deployment_rows import ClaimedRun, DeploymentRow, WorkPoolRow
+from ..runtime.store.feed import POOLS, RUNS, Feed
+from ..runtime.store.rows import FlowRunRow, Owner
+from .hosts import Host, HostLost, Hosts, Unplaceable
+from .jobs import CodeSource, Ended, Job, Setting
+
+_log = logging.getLogger("heliostat.actors")
+_LOOK_EVERY_S = 1.0  # for runs that became due by time alone
+_TIDY_EVERY_S = 5.0
+_AT_ONCE = 32  # runs that one claim takes
+_AHEAD = 8  # claimed runs that wait for a process
+_PLACE_AGAIN_S = 10.0
+_CANCEL_WITHIN_S = 10.0  # from being told to cancel until the process is killed
+
+
+@dataclass(slots=True)
+class _Carried:
+    """A run that this pool brings to its end."""
+
+    job: Job
+    epoch_owner: UUID | None  # who holds the lease while no supervisor does
+    host: Host | None = None
+    crashes: int = 0
+    cancel_seen_s: float | None = None
+
+
+class WorkPool:
+    """Runs on one event loop until `close`."""
+
+    def __init__(
+        self, db: Database, feed: Feed, pool: WorkPoolRow, hosts: Hosts, owner: Owner, lease_s: float
+    ) -> None:
+        self._db = db
+        self._pool = pool
+        self._hosts = hosts
+        self._owner = owner
+        self._lease_s = lease_s
+        self._changes = feed.subscribe(RUNS, POOLS)
+        self._room = asyncio.Event()
+        self._carried: dict[UUID, _Carried] = {}
+        self._carriers: set[asyncio.Task[None]] = set()
+        self._hosts.on_room = self._room.set
+        self._loops = [
+            asyncio.create_task(self._claim_for_ever(), name="claims"),
+            asyncio.create_task(self._tidy_for_ever(), name="housekeeping"),
+            asyncio.create_task(self._renew_for_ever(), name="leases of waiting runs"),
+        ]
+
+    @property
+    def carried(self) -> dict[UUID, str | None]:
+        """The runs under way, with the names of their supervisors."""
+        return {
+            run_id: each.host.process.name if each.host is not None else None
+            for run_id, each in self._carried.items()
+        }
+
+    async def close(self) -> None:
+        """Stop; processes and runs are left to whoever comes next."""
+        for task in (*self._loops, *self._carriers):
+            task.cancel()
+        await asyncio.gather(*self._loops, *self._carriers, return_exceptions=True)
+
+    def carry(self, job: Job, host: Host | None = None) -> None:
+        """See that a run whose lease this pool holds ends; `host`: it is being executed there."""
+        carried = _Carried(job, self._owner.id if host is None else None, host)
+        self._carried[job.run_id] = carried
+        task = asyncio.create_task(self._carry(carried), name=f"run {job.run_id}")
+        self._carriers.add(task)
+        task.add_done_callback(self._carriers.discard)
+
+    # Claiming.
+
+    async def _claim_for_ever(self) -> None:
+        backoff_s = 0.0
+        while True:
+            try:
+                claimed = await self._claim()
+                backoff_s = 0.0
+            except (Unavailable, OSError) as error:
+                backoff_s = min(max(backoff_s * 2, 0.1), 5.0)
+                _log.warning("pool %s cannot claim: %s", self._pool.name, error)
+                await asyncio.sleep(backoff_s)
+                continue
+            if not claimed:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        """Until something is due perhaps, or there is room again."""
+        if self._hosts.waiting >= _AHEAD:
+            self._room.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), _LOOK_EVERY_S)
+            return
+        await self._changes.wait(_LOOK_EVERY_S)
+
+    async def _claim(self) -> int:
+        room = _AT_ONCE - self._hosts.waiting if self._hosts.waiting < _AHEAD else 0
+        if room <= 0:
+            return 0
+        claimed = await claims.claim(self._db, self._pool.id, room, self._owner, self._lease_s)
+        if not claimed:
+            return 0
+        self._pool = await pool_verbs.read_by_id(self._db, self._pool.id)
+        known: dict[UUID, DeploymentRow] = {}
+        for run in claimed:
+            try:
+                self.carry(await self._job_of(run.run_id, run.epoch, run, known))
+            except HeliostatError as error:
+                _log.warning("run %s cannot be set up: %s", run.run_id, error)
+                await self._finish(run.run_id, run.epoch, Crashed(str(error)))
+        return len(claimed)
+
+    async def _job_of(
+        self,
+        run_id: UUID,
+        epoch: int,
+        run: ClaimedRun | FlowRunRow,
+        known: dict[UUID, DeploymentRow],
+    ) -> Job:
+        """Raises BadJobVariables when the job cannot be set up."""
+        deployment: DeploymentRow | None = None
+        if run.deployment_id is not None:
+            deployment = known.get(run.deployment_id)
+            if deployment is None:
+                with suppress(NotFound):  # it was deleted; its run is not
+                    deployment = known[run.deployment_id] = await deployments.read(
+                        self._db, run.deployment_id
+                    )
+        template = read_job_template(self._pool.base_job_template)
+        layers = (deployment.job_variables if deployment else None, run.job_variables)
+        configuration = job_configuration(template, *layers)
+        retries = configuration.get("crash_retries")
+        return Job(
+            run_id,
+            epoch,
+            _code_of(run.code_revision, deployment),
+            Setting.of(configuration),
+            3 if retries is None else int(retries),
+        )
+
+    # Runs that somebody else has begun.
+
+    async def rescue(self, run_id: UUID, dead_epoch: int) -> None:
+        """Go on with a run whose owner is dead; harmless when it is not any more."""
+        if run_id in self._carried:
+            return
+        try:
+            taken = await leases.take(self._db, run_id, self._owner, self._lease_s, dead_epoch=dead_epoch)
+            run = await flow_runs.read(self._db, run_id)
+            job = await self._job_of(run_id, taken.epoch, run, {})
+        except HeliostatError as error:
+            _log.info("run %s is not taken over: %s", run_id, error)
+            return
+        if await self._goes_on(run, taken.epoch):
+            _log.warning("run %s goes on: its process was lost", run_id)
+            self.carry(job)
+
+    async def _goes_on(self, run: FlowRunRow, epoch: int) -> bool:
+        """Whether a run that was taken over is to be executed; settles it where it is not."""
+        if run.state_type == "CANCELLING":
+            await self._finish(run.id, epoch, Cancelled("its process was lost while it was being cancelled"))
+        elif run.state_type not in ("PENDING", "RUNNING"):
+            await self._stubborn(leases.release, run.id, epoch, self._owner.id)
+        else:
+            return True
+        return False
+
+    async def recover(self) -> None:
+        """Take up what an earlier self had claimed and not handed over."""
+        for run_id, epoch in await leases.held_by(self._db, self._owner.id):
+            await self.rescue(run_id, epoch)
+
+    # Carrying a run.
+
+    async def _carry(self, carried: _Carried) -> None:
+        run_id = carried.job.run_id
+        try:
+            while not await self._execute(carried):
+                if not await self._take_over(carried):
+                    return
+        except Unplaceable as error:
+            await self._put_back(carried, error)
+        except asyncio.CancelledError:
+            raise
+        except LeaseHeld:
+            _log.info("run %s has another owner by now", run_id)
+        except Exception:
+            _log.exception("run %s: left to its lease", run_id)
+        finally:
+            self._carried.pop(run_id, None)
+
+    async def _execute(self, carried: _Carried) -> bool:
+        """Have the run executed; False when the process was lost."""
+        host = carried.host
+        if host is None:
+            host = await self._hosts.take(carried.job)
+            carried.host, carried.epoch_owner = host, None
+        try:
+            ended: Ended = await host.process.execute(carried.job)
+        except HostLost as lost:
+            _log.warning("run %s: %s", carried.job.run_id, lost)
+            self._hosts.bury(host)
+            await self._record_last_words(carried.job.run_id, lost)
+            return False
+        finally:
+            carried.host = None
+        self._hosts.give_back(host, ended)
+        if ended.error is not None:
+            _log.warning("run %s was not executed to its end: %s", carried.job.run_id, ended.error)
+        return True
+
+    async def _take_over(self, carried: _Carried) -> bool:
+        """After the death of its process: hold the run's lease again, unless it is over or given up."""
+        run_id, job = carried.job.run_id, carried.job
+        lease = await self._stubborn(leases.read, run_id)
+        run = await self._stubborn(flow_runs.read, run_id)
+        if _is_final(run.state_type):
+            return False
+        dead_epoch = lease.epoch if lease is not None else None
+        taken = await self._stubborn(leases.take, run_id, self._owner, self._lease_s, dead_epoch=dead_epoch)
+        carried.job, carried.epoch_owner = replace(job, epoch=taken.epoch), self._owner.id
+        carried.crashes += 1
+        if not await self._goes_on(run, taken.epoch):
+            return False
+        if carried.crashes > job.crash_retries:
+            await self._finish(run_id, taken.epoch, Crashed(f"its process died {carried.crashes} times"))
+            return False
+        return True
+
+    async def _put_back(self, carried: _Carried, reason: HeliostatError) -> None:
+        """No process can be had: the run waits, and says why."""
+        job = carried.job
+        text = f"{reason}: it waits until such a node joins"
+        put_back = await self._stubborn(
+            scheduled_runs.release,
+            job.run_id,
+            job.epoch,
+            self._owner.id,
+            delay_s=_PLACE_AGAIN_S,
+            message=text,
+        )
+        if put_back:
+            line = LogLine(clock.epoch_s(), logging.WARNING, "heliostat.engine", text, None)
+            await self._stubborn(logs.create, [(job.run_id, line)])
+
+    async def _finish(self, run_id: UUID, epoch: int, final: State) -> None:
+        """Write the last state of a run whose lease this pool holds."""
+        await self._stubborn(flow_run_changes.propose, run_id, final, force=True)
+        await self._stubborn(leases.release, run_id, epoch, self._owner.id)
+
+    async def _record_last_words(self, run_id: UUID, lost: HostLost) -> None:
+        at = clock.epoch_s()
+        lines = [LogLine(at, logging.ERROR, "heliostat.engine", str(lost), None)]
+        lines += [LogLine(at, logging.INFO, "stderr", text, None) for text in lost.last_words]
+        with suppress(Unavailable, OSError):
+            await logs.create(self._db, [(run_id, line) for line in lines])
+
+    async def _stubborn(self, verb: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run a verb, again while the database is away."""
+        backoff_s = 0.05
+        while True:
+            try:
+                return await verb(self._db, *args, **kwargs)
+            except (Unavailable, OSError) as error:
+                _log.debug("pool %s: %s", self._pool.name, error)
+                await asyncio.sleep(backoff_s)
+                backoff_s = min(backoff_s * 2, 2.0)
+
+    # Housekeeping.
+
+    async def _tidy_for_ever(self) -> None:
+        while True:
+            try:
+                self._hosts.warm_up()
+                self._hosts.shrink()
+                await self._kill_the_stubborn()
+            except (Unavailable, OSError) as error:
+                _log.debug("pool %s: %s", self._pool.name, error)
+            except Exception:
+                _log.exception("pool %s: housekeeping", self._pool.name)
+            await asyncio.sleep(_TIDY_EVERY_S if not self._carried else 1.0)
+
+    async def _kill_the_stubborn(self) -> None:
+        """Kill the processes of runs that were told to cancel and did not end in time."""
+        from ..runtime.store import commands
+
+        executed = {run_id: each for run_id, each in self._carried.items() if each.host is not None}
+        asked = {each.run_id: each.kind for each in await commands.pending(self._db, list(executed))}
+        now = clock.monotonic_s()
+        for run_id, carried in executed.items():
+            if asked.get(run_id) not in ("cancel", "stop"):
+                carried.cancel_seen_s = None
+            elif carried.cancel_seen_s is None:
+                carried.cancel_seen_s = now
+            elif now - carried.cancel_seen_s > _CANCEL_WITHIN_S and carried.host is not None:
+                _log.warning("run %s does not stop: its process is killed", run_id)
+                if carried.host.capacity == 1:
+                    carried.host.process.kill()
+
+    async def _renew_for_ever(self) -> None:
+        """Keep the leases of runs that wait for a process."""
+        while True:
+            await asyncio.sleep(self._lease_s / 3)
+            held = [
+                (each.job.run_id, each.job.epoch, each.epoch_owner)
+                for each in self._carried.values()
+                if each.epoch_owner is not None
+            ]
+            try:
+                if held:
+                    await leases.renew(self._db, held, self._lease_s)
+            except (Unavailable, OSError) as error:
+                _log.debug("leases were not renewed this time: %s", error)
+
+
+def _code_of(revision: str | None, deployment: DeploymentRow | None) -> CodeSource:
+    if revision is not None and len(revision) == 64:
+        return CodeSource(revision)
+    steps: list[Mapping[str, Any]] = list((deployment.pull_steps if deployment else None) or [])
+    if steps:
+        return _code_by_steps(steps)
+    return CodeSource(path=deployment.path if deployment else None)
+
+
+def _code_by_steps(steps: list[Mapping[str, Any]]) -> CodeSource:
+    """A folder on this machine needs no pulling."""
+    for step in steps:
+        for name, options in step.items():
+            if name.endswith("set_working_directory") and isinstance(options, Mapping):
+                return CodeSource(path=str(options.get("directory")))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    return CodeSource(pull_steps=json.dumps(steps))
+
+
+def _is_final(state_type: str | None) -> bool:
+    return state_type in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")

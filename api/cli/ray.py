@@ -1,0 +1,54 @@
+"""`heliostat ray`: what a server of this home folder keeps on Ray."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ...runtime import clock
+from .failures import Exit
+from .lazy import Noun, verb
+from .output import Column, output_option, write_rows
+
+
+@click.group("ray", cls=Noun)
+def ray() -> None:
+    """See what runs on Ray."""
+
+
+@verb(ray, "status", "heliostat ray status", "heliostat ray status -o json")
+@output_option
+def status(output: str) -> int:
+    """Show the control actors, supervisors and nodes, as the server's keeper last saw them.
+
+    The exit code is 0 when Ray and every control actor are up, else 7.
+    """
+    from ...actors import keeper_state
+
+    rows: list[dict[str, Any]] = []
+    is_up = False
+    for server, state in keeper_state.every():
+        is_up = state.is_up and all(each["state"] == "alive" for each in state.actors)
+        seen_s = round(max(0.0, clock.epoch_s() - state.at), 1)
+        about = {"server": server, "seen_s_ago": seen_s}
+        how = state.problem or ("up" if state.is_up else "starting")
+        ray_row = {"kind": "ray", "name": state.address, "state": how, "dashboard": state.dashboard}
+        rows.append({**about, **ray_row, "details": state.dashboard})
+        rows += [{**about, "kind": "actor", **each, "details": None} for each in state.actors]
+        for each in state.supervisors:
+            doing = f"{each['active']} running" if each["active"] else "idle"
+            details = f"{each['isolation']}, {each['runs']} runs so far, on {each['node']}"
+            rows.append({**about, "kind": "supervisor", **each, "state": doing, "details": details})
+        for each in state.nodes:
+            details = f"{each['cpus']:g} CPUs, {each['gpus']:g} GPUs, {each['memory_bytes'] / 2**30:.1f} GiB"
+            node = {**each, "name": each["node"], "state": "alive", "details": details}
+            rows.append({**about, "kind": "node", **node})
+    columns = (
+        Column("Kind", "kind"),
+        Column("Name", "name", "bold"),
+        Column("State", "state"),
+        Column("Details", "details"),
+    )
+    write_rows(rows, columns, output, empty="No server keeps anything on Ray; heliostat server start")
+    return Exit.OK if is_up else Exit.UNREACHABLE

@@ -1,0 +1,183 @@
+"""Which process gets which run, without Ray: warm ones first, code never mixed, time served, deaths."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from heliostat.actors.group_commit import GroupCommit
+from heliostat.actors.hosts import HostLimits, Hosts, Unplaceable
+from heliostat.actors.jobs import CodeSource, Described, Ended, Job, Setting
+from heliostat.runtime.errors import JournalGap
+from heliostat.runtime.journal.records import Ack, RunAppend
+
+
+class FakeProcess:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.killed = False
+
+    async def describe(self) -> Described:
+        return Described(self.name, 1, "host", "node", (), None, 1000)
+
+    async def execute(self, job: Job) -> Ended:
+        raise AssertionError("not asked here")
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+class FakeLauncher:
+    def __init__(self) -> None:
+        self.made: list[FakeProcess] = []
+
+    def launch(self, setting: Setting) -> FakeProcess:
+        self.made.append(FakeProcess(f"{setting.isolation}-{len(self.made)}"))
+        return self.made[-1]
+
+    def unmet(self, setting: Setting) -> str | None:
+        return "asks for too much" if setting.num_cpus > 8 else None
+
+
+@pytest.fixture
+def launcher() -> FakeLauncher:
+    return FakeLauncher()
+
+
+def a_job(code: str = "a", **facts: Any) -> Job:
+    return Job(uuid4(), 1, CodeSource(path=code), Setting(**facts))
+
+
+def ended(runs: int = 1, **facts: Any) -> Ended:
+    return Ended("COMPLETED", "Completed", runs=runs, rss_bytes=1000, **facts)
+
+
+async def test_a_process_is_used_again_for_the_same_code_only(launcher: FakeLauncher) -> None:
+    hosts = Hosts(launcher, HostLimits(warm=0))
+    first = await hosts.take(a_job("a"))
+    hosts.give_back(first, ended())
+    assert await hosts.take(a_job("a")) is first
+    other = await hosts.take(a_job("b"))
+    assert other is not first
+    assert not any(each.killed for each in launcher.made)
+
+
+async def test_warm_processes_take_the_first_runs(launcher: FakeLauncher) -> None:
+    hosts = Hosts(launcher, HostLimits(warm=2))
+    hosts.warm_up()
+    while len(hosts.all) < 2:
+        await asyncio.sleep(0)
+    assert {(await hosts.take(a_job("a"))).process.name, (await hosts.take(a_job("b"))).process.name} == {
+        "pooled-0",
+        "pooled-1",
+    }
+    assert len(launcher.made) == 2
+
+
+async def test_a_fresh_run_has_its_process_for_itself_and_a_shared_one_many(launcher: FakeLauncher) -> None:
+    hosts = Hosts(launcher, HostLimits(warm=0, shared_runs=3))
+    fresh = await hosts.take(a_job(isolation="fresh"))
+    hosts.give_back(fresh, ended())
+    assert launcher.made[0].killed
+    assert await hosts.take(a_job(isolation="fresh")) is not fresh
+    shared = [await hosts.take(a_job(isolation="shared")) for _ in range(3)]
+    assert len({id(each) for each in shared}) == 1
+    assert await hosts.take(a_job(isolation="shared")) is not shared[0]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        ended(runs=500),
+        ended(error="RuntimeError: no"),
+        Ended("CRASHED", "Crashed", runs=1),
+        Ended("COMPLETED", "Completed", runs=1, rss_bytes=2 << 30),
+    ],
+)
+async def test_a_process_is_replaced_after_its_time_an_error_or_growth(
+    launcher: FakeLauncher, last: Ended
+) -> None:
+    hosts = Hosts(launcher, HostLimits(warm=0, runs=500))
+    host = await hosts.take(a_job())
+    hosts.give_back(host, last)
+    assert launcher.made[0].killed and hosts.all == []
+    assert await hosts.take(a_job()) is not host
+
+
+async def test_no_process_is_added_while_those_at_work_end_quickly(launcher: FakeLauncher) -> None:
+    hosts = Hosts(launcher, HostLimits(warm=0, starting=1, enough=1, quick_s=60.0))
+    host = await hosts.take(a_job())
+    hosts.give_back(host, ended())
+    assert await hosts.take(a_job()) is host
+    waiting = asyncio.create_task(hosts.take(a_job()))
+    await asyncio.sleep(0)
+    assert hosts.waiting == 1 and len(launcher.made) == 1
+    hosts.give_back(host, ended(runs=2))
+    assert await waiting is host
+
+
+async def test_what_no_node_can_hold_is_refused_at_once(launcher: FakeLauncher) -> None:
+    hosts = Hosts(launcher)
+    with pytest.raises(Unplaceable, match="too much"):
+        await hosts.take(a_job(num_cpus=1000.0))
+    assert launcher.made == []
+
+
+async def test_when_all_places_are_taken_an_idle_process_of_other_code_makes_room(
+    launcher: FakeLauncher,
+) -> None:
+    hosts = Hosts(launcher, HostLimits(warm=0, most=1))
+    first = await hosts.take(a_job("a"))
+    hosts.give_back(first, ended())
+    second = await hosts.take(a_job("b"))
+    assert launcher.made[0].killed and second is not first
+
+
+class FakeStore:
+    """Commits that wait until they are let go."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.batches: list[list[UUID]] = []
+        self.bad: UUID | None = None
+
+    async def commit(self, appends: list[RunAppend]) -> list[Ack]:
+        await self.gate.wait()
+        runs = [append.run_id for append in appends]
+        self.batches.append(runs)
+        if self.bad in runs:
+            raise JournalGap("a hole")
+        return [Ack(append.run_id, append.last_seq) for append in appends]
+
+
+def an_append(run_id: UUID | None = None) -> RunAppend:
+    return RunAppend(run_id or uuid4(), 1, uuid4(), 1, [])
+
+
+async def test_commits_of_many_become_one_and_each_gets_its_own_answer() -> None:
+    store = FakeStore()
+    group = GroupCommit(store.commit)
+    appends = [an_append() for _ in range(5)]
+    asked = [asyncio.create_task(group.commit([append])) for append in appends]
+    await asyncio.sleep(0)
+    store.gate.set()
+    answers = await asyncio.gather(*asked)
+    assert [ack.run_id for (ack,) in answers] == [append.run_id for append in appends]
+    assert len(store.batches) <= 2
+
+
+async def test_a_bad_append_fails_alone_and_a_resend_goes_after_the_first() -> None:
+    store = FakeStore()
+    group = GroupCommit(store.commit)
+    bad, good, twice = an_append(), an_append(), an_append()
+    store.bad = bad.run_id
+    asked = [asyncio.create_task(group.commit([each])) for each in (good, bad, twice, twice)]
+    await asyncio.sleep(0)
+    store.gate.set()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(answers[1], JournalGap)
+    assert [type(each) for each in (answers[0], answers[2], answers[3])] == [list] * 3
+    assert all(batch.count(twice.run_id) <= 1 for batch in store.batches)

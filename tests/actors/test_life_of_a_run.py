@@ -1,0 +1,97 @@
+"""Runs of deployments on Ray: claimed by the pool, executed by supervisors without database connections."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from heliostat.runtime.states import Cancelling
+from heliostat.runtime.store import flow_run_changes
+
+pytestmark = pytest.mark.timeout(400)  # the first of them starts Ray
+
+
+def test_a_run_is_claimed_executed_and_recorded_and_its_supervisor_used_again(plane: Any) -> None:
+    hello = plane.deploy("flows.py:hello", parameters={"times": 2})
+    first = plane.start(hello, name="you")
+    assert plane.ended(first).state_type == "COMPLETED"
+    assert plane.states(first) == ["Scheduled", "Pending", "Running", "Completed"]
+    assert "hello you" in plane.messages(first)
+    many = plane.deploy("flows.py:many")
+    # Tasks in Ray workers import the modules beside the flow.
+    second = plane.start(many, count=50)
+    assert plane.ended(second).state_type == "COMPLETED", plane.told(second)
+    assert plane.counts(second) == {"COMPLETED": 50}
+    assert Counter(plane.effects()) == Counter(["begins", *(f"work-{number}" for number in range(50))])
+    shared = plane.deploy("flows.py:hello", name="shared", job_variables={"isolation": "shared"})
+    runs = [plane.start(shared) for _ in range(20)]
+    assert {plane.ended(run).state_type for run in runs} == {"COMPLETED"}
+
+
+def test_what_cannot_be_placed_says_so_and_waits(plane: Any) -> None:
+    greedy = plane.deploy("flows.py:hello", job_variables={"num_cpus": 1000})
+    run_id = plane.start(greedy)
+    plane.wait_until(lambda: "Pending" in plane.states(run_id) and plane.run(run_id).state_name != "Pending")
+    assert plane.run(run_id).state_type == "SCHEDULED"
+    assert any("asks for CPU 1000" in message for message in plane.messages(run_id))
+
+
+def test_a_run_goes_on_by_itself_when_its_supervisor_is_killed(plane: Any) -> None:
+    many = plane.deploy("flows.py:many")
+    run_id = plane.start(many, count=400, pause_s=0.01)
+    supervisor = plane.supervisor_of(run_id)
+    plane.wait_until(lambda: plane.counts(run_id).get("COMPLETED", 0) >= 100, tell=lambda: plane.told(run_id))
+    os.kill(supervisor, signal.SIGKILL)
+    assert plane.ended(run_id).state_type == "COMPLETED", plane.told(run_id)
+    assert plane.counts(run_id) == {"COMPLETED": 400}
+    times: Counter[str] = Counter(plane.effects())
+    assert times["begins"] == 2
+    assert {f"work-{number}" for number in range(400)} <= set(times)
+    # What was recorded is not executed again: only what was under way.
+    assert len([each for each, count in times.items() if count > 1]) <= 100
+    assert any("its process died" in message for message in plane.messages(run_id))
+
+
+def test_pool_and_journal_may_die_at_any_moment(plane: Any) -> None:
+    from heliostat.actors import names
+
+    hello, waiting = plane.deploy("flows.py:hello"), plane.deploy("flows.py:waits_for_permission")
+    live = plane.start(waiting)
+    plane.wait_until(lambda: plane.run(live).state_type == "RUNNING", tell=lambda: plane.told(live))
+    runs = [plane.start(hello) for _ in range(10)]
+    for name in (f"{names.CONTROL}pool:{plane.pool.name}", names.JOURNAL):
+        kill_process_of(name)
+    runs += [plane.start(hello) for _ in range(10)]
+    assert {plane.ended(run).state_type for run in runs} == {"COMPLETED"}
+    (plane.project / "permit").touch()
+    assert plane.ended(live).state_type == "COMPLETED"
+    assert plane.effects() == ["begins"]  # it went on in the same process
+    assert {tuple(plane.states(run)) for run in runs} == {("Scheduled", "Pending", "Running", "Completed")}
+
+
+def test_cancelling_stops_the_flow_and_its_tasks(plane: Any) -> None:
+    many = plane.deploy("flows.py:many")
+    run_id = plane.start(many, count=1000, pause_s=60.0)
+    plane.wait_until(lambda: len(plane.effects()) > 1, tell=lambda: plane.told(run_id))
+    plane.ask(flow_run_changes.propose, run_id, Cancelling())
+    assert plane.ended(run_id).state_type == "CANCELLED", plane.told(run_id)
+    assert "COMPLETED" not in plane.counts(run_id)
+    # The workers are free: others get them.
+    other = plane.start(many, count=10)
+    assert plane.ended(other).state_type == "COMPLETED", plane.told(other)
+
+
+def kill_process_of(name: str) -> None:
+    import ray
+
+    from heliostat.actors import names
+
+    anything: Any = ray
+
+    handle = anything.get_actor(name, namespace=names.NAMESPACE)
+    pid = anything.get(handle.pid.remote())
+    os.kill(pid, signal.SIGKILL)
