@@ -13,6 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from ..runtime.settings import current_settings
 from . import docs_pages, errors
 from .database_access import DatabaseAccess
+from .event_desk import EventDesk
 from .manners import ApiVersion, JsonUnlessSaid
 from .routes import (
     admin,
@@ -26,6 +27,7 @@ from .routes import (
     deployment_runs,
     deployment_schedules,
     deployments,
+    events,
     flow_run_inputs,
     flow_run_states,
     flow_runs,
@@ -45,6 +47,7 @@ from .routes import (
     work_queues,
     workers,
 )
+from .sockets import events_in, events_out
 
 ROUTERS: tuple[APIRouter, ...] = (
     service.router,
@@ -71,12 +74,14 @@ ROUTERS: tuple[APIRouter, ...] = (
     block_types.router,
     block_schemas.router,
     block_documents.router,
+    events.router,
     admin.router,
     journal.router,
     recording.router,
     run_details.router,
     code_packages.router,
 )
+SOCKETS: tuple[APIRouter, ...] = (events_in.router, events_out.router)
 
 
 def create_app(database_url: str | None = None) -> FastAPI:
@@ -86,13 +91,16 @@ def create_app(database_url: str | None = None) -> FastAPI:
     503 and keeps trying. Raises (at its start) BadSetting and SchemaTooNew.
     """
     access = DatabaseAccess(database_url or current_settings().database_url)
+    desk = EventDesk(access.database)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await access.open()
+        desk.start()
         try:
             yield
         finally:
+            await desk.stop()
             await access.close()
 
     app = FastAPI(
@@ -103,7 +111,8 @@ def create_app(database_url: str | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.database_access = access
-    for router in ROUTERS:
+    app.state.event_desk = desk
+    for router in (*ROUTERS, *SOCKETS):
         app.include_router(router, prefix="/api")
     docs_pages.install(app)
     errors.install(app)

@@ -6,7 +6,8 @@
      │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive, UnfinishedRun
      │   ├─ SchemaTooNew, BadSchedule, BadJobTemplate, BadJobVariables
      │   ├─ Reserved, PackageTooLarge, BadPackage, UnresolvedParameter
-     │   └─ RequestRefused, NotAllowed, BadDeployment, BadSlots, BadBlock, SecretsUnreadable
+     │   └─ RequestRefused, NotAllowed, BadDeployment, BadSlots, BadBlock, SecretsUnreadable,
+     │       BadEventQuery
      ├─ RunFailure           recorded in a run's state, travels between processes
      │   └─ TaskFailed, TaskCrashed, TaskTimedOut, UpstreamFailed, FlowRunFailed, RunCancelled, ResultLost
      ├─ Conflict             another writer won: give way
@@ -158,6 +159,10 @@ class SecretsUnreadable(UserError):
 
 class BadSlots(UserError):
     """Slots of a concurrency limit were asked for that it can never grant."""
+
+
+class BadEventQuery(UserError):
+    """What is asked about events cannot be answered as it stands."""
 
 
 class RunFailure(HeliostatError):

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from ...runtime.errors import HeliostatError
 from ...runtime.supervised import BEYOND_HELP, end_with_supervisor
 from ..app import create_app
+from ..sockets.pings import HeldPings
 
 _DRAIN_S = 3  # what requests under way may still take when the server is stopped
 
@@ -36,6 +37,7 @@ def main() -> int:
         log_level="critical",  # a failed start is told below, and errors of routes by the app
         access_log=False,
         lifespan="on",
+        ws=HeldPings,
         server_header=False,
         timeout_graceful_shutdown=_DRAIN_S,
     )

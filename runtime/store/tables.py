@@ -389,3 +389,51 @@ announcement = Table(
     Column("topic", Key, primary_key=True),
     Column("number", BigInteger, nullable=False),
 )
+
+# Append-heavy: `seq` is the order in which streams read on, `id` what makes a resend harmless.
+event = Table(
+    "event",
+    metadata,
+    Column("seq", Counter, counted(), primary_key=True),
+    Column("id", Uuid, nullable=False, unique=True),
+    Column("occurred", Timestamp, nullable=False),
+    Column("received", Timestamp, nullable=False),
+    Column("event", Key, nullable=False),
+    Column("resource_id", Key, nullable=False),
+    Column("resource", Json, nullable=False),
+    Column("related", Json, nullable=False),
+    Column("payload", Json, nullable=False),
+    Column("follows", Uuid),
+    Index("ix_event__occurred", "occurred", "seq"),
+    Index("ix_event__event", "event", "occurred"),
+    Index("ix_event__resource_id", "resource_id", "occurred"),
+    sqlite_autoincrement=True,  # a number is not given twice, also when all events were removed
+)
+
+# The related resources of events, to find these by.
+event_resource = Table(
+    "event_resource",
+    metadata,
+    Column("resource_id", Key, primary_key=True),
+    Column("event_seq", BigInteger, primary_key=True),
+    Column("role", Key, primary_key=True),
+    Index("ix_event_resource__event_seq", "event_seq"),
+    sqlite_with_rowid=False,
+)
+
+# States of flow runs that no event tells of yet: a trigger of the database puts in each one that is written,
+# whoever writes it.
+event_outbox = Table(
+    "event_outbox",
+    metadata,
+    Column("id", Counter, counted(), primary_key=True),
+    Column("state_id", Uuid, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# Flow runs whose task runs a remote client named: their ids do not begin as the run's does.
+flow_run_of_events = Table(
+    "flow_run_of_events",
+    metadata,
+    Column("flow_run_id", Uuid, primary_key=True),
+)

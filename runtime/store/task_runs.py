@@ -16,7 +16,7 @@ from ..errors import NotFound
 from ..states import FINAL_STATES
 from .database import Database
 from .rows import ReplayedTask, TaskRunRow, TaskRunState
-from .tables import task_run
+from .tables import flow_run_of_events, task_run
 
 TASK_RUN_COLUMNS = [column for column in task_run.c if column.name != "result"]
 _LOW_80 = (1 << 80) - 1
@@ -49,7 +49,8 @@ async def completed_range(
 async def has_any(db: Database, flow_run_id: UUID) -> bool:
     """Whether the flow run has any task run."""
     async with db.read() as connection:
-        return bool(await connection.scalar(select(exists().where(*_of_run(flow_run_id)))))
+        within = await _of_run(connection, flow_run_id)
+        return bool(await connection.scalar(select(exists().where(*within))))
 
 
 async def read(db: Database, task_run_id: UUID) -> TaskRunRow:
@@ -68,7 +69,8 @@ async def find(db: Database, reference: str, flow_run_id: UUID | None = None) ->
     async with db.read() as connection:
         if hexadecimal and len(digits) == 32:
             return await _one(connection, UUID(digits))
-        for conditions in _meanings(reference, digits if hexadecimal else None, flow_run_id):
+        within = () if flow_run_id is None else await _of_run(connection, flow_run_id)
+        for conditions in _meanings(reference, digits if hexadecimal else None, within):
             ids = builtins.list(await connection.scalars(select(task_run.c.id).where(*conditions).limit(2)))
             if len(ids) == 1:
                 return await _one(connection, ids[0])
@@ -92,7 +94,7 @@ async def list(
     `name_like` is a part of the name, in any case. `after_id` continues behind the last one of a page, at the
     same price however far down; `offset` counts rows.
     """
-    statement = select(*TASK_RUN_COLUMNS).where(*_of_run(flow_run_id)).order_by(task_run.c.id)
+    statement = select(*TASK_RUN_COLUMNS).order_by(task_run.c.id)
     if after_id is not None:
         statement = statement.where(task_run.c.id > after_id)
     if state_types is not None:
@@ -102,6 +104,7 @@ async def list(
     if name_like is not None:
         statement = statement.where(_shown_name().icontains(name_like, autoescape=True))
     async with db.read() as connection:
+        statement = statement.where(*await _of_run(connection, flow_run_id))
         rows = await connection.execute(statement.limit(limit).offset(offset))
         return [task_run_row(row) for row in rows.mappings()]
 
@@ -113,7 +116,7 @@ async def count_by_state(db: Database, *flow_run_ids: UUID) -> dict[str, int]:
         for flow_run_id in flow_run_ids:
             statement = (
                 select(task_run.c.state_type, func.count())
-                .where(*_of_run(flow_run_id))
+                .where(*await _of_run(connection, flow_run_id))
                 .group_by(task_run.c.state_type)
             )
             for row in await connection.execute(statement):
@@ -151,8 +154,15 @@ def _more_of(rest: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _of_run(flow_run_id: UUID) -> Sequence[ColumnElement[bool]]:
-    """The task runs of a flow run: their ids begin as the run's does, so they are one stretch of the key."""
+async def _of_run(connection: AsyncConnection, flow_run_id: UUID) -> Sequence[ColumnElement[bool]]:
+    """The task runs of a flow run: their ids begin as the run's does, so they are one stretch of the key;
+    unless a remote client named them.
+    """
+    named_elsewhere = select(flow_run_of_events.c.flow_run_id).where(
+        flow_run_of_events.c.flow_run_id == flow_run_id
+    )
+    if await connection.scalar(named_elsewhere) is not None:
+        return (task_run.c.flow_run_id == flow_run_id,)
     low = flow_run_id.int >> 80 << 80
     return (
         task_run.c.id.between(UUID(int=low), UUID(int=low | _LOW_80)),
@@ -163,9 +173,8 @@ def _of_run(flow_run_id: UUID) -> Sequence[ColumnElement[bool]]:
 
 
 def _meanings(
-    reference: str, digits: str | None, flow_run_id: UUID | None
+    reference: str, digits: str | None, within: Sequence[ColumnElement[bool]]
 ) -> Iterable[Sequence[ColumnElement[bool]]]:
-    within = _of_run(flow_run_id) if flow_run_id is not None else ()
     if digits is not None:
         span = task_run.c.id.between(UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f")))
         yield (span, *within)

@@ -74,6 +74,18 @@ class Json(TypeDecorator[Any]):
         return orjson.loads(value)
 
 
+class JsonKey(TypeDecorator[str]):
+    """A key of a JSON object, as the operator `->>` takes it: on SQLite a key with dots would be a path."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return '$."' + value.replace('"', "") + '"'
+
+
 # Text that is compared byte by byte: the database's locale would only make its indexes slower.
 Key = Text().with_variant(Text(collation="C"), "postgresql")
 

@@ -1,0 +1,78 @@
+"""What an API process does about events: it writes those that come in, makes those of flow runs' states, and
+tells those who listen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request
+
+from ..runtime.errors import DatabaseUnavailable
+from ..runtime.store import flow_run_events
+from ..runtime.store.database import Database
+from .sockets.broadcast import EventBroadcast
+from .sockets.intake import EventIntake
+
+_log = logging.getLogger("heliostat.api.events")
+
+_LOOK_EVERY_S = 0.1
+_AFTER_FAILURE_S = 1.0
+
+
+class EventDesk:
+    """One a process, for the life of the application."""
+
+    def __init__(self, database: Callable[[], Database]) -> None:
+        self._database = database
+        self.broadcast = EventBroadcast(database)
+        self.intake = EventIntake(database)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self.intake.start()
+        self._tasks = [
+            asyncio.create_task(_for_ever(self._make_events), name="making events of states"),
+            asyncio.create_task(_for_ever(self.broadcast.read_on), name="reading new events"),
+        ]
+
+    async def stop(self) -> None:
+        await self.intake.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.broadcast.close()
+
+    async def _make_events(self) -> None:
+        while await flow_run_events.make(self._database()):
+            pass
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def desk_of(app: FastAPI) -> EventDesk:
+    """The desk of an application."""
+    return app.state.event_desk
+
+
+def intake_of(request: Request) -> EventIntake:
+    """Where a route puts events."""
+    return desk_of(request.app).intake
+
+
+async def _for_ever(act: Callable[[], Awaitable[None]]) -> None:
+    """Do it again and again, over failures of the database and faults of ours."""
+    told = False
+    while True:
+        try:
+            await act()
+            told = False
+        except DatabaseUnavailable as error:
+            if not told:
+                _log.warning("events wait for the database: %s", error)
+                told = True
+            await asyncio.sleep(_AFTER_FAILURE_S)
+        except Exception:
+            _log.exception("events: trying again")
+            await asyncio.sleep(_AFTER_FAILURE_S)

@@ -1,0 +1,1 @@
+"""The standard's websockets, one a file, and what they stand on."""

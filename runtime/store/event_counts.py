@@ -1,0 +1,106 @@
+"""Counting events that fit a filter: by spans of time, by name or by resource."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Integer, Text, cast, func, literal, select
+
+from .. import clock
+from ..errors import BadEventQuery
+from ..events.filters import EventFilter
+from ..events.records import RESOURCE_NAME
+from .database import Database
+from .event_search import conditions
+from .tables import event
+from .types import JsonKey
+
+TimeUnit = Literal["week", "day", "hour", "minute", "second"]
+
+MOST_BUCKETS = 1_000
+
+_PIVOT = datetime(2024, 4, 1, tzinfo=UTC)  # a Monday: from here on time is divided
+_UNITS = {
+    "week": timedelta(weeks=1),
+    "day": timedelta(days=1),
+    "hour": timedelta(hours=1),
+    "minute": timedelta(minutes=1),
+    "second": timedelta(seconds=1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EventCount:
+    """How many events have one value; `start` and `end` are the span, or the first and the last of them."""
+
+    value: str
+    label: str
+    count: int
+    start: datetime
+    end: datetime
+
+
+async def by_time(db: Database, asked: EventFilter, unit: TimeUnit, interval: float) -> list[EventCount]:
+    """Counts of equal spans, those without events included. Raises BadEventQuery when there are too many."""
+    step = checked_step(asked, unit, interval)
+    column: Any = event.c.occurred
+    if db.is_sqlite:
+        since: Any = cast(column, Integer) / 1e6 - _PIVOT.timestamp()
+    else:
+        since = func.extract("epoch", column) - _PIVOT.timestamp()
+    place = func.floor(since / step.total_seconds())
+    statement = select(place, func.count()).where(*conditions(db, asked)).group_by(place)
+    async with db.read() as connection:
+        counts = {int(row[0]): int(row[1]) for row in await connection.execute(statement)}
+    first = math.floor((asked.occurred.since - _PIVOT) / step)
+    last = math.floor((min(asked.occurred.until, clock.now()) - _PIVOT) / step)
+    return [_span(index, step, counts.get(index, 0)) for index in range(first, last + 1)]
+
+
+async def by_name(db: Database, asked: EventFilter, unit: TimeUnit, interval: float) -> list[EventCount]:
+    """Counts of each event's name, the most frequent first. Raises BadEventQuery as `by_time` does."""
+    checked_step(asked, unit, interval)
+    return await _by(db, asked, event.c.event, event.c.event)
+
+
+async def by_resource(db: Database, asked: EventFilter, unit: TimeUnit, interval: float) -> list[EventCount]:
+    """The same of each resource; its label is its name."""
+    checked_step(asked, unit, interval)
+    resource: Any = event.c.resource
+    name = resource.op("->>", return_type=Text())(literal(RESOURCE_NAME, JsonKey()))
+    return await _by(db, asked, event.c.resource_id, func.coalesce(func.max(name), event.c.resource_id))
+
+
+def checked_step(asked: EventFilter, unit: TimeUnit, interval: float) -> timedelta:
+    """The length of a span. Raises BadEventQuery when the filter's time has too many of them."""
+    step = _UNITS[unit] * interval
+    buckets = math.ceil((asked.occurred.until - asked.occurred.since) / step)
+    if buckets > MOST_BUCKETS:
+        raise BadEventQuery(
+            f"The given interval would create {buckets} buckets, {MOST_BUCKETS} are the most",
+            hint="ask for a longer interval or a shorter time",
+        )
+    return step
+
+
+async def _by(db: Database, asked: EventFilter, value: Any, label: Any) -> list[EventCount]:
+    number = func.count()
+    columns = (value, label, number, func.min(event.c.occurred), func.max(event.c.occurred))
+    statement = (
+        select(*columns)
+        .where(*conditions(db, asked))
+        .group_by(value)
+        .order_by(number.desc(), value)
+        .limit(1000)
+    )
+    async with db.read() as connection:
+        return [EventCount(*row) for row in await connection.execute(statement)]
+
+
+def _span(index: int, step: timedelta, count: int) -> EventCount:
+    start = _PIVOT + step * index
+    end = start + step - timedelta(microseconds=1)
+    return EventCount(str(index), start.isoformat(), count, start, end)

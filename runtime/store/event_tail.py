@@ -1,0 +1,84 @@
+"""Reading on in the table of events, without missing one.
+
+Numbers are given when a row is inserted but rows are seen when their transaction commits, so on Postgres a
+number may turn up after a higher one. Numbers that were passed over are looked at again for a while; those of
+transactions that came to nothing, and of events that were there already, never come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .. import clock
+from ..events.records import Event
+from .database import Database
+from .event_search import event_of
+from .tables import event
+
+_AT_ONCE = 1_000
+_LOOK_AGAIN_FOR_S = 30.0
+_MOST_GAPS = 5_000
+
+
+class EventTail:
+    """Gives events that were recorded after `begin`, each once."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._last = 0
+        self._gaps: dict[int, float] = {}  # number to when it was passed over
+
+    async def begin(self) -> None:
+        """Take the end of the table as the place from which to read."""
+        async with self._db.read() as connection:
+            self._last = int(await connection.scalar(select(func.max(event.c.seq))) or 0)
+            near = range(max(self._last - _AT_ONCE, 0) + 1, self._last)
+            if self._db.is_sqlite or not near:
+                return
+            there = set(await connection.scalars(select(event.c.seq).where(event.c.seq >= near[0])))
+        now = clock.monotonic_s()
+        self._gaps = {seq: now for seq in near if seq not in there}
+
+    async def read(self, is_wanted: Callable[[str], bool]) -> list[Event]:
+        """The next events whose name is wanted. An empty list: there is nothing more for now."""
+        columns = event.c
+        async with self._db.read() as connection:
+            while True:
+                new = select(columns.seq, columns.event).where(columns.seq > self._last)
+                rows = (await connection.execute(new.order_by(columns.seq).limit(_AT_ONCE))).all()
+                late = await self._late(connection)
+                if not rows and not late:
+                    return []
+                chosen = [row[0] for row in (*late, *rows) if is_wanted(row[1])]
+                found: list[Event] = []
+                if chosen:
+                    full = select(event).where(columns.seq.in_(chosen)).order_by(columns.seq)
+                    found = [event_of(row) for row in (await connection.execute(full)).mappings()]
+                self._pass([row[0] for row in rows], [row[0] for row in late])
+                if found:
+                    return found
+
+    async def _late(self, connection: AsyncConnection) -> list[tuple[int, str]]:
+        since = clock.monotonic_s() - _LOOK_AGAIN_FOR_S
+        self._gaps = {seq: at for seq, at in self._gaps.items() if at > since}
+        if not self._gaps:
+            return []
+        asked = select(event.c.seq, event.c.event).where(event.c.seq.in_(list(self._gaps)))
+        rows = await connection.execute(asked.order_by(event.c.seq))
+        return [(row[0], row[1]) for row in rows]
+
+    def _pass(self, seqs: list[int], late: list[int]) -> None:
+        """Remember how far it has been read, and what was passed over."""
+        now = clock.monotonic_s()
+        if seqs and not self._db.is_sqlite:
+            first = max(self._last + 1, seqs[-1] - _MOST_GAPS)
+            self._gaps.update(dict.fromkeys(set(range(first, seqs[-1])) - set(seqs), now))
+        for seq in late:
+            del self._gaps[seq]
+        while len(self._gaps) > _MOST_GAPS:
+            del self._gaps[next(iter(self._gaps))]
+        if seqs:
+            self._last = seqs[-1]

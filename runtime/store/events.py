@@ -1,0 +1,149 @@
+"""Events become durable here, many in a transaction, together with what they say of task runs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import bindparam, text
+
+from .. import clock
+from ..events.records import RESOURCE_ID, RESOURCE_ROLE, Event
+from ..events.task_runs import TaskRunNews, news_of, tells_of_a_task_run
+from . import task_run_news
+from .announcements import EVENTS, announce_by_asyncpg, announce_by_sqlite
+from .database import Database
+from .types import to_micros
+from .wire_text import json_text, plain_text
+
+_RETENTION_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a batch: how many events were new, and news of task runs that found no flow run."""
+
+    new: int
+    orphans: list[TaskRunNews]
+
+
+async def record(db: Database, events: Sequence[Event]) -> Recorded:
+    """Record events and the task runs that they tell of, in one transaction.
+
+    Events that are there already, known by their id, change nothing. Raises DatabaseUnavailable.
+    """
+    # In one order everywhere, so that two of us who record the same events cannot block each other.
+    batch = sorted({event.id: event for event in events}.values(), key=lambda event: event.id)
+    if not batch:
+        return Recorded(0, [])
+    if db.is_sqlite:
+        return await db.sqlite_write(lambda connection: _record_sqlite(connection, batch))
+    async with db.asyncpg_write() as connection:
+        return await _record_postgres(connection, batch)
+
+
+async def remove_before(db: Database, age: timedelta) -> int:
+    """Remove one small batch of the events that occurred longer than `age` ago; gives how many."""
+    before = (clock.now() - age).timestamp()
+    oldest = "SELECT seq FROM event WHERE occurred < :before ORDER BY occurred LIMIT :most"
+    params = {"before": to_micros(before) if db.is_sqlite else clock.from_epoch(before)}
+    async with db.write() as connection:
+        found = await connection.execute(text(oldest), params | {"most": _RETENTION_BATCH})
+        gone = [row[0] for row in found]
+        if gone:
+            for statement in (
+                "DELETE FROM event_resource WHERE event_seq IN :gone",
+                "DELETE FROM event WHERE seq IN :gone",
+            ):
+                bound = text(statement).bindparams(bindparam("gone", expanding=True))
+                await connection.execute(bound, {"gone": gone})
+        return len(gone)
+
+
+async def _record_postgres(connection: Any, batch: list[Event]) -> Recorded:
+    now = clock.now()
+    rows = await connection.fetch(
+        "INSERT INTO event (id, occurred, received, event, resource_id, resource, related, payload, follows) "
+        "SELECT id, occurred, received, event, resource_id, resource::jsonb, related::jsonb, payload::jsonb, "
+        "follows FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], "
+        "$6::text[], $7::text[], $8::text[], $9::uuid[]) "
+        "AS u(id, occurred, received, event, resource_id, resource, related, payload, follows) "
+        "ON CONFLICT (id) DO NOTHING RETURNING id, seq",
+        [event.id for event in batch],
+        [event.occurred for event in batch],
+        [event.received or now for event in batch],
+        [plain_text(event.event) for event in batch],
+        [plain_text(event.resource_id) for event in batch],
+        [json_text(event.resource) for event in batch],
+        [json_text(event.related) for event in batch],
+        [json_text(event.payload) for event in batch],
+        [event.follows for event in batch],
+    )
+    places = {UUID(int=row[0].int): row[1] for row in rows}
+    new = [event for event in batch if event.id in places]
+    related = _related_rows(new, places)
+    if related:
+        await connection.execute(
+            "INSERT INTO event_resource (resource_id, event_seq, role) "
+            "SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[]) ON CONFLICT DO NOTHING",
+            *map(list, zip(*related, strict=True)),
+        )
+    if new:
+        await announce_by_asyncpg(connection, EVENTS)
+    return Recorded(len(new), await task_run_news.record_postgres(connection, _news_in(new)))
+
+
+def _record_sqlite(connection: sqlite3.Connection, batch: list[Event]) -> Recorded:
+    now = clock.now()
+    document = orjson.dumps(
+        [
+            [
+                event.id.hex,
+                to_micros(event.occurred.timestamp()),
+                to_micros((event.received or now).timestamp()),
+                plain_text(event.event),
+                plain_text(event.resource_id),
+                json_text(event.resource),
+                json_text(event.related),
+                json_text(event.payload),
+                None if event.follows is None else event.follows.hex,
+            ]
+            for event in batch
+        ]
+    ).decode()
+    cells = ", ".join(f"value ->> {place}" for place in range(9))
+    rows = connection.execute(
+        "INSERT INTO event (id, occurred, received, event, resource_id, resource, related, payload, follows) "
+        f"SELECT {cells} FROM json_each(?) WHERE true ON CONFLICT (id) DO NOTHING RETURNING id, seq",
+        (document,),
+    ).fetchall()
+    places = {UUID(row[0]): row[1] for row in rows}
+    new = [event for event in batch if event.id in places]
+    related = orjson.dumps(_related_rows(new, places)).decode()
+    connection.execute(
+        "INSERT INTO event_resource (resource_id, event_seq, role) "
+        "SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true ON CONFLICT DO NOTHING",
+        (related,),
+    )
+    if new:
+        announce_by_sqlite(connection, EVENTS)
+    return Recorded(len(new), task_run_news.record_sqlite(connection, _news_in(new)))
+
+
+def _related_rows(new: list[Event], places: dict[UUID, int]) -> list[tuple[str, int, str]]:
+    return [
+        (plain_text(each[RESOURCE_ID]), places[event.id], plain_text(each.get(RESOURCE_ROLE, "")))
+        for event in new
+        for each in event.related
+        if RESOURCE_ID in each
+    ]
+
+
+def _news_in(events: list[Event]) -> list[TaskRunNews]:
+    found = (news_of(event) for event in events if tells_of_a_task_run(event))
+    return [news for news in found if news is not None]

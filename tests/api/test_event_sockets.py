@@ -1,0 +1,196 @@
+"""Sockets of events, over a real port: handshake, confirmation by pong, and the stream of what happens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import uvicorn
+from sqlalchemy import text
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from heliostat.api.app import create_app
+from heliostat.api.sockets.pings import HeldPings
+from heliostat.runtime import clock, ids
+from heliostat.runtime.events.filters import EventFilter
+from heliostat.runtime.states import Cancelling, Pending
+from heliostat.runtime.store import event_search, flow_run_changes, flow_runs, flows
+from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.rows import NewFlowRun
+
+
+@dataclass
+class Served:
+    """An API on a port, and the database behind it as another process would open it."""
+
+    url: str
+    db: Database
+
+    async def open(self, path: str, first: Any = None) -> ClientConnection:
+        line = await connect(f"{self.url}{path}", subprotocols=[Subprotocol("prefect")])
+        await line.send(json.dumps(first or {"type": "auth", "token": None}))
+        return line
+
+    async def admitted(self, path: str) -> ClientConnection:
+        line = await self.open(path)
+        assert json.loads(await line.recv()) == {"type": "auth_success"}
+        return line
+
+    async def names(self) -> list[str]:
+        """The names of the events that are recorded."""
+        return [each.event for each in await event_search.find(self.db, EventFilter(), 200)]
+
+
+@pytest.fixture
+async def served(database_url: str) -> AsyncIterator[Served]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    app = create_app(database_url)
+    config = uvicorn.Config(app, ws=HeldPings, log_level="critical", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:
+        await asyncio.sleep(0.005)
+    db = await Database.open(database_url)
+    yield Served(f"ws://127.0.0.1:{listener.getsockname()[1]}/api", db)
+    await db.close()
+    server.should_exit = True
+    await serving
+
+
+def an_event(name: str, minutes: float = 0, **facts: Any) -> dict[str, Any]:
+    return {
+        "id": str(ids.uuid7()),
+        "occurred": (clock.now() - timedelta(minutes=minutes)).isoformat(),
+        "event": name,
+        "resource": {"prefect.resource.id": "shop.1"},
+        **facts,
+    }
+
+
+async def next_event(line: ClientConnection) -> dict[str, Any]:
+    message = json.loads(await asyncio.wait_for(line.recv(), 20))
+    assert message["type"] == "event"
+    return message["event"]
+
+
+async def a_run(db: Database) -> UUID:
+    flow = await flows.get_or_create(db, "etl")
+    run, _ = await flow_run_changes.create(db, flow.id, NewFlowRun(ids.uuid7(), "etl", "run", []), Pending())
+    return run.run.id
+
+
+@pytest.mark.parametrize("path", ["/events/in", "/events/out"])
+async def test_who_does_not_begin_with_auth_is_sent_away(served: Served, path: str) -> None:
+    line = await served.open(path, {"type": "hello"})
+    with pytest.raises(ConnectionClosed):
+        await line.recv()
+    assert line.close_code == 1008
+
+
+async def test_a_reader_without_a_filter_is_sent_away(served: Served) -> None:
+    for message in ('{"type": "filter", "filter": {"color": 1}}', "no json", "[]"):
+        line = await served.admitted("/events/out")
+        await line.send(message)
+        with pytest.raises(ConnectionClosed):
+            await line.recv()
+        assert line.close_code == 1002
+
+
+async def test_a_pong_says_that_everything_before_it_is_durable(served: Served) -> None:
+    line = await served.admitted("/events/in")
+    await asyncio.wait_for(await line.ping(), 20)
+    async with served.db.write() as connection:  # nobody else can write now
+        if not served.db.is_sqlite:
+            await connection.execute(text("LOCK TABLE event IN EXCLUSIVE MODE"))
+        for number in range(50):
+            await line.send(json.dumps(an_event(f"shop.{number}")))
+        pong = await line.ping()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(pong), 0.3)
+    await asyncio.wait_for(pong, 20)
+    assert len(await served.names()) == 50
+    await line.close()
+
+
+async def test_what_is_no_event_is_left_out_and_the_rest_is_taken(served: Served) -> None:
+    line = await served.admitted("/events/in")
+    bad = ["{", "[]", "{}", json.dumps(an_event("x" * 1_025)), json.dumps(an_event("x", resource={"a": "b"}))]
+    for message in (*bad, json.dumps(an_event("good"))):
+        await line.send(message)
+    await asyncio.wait_for(await line.ping(), 20)
+    assert await served.names() == ["good"]
+    await line.close()
+
+
+async def test_events_that_are_sent_again_after_a_lost_connection_count_once(served: Served) -> None:
+    sent = [json.dumps(an_event(f"shop.{number}")) for number in range(20)]
+    for _ in range(2):
+        line = await served.admitted("/events/in")
+        for message in sent:
+            await line.send(message)
+        await asyncio.wait_for(await line.ping(), 20)
+        await line.close()
+    assert len(await served.names()) == 20
+
+
+async def test_a_reader_gets_recent_events_then_each_new_one_once(served: Served) -> None:
+    source = await served.admitted("/events/in")
+    for minutes in (20, 10, 5):
+        await source.send(json.dumps(an_event(f"shop.{minutes}", minutes)))
+    await source.send(json.dumps(an_event("depot.5", 5)))
+    await asyncio.wait_for(await source.ping(), 20)
+    reader = await served.admitted("/events/out")
+    await reader.send(json.dumps({"type": "filter", "filter": {"event": {"prefix": ["shop."]}}}))
+    assert [(await next_event(reader))["event"] for _ in range(2)] == ["shop.10", "shop.5"]
+    for name in ("depot.now", "shop.now", "shop.end"):
+        await source.send(json.dumps(an_event(name)))
+    assert [(await next_event(reader))["event"] for _ in range(2)] == ["shop.now", "shop.end"]
+    await reader.close()
+    await source.close()
+
+
+async def test_a_reader_may_do_without_what_was_before(served: Served) -> None:
+    source = await served.admitted("/events/in")
+    await source.send(json.dumps(an_event("before")))
+    await asyncio.wait_for(await source.ping(), 20)
+    reader = await served.admitted("/events/out")
+    await reader.send(json.dumps({"type": "filter", "filter": {}, "backfill": False}))
+    marker = 0
+    seen: list[str] = []
+
+    async def read() -> None:
+        seen.append((await next_event(reader))["event"])
+
+    reading = asyncio.create_task(read())
+    while not reading.done():  # its subscription begins some time after the message
+        marker += 1
+        await source.send(json.dumps(an_event(f"after.{marker}")))
+        await asyncio.wait([reading], timeout=0.1)
+    assert seen[0].startswith("after.")
+    await reader.close()
+    await source.close()
+
+
+async def test_a_cancelled_run_is_told_to_those_who_execute_it(served: Served) -> None:
+    """Stock workers and runners stop a run when they hear of it here."""
+    run_id = await a_run(served.db)
+    await flow_run_changes.propose(served.db, run_id, Pending(), force=True)
+    reader = await served.admitted("/events/out")
+    await reader.send(
+        json.dumps({"type": "filter", "filter": {"event": {"name": ["prefect.flow-run.Cancelling"]}}})
+    )
+    await flow_run_changes.propose(served.db, run_id, Cancelling(), force=True)
+    event = await next_event(reader)
+    run = await flow_runs.read(served.db, run_id)
+    assert event["resource"]["prefect.resource.id"] == f"prefect.flow-run.{run_id}"
+    assert event["id"] == str(run.state_id)
+    await reader.close()
