@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from ..runtime.settings import current_settings
-from . import docs_pages, errors
+from . import docs_pages, errors, stock_ui
+from .access import BasicAuth, CsrfProtection
 from .database_access import DatabaseAccess
 from .event_desk import EventDesk
 from .manners import ApiVersion, JsonUnlessSaid
@@ -21,6 +23,7 @@ from .routes import (
     block_documents,
     block_schemas,
     block_types,
+    bulk,
     code_packages,
     collections,
     concurrency_limits,
@@ -32,6 +35,7 @@ from .routes import (
     flow_run_states,
     flow_runs,
     flows,
+    graphs,
     journal,
     logs,
     recording,
@@ -41,6 +45,7 @@ from .routes import (
     tag_limits,
     task_run_states,
     task_runs,
+    ui,
     variables,
     work_pool_queues,
     work_pools,
@@ -75,6 +80,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     block_schemas.router,
     block_documents.router,
     events.router,
+    ui.router,
+    graphs.router,
+    bulk.router,
     admin.router,
     journal.router,
     recording.router,
@@ -116,9 +124,17 @@ def create_app(database_url: str | None = None) -> FastAPI:
         app.include_router(router, prefix="/api")
     docs_pages.install(app)
     errors.install(app)
+    settings = current_settings()
+    if settings.stock_ui is not None:
+        stock_ui.install(app, Path(settings.stock_ui).expanduser())
     # The last one added sees a request first.
     app.add_middleware(JsonUnlessSaid)
     app.add_middleware(ApiVersion)
+    if settings.server_csrf_protection:
+        app.add_middleware(CsrfProtection)
+    if settings.server_auth_string:
+        app.add_middleware(BasicAuth, auth_string=settings.server_auth_string)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
-    app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+    origins = [origin.strip() for origin in settings.server_cors_origins.split(",") if origin.strip()]
+    app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
     return app

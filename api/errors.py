@@ -24,6 +24,7 @@ STATUSES: tuple[tuple[type[errors.HeliostatError], int], ...] = (
     (errors.Reserved, 403),
     (errors.UnresolvedParameter, 400),
     (errors.BadBlock, 400),
+    (errors.GraphTooLarge, 400),
     (errors.Unavailable, 503),
     (errors.NoFreeSlots, 423),
     (errors.Conflict, 409),

@@ -161,6 +161,24 @@ class FlowRunInput(Recorded):
     sender: str | None
 
 
+class TaskRunInput(BaseModel):
+    input_type: Literal["task_run"]
+    id: UUID
+
+
+class DependencyResult(BaseModel):
+    id: UUID
+    name: str
+    upstream_dependencies: list[TaskRunInput]
+    state: State | None
+    expected_start_time: datetime | None
+    start_time: datetime | None
+    end_time: datetime | None
+    total_run_time: float | None
+    estimated_run_time: float | None
+    untrackable_result: bool
+
+
 class Log(Recorded):
     name: str
     level: int
@@ -172,6 +190,12 @@ class Log(Recorded):
 
 class ResultStorage(BaseModel):
     default_result_storage_block_id: UUID | None
+
+
+class CsrfToken(Recorded):
+    token: str
+    client: str
+    expiration: datetime
 
 
 class Ready(BaseModel):

@@ -111,8 +111,8 @@ def flow_run(row: FlowRunRow, state: FlowRunStateRow | None = None) -> Wire:
         "start_time": row.start_time,
         "end_time": row.end_time,
         "total_run_time": row.total_run_time,
-        "estimated_run_time": _running_s(row.state_type, row.state_timestamp, row.total_run_time),
-        "estimated_start_time_delta": _late_s(row.state_type, row.expected_start_time, row.start_time),
+        "estimated_run_time": running_s(row.state_type, row.state_timestamp, row.total_run_time),
+        "estimated_start_time_delta": late_s(row.state_type, row.expected_start_time, row.start_time),
         "auto_scheduled": row.auto_scheduled,
         "infrastructure_document_id": None,
         "infrastructure_pid": row.infrastructure_pid,
@@ -173,8 +173,8 @@ def task_run(row: TaskRunRow, states: Sequence[TaskRunState] = ()) -> Wire:
         "start_time": row.start_time,
         "end_time": row.end_time,
         "total_run_time": ran_s,
-        "estimated_run_time": _running_s(row.state_type, row.start_time, ran_s),
-        "estimated_start_time_delta": _late_s(row.state_type, row.expected_start_time, row.start_time),
+        "estimated_run_time": running_s(row.state_type, row.start_time, ran_s),
+        "estimated_start_time_delta": late_s(row.state_type, row.expected_start_time, row.start_time),
         "state": state,
     }
 
@@ -320,14 +320,14 @@ def newest_state(row: TaskRunRow) -> TaskRunState:
     return TaskRunState(row.state_type, row.state_name, at, row.message)
 
 
-def _running_s(state_type: str | None, since: datetime | None, total_s: float) -> float:
+def running_s(state_type: str | None, since: datetime | None, total_s: float) -> float:
     """Seconds in Running, the present spell included."""
     if state_type != StateType.RUNNING or since is None:
         return total_s
     return total_s + max((clock.now() - since).total_seconds(), 0.0)
 
 
-def _late_s(state_type: str | None, expected: datetime | None, started: datetime | None) -> float:
+def late_s(state_type: str | None, expected: datetime | None, started: datetime | None) -> float:
     """Seconds by which a run started, or is still waiting, after the time it was expected to."""
     if expected is None or (started is None and state_type in FINAL_STATES):
         return 0.0

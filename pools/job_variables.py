@@ -64,6 +64,20 @@ def variable_problems(
     ]
 
 
+def schema_errors(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[list[str | int], str]]:
+    """Where values do not fit a schema, and why: as the path of properties and indexes to each fault."""
+    found = cast("Iterator[ValidationError]", _validator(schema).iter_errors(dict(values)))  # pyright: ignore[reportUnknownMemberType]
+    errors = sorted(found, key=lambda error: list(map(str, error.absolute_path)))
+    faults: list[tuple[list[str | int], str]] = []
+    for error in errors:
+        path = list(cast("Collection[str | int]", error.absolute_path))
+        if error.validator == "required":
+            missing = cast("list[str]", error.validator_value)
+            path += [name for name in missing if error.message.startswith(repr(name))][:1]
+        faults.append((path, error.message))
+    return faults
+
+
 def _validator(schema: Mapping[str, Any]) -> Draft202012Validator:
     from jsonschema import Draft202012Validator
     from referencing import Registry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -36,9 +37,18 @@ def decrypted(token: bytes) -> Any:
         ) from error
 
 
+def signing_key() -> bytes:
+    """What tokens are signed with: derived from the same key."""
+    return hashlib.sha256(b"heliostat tokens" + _key().encode()).digest()
+
+
 def _cipher() -> Fernet:
+    return _cipher_of(_key())
+
+
+def _key() -> str:
     settings = current_settings()
-    return _cipher_of(settings.encryption_key or _key_in(settings.home))
+    return settings.encryption_key or _key_in(settings.home)
 
 
 @lru_cache(maxsize=8)

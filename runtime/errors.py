@@ -6,8 +6,8 @@
      │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive, UnfinishedRun
      │   ├─ SchemaTooNew, BadSchedule, BadJobTemplate, BadJobVariables
      │   ├─ Reserved, PackageTooLarge, BadPackage, UnresolvedParameter
-     │   └─ RequestRefused, NotAllowed, BadDeployment, BadSlots, BadBlock, SecretsUnreadable,
-     │       BadEventQuery
+     │   ├─ RequestRefused, NotAllowed, BadDeployment, BadSlots, BadBlock, SecretsUnreadable
+     │   └─ GraphTooLarge, BadEventQuery
      ├─ RunFailure           recorded in a run's state, travels between processes
      │   └─ TaskFailed, TaskCrashed, TaskTimedOut, UpstreamFailed, FlowRunFailed, RunCancelled, ResultLost
      ├─ Conflict             another writer won: give way
@@ -147,6 +147,10 @@ class BadDeployment(UserError):
 
 class UnresolvedParameter(UserError):
     """A parameter is given as a text, a template or a variable that gives no value."""
+
+
+class GraphTooLarge(UserError):
+    """A run has more parts than a graph can show."""
 
 
 class BadBlock(UserError):

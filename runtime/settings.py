@@ -147,6 +147,18 @@ class Settings:
     api_auth_string: str | None = _setting(
         None, "What clients tell an API that asks for it, as USER:PASSWORD.", secret=True
     )
+    server_auth_string: str | None = _setting(
+        None, "What a server asks of everyone who calls its API, as USER:PASSWORD.", secret=True
+    )
+    server_csrf_protection: bool = _setting(
+        False, "Whether a server takes writes only with a token that it gave.", _flag
+    )
+    server_cors_origins: str = _setting(
+        "*", "Origins whose pages may call the API of a server, separated by commas."
+    )
+    stock_ui: str | None = _setting(
+        None, "Folder of an installed prefect package whose pages a server shows as well."
+    )
     encryption_key: str | None = _setting(
         None,
         "Key of encrypted secrets, 32 bytes in url-safe base64; unset means one in the home folder.",
@@ -211,7 +223,7 @@ class Settings:
     def masked(self, name: str) -> str:
         """The value of setting `name` as people may see it: a password shows as ******."""
         text = text_of(getattr(self, name))
-        if name == "api_auth_string":
+        if name in ("api_auth_string", "server_auth_string"):
             user, colon, _ = text.partition(":")
             return f"{user}:******" if colon else text and "******"
         if name == "encryption_key":

@@ -12,7 +12,7 @@ import click
 
 from ...runtime import clock
 from ...runtime.errors import NotFound, Unavailable
-from ...runtime.settings import current_settings
+from ...runtime.settings import current_settings, reload_settings
 from .failures import Exit
 from .lazy import Verb
 from .output import Column, note, output_option, write_rows
@@ -44,6 +44,11 @@ _STOP_WITHIN_S = 15.0
 @click.option(
     "--ray-address", metavar="HOST:PORT", help="Ray cluster to run flows on. Default: a local one of its own."
 )
+@click.option(
+    "--stock-ui",
+    metavar="PATH",
+    help="Folder of an installed prefect package, whose pages are shown as well.",
+)
 @click.option("--log-file", hidden=True)
 def start(
     host: str,
@@ -53,6 +58,7 @@ def start(
     no_services: bool,
     services: str | None,
     ray_address: str | None,
+    stock_ui: str | None,
     log_file: str | None,
 ) -> int:
     """Serve the API, and run flows on Ray, until Ctrl-C.
@@ -63,6 +69,8 @@ def start(
 
     if background and port == 0:
         raise click.BadParameter("--background needs a port that is known: pass --port.")
+    if stock_ui is not None:
+        _show_pages_of(stock_ui)
     settings = current_settings()  # a bad setting is best told here, in one line
     chosen = () if no_services else _services(services)
     options = ServerOptions(host, port, api_workers, chosen, ray_address or settings.ray_address)
@@ -158,6 +166,18 @@ def _ray_of(server: dict[str, object]) -> str | None:
     if state.is_up and state.actors:
         return "up" if state.problem is None else state.problem
     return state.problem or "starting"
+
+
+def _show_pages_of(stock_ui: str) -> None:
+    """Tell the server's processes whose pages to show. Raises BadSetting when there are none."""
+    from pathlib import Path
+
+    from ..stock_ui import bundles
+
+    folder = Path(stock_ui).expanduser().resolve()
+    bundles(folder)
+    os.environ["HELIOSTAT_STOCK_UI"] = str(folder)
+    reload_settings()
 
 
 def _meant(port: int | None) -> ServerRecord:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter, HTTPException
 
+from ...runtime import clock
+from ...runtime.settings import current_settings
+from ..access import new_token
 from ..answers import JsonAnswer
 from ..database_access import Db
 from ..manners import API_VERSION
-from ..responses import Ready
+from ..responses import CsrfToken, Ready
 
 router = APIRouter(tags=["Service"])
 
@@ -37,7 +40,11 @@ async def version() -> str:
     return API_VERSION
 
 
-@router.get("/csrf-token")
-async def csrf_token(client: str) -> None:
-    """A token for the writes of one client, where the server wants that."""
-    raise HTTPException(422, "CSRF protection is disabled.")
+@router.get("/csrf-token", response_model=CsrfToken)
+async def csrf_token(client: str) -> JsonAnswer:
+    """A token for the writes of one client, where the server wants that; else 422."""
+    if not current_settings().server_csrf_protection:
+        raise HTTPException(422, "CSRF protection is disabled.")
+    id, token, expiration = new_token(client)
+    made = {"id": id, "created": clock.now(), "updated": clock.now()}
+    return JsonAnswer({**made, "token": token, "client": client, "expiration": expiration})

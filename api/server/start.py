@@ -109,6 +109,7 @@ def banner(record: ServerRecord, options: ServerOptions) -> str:
         "",
         f"  API        {record.url}",
         f"  API docs   {_root(options)}/docs",
+        *([f"  Pages      {_root(options)}/"] if current_settings().stock_ui else []),
         f"  Database   {current_settings().masked('database_url')}",
         f"  Ray        {_ray_line(options)}",
         "",
@@ -120,11 +121,11 @@ def banner(record: ServerRecord, options: ServerOptions) -> str:
         lines += ["", f"It writes to {record.log}; stop it with: heliostat server stop --port {record.port}"]
     else:
         lines += ["", "Ctrl-C stops it."]
-    if not _is_loopback(options.host):
+    if not _is_loopback(options.host) and not current_settings().server_auth_string:
         lines += [
             "",
             f"Warning: {options.host} can be reached from other machines, and nobody needs a password.",
-            "  Bind --host 127.0.0.1, or put a proxy that asks in front of it.",
+            "  Set HELIOSTAT_SERVER_AUTH_STRING=USER:PASSWORD, or bind --host 127.0.0.1.",
         ]
     return "\n".join(lines)
 

@@ -84,7 +84,7 @@ async def flow_runs(
 ) -> list[FlowRunAndState]:
     """The flow runs that fit, each with its present state; without pickled parameters and results."""
     statement = _RUNS_AND_STATES.where(*_conditions(db).of_flow_runs(search)).order_by(
-        *_run_order(flow_run, sort, flow_run.c.name)
+        *run_order(flow_run, sort, flow_run.c.name)
     )
     return [_run_and_state(row) for row in await _page(db, statement, limit, offset)]
 
@@ -111,7 +111,7 @@ async def task_runs(
     statement = (
         select(*TASK_RUN_COLUMNS)
         .where(*_conditions(db).of_task_runs(search))
-        .order_by(*_run_order(task_run, sort, func.coalesce(task_run.c.name, task_run.c.task_name)))
+        .order_by(*run_order(task_run, sort, func.coalesce(task_run.c.name, task_run.c.task_name)))
     )
     return [task_run_row(row) for row in await _page(db, statement, limit, offset)]
 
@@ -150,7 +150,8 @@ def _conditions(db: Database) -> FilterConditions:
     return FilterConditions(db.is_sqlite)
 
 
-def _run_order(table: FromClause, sort: str, name: ColumnElement[Any]) -> Sequence[ColumnElement[Any]]:
+def run_order(table: FromClause, sort: str, name: ColumnElement[Any]) -> Sequence[ColumnElement[Any]]:
+    """How the rows of `flow_run` or `task_run` are ordered; `name` is what they are called."""
     columns = table.c
     started = func.coalesce(columns.start_time, columns.expected_start_time)
     scheduled = flow_run.c.next_scheduled_start_time if table is flow_run else columns.expected_start_time

@@ -1,0 +1,109 @@
+"""Who may ask: a password for all of the API, and tokens against requests that other pages forge.
+
+Both are off unless settings turn them on. Several API processes of one key accept each other's tokens.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from datetime import datetime, timedelta
+from uuid import UUID, uuid5
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..runtime import clock
+from ..runtime.encryption import signing_key
+from .answers import JsonAnswer
+
+OPEN_PATHS = frozenset({"/api/health", "/api/ready"})
+TOKEN_VALID = timedelta(hours=1)
+
+_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_NAMESPACE = UUID("6f1b1f0e-5d0e-4a53-9d5f-0f6f1a7d8c11")
+
+
+class BasicAuth:
+    """Lets in who knows the password: 401 for all others, but for what tells whether the server lives."""
+
+    def __init__(self, app: ASGIApp, auth_string: str) -> None:
+        self._app = app
+        self._expected = auth_string
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _is_guarded(scope):
+            given = _basic(_header(scope, b"authorization"))
+            if given is None or not same(given, self._expected):
+                await JsonAnswer({"exception_message": "Unauthorized"}, 401)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class CsrfProtection:
+    """Refuses writes that carry no token of this server's: 403."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] in _WRITES and scope["path"].startswith("/api/"):
+            token, client = _header(scope, b"prefect-csrf-token"), _header(scope, b"prefect-csrf-client")
+            refusal = None
+            if token is None:
+                refusal = "Missing CSRF token."
+            elif client is None:
+                refusal = "Missing client identifier."
+            elif not is_valid(token, client):
+                refusal = "Invalid CSRF token or client identifier."
+            if refusal is not None:
+                await JsonAnswer({"detail": refusal}, 403)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def new_token(client: str) -> tuple[UUID, str, datetime]:
+    """A token for the writes of one client, with an id and the moment when it expires."""
+    expiration = (clock.now() + TOKEN_VALID).replace(microsecond=0)
+    seconds = int(expiration.timestamp())
+    return uuid5(_NAMESPACE, f"{client} {seconds}"), f"{seconds}.{_signature(client, seconds)}", expiration
+
+
+def is_valid(token: str, client: str) -> bool:
+    """Whether a token is of this server, for that client, and has not expired."""
+    seconds, _, signature = token.partition(".")
+    if not (seconds.isascii() and seconds.isdigit()) or len(seconds) > 12 or int(seconds) < clock.epoch_s():
+        return False
+    return same(signature, _signature(client, int(seconds)))
+
+
+def same(given: str, expected: str) -> bool:
+    """Whether two secrets are the same, found out in a time that tells nothing."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+
+
+def _signature(client: str, seconds: int) -> str:
+    text = f"{seconds} {client}".encode("utf-8", "replace")
+    return hmac.new(signing_key(), text, hashlib.sha256).hexdigest()
+
+
+def _is_guarded(scope: Scope) -> bool:
+    # Browsers ask without credentials whether they may send them.
+    path = scope["path"]
+    return path.startswith("/api/") and path not in OPEN_PATHS and scope["method"] != "OPTIONS"
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    found = next((value for key, value in scope["headers"] if key == name), None)
+    return None if found is None else found.decode("latin-1")
+
+
+def _basic(header: str | None) -> str | None:
+    kind, _, encoded = (header or "").partition(" ")
+    if kind.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(encoded.strip(), validate=True).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return None

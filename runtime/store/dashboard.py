@@ -1,0 +1,182 @@
+"""Short answers for pages: counts and small rows of many runs, each in one or two statements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, case, cast, func, select, type_coerce
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+
+from ..states import StateType
+from .database import Database
+from .filter_conditions import FilterConditions
+from .filters import Search
+from .search import FlowRunSort, run_order
+from .tables import deployment, flow_run, task_run
+from .types import Timestamp, to_micros
+
+
+@dataclass(frozen=True, slots=True)
+class BriefFlowRun:
+    """What a point of a history needs."""
+
+    id: UUID
+    state_type: str
+    state_timestamp: datetime
+    expected_start_time: datetime | None
+    start_time: datetime | None
+    end_time: datetime | None
+    total_run_time: float
+
+
+@dataclass(frozen=True, slots=True)
+class NextFlowRun:
+    """The run of a flow that is scheduled first."""
+
+    id: UUID
+    flow_id: UUID
+    name: str
+    state_name: str
+    state_type: str
+    next_scheduled_start_time: datetime
+
+
+async def brief_flow_runs(
+    db: Database, search: Search, *, sort: FlowRunSort, limit: int, offset: int = 0
+) -> list[BriefFlowRun]:
+    """The flow runs that fit and have a state, as little of each as a history needs."""
+    columns = flow_run.c
+    statement = (
+        select(
+            columns.id,
+            columns.state_type,
+            columns.state_timestamp,
+            columns.expected_start_time,
+            columns.start_time,
+            columns.end_time,
+            columns.total_run_time,
+        )
+        .where(columns.state_type.is_not(None), *FilterConditions(db.is_sqlite).of_flow_runs(search))
+        .order_by(*run_order(flow_run, sort, columns.name))
+        .limit(limit)
+        .offset(min(offset, 2**63 - 1))
+    )
+    async with db.read() as connection:
+        return [BriefFlowRun(*row) for row in await connection.execute(statement)]
+
+
+async def count_task_runs(db: Database, flow_run_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many task runs each flow run has, those left out that stand for sub-flow runs."""
+    counts = dict.fromkeys(flow_run_ids, 0)
+    of_runs = task_run.c.flow_run_id.in_(flow_run_ids)
+    tracking = (
+        select(task_run.c.flow_run_id, func.count(task_run.c.id.distinct()))
+        .join_from(flow_run, task_run, task_run.c.id == flow_run.c.parent_task_run_id)
+        .where(flow_run.c.parent_task_run_id.is_not(None), of_runs)
+        .group_by(task_run.c.flow_run_id)
+    )
+    everything = select(task_run.c.flow_run_id, func.count()).where(of_runs).group_by(task_run.c.flow_run_id)
+    async with db.read() as connection:
+        for run_id, count in await connection.execute(everything):
+            counts[run_id] += count
+        for run_id, count in await connection.execute(tracking):
+            counts[run_id] -= count
+    return counts
+
+
+async def count_deployments(db: Database, flow_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many deployments each flow has."""
+    statement = (
+        select(deployment.c.flow_id, func.count())
+        .where(deployment.c.flow_id.in_(flow_ids))
+        .group_by(deployment.c.flow_id)
+    )
+    counts = dict.fromkeys(flow_ids, 0)
+    async with db.read() as connection:
+        counts.update((row[0], row[1]) for row in await connection.execute(statement))
+    return counts
+
+
+async def next_runs(db: Database, flow_ids: Sequence[UUID]) -> dict[UUID, NextFlowRun | None]:
+    """The run of each flow that is scheduled first."""
+    columns = flow_run.c
+    place = func.row_number().over(
+        partition_by=columns.flow_id, order_by=(columns.next_scheduled_start_time, columns.id)
+    )
+    ranked = (
+        select(
+            columns.id,
+            columns.flow_id,
+            columns.name,
+            columns.state_name,
+            columns.state_type,
+            columns.next_scheduled_start_time,
+            place.label("place"),
+        )
+        .where(
+            columns.flow_id.in_(flow_ids),
+            columns.state_type == StateType.SCHEDULED.value,
+            columns.next_scheduled_start_time.is_not(None),
+        )
+        .subquery()
+    )
+    found: dict[UUID, NextFlowRun | None] = dict.fromkeys(flow_ids)
+    async with db.read() as connection:
+        for row in await connection.execute(select(ranked).where(ranked.c.place == 1)):
+            found[row[1]] = NextFlowRun(*row[:6])
+    return found
+
+
+async def task_runs_by_state(db: Database, search: Search) -> dict[str, int]:
+    """How many task runs that fit are in a state of each type; every type is there."""
+    statement = (
+        select(task_run.c.state_type, func.count())
+        .where(*FilterConditions(db.is_sqlite).of_task_runs(search))
+        .group_by(task_run.c.state_type)
+    )
+    counts = {each.value: 0 for each in StateType}
+    async with db.read() as connection:
+        counts.update((row[0], row[1]) for row in await connection.execute(statement))
+    return counts
+
+
+async def task_run_ends(
+    db: Database, search: Search, start: datetime, end: datetime, buckets: int
+) -> list[tuple[int, int]]:
+    """How many task runs that fit completed, and failed, by when they started: in so many equal parts."""
+    columns = task_run.c
+    started: Any = func.coalesce(columns.start_time, columns.expected_start_time, type_=Timestamp())
+    step_s = max((end - start).total_seconds() / buckets, 1e-6)
+    if db.is_sqlite:
+        since = type_coerce(started, BigInteger) - to_micros(start.timestamp())
+        place = cast(since / (step_s * 1e6), BigInteger)
+    else:
+        zoned = TIMESTAMP(timezone=True)
+        seconds = func.extract("epoch", type_coerce(started, zoned) - type_coerce(start, zoned))
+        place = cast(func.floor(seconds / step_s), BigInteger)
+    failed = columns.state_type.in_(["FAILED", "CRASHED"])
+    statement = (
+        select(
+            place.label("place"),
+            func.sum(case((columns.state_type == "COMPLETED", 1), else_=0)),
+            func.sum(case((failed, 1), else_=0)),
+        )
+        .where(
+            started >= start,
+            started <= end,
+            columns.state_type.in_(["COMPLETED", "FAILED", "CRASHED"]),
+            *FilterConditions(db.is_sqlite).of_task_runs(search),
+        )
+        .group_by("place")
+    )
+    ends = [(0, 0)] * buckets
+    async with db.read() as connection:
+        for row in await connection.execute(statement):
+            # The very end belongs to the last part.
+            at = min(max(int(row[0]), 0), buckets - 1)
+            ends[at] = (ends[at][0] + int(row[1]), ends[at][1] + int(row[2]))
+    return ends

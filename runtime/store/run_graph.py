@@ -1,0 +1,171 @@
+"""What a flow run's graph is made of: its task runs, and the sub-flow runs that stand for some of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, or_, select
+
+from ..errors import GraphTooLarge, NotFound
+from .database import Database
+from .setup_tables import artifact, artifact_collection
+from .tables import flow, flow_run, flow_run_state, task_run
+
+MOST_NODES = 10_000  # reference notes, section 15
+
+
+@dataclass(frozen=True, slots=True)
+class GraphTask:
+    """A task run as a node, or the sub-flow run in its place: then `child` has what is shown of that."""
+
+    id: UUID
+    label: str
+    state_type: str
+    start_time: datetime
+    end_time: datetime | None
+    task_inputs: dict[str, Any]
+    child: GraphChild | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GraphChild:
+    """A sub-flow run."""
+
+    id: UUID
+    label: str
+    state_type: str
+    start_time: datetime
+    end_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class GraphArtifactRow:
+    """An artifact of the run or of one of its task runs; data only of progress."""
+
+    id: UUID
+    task_run_id: UUID | None
+    created: datetime
+    key: str | None
+    type: str | None
+    data: Any
+    is_latest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GraphStateRow:
+    """A state that the flow run went through."""
+
+    id: UUID
+    timestamp: datetime
+    type: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunGraph:
+    """Everything that a flow run's graph is drawn from, in the order of starts."""
+
+    start_time: datetime | None
+    end_time: datetime | None
+    tasks: list[GraphTask]
+    artifacts: list[GraphArtifactRow]
+    states: list[GraphStateRow]
+
+
+async def read(db: Database, flow_run_id: UUID, since: datetime | None = None) -> RunGraph:
+    """The graph of a flow run; with `since` without what had ended before.
+
+    Raises NotFound, GraphTooLarge (more than 10,000 nodes).
+    """
+    async with db.read() as connection:
+        run = (
+            await connection.execute(
+                select(flow_run.c.start_time, flow_run.c.expected_start_time, flow_run.c.end_time).where(
+                    flow_run.c.id == flow_run_id
+                )
+            )
+        ).first()
+        if run is None:
+            raise NotFound(f"there is no flow run {flow_run_id}")
+        columns = task_run.c
+        still = [] if since is None else [or_(columns.end_time.is_(None), columns.end_time >= since)]
+        of_run = [columns.flow_run_id == flow_run_id, *still]
+        count = await connection.scalar(select(func.count()).select_from(task_run).where(*of_run))
+        if (count or 0) > MOST_NODES:
+            raise GraphTooLarge(f"the graph of this run has more than {MOST_NODES:,} nodes")
+        children = await connection.execute(
+            select(
+                flow_run.c.parent_task_run_id,
+                flow_run.c.id,
+                flow.c.name,
+                flow_run.c.name,
+                flow_run.c.state_type,
+                func.coalesce(flow_run.c.start_time, flow_run.c.expected_start_time, type_=_TIME),
+                flow_run.c.end_time,
+            )
+            .join_from(flow_run, flow, flow.c.id == flow_run.c.flow_id)
+            .join(task_run, columns.id == flow_run.c.parent_task_run_id)
+            .where(columns.flow_run_id == flow_run_id)
+            .order_by(flow_run.c.created)
+        )
+        # The newest child of a tracking task run stands for it.
+        child_of = {
+            row[0]: GraphChild(row[1], f"{row[2]} / {row[3]}", row[4] or "PENDING", row[5], row[6])
+            for row in children
+            if row[5] is not None
+        }
+        tasks = await connection.execute(
+            select(
+                columns.id,
+                func.coalesce(columns.name, columns.task_name + "-" + columns.dynamic_key),
+                columns.state_type,
+                func.coalesce(columns.start_time, columns.expected_start_time, type_=_TIME),
+                columns.end_time,
+                columns.task_inputs,
+            ).where(*of_run)
+        )
+        nodes = [GraphTask(*row[:5], row[5] or {}, child_of.get(row[0])) for row in tasks]
+        artifacts = await connection.execute(
+            select(
+                artifact.c.id,
+                artifact.c.task_run_id,
+                artifact.c.created,
+                artifact.c.key,
+                artifact.c.type,
+                artifact.c.data,
+                artifact_collection.c.latest_id,
+            )
+            .outerjoin_from(artifact, artifact_collection, artifact_collection.c.latest_id == artifact.c.id)
+            .where(
+                artifact.c.flow_run_id == flow_run_id,
+                or_(artifact.c.type.is_(None), artifact.c.type != "result"),
+            )
+            .order_by(artifact.c.id)
+        )
+        shown = [
+            GraphArtifactRow(
+                *row[:5], row[5] if row[4] == "progress" else None, row[3] is None or bool(row[6])
+            )
+            for row in artifacts
+        ]
+        states = await connection.execute(
+            select(
+                flow_run_state.c.id, flow_run_state.c.timestamp, flow_run_state.c.type, flow_run_state.c.name
+            )
+            .where(flow_run_state.c.flow_run_id == flow_run_id)
+            .order_by(flow_run_state.c.timestamp)
+        )
+        nodes.sort(key=_start)
+        return RunGraph(run[0] or run[1], run[2], nodes, shown, [GraphStateRow(*row) for row in states])
+
+
+_TIME = task_run.c.start_time.type
+_EPOCH = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def _start(node: GraphTask) -> tuple[datetime, UUID]:
+    shown = node.child or node
+    return (shown.start_time or _EPOCH, node.id)
