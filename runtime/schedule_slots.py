@@ -112,7 +112,7 @@ def plan_slots(
     for schedule in deployment.schedules:
         if not schedule.active:
             continue
-        wanted, unwanted = _past_slots(schedule, now, idle_since, horizon)
+        wanted, unwanted = past_slots(schedule, now, idle_since, horizon)
         for due_at in (*wanted, *coming_slots(schedule.schedule, now, horizon)):
             if slot_key(deployment.id, schedule.id, due_at) not in existing_keys:
                 runs.append(_run(deployment, schedule, due_at, now))
@@ -121,8 +121,10 @@ def plan_slots(
     return SlotPlan(tuple(sorted(runs, key=lambda run: run.due_at)), tuple(dropped))
 
 
-def coming_slots(schedule: Schedule, now: datetime, horizon: Horizon) -> Iterator[datetime]:
-    """The dates after `now` that a schedule wants runs for."""
+def coming_slots(
+    schedule: Schedule, now: datetime, horizon: Horizon = STANDARD_HORIZON
+) -> Iterator[datetime]:
+    """The dates after `now` for which runs are made ahead."""
     enough = now + timedelta(seconds=horizon.min_time_s)
     end = now + timedelta(seconds=horizon.max_time_s)
     for number, due_at in enumerate(takewhile(lambda date: date <= end, schedule.upcoming(now)), 1):
@@ -133,8 +135,11 @@ def coming_slots(schedule: Schedule, now: datetime, horizon: Horizon) -> Iterato
             return
 
 
-def _past_slots(
-    facts: ScheduleFacts, now: datetime, idle_since: datetime | None, horizon: Horizon
+def past_slots(
+    facts: ScheduleFacts,
+    now: datetime,
+    idle_since: datetime | None,
+    horizon: Horizon = STANDARD_HORIZON,
 ) -> tuple[list[datetime], list[datetime]]:
     """(to be run, not wanted any more) of the slots between the interruption's begin and now."""
     if facts.catch_up is None or idle_since is None or idle_since >= now:

@@ -18,6 +18,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be
     cls=Noun,
     lazy={
         "start": Lazy(".server_processes:start", "Serve the API until Ctrl-C."),
+        "services": Lazy(".server_services:services", "Show the services that run."),
         "status": Lazy(".server_processes:status", "Show the servers that run here."),
         "stop": Lazy(".server_processes:stop", "Stop a server."),
     },

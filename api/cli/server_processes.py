@@ -29,6 +29,7 @@ _STOP_WITHIN_S = 15.0
     examples=(
         "heliostat server start",
         "heliostat server start --port 4300 --api-workers 2",
+        "heliostat server start --services scheduler,late-runs",
         "heliostat server start --background",
         "heliostat server start --ray-address 10.0.0.5:6379",
     ),
@@ -40,7 +41,11 @@ _STOP_WITHIN_S = 15.0
 @click.option("--api-workers", type=click.IntRange(1), default=1, show_default=True, help="API processes.")
 @click.option("--background", is_flag=True, help="Return when the server answers; it goes on by itself.")
 @click.option("--no-services", is_flag=True, help="Serve the API only.")
-@click.option("--services", metavar="NAMES", help="Only these services, by name with commas: ray.")
+@click.option(
+    "--services",
+    metavar="NAMES",
+    help="Only these services, by name with commas: ray, scheduler, late-runs, ... See: server services ls.",
+)
 @click.option(
     "--ray-address", metavar="HOST:PORT", help="Ray cluster to run flows on. Default: a local one of its own."
 )

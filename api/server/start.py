@@ -18,6 +18,7 @@ from importlib.metadata import version
 from types import FrameType
 
 from ...actors import keeper_state
+from ...actors.loops.names import LOOPS
 from ...runtime import clock
 from ...runtime.errors import PortTaken, Unavailable
 from ...runtime.settings import current_settings
@@ -45,8 +46,11 @@ class ServerOptions:
 
 
 RAY = "ray"
-SERVICES = {RAY: "keeps the control actors on Ray: journal, work pools and their supervisors"}
-"""What `--services` chooses from."""
+SERVICES = {
+    RAY: "keeps the control actors on Ray: journal, work pools and their supervisors",
+    **LOOPS,
+}
+"""What `--services` chooses from: Ray's keeper, and loops that one process beside the API hosts."""
 
 
 def run(options: ServerOptions, say: Say, log: str | None = None) -> int:
@@ -158,6 +162,10 @@ def _tree(options: ServerOptions, listener: socket.socket) -> list[Child]:
         Child(f"API process {number}", "api.server.api_process", ("--listen-fd", str(fd)), (fd,))
         for number in range(1, options.api_workers + 1)
     ]
+    loops = [name for name in LOOPS if options.has(name)]
+    if loops:
+        words = ["--services", ",".join(loops)]
+        processes.append(Child("services process", "api.server.services_process", words))
     if options.has(RAY):
         words = ["--server", str(options.port)]
         if options.ray_address is not None:

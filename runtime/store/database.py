@@ -6,10 +6,11 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, nullcontext
+from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import ColumnElement, event, func, literal, select
+from sqlalchemy import ColumnElement, event, func, literal, select, type_coerce
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
@@ -82,6 +83,11 @@ class Database:
         """Ask the database for a sign of life. Raises DatabaseUnavailable."""
         async with self.read() as connection:
             await connection.scalar(select(literal(1)))
+
+    async def time(self) -> datetime:
+        """What the database's clock shows. Raises DatabaseUnavailable."""
+        async with self.read() as connection:
+            return (await connection.execute(select(type_coerce(self.now(), Timestamp())))).scalar_one()
 
     @asynccontextmanager
     async def failures_told(self) -> AsyncGenerator[None]:

@@ -115,7 +115,7 @@ async def change(
             await apply_within(db, connection, deployment_id, matched)
         if set(given) - _FREE_TO_CHANGE:
             await remove_within(connection, _ahead_of(deployment_id))
-            await start_anew_within(db, connection, deployment_id)
+            await start_anew_within(db, connection, deployment_id, owes="paused" not in given)
         await announce(connection, SCHEDULES, RUNS)
         return await _one(db, connection, deployment.c.id == deployment_id, deployment_id)
 

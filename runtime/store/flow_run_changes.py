@@ -113,7 +113,7 @@ async def propose(db: Database, run_id: UUID, proposed: State, *, force: bool = 
         run = (await connection.execute(statement)).mappings().first()
         if run is None:
             raise _missing(run_id)
-        current = await _state(connection, run["state_id"])
+        current = await read_state_within(connection, run["state_id"])
         verdict = decide(
             "flow-run",
             None if current is None else state_of(current),
@@ -129,7 +129,7 @@ async def propose(db: Database, run_id: UUID, proposed: State, *, force: bool = 
             return Proposed(verdict, current, False)
         if run["parent_task_run_id"] is not None:
             state = replace(state, details={**state.details, "task_run_id": str(run["parent_task_run_id"])})
-        written = await _write(db, connection, run, state, verdict.changes)
+        written = await write_within(db, connection, run, state, verdict.changes)
         if run["parent_task_run_id"] is not None:
             from .task_run_changes import follow_child  # it needs this module's trail and state
 
@@ -215,7 +215,8 @@ def _data(state: State) -> Any:
     return None if state.data is NO_VALUE else json_value(state.data)
 
 
-async def _state(connection: AsyncConnection, state_id: UUID | None) -> FlowRunStateRow | None:
+async def read_state_within(connection: AsyncConnection, state_id: UUID | None) -> FlowRunStateRow | None:
+    """One entry of a run's history, within a transaction."""
     if state_id is None:
         return None
     statement = select(flow_run_state).where(flow_run_state.c.id == state_id)
@@ -241,10 +242,13 @@ def _facts_for_rules(run: RowMapping, current: FlowRunStateRow | None, proposed:
     )
 
 
-async def _write(
+async def write_within(
     db: Database, connection: AsyncConnection, run: RowMapping, state: State, changes: Mapping[str, Any]
 ) -> FlowRunStateRow:
-    """Add a state to the run's history and to its row."""
+    """Add a state to the history and to the row of a run that is locked; no rule is asked.
+
+    `changes` are those of its policy that a verdict carries.
+    """
     policy: dict[str, Any] = dict(run["empirical_policy"] or {})
     was_resuming = bool(policy.get("resuming"))
     facts = FlowRunFacts(run["id"], **{name: _fact(name, run[name]) for name in _FACTS})
@@ -270,7 +274,7 @@ async def _write(
             updated=db.now(),
         )
     )
-    written = await _state(connection, state.id)
+    written = await read_state_within(connection, state.id)
     assert written is not None
     return written
 

@@ -10,18 +10,20 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import ColumnElement, case, insert, select, type_coerce, update
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import BadSchedule, Duplicate, NotFound
 from ..ids import uuid7
+from ..schedule_slots import LATE_AFTER_S
 from .announcements import SCHEDULES, announce
 from .database import Database
 from .deployment_rows import ScheduleRow, ScheduleSpec
 from .future_runs import remove_within, unstarted
 from .schedule_matching import ScheduleChanges, check_slugs, key_of
 from .tables import deployment, deployment_schedule, flow_run
+from .types import Timestamp
 from .wire_text import json_value, plain_text
 
 
@@ -130,15 +132,22 @@ async def apply_within(
         await _edit(db, connection, row, spec, [each.key for each in others if each.id != row.id])
     for spec in changes.created:
         taken = [each.key for each in await of_deployment(connection, deployment_id)]
-        await _insert(db, connection, deployment_id, spec, taken)
+        schedule_id = await _insert(db, connection, deployment_id, spec, taken)
+        await _take_over(db, connection, schedule_id, changes.removed)
 
 
-async def start_anew_within(db: Database, connection: AsyncConnection, deployment_id: UUID) -> None:
+async def start_anew_within(
+    db: Database, connection: AsyncConnection, deployment_id: UUID, owes: bool
+) -> None:
     """Let schedulers look at all its schedules again, from now; what they planned before is stale."""
     await connection.execute(
         update(deployment_schedule)
         .where(deployment_schedule.c.deployment_id == deployment_id)
-        .values(revision=deployment_schedule.c.revision + 1, next_at=db.now(), reserved_until=None)
+        .values(
+            revision=deployment_schedule.c.revision + 1,
+            next_at=_owed_from(db) if owes else db.now(),
+            reserved_until=None,
+        )
     )
 
 
@@ -187,11 +196,33 @@ async def _insert(
     return schedule_id
 
 
+async def _take_over(
+    db: Database, connection: AsyncConnection, schedule_id: UUID, removed: Sequence[ScheduleRow]
+) -> None:
+    """Let a schedule owe what the one that it replaces, alike in key and dates, owed a moment ago."""
+    table = deployment_schedule.c
+    for old in removed:
+        if old.active and old.next_at is not None:
+            behind = db.moment(old.next_at.timestamp())
+            await connection.execute(
+                update(deployment_schedule)
+                .where(
+                    table.id == schedule_id,
+                    table.key == old.key,
+                    table.definition == old.definition,
+                    behind > db.from_now(-LATE_AFTER_S),
+                    behind < table.next_at,
+                )
+                .values(next_at=behind)
+            )
+
+
 async def _edit(
     db: Database, connection: AsyncConnection, row: ScheduleRow, spec: ScheduleSpec, taken: Sequence[str]
 ) -> None:
     definition = row.definition if spec.definition is None else json_value(spec.definition)
     slug = row.slug if spec.slug is None else plain_text(spec.slug)
+    owes = row.active and definition == row.definition
     given: dict[str, Any] = {
         "active": spec.active,
         "parameters": None if spec.parameters is None else json_value(spec.parameters),
@@ -207,13 +238,21 @@ async def _edit(
             slug=slug,
             definition=definition,
             revision=deployment_schedule.c.revision + 1,
-            next_at=db.now(),
+            next_at=_owed_from(db) if owes else db.now(),
             reserved_until=None,
             updated=db.now(),
         )
     )
     future = flow_run.c.next_scheduled_start_time > db.now()
     await remove_within(connection, [*_runs_of(row), future])
+
+
+def _owed_from(db: Database) -> ColumnElement[Any]:
+    """Where schedulers are to go on after an edit: now, or where they are behind. What became due since an
+    edit before this one, and was taken back by it, may not have been made again yet.
+    """
+    behind = deployment_schedule.c.next_at < db.now()
+    return case((behind, deployment_schedule.c.next_at), else_=type_coerce(db.now(), Timestamp()))
 
 
 async def _remove(connection: AsyncConnection, row: ScheduleRow) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, or_, select, type_coerce, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -89,6 +89,23 @@ async def due(
     async with db.write() as connection:
         rows = (await connection.execute(reserve)).mappings().all()
     return sorted((ScheduleRow(**row) for row in rows), key=lambda row: (row.next_at, row.id))
+
+
+async def next_look(db: Database) -> float | None:
+    """In how many seconds `due` will have something for a caller; None while it will not by itself."""
+    table = deployment_schedule.c
+    statement = (
+        select(func.min(table.next_at, type_=Timestamp()), type_coerce(db.now(), Timestamp()))
+        .join(deployment, deployment.c.id == table.deployment_id)
+        .where(
+            table.active,
+            ~deployment.c.paused,
+            or_(table.reserved_until.is_(None), table.reserved_until <= _stable_now(db)),
+        )
+    )
+    async with db.read() as connection:
+        earliest, now = (await connection.execute(statement)).one()
+    return None if earliest is None else (earliest - now).total_seconds()
 
 
 async def made_slots(

@@ -437,3 +437,15 @@ flow_run_of_events = Table(
     metadata,
     Column("flow_run_id", Uuid, primary_key=True),
 )
+
+# Which loops of a server run where: a row for each in each process that hosts them.
+service = Table(
+    "service",
+    metadata,
+    Column("process_id", Uuid, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", Timestamp, nullable=False),
+    Column("last_beat", Timestamp, nullable=False),
+)

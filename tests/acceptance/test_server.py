@@ -22,7 +22,7 @@ def port() -> int:
 
 
 def get(port: int, path: str) -> Any:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
         return json.loads(answer.read())
 
 
@@ -42,14 +42,15 @@ def all_gone(processes: list[psutil.Process]) -> bool:
 def test_the_server_answers_says_where_and_ends_on_a_signal_with_its_children(
     run_script: Callable[..., Any], port: int, end: signal.Signals
 ) -> None:
-    script = run_script("server", "start", "--no-services", "--port", str(port), "--api-workers", "2")
+    words = ("--services", "scheduler", "--port", str(port), "--api-workers", "2")
+    script = run_script("server", "start", *words)
     script.wait_until(lambda: is_up(script))
     assert get(port, "/api/health") is True
     assert get(port, "/api/ready") == {"message": "OK"}
     assert f"http://127.0.0.1:{port}/api\n" in script.output
     assert f"http://127.0.0.1:{port}/docs" in script.output
     children = children_of(script.process.pid)
-    assert len(children) == 2
+    assert len(children) == 3  # two for the API, one for the services
     script.process.send_signal(end)
     assert script.ended() == 0
     assert all_gone(children)
@@ -73,6 +74,25 @@ def test_an_api_process_that_dies_is_brought_back(run_script: Callable[..., Any]
     script.wait_until(lambda: [each.pid for each in children_of(script.process.pid)] not in ([], [first.pid]))
     assert get(port, "/api/health") is True
     assert "starting it again" in script.output
+
+
+def test_the_services_run_beside_the_api_and_are_told(run_script: Callable[..., Any], port: int) -> None:
+    words = ("server", "start", "--port", str(port), "--services", "scheduler,late-runs")
+    script = run_script(*words)
+    script.wait_until(lambda: is_up(script))
+
+    def running() -> set[str]:
+        listed = run_script("server", "services", "ls", "-o", "json")
+        assert listed.ended() == 0, listed.output
+        return {each["name"] for each in json.loads(listed.output) if each["running"]}
+
+    script.wait_until(lambda: running() == {"scheduler", "late-runs"})
+    script.process.send_signal(signal.SIGTERM)
+    assert script.ended() == 0
+    assert running() == set()
+    refused = run_script("server", "start", "--port", str(port), "--services", "sheduler")
+    assert refused.ended() == 2
+    assert "scheduler" in refused.output and "Traceback" not in refused.output
 
 
 def test_a_background_server_is_found_and_stopped(run_script: Callable[..., Any], port: int) -> None:

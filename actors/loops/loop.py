@@ -1,0 +1,96 @@
+"""One service of a server: a step that is taken again when something changed or time has passed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import ClassVar
+
+from ...runtime.errors import DatabaseUnavailable
+from ...runtime.store.database import Database
+from ...runtime.store.feed import Feed, Subscription
+
+_log = logging.getLogger("heliostat.services")
+
+_AFTER_FAILURE_S = 1.0
+
+
+class Loop:
+    """Belongs to one event loop. `start` and `stop` may come in any order and more than once.
+
+    Subclasses give `step`. It is taken at the start, when a topic of `topics` is announced, and as long after
+    the last one as that said, or after `interval_s`. One that fails is told in the log and taken again.
+    """
+
+    name: ClassVar[str]
+    interval_s: ClassVar[float]
+    topics: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, db: Database, feed: Feed | None = None) -> None:
+        self.db = db
+        self._feed = feed
+        self._stopped = False
+        self._running: asyncio.Task[None] | None = None
+        self._is_failing = False
+        self.first_step = asyncio.Event()  # set when a step has been taken without an error
+
+    async def step(self) -> float | None:
+        """Do what is due; gives the seconds after which there will be more, None for `interval_s`."""
+        raise NotImplementedError
+
+    def failed(self, error: Exception) -> None:
+        """Hook: a step failed."""
+
+    def start(self) -> None:
+        """Begin, once; not any more after `stop`."""
+        if self._running is None and not self._stopped:
+            self._running = asyncio.create_task(self.run(), name=f"service {self.name}")
+
+    async def stop(self) -> None:
+        """Let a step that is under way end, and end."""
+        self._stopped = True
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+
+    async def run(self) -> None:
+        """Take steps until cancelled; a step that has begun is taken to its end first."""
+        subscription = self._feed.subscribe(*self.topics) if self._feed and self.topics else None
+        try:
+            while True:
+                taking = asyncio.ensure_future(self._take())
+                try:
+                    wait_s = await asyncio.shield(taking)
+                except asyncio.CancelledError:
+                    await asyncio.wait([taking])
+                    raise
+                await _rest(subscription, wait_s)
+        finally:
+            if self._feed and subscription:
+                self._feed.unsubscribe(subscription)
+
+    async def _take(self) -> float:
+        try:
+            wait_s = await self.step()
+        except DatabaseUnavailable as error:
+            self.failed(error)
+            if not self._is_failing:
+                _log.warning("%s waits: %s", self.name, error)
+            self._is_failing = True
+            return _AFTER_FAILURE_S
+        except Exception as error:
+            self.failed(error)
+            _log.exception("%s failed and tries again", self.name)
+            return max(self.interval_s, _AFTER_FAILURE_S)
+        self.first_step.set()
+        if self._is_failing:
+            _log.warning("%s goes on", self.name)
+            self._is_failing = False
+        return self.interval_s if wait_s is None else wait_s
+
+
+async def _rest(subscription: Subscription | None, wait_s: float) -> None:
+    if subscription is None:
+        await asyncio.sleep(wait_s)
+    else:
+        await subscription.wait(wait_s)

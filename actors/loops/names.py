@@ -1,0 +1,12 @@
+"""The loops by name, for those who choose among them and need not load them."""
+
+from __future__ import annotations
+
+LOOPS = {
+    "scheduler": "makes the runs of schedules ahead",
+    "late-runs": "marks overdue runs Late",
+    "pause-expiry": "fails runs that were not resumed in time",
+    "cancellation-cleanup": "ends what is left of cancelled runs",
+    "reaper": "gives runs of dead executors to new ones",
+}
+"""What each does, in a few words for people."""

@@ -1,0 +1,84 @@
+"""Finds runs whose executor went silent: those of pools are claimed anew, scripts' are told as crashed."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import ClassVar
+
+from ...runtime import clock
+from ...runtime.settings import current_settings
+from ...runtime.states import Cancelled, Crashed, Scheduled, State
+from ...runtime.store import rescues
+from ...runtime.store.database import Database
+from ...runtime.store.deployment_rows import LapsedLease
+from ...runtime.store.feed import Feed
+from .loop import Loop
+
+_log = logging.getLogger("heliostat.services")
+
+MOST_RESCUES = 10
+"""A run that has lost its executor more often ends as Crashed: it is likely what kills them."""
+
+_SCRIPT_PATIENCE_S = 60.0  # a script may record to a server that was away: its lease lapses without harm
+_LONGEST_BACKOFF_S = 60.0
+
+
+class Reaper(Loop):
+    """Acts only after the database was seen in good health for a whole lease: while it was away nobody could
+    renew, and every owner has a lease's time to come back.
+    """
+
+    name: ClassVar[str] = "reaper"
+    interval_s: ClassVar[float] = 2.0
+
+    def __init__(self, db: Database, feed: Feed | None = None, lease_s: float | None = None) -> None:
+        super().__init__(db, feed)
+        self._lease_s = current_settings().lease_s if lease_s is None else lease_s
+        self._healthy_since: float | None = None
+        self._last_seen = 0.0
+
+    def failed(self, error: Exception) -> None:
+        self._healthy_since = None
+
+    async def step(self) -> float | None:
+        await self.db.ping()
+        now = clock.monotonic_s()
+        # A process that slept does not know how the database fared meanwhile.
+        slept = now - self._last_seen > max(self._lease_s, 3 * self.interval_s)
+        self._last_seen = now
+        if self._healthy_since is None or slept:
+            self._healthy_since = now
+        if now - self._healthy_since >= self._lease_s:
+            for lapsed in await rescues.lapsed(self.db, script_patience_s=_SCRIPT_PATIENCE_S):
+                await rescue(self.db, lapsed)
+        return None
+
+
+async def rescue(db: Database, lapsed: LapsedLease, *, proven_dead: bool = False) -> bool:
+    """Give a run whose executor is gone a state from which it goes on or ends; False when it is not gone.
+
+    `proven_dead`: its executor is known to have died, so the lease need not have lapsed.
+    """
+    state, fence = await _state_after(db, lapsed)
+    done = await rescues.overrule(
+        db, lapsed.run_id, lapsed.epoch, state, proven_dead=proven_dead, fence=fence
+    )
+    if done:
+        _log.warning("flow run %s: %s", lapsed.run_id, state.message)
+    return done
+
+
+async def _state_after(db: Database, lapsed: LapsedLease) -> tuple[State, bool]:
+    who = f"process {lapsed.pid} on {lapsed.host}"
+    if lapsed.state_type == "CANCELLING":
+        return Cancelled(f"{who} ended while the run was being cancelled"), True
+    if lapsed.deployment_id is None:
+        return Crashed(f"{who} has been silent since {lapsed.until:%H:%M:%S} UTC"), False
+    losses = await rescues.rescues_of(db, lapsed.run_id)
+    if losses >= MOST_RESCUES:
+        return Crashed(f"{who} ended, the {losses + 1}. that this run has lost: given up"), True
+    # The first is the fault of a machine; from the second on it may be the run's own.
+    delay_s = 0.0 if losses == 0 else min(2.0 ** (losses - 1), _LONGEST_BACKOFF_S)
+    when = await db.time() + timedelta(seconds=delay_s)
+    return Scheduled(when, f"{who} ended: the run goes on in another one", name="AwaitingRetry"), True

@@ -1,0 +1,101 @@
+"""Makes the runs of schedules ahead of their time: exactly one a slot, whatever is edited meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import ClassVar, cast
+
+from ...runtime.errors import BadSchedule
+from ...runtime.schedule_slots import (
+    LATE_AFTER_S,
+    STANDARD_HORIZON,
+    CatchUp,
+    ScheduleFacts,
+    coming_slots,
+    past_slots,
+    slot_key,
+)
+from ...runtime.schedules import schedule_from_json
+from ...runtime.store import services, slot_runs
+from ...runtime.store.deployment_rows import ScheduleRow
+from ...runtime.store.feed import SCHEDULES
+from ...runtime.store.slot_runs import SlotBatch
+from .loop import Loop
+
+_log = logging.getLogger("heliostat.services")
+
+_BATCH = 100  # schedules a transaction: editors of their deployments wait for it
+_SOONEST_S = 0.02
+_LATER = timedelta(days=1)
+
+
+class Scheduler(Loop):
+    """Looks at schedules as they come due; several may run, each then gets others of them."""
+
+    name: ClassVar[str] = "scheduler"
+    interval_s: ClassVar[float] = 10.0
+    topics: ClassVar[tuple[str, ...]] = (SCHEDULES,)
+
+    _has_looked_back = False
+
+    async def step(self) -> float:
+        if not self._has_looked_back:
+            since = await services.look_back(self.db, self.name)
+            if since is not None:
+                _log.warning("no scheduler has run since %s; schedules catch up as they say", since)
+            self._has_looked_back = True
+        while rows := await slot_runs.due(self.db, 0.0, _BATCH):
+            await self._make(rows)
+            if len(rows) < _BATCH:
+                break
+            await asyncio.sleep(0)
+        next_look_s = await slot_runs.next_look(self.db)
+        if next_look_s is None:
+            return self.interval_s
+        return min(max(next_look_s, _SOONEST_S), self.interval_s)
+
+    async def _make(self, rows: list[ScheduleRow]) -> None:
+        now = await self.db.time()
+        since = min(row.next_at or now for row in rows)
+        made = await slot_runs.made_slots(self.db, [row.id for row in rows], since)
+        batches = [plan(row, now, made.get(row.id, frozenset())) for row in rows]
+        await slot_runs.insert_slots(self.db, batches)
+
+
+def plan(row: ScheduleRow, now: datetime, made: Collection[str]) -> SlotBatch:
+    """What a schedule wants at `now` that its runs with the keys in `made` do not give yet.
+
+    What became due since it was to be looked at is made up for: for a few seconds always, because the
+    scheduler was late and not the slot; for longer as the schedule's catch-up says.
+    """
+    try:
+        schedule = schedule_from_json(row.definition)
+    except BadSchedule as error:
+        _log.warning("schedule %s of deployment %s cannot be read: %s", row.id, row.deployment_id, error)
+        return SlotBatch(row.id, row.revision, (), now + _LATER)
+    since = min(row.next_at or now, now)
+    facts = ScheduleFacts(row.id, schedule, catch_up=cast("CatchUp | None", row.catchup))
+    past, unwanted = past_slots(facts, now, since)
+    if facts.catch_up is None:
+        past = schedule.dates(max(since, now - timedelta(seconds=LATE_AFTER_S)), 1000, now)
+    coming = list(coming_slots(schedule, now))
+
+    def key(slot: datetime) -> str:
+        return slot_key(row.deployment_id, row.id, slot)
+
+    slots = [slot for slot in (*past, *coming) if key(slot) not in made]
+    dropped = [key(slot) for slot in unwanted if key(slot) in made]
+    return SlotBatch(row.id, row.revision, slots, _next_look(coming, now, row), dropped)
+
+
+def _next_look(coming: list[datetime], now: datetime, row: ScheduleRow) -> datetime | None:
+    """When a quarter of what is made ahead has become due: often enough, and many runs at a time."""
+    if coming:
+        return coming[len(coming) // 4 if len(coming) > STANDARD_HORIZON.min_runs else 0]
+    later = schedule_from_json(row.definition).next_date(now)
+    return (
+        None if later is None else max(now + _LATER, later - timedelta(seconds=STANDARD_HORIZON.max_time_s))
+    )

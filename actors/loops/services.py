@@ -1,0 +1,28 @@
+"""The services of a server, as a list: what `heliostat server start --services` chooses from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...runtime.errors import BadSetting
+from .loop import Loop
+from .reaper import Reaper
+from .scheduler import Scheduler
+from .tending import CancellationCleanup, LateMarker, PauseExpiry
+
+SERVICES: tuple[type[Loop], ...] = (Scheduler, LateMarker, PauseExpiry, CancellationCleanup, Reaper)
+
+
+def names() -> list[str]:
+    """The names that `chosen` knows."""
+    return [service.name for service in SERVICES]
+
+
+def chosen(wanted: Sequence[str] | None) -> list[type[Loop]]:
+    """The services of these names, all for None. Raises BadSetting."""
+    if wanted is None:
+        return list(SERVICES)
+    unknown = sorted(set(wanted) - set(names()))
+    if unknown:
+        raise BadSetting(f"There is no service {unknown[0]!r}.", hint=f"known: {', '.join(names())}")
+    return [service for service in SERVICES if service.name in wanted]

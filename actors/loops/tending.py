@@ -1,0 +1,55 @@
+"""Small services: what became late, timed out in a pause, or is left of something cancelled."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from ...runtime.store import cleanups, scheduled_runs
+from ...runtime.store.feed import COMMANDS
+from .loop import Loop
+
+_BATCH = 500
+_LOOK_BACK = timedelta(minutes=10)  # cancelled runs are looked at for so long: what ran may still report
+CANCEL_WITHIN_S = 300.0
+"""A run that is CANCELLING for so long while nobody holds it is Cancelled (reference notes, section 8)."""
+
+
+class LateMarker(Loop):
+    """Names runs Late that wait 15 s longer than they should."""
+
+    name: ClassVar[str] = "late-runs"
+    interval_s: ClassVar[float] = 5.0
+
+    async def step(self) -> float | None:
+        marked = await scheduled_runs.mark_late(self.db, limit=_BATCH)
+        return 0.0 if len(marked) == _BATCH else None
+
+
+class PauseExpiry(Loop):
+    """Fails runs whose pause timed out."""
+
+    name: ClassVar[str] = "pause-expiry"
+    interval_s: ClassVar[float] = 5.0
+
+    async def step(self) -> float | None:
+        expired = await cleanups.expire_pauses(self.db, _BATCH)
+        return 0.0 if len(expired) == _BATCH else None
+
+
+class CancellationCleanup(Loop):
+    """Ends task runs and sub-flow runs of cancelled runs, and cancellations that nobody carries out."""
+
+    name: ClassVar[str] = "cancellation-cleanup"
+    interval_s: ClassVar[float] = 20.0
+    topics: ClassVar[tuple[str, ...]] = (COMMANDS,)
+
+    _since: datetime | None = None  # the first time all are looked at
+
+    async def step(self) -> float | None:
+        now = await self.db.time()
+        for run_id in await cleanups.cancelled_with_remains(self.db, self._since):
+            await cleanups.cancel_remains(self.db, run_id)
+        self._since = now - _LOOK_BACK
+        await cleanups.give_up_on_cancelling(self.db, CANCEL_WITHIN_S)
+        return None

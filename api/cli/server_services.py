@@ -1,0 +1,63 @@
+"""`heliostat server services`: what a server does by itself, and where it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...runtime.settings import current_settings
+from .lazy import Noun, verb
+from .output import Column, output_option, write_rows
+
+if TYPE_CHECKING:
+    from ...runtime.store.services import ServiceRow
+
+
+@click.group(cls=Noun)
+def services() -> None:
+    """Schedules, late runs and the like: the parts of a server that act without being asked."""
+
+
+@verb(services, "ls", "heliostat server services ls", "heliostat server services ls -o json")
+@output_option
+def ls(output: str) -> None:
+    """Show every service with where it runs, of all servers on this database."""
+    from ...actors.loops.names import LOOPS
+
+    found = asyncio.run(_read())
+    rows: list[dict[str, Any]] = []
+    for name, does in LOOPS.items():
+        known = [row for row in found if row.name == name]
+        shown = [row for row in known if row.running] or [*known[:1], None][:1]
+        for row in shown:
+            rows.append(
+                {
+                    "name": name,
+                    "does": does,
+                    "running": row is not None and row.running,
+                    "host": row.host if row else None,
+                    "pid": row.pid if row else None,
+                    "started": row.started.isoformat() if row else None,
+                    "last_heartbeat": row.last_beat.isoformat() if row else None,
+                }
+            )
+    columns = (
+        Column("Service", "name", "bold"),
+        Column("Running", lambda row: "yes" if row["running"] else "no"),
+        Column("Process", lambda row: f"{row['pid']} on {row['host']}" if row["pid"] else ""),
+        Column("What it does", "does"),
+    )
+    write_rows(rows, columns, output, empty="")
+
+
+async def _read() -> list[ServiceRow]:
+    from ...runtime.store import services as rows
+    from ...runtime.store.database import Database
+
+    db = await Database.open(current_settings().database_url)
+    try:
+        return await rows.list(db)
+    finally:
+        await db.close()

@@ -1,0 +1,109 @@
+"""A server's services in one process: `python -m heliostat.api.server.services_process --alive-fd N`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from uuid import uuid4
+
+from ...actors.loops.loop import Loop
+from ...actors.loops.services import chosen
+from ...runtime import clock
+from ...runtime.errors import DatabaseUnavailable, HeliostatError
+from ...runtime.settings import current_settings
+from ...runtime.store import services
+from ...runtime.store.database import Database
+from ...runtime.store.feed import Feed
+from ...runtime.store.rows import Owner
+from ...runtime.supervised import BEYOND_HELP, end_with_supervisor
+
+_log = logging.getLogger("heliostat.services")
+
+_RETRY_S = 1.0
+_END_WITHIN_S = 5.0
+_FIRST_STEPS_WITHIN_S = 60.0
+
+
+def main() -> int:
+    """Run the services until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--alive-fd", type=int, required=True)
+    parser.add_argument("--services")
+    words = parser.parse_args()
+    end_with_supervisor(words.alive_fd)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    names = None if words.services is None else words.services.split(",")
+    try:
+        asyncio.run(_serve(chosen(names)))
+    except HeliostatError as error:
+        print(error, *([f"hint: {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)
+        return BEYOND_HELP
+    return 0
+
+
+async def _serve(kinds: list[type[Loop]]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    db = await _open(current_settings().database_url, stop)
+    if db is None:
+        return
+    feed = await Feed.open(db)
+    loops = [kind(db, feed) for kind in kinds]
+    process = Owner(uuid4(), socket.gethostname(), os.getpid(), clock.epoch_s())
+    hosting = asyncio.create_task(_host(db, process, loops))
+    await stop.wait()
+    try:
+        async with asyncio.timeout(_END_WITHIN_S):
+            hosting.cancel()
+            await asyncio.gather(hosting, *(loop.stop() for loop in loops), return_exceptions=True)
+            await services.end(db, process)
+            await feed.close()
+            await db.close()
+    except (TimeoutError, DatabaseUnavailable) as error:
+        _log.warning("the services ended without a word to the database: %s", error)
+
+
+async def _host(db: Database, process: Owner, loops: list[Loop]) -> None:
+    """Start the services and tell that they live. The first step of each comes before the first beat: a
+    scheduler sees by the beats how long there was none.
+    """
+    names = [loop.name for loop in loops]
+    for loop in loops:
+        loop.start()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_FIRST_STEPS_WITHIN_S):
+            await asyncio.gather(*(loop.first_step.wait() for loop in loops))
+    while True:
+        try:
+            await services.beat(db, process, names)
+        except DatabaseUnavailable as error:
+            _log.debug("no heartbeat: %s", error)
+        await asyncio.sleep(services.BEAT_S)
+
+
+async def _open(database_url: str, stop: asyncio.Event) -> Database | None:
+    """The database, waited for while it is away; None when told to stop meanwhile."""
+    is_told = False
+    while not stop.is_set():
+        try:
+            return await Database.open(database_url)
+        except DatabaseUnavailable as error:
+            if not is_told:
+                _log.warning("%s; still trying", error)
+            is_told = True
+        try:
+            await asyncio.wait_for(stop.wait(), _RETRY_S)
+        except TimeoutError:
+            pass
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

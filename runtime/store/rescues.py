@@ -1,0 +1,110 @@
+"""Runs whose executor is gone: they are given back, to be claimed anew, or get the state that tells it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+
+from ..rules import Accept, Verdict
+from ..states import State
+from .announcements import COMMANDS, RUNS, announce
+from .database import Database
+from .deployment_rows import LapsedLease
+from .flow_run_changes import read_state_within, record_trail, write_within
+from .tables import flow_run, rule_decision, run_lease, task_run
+
+RULE = "lapsed-lease"
+"""Under this name the decision is recorded."""
+
+_AT_WORK = ("PENDING", "RUNNING", "CANCELLING")
+
+
+async def lapsed(db: Database, *, script_patience_s: float, limit: int = 200) -> list[LapsedLease]:
+    """Runs at work whose owner has been silent for longer than its lease, the longest silent first.
+
+    Those without a deployment only after `script_patience_s` more. A sub-flow run in its parent's process is
+    left to the parent, which runs it again, unless that one has ended by itself.
+    """
+    lease, run = run_lease.c, flow_run.c
+    parent = flow_run.alias("parent")
+    ended_parent = (
+        select(1)
+        .select_from(task_run.join(parent, parent.c.id == task_run.c.flow_run_id))
+        .where(
+            task_run.c.id == run.parent_task_run_id,
+            parent.c.state_type.in_(("COMPLETED", "FAILED")),
+        )
+        .correlate(flow_run)
+        .exists()
+    )
+    long_silent = lease.until <= db.from_now(-script_patience_s)
+    script = and_(run.parent_task_run_id.is_(None), long_silent)
+    wanted: ColumnElement[bool] = or_(
+        run.deployment_id.is_not(None),
+        run.state_type == "CANCELLING",
+        script,
+        and_(long_silent, ended_parent),
+    )
+    statement = (
+        select(
+            lease.run_id,
+            lease.epoch,
+            lease.owner,
+            lease.until,
+            lease.host,
+            lease.pid,
+            run.state_type,
+            run.state_name,
+            run.run_count,
+            run.deployment_id,
+            run.work_pool_id,
+        )
+        .join(run_lease, lease.run_id == run.id)
+        .where(run.state_type.in_(_AT_WORK), lease.owner.is_not(None), lease.until <= db.now(), wanted)
+        .order_by(lease.until)
+        .limit(limit)
+    )
+    async with db.read() as connection:
+        return [LapsedLease(**row) for row in (await connection.execute(statement)).mappings()]
+
+
+async def rescues_of(db: Database, run_id: UUID) -> int:
+    """How often the run has lost its executor so far."""
+    statement = select(func.count()).where(
+        rule_decision.c.flow_run_id == run_id, rule_decision.c.rule == RULE
+    )
+    async with db.read() as connection:
+        return await connection.scalar(statement) or 0
+
+
+async def overrule(
+    db: Database, run_id: UUID, epoch: int, state: State, *, proven_dead: bool = False, fence: bool = True
+) -> bool:
+    """Give a run whose executor is gone another state: Scheduled to be claimed anew, or a final one.
+
+    Nothing is changed, and False given, when the lease is not the one of `epoch` any more, when it has not
+    lapsed (unless its holder is `proven_dead`), or when the run is not at work. With `fence` the holder can
+    write no more even if it lives; without, it has the last word should it come back.
+    """
+    lease = run_lease.c
+    held = select((lease.until <= db.now()).label("lapsed")).where(
+        lease.run_id == run_id, lease.epoch == epoch, lease.owner.is_not(None)
+    )
+    async with db.write() as connection:
+        found = (await connection.execute(held.with_for_update())).first()  # the lease first, as journals do
+        if found is None or not (found.lapsed or proven_dead):
+            return False
+        one = select(flow_run).where(flow_run.c.id == run_id).with_for_update()
+        run = (await connection.execute(one)).mappings().first()
+        if run is None or run["state_type"] not in _AT_WORK:
+            return False
+        current = await read_state_within(connection, run["state_id"])
+        verdict = Verdict(Accept(RULE, state), state, [(RULE, "ACCEPT", state.message or state.name)])
+        await record_trail(connection, "flow-run", run_id, None, current, state, verdict)
+        await write_within(db, connection, run, state, {"retry_type": "reschedule"})
+        if fence:
+            free = update(run_lease).where(lease.run_id == run_id).values(owner=None, until=db.now())
+            await connection.execute(free)
+        await announce(connection, RUNS, COMMANDS)
+        return True

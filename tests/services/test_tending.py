@@ -1,0 +1,68 @@
+"""Late runs, pauses that timed out, and what is left of cancelled runs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from heliostat.actors.loops.tending import CancellationCleanup, LateMarker, PauseExpiry
+from heliostat.runtime.states import Pending, Running, Scheduled
+from heliostat.runtime.store import cleanups, flow_runs, scheduled_runs, task_run_changes, task_runs
+from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
+from heliostat.runtime.store.task_run_changes import NewTaskRun
+
+
+async def name_of(db: Database, run_id: Any) -> str | None:
+    return (await flow_runs.read(db, run_id)).state_name
+
+
+async def test_a_run_that_waits_too_long_is_late(db: Database, given: Any) -> None:
+    row = await given.deployment(db)
+    early = datetime.now(UTC) - timedelta(seconds=16)
+    late, _ = await scheduled_runs.create_run(db, row.id, NewDeploymentRun(state=Scheduled(early)))
+    due, _ = await scheduled_runs.create_run(db, row.id, NewDeploymentRun(state=Scheduled()))
+    await LateMarker(db).step()
+    assert (await name_of(db, late), await name_of(db, due)) == ("Late", "Scheduled")
+
+
+async def test_a_pause_that_was_not_ended_in_time_fails_the_run(db: Database, given: Any) -> None:
+    over, waiting, endless = [(await given.script(db, 60.0)).run_id for _ in range(3)]
+    moment = datetime.now(UTC)
+    await given.move(db, over, "PAUSED", details={"pause_timeout": moment - timedelta(seconds=1)})
+    await given.move(db, waiting, "PAUSED", details={"pause_timeout": moment + timedelta(seconds=60)})
+    await given.move(db, endless, "PAUSED")
+    await PauseExpiry(db).step()
+    assert [await name_of(db, run) for run in (over, waiting, endless)] == ["Failed", "Paused", "Paused"]
+
+
+async def test_what_is_left_of_a_cancelled_run_is_cancelled(db: Database, given: Any) -> None:
+    run, deployment = await given.script(db, 60.0), await given.deployment(db)
+
+    async def task(key: str, first: Any) -> Any:
+        new = NewTaskRun(None, run.run_id, "k", key, key, (), {}, {}, None, {}, None, None)
+        row, _ = await task_run_changes.create(db, new, first)
+        return row.id
+
+    waiting, tracker, far = await task("1", Pending()), await task("2", Running()), await task("3", Running())
+    child = await given.script(db, 60.0, parent_task_run_id=tracker)
+    asked = NewDeploymentRun(parent_task_run_id=far)
+    other, _ = await scheduled_runs.create_run(db, deployment.id, asked)
+    await given.move(db, other, "RUNNING")
+    await given.move(db, run.run_id, "CANCELLED")
+    cleanup = CancellationCleanup(db)
+    await cleanup.step()
+    await cleanup.step()
+    assert await name_of(db, child.run_id) == "Cancelled"
+    assert await name_of(db, other) == "Cancelling"  # its own executor ends it
+    names = {task_id: (await task_runs.read(db, task_id)).state_name for task_id in (waiting, tracker)}
+    assert set(names.values()) == {"Cancelled"}
+
+
+async def test_a_cancellation_that_nobody_carries_out_is_given_up(db: Database, given: Any) -> None:
+    held, left = await given.script(db, 60.0), await given.script(db, -5.0)
+    for lease in (held, left):
+        await given.move(db, lease.run_id, "CANCELLING")
+    assert await cleanups.give_up_on_cancelling(db, 300.0) == []
+    assert await cleanups.give_up_on_cancelling(db, -1.0) == [left.run_id]
+    assert (await name_of(db, held.run_id), await name_of(db, left.run_id)) == ("Cancelling", "Cancelled")
