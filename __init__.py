@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         wait,
     )
     from heliostat.runtime.logging import get_run_logger
+    from heliostat.runtime.pausing import pause_flow_run, resume_flow_run, suspend_flow_run
     from heliostat.runtime.retry import exponential_backoff
     from heliostat.runtime.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
     from heliostat.runtime.states import State, StateType
@@ -74,6 +75,7 @@ _HOMES = {
     "flows": ("Flow", "flow"),
     "futures": ("TaskFuture", "TaskFutureList", "allow_failure", "as_completed", "unmapped", "wait"),
     "logging": ("get_run_logger",),
+    "pausing": ("pause_flow_run", "resume_flow_run", "suspend_flow_run"),
     "retry": ("exponential_backoff",),
     "schedules": ("CronSchedule", "IntervalSchedule", "RRuleSchedule"),
     "states": ("State", "StateType"),
@@ -119,7 +121,10 @@ __all__ = [
     "flow",
     "get_client",
     "get_run_logger",
+    "pause_flow_run",
+    "resume_flow_run",
     "run_deployment",
+    "suspend_flow_run",
     "tags",
     "task",
     "unmapped",

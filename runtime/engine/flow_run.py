@@ -16,30 +16,35 @@ from uuid import UUID
 
 from .. import clock, parameters, tracebacks
 from ..context import FlowRunInfo, current_tags, flow_run_info, flow_session, task_run_info
-from ..errors import CancelRun, CannotPickle, LeaseLost, RunCancelled, TaskTimedOut
+from ..errors import CancelRun, CannotPickle, HeliostatError, LeaseLost, RunCancelled, TaskTimedOut
 from ..ids import uuid7
+from ..journal.recording import Recording
 from ..journal.run_journal import RunJournal
 from ..logging import capture_into
 from ..names import generate_name, render_run_name
 from ..settings import current_settings
-from ..states import Cancelled, Crashed, Failed, Pending, Retrying, Running, State, TimedOut
+from ..states import Cancelled, Crashed, Failed, Pending, Retrying, Running, State, Suspended, TimedOut
 from ..store import cache as cache_verbs
-from ..store import flow_runs, leases, task_runs
+from ..store import commands, flow_runs, leases, task_runs
+from ..store.commands import Command, CommandKind
 from ..store.rows import FlowRunRow, NewFlowRun
 from ..task_runners import task_runner_named
 from ..terminal import in_worker, terminal_here
 from . import payload, spool
+from .command_watch import watch
 from .deadline import DeadlinePassed, time_limit
 from .execution import INTERRUPTIONS
 from .flow_results import Kept, keep_result, restore_result, state_of_returned
 from .flow_states import FlowStates, transition_of
 from .hooks import run_hooks
+from .interruption import Body, Interruption, interruption
 from .interrupts import Terminated, termination_raises
 from .origin import code_revision, entrypoint_of
 from .outcomes import Outcome
 from .owner import owner_of_this_process
 from .relay import RelayRunJournal, recording_here
 from .replay import Replay
+from .run_control import RunControl, SuspendHere
 from .run_desk import RunDesk
 from .session import Dispatching, FlowSession
 from .tracking import Tracking
@@ -70,16 +75,16 @@ def run_flow(
         with run.executing():
             limit: type[DeadlinePassed] | None = None
             try:
-                if flow.timeout_seconds is None:
-                    value = run.wait_for_calls(flow.fn(*run.args, **run.kwargs))
-                else:
-                    with time_limit(flow.timeout_seconds) as limit:
+                with run.body.here():
+                    if flow.timeout_seconds is None:
                         value = run.wait_for_calls(flow.fn(*run.args, **run.kwargs))
+                    else:
+                        with time_limit(flow.timeout_seconds) as limit:
+                            value = run.wait_for_calls(flow.fn(*run.args, **run.kwargs))
                 run.returned(value)
             except BaseException as error:
                 run.raised(error, timed_out=limit is not None and isinstance(error, limit))
-        if run.pause_s:
-            clock.sleep(run.pause_s)
+            run.wait_for_retry()
     return run.outcome(return_state)
 
 
@@ -92,14 +97,18 @@ async def run_flow_async(
         with run.executing():
             limit = asyncio.timeout(flow.timeout_seconds)
             try:
-                async with limit:
-                    value = await _apart(run.wait_for_calls, await flow.fn(*run.args, **run.kwargs))
+                with run.body.in_task():
+                    async with limit:
+                        value = await _apart(run.wait_for_calls, await flow.fn(*run.args, **run.kwargs))
                 await _apart(run.returned, value)
             except BaseException as error:
                 timed_out = isinstance(error, TimeoutError) and limit.expired()
                 await asyncio.shield(_apart(run.raised, error, timed_out))
-        if run.pause_s:
-            await asyncio.sleep(run.pause_s)
+            try:
+                with run.body.in_task():
+                    await asyncio.sleep(run.pause_s)
+            except BaseException as error:
+                await asyncio.shield(_apart(run.raised, error))
     try:
         return run.outcome(return_state)
     except BaseException as error:
@@ -123,6 +132,7 @@ class FlowRun:
         self.parameters = parameters.validate(flow.fn, values) if flow.validate_parameters else values
         self.args, self.kwargs = parameters.unbind(flow.fn, self.parameters)
         self.pause_s = 0.0
+        self.body = Body()
         self._parent = flow_session.get()
         self._tracking = Tracking(self._parent, flow.name) if self._parent is not None else None
         self._recording = recording_here()
@@ -160,6 +170,9 @@ class FlowRun:
         dispatching = self._parents_dispatching() or Dispatching(task_runner_named(self.flow.task_runner))
         self.session = FlowSession(self.info, self.desk, dispatching, self._find_cached)
         self.states = FlowStates(self.desk, self.flow.retry, run)
+        self.session.control = RunControl(self._recording, self.states, self.desk, journal.barrier)
+        if isinstance(self._recording, Recording) and self._recording.polls_commands:
+            watch().hold(self.info.id, self._recording, self._obey)
 
     def _new_run(self) -> NewFlowRun:
         run_id = self._tracking.child_id if self._tracking is not None else uuid7()
@@ -222,6 +235,8 @@ class FlowRun:
             # The flow is tried again: what has completed answers from the journal.
             self.journal.barrier().result()
             self.desk.replay = self._replay(self.info.id)
+        if self.session.control is not None:
+            self.session.control.begin_attempt(again=self._attempted)
         self._attempted = True
         self.session.forget_indexes()
         if self._tracking is not None:
@@ -269,9 +284,22 @@ class FlowRun:
         """Settle by what the body returned."""
         self._settle(state_of_returned(value))
 
+    def wait_for_retry(self) -> None:
+        """Wait until the next attempt, if one is due later."""
+        if not self.pause_s:
+            return
+        try:
+            with self.body.here():
+                clock.sleep(self.pause_s)
+        except BaseException as error:
+            self.raised(error)
+
     def raised(self, error: BaseException, timed_out: bool = False) -> None:
         """The body raised, or something interrupted it: stop what is under way, then settle."""
+        self.pause_s = 0.0
         self._error = error
+        if isinstance(error, Interruption):
+            type(error).noticed = True
         failure = self.journal.failure
         if isinstance(error, LeaseLost) or failure is not None:
             self._abandon()
@@ -285,6 +313,10 @@ class FlowRun:
                 text, hint="Raise timeout_seconds on the flow, or make the work smaller."
             )
             self._settle(TimedOut(text, data=self._error))
+        elif isinstance(error, SuspendHere):
+            self._cancel_calls()
+            self.desk.say(logging.INFO, "suspended, until somebody resumes the run")
+            self._leave(error.state, write=True)
         elif isinstance(error, (*INTERRUPTIONS, asyncio.CancelledError)):
             self._settle_interrupted(error)
         elif isinstance(error, Exception):
@@ -295,6 +327,20 @@ class FlowRun:
             self._settle(Crashed(tracebacks.headline(error), data=error))
 
     def _settle_interrupted(self, error: BaseException) -> None:
+        kind = self._asked(error)
+        if kind in ("suspend", "stop"):
+            self._cancel_calls()
+            self.desk.say(logging.INFO, "suspended from outside" if kind == "suspend" else "stopped")
+            self._leave(Suspended() if kind == "suspend" else Cancelled("somebody has ended the run"))
+            return
+        if kind == "cancel":
+            stopped = self._cancel_calls() or self._cancel_calls()
+            how = "cancelled"
+            if stopped:
+                self._settle(Cancelled(how, data=RunCancelled(f"flow run {self.info.name} was {how}")))
+            else:
+                self._settle(Crashed(f"{how}; some calls did not stop", data=error))
+            return
         if isinstance(error, Terminated):
             stopped, how = self._cancel_calls(), "terminated by SIGTERM"
             self._settle(Crashed(how if stopped else f"{how}; some calls did not stop", data=error))
@@ -307,6 +353,38 @@ class FlowRun:
         else:
             self._settle(Crashed(f"{how}; some calls did not stop", data=error))
 
+    def _asked(self, error: BaseException) -> CommandKind | None:
+        """The command behind an interruption; None when it is nobody's (Ctrl-C, a time limit)."""
+        if isinstance(error, Interruption):
+            of_another = error.run_id != self.info.id
+            return "cancel" if of_another and error.kind == "stop" else error.kind
+        if isinstance(error, DeadlinePassed):
+            return None
+        try:
+            asked = self._recording.call(commands.pending, [self.info.id])
+        except HeliostatError:
+            return None
+        return next((each.kind for each in asked if each.kind != "pause"), None)
+
+    def _obey(self, command: Command) -> bool:
+        """Called by the watch, in its thread."""
+        if command.kind == "pause":
+            return True
+        return self.body.interrupt(interruption(command.kind, self.info.id))
+
+    def _leave(self, left_in: State, *, write: bool = False) -> None:
+        """End this execution without an end of the run, which goes on elsewhere or was ended by others."""
+        watch().let_go(self.info.id)
+        self.desk.end_progress()
+        self._final = left_in
+        if write:
+            self.states.write(left_in, release=True)
+        self.journal.barrier().result()
+        if not write:
+            lease, owner = self.lease, owner_of_this_process()
+            self._recording.call(leases.release, lease.run_id, lease.epoch, owner.id)
+        self._close()
+
     def _settle(self, proposed: State) -> None:
         kept = keep_result(proposed, self.flow, self.info.id)
         accepted = self.states.decide(proposed)
@@ -317,6 +395,7 @@ class FlowRun:
                 logging.WARNING, f"{proposed.message}: the flow is tried again in {self.pause_s:g} s"
             )
             return
+        watch().let_go(self.info.id)
         self._final = accepted
         self.desk.end_progress()
         self._write_final(accepted, kept)
@@ -345,6 +424,8 @@ class FlowRun:
         final = self._final
         assert final is not None
         interrupted = self._error
+        if isinstance(interrupted, Interruption) and interrupted.run_id != self.info.id:
+            raise interrupted  # it is for a run that this one is called by
         if isinstance(interrupted, Terminated) and self._parent is None:
             raise SystemExit(143)
         if interrupted is not None and not isinstance(interrupted, (Exception, CancelRun)):
@@ -386,6 +467,7 @@ class FlowRun:
         self._close()
 
     def _close(self) -> None:
+        watch().let_go(self.info.id)
         self.desk.end_progress()
         if self._final is not None and self._final.is_completed() and self.session.dispatching.started:
             spool.forget(self.info.id)

@@ -27,6 +27,8 @@ class FlowStates:
         self._desk = desk
         self._retry = retry
         self._run_count = run.run_count
+        self._has_deployment = run.deployment_id is not None
+        self._is_subflow = run.parent_task_run_id is not None
         self.current = State(StateType(run.state_type or "PENDING"), name=run.state_name or "Pending")
 
     def decide(self, proposed: State) -> State:
@@ -39,6 +41,8 @@ class FlowStates:
             run_count=self._run_count,
             retries=self._retries_left_to(proposed),
             retry_delay_s=self._retry.delay_s(max(self._run_count, 1)),
+            has_deployment=self._has_deployment,
+            is_subflow=self._is_subflow,
         )
         verdict = decide("flow-run", self.current, proposed, facts)
         for rule, outcome, reason in verdict.trail:
@@ -61,6 +65,12 @@ class FlowStates:
                 hint="`heliostat flow-run inspect` shows the decisions of the rules.",
             )
         return written
+
+    def adopt(self, state_type: StateType, name: str) -> None:
+        """Somebody else has written this state: the run goes on from there."""
+        if state_type is StateType.RUNNING:
+            self._run_count += 1
+        self.current = State(state_type, name=name)
 
     def wait_s(self, scheduled: State) -> float:
         """How long until a scheduled state is due."""

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -25,14 +26,31 @@ def termination_raises() -> Generator[None]:
         yield
         return
 
-    def terminate(_signal: int, _frame: FrameType | None) -> None:
-        raise Terminated
-
-    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def raises_here(interrupt: Callable[[], None]) -> bool:
+    """Let the next SIGTERM call `interrupt` on the main thread instead of raising Terminated.
+
+    False when a signal would not come to our handler: then nothing is changed.
+    """
+    if signal.getsignal(signal.SIGTERM) is not _terminate:
+        return False
+    _interrupts.append(interrupt)
+    return True
+
+
+_interrupts: deque[Callable[[], None]] = deque()
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    if not _interrupts:
+        raise Terminated
+    _interrupts.popleft()()
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from .run_desk import RunDesk
 
 if TYPE_CHECKING:
     from ..tasks import Task
+    from .run_control import RunControl
 
 _ENDLESS = 1 << 40  # numbers kept for a map over an iterator while it is read
 CacheFinder = Callable[[Sequence[str]], Mapping[str, Any]]
@@ -64,6 +65,7 @@ class FlowSession:
         self.desk = desk
         desk.session = self
         self.dispatching = dispatching
+        self.control: RunControl | None = None  # of the run that this process executes
         self._find_cached = find_cached
         self._lock = threading.Lock()
         self._next_index: dict[tuple[str, str], int] = {}

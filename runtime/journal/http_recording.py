@@ -99,6 +99,8 @@ class RemoteStore:
 class HttpRecording(Recording):
     """A Recording whose database is a server's."""
 
+    polls_commands = True
+
     def __init__(
         self, api_url: str, thread: LoopThread, store: RemoteStore, journal: Journal, lease_s: float
     ) -> None:

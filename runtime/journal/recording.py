@@ -27,6 +27,9 @@ _CLOSE_WITHIN_S = 30.0
 class Recording:
     """The database and the journal for synchronous code; belongs to the process that opened it, not forks."""
 
+    polls_commands = False
+    """Whether runs ask by themselves what is asked of them; False where somebody else tells them."""
+
     def __init__(self, url: str, thread: LoopThread, db: Database, journal: Journal, lease_s: float) -> None:
         self.database_url = url  # or the server's address
         self.lease_s = lease_s
@@ -58,6 +61,7 @@ class Recording:
             thread.close()
             raise
         recording = cls(database_url, thread, db, journal, lease_s)
+        recording.polls_commands = True
         atexit.register(recording.close)
         return recording
 

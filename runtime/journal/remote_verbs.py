@@ -16,9 +16,20 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from ..errors import UserError
 from ..states import StateType
-from ..store import cache, deployments, flow_runs, leases, task_runs
+from ..store import cache, commands, deployments, flow_run_inputs, flow_runs, leases, task_runs
 from ..store.deployment_rows import DeploymentRow
-from ..store.rows import Begun, CacheHit, FlowRunRow, Lease, LeaseRow, NewFlowRun, Owner, ReplayedTask
+from ..store.rows import (
+    Begun,
+    CacheHit,
+    FlowRunInputRow,
+    FlowRunRow,
+    FlowRunStateRow,
+    Lease,
+    LeaseRow,
+    NewFlowRun,
+    Owner,
+    ReplayedTask,
+)
 
 _LAST_S = 253_402_300_799.0  # the end of the year 9999
 _BIG, _SMALL = 2**63 - 1, 2**31 - 1
@@ -121,6 +132,8 @@ _Owner = Annotated[Owner, AfterValidator(_owner)]
 _NewRun = Annotated[NewFlowRun, AfterValidator(_new_run)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _Epoch = Annotated[int, Field(ge=0, le=_BIG)]
+_Text = Annotated[str, AfterValidator(_plain)]
+_Ids = Annotated[list[UUID], Field(max_length=100_000)]
 _Keys = Annotated[list[Annotated[str, AfterValidator(_plain)]], Field(max_length=100_000)]
 
 _VERBS: dict[str, RemoteVerb] = {
@@ -128,6 +141,10 @@ _VERBS: dict[str, RemoteVerb] = {
     for each in (
         RemoteVerb(flow_runs.begin, Begun, new=_NewRun, owner=_Owner, lease_s=_Seconds),
         RemoteVerb(flow_runs.read, FlowRunRow, run_id=UUID),
+        RemoteVerb(flow_runs.history, list[FlowRunStateRow], run_id=UUID),
+        RemoteVerb(flow_run_inputs.create, None, run_id=UUID, key=_Text, value=_Text),
+        RemoteVerb(flow_run_inputs.read, FlowRunInputRow, run_id=UUID, key=_Text),
+        RemoteVerb(commands.pending, list[commands.Command], run_ids=_Ids),
         RemoteVerb(
             leases.take,
             Lease,

@@ -122,6 +122,8 @@ def _write_transitions(connection: sqlite3.Connection, plan: CommitPlan) -> None
             continue
         facts = FlowRunFacts(run_id, *row)
         entries = fold(facts, transitions)
+        if not entries:
+            continue
         insert_states(connection, entries)
         connection.execute(
             f"UPDATE flow_run SET ({_FACTS}, updated) = ({_marks(15)}) WHERE id = ?",

@@ -43,8 +43,16 @@ class StateEntry:
 
 
 def fold(facts: FlowRunFacts, transitions: list[FlowRunTransition]) -> list[StateEntry]:
-    """Apply transitions in order: changes `facts`, gives the history entries."""
-    return [_apply(facts, transition) for transition in transitions]
+    """Apply transitions in order: changes `facts`, gives the history entries.
+
+    Of a run that is being cancelled only its end is taken: what its process wrote before it heard of that
+    must not undo the request. (Reference notes, section 6, rule 4.)
+    """
+    return [_apply(facts, transition) for transition in transitions if not _too_late(facts, transition)]
+
+
+def _too_late(facts: FlowRunFacts, new: FlowRunTransition) -> bool:
+    return facts.state_type == "CANCELLING" and new.state_type not in FINAL_STATES
 
 
 def _apply(facts: FlowRunFacts, new: FlowRunTransition) -> StateEntry:

@@ -1,0 +1,106 @@
+"""Making a flow's body stop from outside: an exception in the thread, or the task, that executes it."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+from uuid import UUID
+
+from ..errors import CancelRun
+from ..store.commands import CommandKind
+from . import interrupts
+
+
+class Interruption(CancelRun):
+    """Raised in the body of a run because of a command to it, or to a run that it is called by."""
+
+    kind: ClassVar[CommandKind] = "cancel"
+    run_id: ClassVar[UUID]
+    noticed: ClassVar[bool] = False  # by a run, which is stopping: it must not be disturbed again
+
+
+def interruption(kind: CommandKind, run_id: UUID) -> type[Interruption]:
+    """The exception of one command: a class, since only that can be set on another thread."""
+    return type("Interruption", (Interruption,), {"kind": kind, "run_id": run_id})
+
+
+class Body:
+    """The executing body of one flow run. `interrupt` may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # a signal's handler may run in the thread that holds it
+        self._thread: int | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._why: type[Interruption] | None = None
+        self._injected = False
+
+    @contextmanager
+    def here(self) -> Generator[None]:
+        """The block is the body, in this thread."""
+        with self._lock:
+            self._thread = threading.get_ident()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._thread = None
+                if self._injected:
+                    self._injected = False
+                    _set_on(threading.get_ident(), None)  # it came too late; harmless when it has been raised
+
+    @contextmanager
+    def in_task(self) -> Generator[None]:
+        """The block is the body, in this asyncio task."""
+        with self._lock:
+            self._task = asyncio.current_task()
+        try:
+            yield
+        except asyncio.CancelledError:
+            why = self._why
+            if why is None or why.noticed:
+                raise
+            assert self._task is not None
+            self._task.uncancel()
+            raise why from None
+        finally:
+            with self._lock:
+                self._task = None
+
+    def interrupt(self, why: type[Interruption]) -> bool:
+        """Raise that exception in the body, unless one like it has arrived; False when no body executes."""
+        with self._lock:
+            if self._why is not None and self._why.noticed and self._why.kind == why.kind:
+                return True
+            self._why = why
+            if self._task is not None:
+                self._task.get_loop().call_soon_threadsafe(self._cancel_task)
+                return True
+            thread = self._thread
+            if thread is None:
+                return False
+            if thread == threading.main_thread().ident and interrupts.raises_here(self._raise_in_handler):
+                signal.pthread_kill(thread, signal.SIGTERM)  # wakes it from waiting, too
+                return True
+            self._injected = True
+            _set_on(thread, why)
+            return True
+
+    def _cancel_task(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _raise_in_handler(self) -> None:
+        """On the main thread: raise unless the body has ended meanwhile."""
+        why = self._why
+        if self._thread is not None and why is not None:
+            raise why
+
+
+def _set_on(thread: int, error: type[BaseException] | None) -> None:
+    value = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), value)
