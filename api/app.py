@@ -20,6 +20,7 @@ from .manners import ApiVersion, JsonUnlessSaid
 from .routes import (
     admin,
     artifacts,
+    automations,
     block_documents,
     block_schemas,
     block_types,
@@ -70,6 +71,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     work_queues.router,
     workers.router,
     collections.router,
+    automations.router,
     logs.router,
     concurrency_limits.router,
     tag_limits.router,

@@ -14,7 +14,7 @@ from ..runtime.store.deployment_rows import DeploymentRow
 from ..runtime.store.deployment_run_rows import NewDeploymentRun
 from ..runtime.store.rows import FlowRunRow
 from .deployment_checks import check_parameters, check_variables, written_out
-from .errors import with_hint
+from .errors import found, with_hint
 from .schemas_deployments import DeploymentRunCreate
 
 
@@ -51,6 +51,15 @@ async def check_new_variables(db: Database, run: FlowRunRow, variables: dict[str
     if deployment.work_pool_name is not None:
         pool = await work_pools.read(db, deployment.work_pool_name)
         check_variables(pool, deployment.job_variables, variables, complete=True)
+
+
+async def check_place(db: Database, pool_name: str, variables: dict[str, Any] | None) -> None:
+    """Whether a run without a deployment may go to a pool with these job variables: 404 where there is none.
+
+    Raises BadJobVariables.
+    """
+    pool = await found(work_pools.read(db, pool_name), f'Work pool "{pool_name}"')
+    check_variables(pool, variables, complete=True)
 
 
 async def _checked(db: Database, deployment: DeploymentRow, asked: DeploymentRunCreate) -> NewDeploymentRun:

@@ -72,7 +72,3 @@ class RunCreated(BaseModel):
 
 class RunsCreated(BaseModel):
     results: list[RunCreated]
-
-
-class Deleted(BaseModel):
-    deleted: list[UUID]

@@ -19,6 +19,7 @@ from ..database_access import Db
 from ..deployment_changes import checked_changes
 from ..deployment_checks import check_parameters, check_variables, code_revision_of
 from ..errors import conflicting, found
+from ..models.ui import Deleted
 from ..schemas_deployments import (
     DeploymentBulkDelete,
     DeploymentCreate,
@@ -109,7 +110,7 @@ async def count_deployments(db: Db, body: DeploymentSearch | None = None) -> int
     return await deployment_search.count(db, (body or DeploymentSearch()).search())
 
 
-@router.post("/bulk_delete", response_model=responses.Deleted)
+@router.post("/bulk_delete", response_model=Deleted)
 async def delete_deployments(db: Db, body: DeploymentBulkDelete | None = None) -> JsonAnswer:
     """Remove deployments that fit, up to the limit, each with its schedules and scheduled runs."""
     body = body or DeploymentBulkDelete()

@@ -17,7 +17,7 @@ from ...runtime.store.search import FlowRunAndState
 from .. import responses, wire
 from ..answers import JsonAnswer, made, no_content
 from ..database_access import Db
-from ..deployment_runs import check_new_variables
+from ..deployment_runs import check_new_variables, check_place
 from ..errors import found
 from ..resuming import resume
 from ..schemas import (
@@ -59,8 +59,11 @@ async def create_flow_run(body: FlowRunCreate, db: Db) -> JsonAnswer:
         job_variables=body.job_variables,
     )
     first = body.state.as_state() if body.state else Pending()
+    place = {"work_pool_name": body.work_pool_name, "work_queue_name": body.work_queue_name}
+    if body.work_pool_name is not None:
+        await check_place(db, body.work_pool_name, body.job_variables)
     try:
-        row, is_new = await flow_run_changes.create(db, body.flow_id, new, first)
+        row, is_new = await flow_run_changes.create(db, body.flow_id, new, first, **place)
     except NotFound as error:
         raise HTTPException(409, f"The flow {body.flow_id} does not exist.") from error
     return JsonAnswer(_shown(row), made(is_new))

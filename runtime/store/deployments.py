@@ -35,8 +35,8 @@ from .schedules import (
 )
 from .tables import deployment, deployment_schedule, flow, flow_run, work_pool, work_queue
 from .wire_text import json_value, plain_text
-from .work_pools import DEFAULT_POOL, HOLDING, missing
-from .work_queues import POLLED_WITHIN_S, get_or_create_within
+from .work_pools import HOLDING
+from .work_queues import POLLED_WITHIN_S, place_within
 
 _NOT_COLUMNS = frozenset({"flow_id", "name", "schedules", "work_pool_name", "work_queue_name", "created_by"})
 _COLUMNS = frozenset(field.name for field in fields(NewDeployment)) - _NOT_COLUMNS
@@ -54,7 +54,7 @@ async def upsert(db: Database, new: NewDeployment) -> tuple[DeploymentRow, bool]
     async with db.write() as connection:
         if await connection.scalar(select(flow.c.id).where(flow.c.id == new.flow_id)) is None:
             raise NotFound(f"there is no flow {new.flow_id}")
-        place = await _place(db, connection, new.work_pool_name, new.work_queue_name)
+        place = await place_within(db, connection, new.work_pool_name, new.work_queue_name)
         values = {name: _value(name, getattr(new, name)) for name in _COLUMNS} | place
         made_id = uuid7()
         insert = sqlite.insert if db.is_sqlite else postgresql.insert
@@ -254,25 +254,6 @@ def _is_place(name: str) -> bool:
     return name in ("work_pool_name", "work_queue_name")
 
 
-async def _place(
-    db: Database, connection: AsyncConnection, pool_name: str | None, queue_name: str | None
-) -> dict[str, UUID | None]:
-    """Ids of a pool and queue by their names; a queue alone is one of the default pool."""
-    if pool_name is None and queue_name is None:
-        return {"work_pool_id": None, "work_queue_id": None}
-    pool_name = pool_name or DEFAULT_POOL
-    statement = select(work_pool.c.id, work_pool.c.default_queue_id).where(work_pool.c.name == pool_name)
-    if queue_name is not None:
-        statement = statement.with_for_update(key_share=True)
-    pool = (await connection.execute(statement)).first()
-    if pool is None:
-        raise missing(pool_name)
-    if queue_name is None:
-        return {"work_pool_id": pool.id, "work_queue_id": pool.default_queue_id}
-    queue_id = await get_or_create_within(db, connection, pool.id, queue_name)
-    return {"work_pool_id": pool.id, "work_queue_id": queue_id}
-
-
 async def _changed_place(
     db: Database, connection: AsyncConnection, deployment_id: UUID, given: Mapping[str, Any]
 ) -> dict[str, UUID | None]:
@@ -287,4 +268,4 @@ async def _changed_place(
             .where(deployment.c.id == deployment_id)
         )
         pool_name = await connection.scalar(present)
-    return await _place(db, connection, pool_name, given.get("work_queue_name"))
+    return await place_within(db, connection, pool_name, given.get("work_queue_name"))

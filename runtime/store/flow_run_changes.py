@@ -32,6 +32,7 @@ from .tables import flow, flow_run, flow_run_state, rule_decision
 from .types import to_micros
 from .wire_text import json_value, plain_text
 from .work_pools import OCCUPYING
+from .work_queues import place_within
 
 _FACTS = (
     "version",
@@ -63,16 +64,26 @@ class Proposed:
     written: bool
 
 
-async def create(db: Database, flow_id: UUID, new: NewFlowRun, first: State) -> tuple[FlowRunAndState, bool]:
+async def create(
+    db: Database,
+    flow_id: UUID,
+    new: NewFlowRun,
+    first: State,
+    *,
+    work_pool_name: str | None = None,
+    work_queue_name: str | None = None,
+) -> tuple[FlowRunAndState, bool]:
     """Record a run of a known flow in its first state; gives it and whether it was made.
 
     A run of the same flow with the same idempotency key is given as it is. `new.flow_name` and
-    `new.transitions` are not looked at. Raises NotFound when there is no such flow.
+    `new.transitions` are not looked at. Where a pool, or a queue of it, is named, the run waits there to be
+    started. Raises NotFound when there is no such flow or pool.
     """
+    place = (work_pool_name, work_queue_name)
     try:
-        run_id, made = await _create(db, flow_id, new, first)
+        run_id, made = await _create(db, flow_id, new, first, place)
     except IntegrityError:  # somebody else recorded the same run a moment ago: now it is there to be found
-        run_id, made = await _create(db, flow_id, new, first)
+        run_id, made = await _create(db, flow_id, new, first, place)
     return await search.one_flow_run(db, run_id), made
 
 
@@ -179,7 +190,9 @@ async def record_trail(
         await connection.execute(insert(rule_decision), rows)
 
 
-async def _create(db: Database, flow_id: UUID, new: NewFlowRun, first: State) -> tuple[UUID, bool]:
+async def _create(
+    db: Database, flow_id: UUID, new: NewFlowRun, first: State, place: tuple[str | None, str | None]
+) -> tuple[UUID, bool]:
     async with db.write() as connection:
         if not await connection.scalar(select(flow.c.id).where(flow.c.id == flow_id)):
             raise NotFound(f"there is no flow {flow_id}")
@@ -191,7 +204,8 @@ async def _create(db: Database, flow_id: UUID, new: NewFlowRun, first: State) ->
                 return known, False
         facts = FlowRunFacts(new.id)
         [entry] = fold(facts, [transition_of(first)])
-        await connection.execute(insert(flow_run).values(**new_flow_run_row(db, new, flow_id, facts)))
+        row = new_flow_run_row(db, new, flow_id, facts) | await place_within(db, connection, *place)
+        await connection.execute(insert(flow_run).values(**row))
         await connection.execute(insert(flow_run_state).values(**state_row(entry), data=_data(first)))
         if first.is_scheduled():
             await announce(connection, RUNS)

@@ -17,7 +17,7 @@ from ..errors import NotFound
 from ..ids import uuid7
 from .database import Database
 from .rows import FlowRow
-from .tables import flow, flow_run
+from .tables import deployment, flow, flow_run
 from .wire_text import json_value, plain_text
 
 
@@ -88,10 +88,16 @@ async def change_tags(db: Database, flow_id: UUID, tags: Iterable[str]) -> None:
 
 
 async def delete(db: Database, flow_id: UUID) -> int:
-    """Remove a flow with all its runs; gives their number. Raises NotFound."""
-    from . import flow_runs
+    """Remove a flow with its deployments and all its runs; gives the number of runs. Raises NotFound."""
+    from . import deployments, flow_runs
 
     await read(db, flow_id)
+    async with db.read() as connection:
+        of_flow = await connection.scalars(select(deployment.c.id).where(deployment.c.flow_id == flow_id))
+        deployment_ids = builtins.list(of_flow)
+    for deployment_id in deployment_ids:  # they go first: their schedules would make more runs
+        with suppress(NotFound):
+            await deployments.delete(db, deployment_id)
     removed = 0
     while True:
         async with db.read() as connection:

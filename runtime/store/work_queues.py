@@ -18,7 +18,7 @@ from .database import Database
 from .deployment_rows import NewWorkQueue, WorkQueueRow
 from .tables import deployment, flow_run, work_pool, work_queue
 from .wire_text import plain_text
-from .work_pools import OCCUPYING, missing
+from .work_pools import DEFAULT_POOL, OCCUPYING, missing
 
 POLLED_WITHIN_S = 60.0
 """A queue or deployment that nobody polled for so long is not ready (reference notes, sections 8 and 9)."""
@@ -64,6 +64,28 @@ async def get_or_create_within(db: Database, connection: AsyncConnection, pool_i
     """The id of the queue of that name, made where there is none; the pool is locked already."""
     known = (await _ids_by_name(connection, pool_id)).get(name)
     return known or await create_within(db, connection, pool_id, NewWorkQueue(name))
+
+
+async def place_within(
+    db: Database, connection: AsyncConnection, pool_name: str | None, queue_name: str | None
+) -> dict[str, UUID | None]:
+    """Ids of a pool and queue by their names; a queue alone is one of the default pool.
+
+    A queue that does not exist is made. Raises NotFound (the pool).
+    """
+    if pool_name is None and queue_name is None:
+        return {"work_pool_id": None, "work_queue_id": None}
+    pool_name = pool_name or DEFAULT_POOL
+    statement = select(work_pool.c.id, work_pool.c.default_queue_id).where(work_pool.c.name == pool_name)
+    if queue_name is not None:
+        statement = statement.with_for_update(key_share=True)
+    pool = (await connection.execute(statement)).first()
+    if pool is None:
+        raise missing(pool_name)
+    if queue_name is None:
+        return {"work_pool_id": pool.id, "work_queue_id": pool.default_queue_id}
+    queue_id = await get_or_create_within(db, connection, pool.id, queue_name)
+    return {"work_pool_id": pool.id, "work_queue_id": queue_id}
 
 
 async def read(db: Database, pool_name: str, name: str) -> WorkQueueRow:
