@@ -32,6 +32,7 @@ from .routes import (
     deployment_schedules,
     deployments,
     events,
+    explanations,
     flow_run_inputs,
     flow_run_states,
     flow_runs,
@@ -89,6 +90,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     journal.router,
     recording.router,
     run_details.router,
+    explanations.router,
     code_packages.router,
 )
 SOCKETS: tuple[APIRouter, ...] = (events_in.router, events_out.router)
