@@ -95,17 +95,20 @@ async def next_look(db: Database) -> float | None:
     """In how many seconds `due` will have something for a caller; None while it will not by itself."""
     table = deployment_schedule.c
     statement = (
-        select(func.min(table.next_at, type_=Timestamp()), type_coerce(db.now(), Timestamp()))
+        select(table.next_at, type_coerce(db.now(), Timestamp()))
         .join(deployment, deployment.c.id == table.deployment_id)
         .where(
             table.active,
             ~deployment.c.paused,
+            table.next_at.is_not(None),
             or_(table.reserved_until.is_(None), table.reserved_until <= _stable_now(db)),
         )
+        .order_by(table.next_at)  # and not min(): the first one by the index is enough
+        .limit(1)
     )
     async with db.read() as connection:
-        earliest, now = (await connection.execute(statement)).one()
-    return None if earliest is None else (earliest - now).total_seconds()
+        found = (await connection.execute(statement)).first()
+    return None if found is None else (found[0] - found[1]).total_seconds()
 
 
 async def made_slots(
