@@ -1,22 +1,100 @@
-"""Automations: this server keeps none yet, so none belongs to anything."""
+"""Automations, and checking the templates that they hold."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
+from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Body, Response
 
-from ..answers import JsonAnswer
+from ...runtime.store import automations
+from ..answers import JsonAnswer, no_content
+from ..database_access import Db
+from ..errors import found
+from ..models import automations as models
 
-router = APIRouter(prefix="/automations", tags=["Automations"])
+router = APIRouter(tags=["Automations"])
+
+_WHAT = "Automation"
 
 
-@router.get("/related-to/{resource_id}", response_model=list[dict[str, Any]])
-async def read_automations_related_to_resource(resource_id: str) -> JsonAnswer:
-    """The automations that act on something: none."""
-    return JsonAnswer([])
+@router.post("/automations/", status_code=201, response_model=models.Automation)
+async def create_automation(body: models.AutomationCreate, db: Db) -> JsonAnswer:
+    """Make an automation."""
+    return JsonAnswer(models.automation(await automations.create(db, body.facts())), 201)
 
 
-@router.delete("/owned-by/{resource_id}", status_code=202)
-async def delete_automations_owned_by_resource(resource_id: str) -> None:
-    """Remove the automations that a deployment brought along: clients ask before each deploy."""
+@router.post("/automations/filter", response_model=list[models.Automation])
+async def filter_automations(db: Db, body: models.AutomationPage | None = None) -> JsonAnswer:
+    """Automations that fit."""
+    body = body or models.AutomationPage()
+    rows = await automations.find(db, body.automations, sort=body.sort, limit=body.limit, offset=body.offset)
+    return JsonAnswer([models.automation(row) for row in rows])
+
+
+@router.post("/automations/count")
+async def count_automations(db: Db, body: models.AutomationSearch | None = None) -> int:
+    """How many automations fit."""
+    return await automations.count(db, (body or models.AutomationSearch()).automations)
+
+
+@router.get("/automations/related-to/{resource_id:path}", response_model=list[models.Automation])
+async def automations_related_to(resource_id: str, db: Db) -> JsonAnswer:
+    """The automations that act on a resource, listen to it or belong to it."""
+    return JsonAnswer([models.automation(row) for row in await automations.related_to(db, resource_id)])
+
+
+@router.delete("/automations/owned-by/{resource_id:path}", status_code=202)
+async def delete_automations_owned_by(resource_id: str, db: Db) -> Response:
+    """Remove the automations that belong to a resource."""
+    await automations.delete_owned_by(db, resource_id)
+    return Response(status_code=202)
+
+
+@router.get("/automations/{id:uuid}", response_model=models.Automation)
+async def read_automation(id: UUID, db: Db) -> JsonAnswer:
+    """The automation with that id."""
+    return JsonAnswer(models.automation(await found(automations.read(db, id), _WHAT)))
+
+
+@router.put("/automations/{id:uuid}", status_code=204)
+async def replace_automation(id: UUID, body: models.AutomationUpdate, db: Db) -> Response:
+    """Give an automation another content."""
+    await found(automations.replace(db, id, body.facts()), _WHAT)
+    return no_content()
+
+
+@router.patch("/automations/{id:uuid}", status_code=204)
+async def update_automation(id: UUID, body: models.AutomationPartialUpdate, db: Db) -> Response:
+    """Switch an automation on or off."""
+    if body.model_fields_set:
+        await found(automations.enable(db, id, body.enabled), _WHAT)
+    else:
+        await found(automations.read(db, id), _WHAT)
+    return no_content()
+
+
+@router.delete("/automations/{id:uuid}", status_code=204)
+async def delete_automation(id: UUID, db: Db) -> Response:
+    """Remove an automation."""
+    await found(automations.delete(db, id), _WHAT)
+    return no_content()
+
+
+@router.post("/templates/validate", status_code=204)
+async def validate_template(body: Annotated[str, Body()] = "") -> Response:
+    """Whether a text is a template that can be read: 204, or 422 with the line and what is wrong."""
+    from jinja2 import TemplateSyntaxError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    try:
+        ImmutableSandboxedEnvironment(enable_async=False).parse(body)
+    except TemplateSyntaxError as error:
+        told = {"line": error.lineno, "message": error.message, "source": body}
+        return JsonAnswer({"error": told}, 422)
+    return no_content()
+
+
+router.add_api_route(
+    "/automations/templates/validate", validate_template, methods=["POST"], status_code=204, deprecated=True
+)

@@ -449,3 +449,22 @@ service = Table(
     Column("started", Timestamp, nullable=False),
     Column("last_beat", Timestamp, nullable=False),
 )
+
+automation = Table(
+    "automation",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("trigger", Json, nullable=False),
+    Column("actions", Json, nullable=False),
+    Column("actions_on_trigger", Json, nullable=False),
+    Column("actions_on_resolve", Json, nullable=False),
+    Column("owner_resource", Text),  # the automation goes with it
+    Column("related", Json, nullable=False),  # ids of resources that its triggers or actions name
+    Column("created", Timestamp, nullable=False),
+    Column("updated", Timestamp, nullable=False),
+    Index("ix_automation__owner_resource", "owner_resource"),
+)

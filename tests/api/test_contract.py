@@ -24,6 +24,15 @@ ROUTES = {f"{each['method']} {each['path']}": each for each in STANDARD["endpoin
 NOW = "2026-01-01T00:00:00Z"
 UNUSED = "0192a3b4-c5d6-7e8f-9a0b-1c2d3e4f5a6b"
 RESOURCE = {"prefect.resource.id": "shop.1"}
+TRIGGER = {"type": "event", "posture": "Reactive", "expect": ["sale"], "match": RESOURCE, "within": 5}
+AUTOMATION = {
+    "name": "tell",
+    "trigger": {"type": "compound", "triggers": [TRIGGER], "within": "PT1M", "require": "all"},
+    "actions": [
+        {"type": "run-deployment", "source": "inferred", "schedule_after": 5},
+        {"type": "do-nothing"},
+    ],
+}
 SPAN = {"history_start": NOW, "history_end": "2026-01-02T00:00:00Z", "history_interval_seconds": 3600}
 
 # What to send to each route. Names in braces are those of `seeds`.
@@ -40,8 +49,6 @@ IMPLEMENTED: dict[str, dict[str, Any]] = {
     "PATCH /flows/{id}": {"on": "flow", "json": {"tags": ["b"]}},
     "GET /flows/{id}": {"on": "flow"},
     "DELETE /flows/{id}": {"on": "doomed_flow"},
-    "GET /automations/related-to/{resource_id}": {"in": {"resource_id": "prefect.deployment.x"}},
-    "DELETE /automations/owned-by/{resource_id}": {"in": {"resource_id": "prefect.deployment.x"}},
     "POST /flows/count": {"json": {}},
     "GET /flows/name/{name}": {"on": "flow"},
     "POST /flows/filter": {},
@@ -132,6 +139,17 @@ IMPLEMENTED: dict[str, dict[str, Any]] = {
     "GET /collections/views/{view}": {"in": {"view": "aggregate-worker-metadata"}},
     "POST /logs/": {"json": [{"name": "x", "level": 20, "message": "m", "timestamp": NOW}]},
     "POST /logs/filter": {},
+    "POST /automations/": {"json": AUTOMATION},
+    "GET /automations/{id}": {"on": "automation"},
+    "PUT /automations/{id}": {"on": "automation", "json": AUTOMATION},
+    "PATCH /automations/{id}": {"on": "automation", "json": {"enabled": False}},
+    "DELETE /automations/{id}": {"on": "doomed_automation"},
+    "POST /automations/filter": {},
+    "POST /automations/count": {},
+    "GET /automations/related-to/{resource_id}": {"in": {"resource_id": "shop.1"}},
+    "DELETE /automations/owned-by/{resource_id}": {"in": {"resource_id": "shop.1"}},
+    "POST /templates/validate": {"json": "{{ event.id }}"},
+    "POST /automations/templates/validate": {"json": "{{ event.id }}"},
     "POST /events": {"json": [{"id": UNUSED, "occurred": NOW, "event": "x", "resource": RESOURCE}]},
     "POST /events/filter": {},
     "GET /events/filter/next": {"params": {"page-token": "{page_token}"}},
@@ -177,6 +195,8 @@ async def seeds(api: Any) -> dict[str, str]:
     await api.post("/events", json=[{"id": str(UUID(int=number)), **happened} for number in (1, 2)])
     page = (await api.post("/events/filter", json={"limit": 1})).json()
     made = {
+        "automation": (await api.post("/automations/", json=AUTOMATION)).json()["id"],
+        "doomed_automation": (await api.post("/automations/", json=AUTOMATION)).json()["id"],
         "page_token": parse_qs(urlsplit(page["next_page"]).query)["page-token"][0],
         "deployment": deployment["id"],
         "schedule": deployment["schedules"][0]["id"],
