@@ -19,6 +19,7 @@ from serving import serving  # noqa: E402
 from heliostat.runtime import clock, code_packages  # noqa: E402
 from heliostat.runtime.client.client import SyncHeliostatClient, get_client  # noqa: E402
 from heliostat.runtime.client.records import FlowRun  # noqa: E402
+from heliostat.runtime.states import Cancelling  # noqa: E402
 
 PATIENCE_S = 90.0
 FLOWS = """
@@ -131,3 +132,25 @@ def test_a_worker_that_is_told_to_stop_lets_its_runs_end(yard: Yard, run_script:
     yard.gate.touch()
     assert script.ended() == 0, script.output
     assert (yard.now(run).state_name, yard.now(late).state_name) == ("Completed", "Scheduled")
+
+
+def test_a_cancelled_run_ends_and_its_process_is_gone(yard: Yard, run_script: Any) -> None:
+    run = yard.client.create_flow_run_from_deployment(yard.deploy(), parameters={"count": 1})
+    script = run_script("worker", "start", "--pool", "yard", HELIOSTAT_API_URL=yard.client.api_url)
+    yard.wait(lambda: len(yard.lines()) == 1 and yard.now(run).state_name == "Running", script)
+    yard.client.set_flow_run_state(run.id, Cancelling())
+    yard.wait(lambda: yard.now(run).state_name == "Cancelled", script)
+    pid = int(yard.lines()[0][1])
+    yard.wait(lambda: not Path(f"/proc/{pid}").exists(), script)
+
+
+def test_a_worker_refuses_pools_that_are_not_for_it(yard: Yard, run_script: Any) -> None:
+    yard.client.create_work_pool("cluster", "ray")
+    address = {"HELIOSTAT_API_URL": yard.client.api_url}
+    of_ray = run_script("worker", "start", "--pool", "cluster", **address)
+    unknown = run_script("worker", "start", "--pool", "nowhere", "--no-create-pool-if-not-found", **address)
+    assert of_ray.ended() == 1
+    assert "without workers" in of_ray.output
+    assert unknown.ended() == 3
+    assert "no work pool 'nowhere'" in unknown.output
+    assert [pool.name for pool in yard.client.read_work_pools() if pool.name == "nowhere"] == []
