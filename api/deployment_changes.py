@@ -7,9 +7,16 @@ from typing import Any
 from ..runtime.store import work_pools
 from ..runtime.store.database import Database
 from ..runtime.store.deployment_rows import DeploymentRow
-from .deployment_checks import check_parameters, check_variables, code_revision_of, written_out
+from .deployment_checks import (
+    check_parameters,
+    check_variables,
+    code_revision_of,
+    refuse_shared_limit,
+    written_out,
+)
 from .errors import conflicting, found
 from .schemas_deployments import DeploymentUpdate
+from .wire_deployments import own_limit_id
 
 _NOT_COLUMNS = {"schedules", "version_info"}
 
@@ -21,6 +28,9 @@ async def checked_changes(db: Database, row: DeploymentRow, body: DeploymentUpda
     UnresolvedParameter.
     """
     changes: dict[str, Any] = body.model_dump(exclude_unset=True, exclude=_NOT_COLUMNS)
+    shared = changes.pop("global_concurrency_limit_id", None)
+    if shared != own_limit_id(row.id):  # forms send back what they were shown
+        refuse_shared_limit(shared)
     if body.parameters is not None:
         changes["parameters"] = await written_out(db, body.parameters)
     if "pull_steps" in changes:

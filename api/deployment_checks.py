@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
+from uuid import UUID
+
+from fastapi import HTTPException
 
 from ..pools.job_variables import check_schema, variable_problems
 from ..pools.templates import check_job_variables, merge_job_variables, read_job_template
@@ -62,6 +65,16 @@ def check_variables(pool: WorkPoolRow, *layers: Mapping[str, Any] | None, comple
         return
     if template.properties:
         check_job_variables(template, merge_job_variables(*layers), complete=complete)
+
+
+def refuse_shared_limit(limit_id: UUID | None) -> None:
+    """422 for a limit that several deployments would share: nothing here would hold it."""
+    if limit_id is not None:
+        raise HTTPException(
+            422,
+            "Limits that deployments share are not held by this server: leave global_concurrency_limit_id"
+            " out and give the deployment a concurrency_limit of its own.",
+        )
 
 
 def code_revision_of(pull_steps: Iterable[Mapping[str, Any]] | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from ..runtime.store.deployment_rows import DeploymentRow, ScheduleRow
 from .wire import Wire
@@ -76,12 +76,17 @@ def _definition(row: ScheduleRow) -> Wire:
     return filled
 
 
+def own_limit_id(deployment_id: UUID) -> UUID:
+    """The id under which a deployment's own limit is shown."""
+    return uuid5(deployment_id, "concurrency limit")
+
+
 def _own_limit(row: DeploymentRow) -> Wire | None:
     """GlobalConcurrencyLimitResponse: the deployment's own limit, seen as one of the global kind."""
     if row.concurrency_limit is None:
         return None
     return {
-        "id": uuid5(row.id, "concurrency limit"),
+        "id": own_limit_id(row.id),
         "created": row.created,
         "updated": row.updated,
         "active": True,

@@ -17,7 +17,7 @@ from .. import wire, wire_deployments
 from ..answers import JsonAnswer, made, no_content
 from ..database_access import Db
 from ..deployment_changes import checked_changes
-from ..deployment_checks import check_parameters, check_variables, code_revision_of
+from ..deployment_checks import check_parameters, check_variables, code_revision_of, refuse_shared_limit
 from ..errors import conflicting, found
 from ..models.ui import Deleted
 from ..schemas_deployments import (
@@ -38,6 +38,7 @@ async def create_deployment(body: DeploymentCreate, db: Db) -> JsonAnswer:
 
     Replacing keeps its id; its schedules are made anew, and the runs that they had made ahead go.
     """
+    refuse_shared_limit(body.global_concurrency_limit_id)
     if body.enforce_parameter_schema and body.parameters:
         with conflicting("Error creating deployment"):
             check_parameters(body.parameters, body.parameter_openapi_schema, complete=False)
@@ -75,7 +76,6 @@ def _new(body: DeploymentCreate) -> NewDeployment:
         job_variables=body.job_variables,
         concurrency_limit=body.concurrency_limit,
         concurrency_options=None if options is None else options.model_dump(),
-        global_concurrency_limit_id=body.global_concurrency_limit_id,
         storage_document_id=body.storage_document_id,
         infrastructure_document_id=body.infrastructure_document_id,
         schedules=[each.as_spec() for each in body.schedules],

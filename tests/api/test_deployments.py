@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -56,6 +57,7 @@ WRONG_DEPLOYMENTS: list[tuple[dict[str, Any], int, str]] = [
     ({"schedules": [{"schedule": {"rrule": "FREQ=OFTEN"}}]}, 422, "rrule"),
     ({"schedules": [{"schedule": {"cron": "@daily", "timezone": "Moon/Crater"}}]}, 422, "timezone"),
     ({"schedules": [{"schedule": {"interval": 60}, "slug": s} for s in "aa"]}, 422, "same slug"),
+    ({"global_concurrency_limit_id": str(uuid4())}, 422, "concurrency_limit of its own"),
     ({"name": "a/b"}, 422, "pattern"),
     ({"colour": "red"}, 422, "colour"),
 ]
@@ -203,6 +205,14 @@ async def test_no_more_runs_than_the_deployments_limit_become_pending(
         for ending in ("RUNNING", "COMPLETED"):
             await api.propose(first, ending)
         assert (await api.propose(second, "PENDING")).json()["status"] == "ACCEPT"
+
+
+async def test_of_runs_that_are_proposed_at_once_only_as_many_as_fit_are_accepted(api: Any) -> None:
+    deployment = await api.deployment(concurrency_limit=2)
+    runs = [await api.run_of(deployment) for _ in range(6)]
+    answers = await asyncio.gather(*(api.propose(run, "PENDING") for run in runs))
+    told = sorted(answer.json()["status"] for answer in answers)
+    assert told == ["ACCEPT"] * 2 + ["REJECT"] * 4
 
 
 async def test_a_scheduled_run_can_be_given_other_job_variables(api: Any) -> None:
