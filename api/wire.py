@@ -52,6 +52,7 @@ _STATE_DETAILS: Mapping[str, Any] = {
     "traceparent": None,
     "deployment_concurrency_lease_id": None,
 }
+_MOST_DERIVED = 32  # states of one task run that have no ids of their own
 _MOMENTS = frozenset({"scheduled_time", "pause_timeout", "cache_expiration"})
 _FLOW_RUN_POLICY: Mapping[str, Any] = {
     "max_retries": 0,
@@ -189,10 +190,33 @@ def task_run_state(row: TaskRunRow, state: TaskRunState) -> Wire:
         "flow_run_id": _known(row.flow_run_id),
         "task_run_id": row.id,
     }
-    derived = uuid5(row.id, f"{state.type} {state.name} {state.timestamp.timestamp():.6f}")
-    return _state(
-        state.id or derived, state.type, state.name, state.timestamp, state.message, details, state.data
-    )
+    id = state.id or _derived_id(row, state)
+    return _state(id, state.type, state.name, state.timestamp, state.message, details, state.data)
+
+
+def task_run_of_state(state_id: UUID) -> list[UUID]:
+    """The task runs that a state with that id may belong to, if the id is derived from its task run's."""
+    return [UUID(int=state_id.int ^ _mask(place)) for place in range(_MOST_DERIVED)]
+
+
+def place_of_state(state_id: UUID, task_run_id: UUID) -> int:
+    """Which of the task run's states has that derived id."""
+    return next(place for place in range(_MOST_DERIVED) if state_id.int ^ _mask(place) == task_run_id.int)
+
+
+def _derived_id(row: TaskRunRow, state: TaskRunState) -> UUID:
+    """An id from which that of the task run can be found again: it is told apart by its place in the path."""
+    from ..runtime.store.task_runs import states_of
+
+    path = [(each.type, each.timestamp) for each in states_of(row)]
+    own = (state.type, state.timestamp)
+    place = path.index(own) if own in path else len(path) - 1
+    return UUID(int=row.id.int ^ _mask(place % _MOST_DERIVED))
+
+
+def _mask(place: int) -> int:
+    """Flips bits of an id, among them those of its version: no id of a task run has that one."""
+    return 0xF << 76 | (place + 1) << 64
 
 
 def log(row: LogRow) -> Wire:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 
 from ...runtime.errors import NotFound
 from ...runtime.store import task_runs
@@ -23,3 +23,18 @@ async def read_task_run_states(task_run_id: UUID, db: Db) -> JsonAnswer:
     except NotFound:
         return JsonAnswer([])
     return JsonAnswer([wire.task_run_state(row, state) for state in task_runs.states_of(row)])
+
+
+@router.get("/{id:uuid}", response_model=responses.State)
+async def read_task_run_state(id: UUID, db: Db) -> JsonAnswer:
+    """The state with that id, as answers of task runs show it."""
+    for row in await task_runs.read_any(db, wire.task_run_of_state(id)):
+        states = task_runs.states_of(row)
+        place = wire.place_of_state(id, row.id)
+        if place < len(states):
+            return JsonAnswer({**wire.task_run_state(row, states[place]), "id": id})
+    for row in await task_runs.with_state(db, id):
+        for state in task_runs.states_of(row):
+            if state.id == id:
+                return JsonAnswer(wire.task_run_state(row, state))
+    raise HTTPException(404, "Task run state not found")

@@ -9,6 +9,8 @@ from typing import Any, cast
 import orjson
 from fastapi import WebSocket
 
+from ...runtime.settings import current_settings
+from ..access import same
 from .pings import EXTENSION, PING, Pings
 
 SUBPROTOCOL = "prefect"
@@ -33,8 +35,12 @@ class Line:
 
     async def admitted(self) -> bool:
         """Accept the connection and its client; False: it was refused, and is closed."""
+        expected = current_settings().server_auth_string
         if SUBPROTOCOL not in self.socket.scope.get("subprotocols", ()):
             await self.socket.accept()
+            if expected is not None:  # such a client cannot say who it is
+                await self.close(POLICY_VIOLATION, "Use the subprotocol 'prefect' to authenticate")
+                return False
             return True
         await self.socket.accept(subprotocol=SUBPROTOCOL)
         try:
@@ -43,6 +49,9 @@ class Line:
             said = None
         if said is None or said.get("type") != "auth":
             await self.close(POLICY_VIOLATION, "Expected 'auth' message")
+            return False
+        if expected is not None and not same(str(said.get("token") or ""), expected):
+            await self.close(POLICY_VIOLATION, "Unauthorized")
             return False
         await self.send({"type": "auth_success"})
         return True

@@ -20,6 +20,7 @@ from .tables import flow_run_of_events, task_run
 
 TASK_RUN_COLUMNS = [column for column in task_run.c if column.name != "result"]
 _LOW_80 = (1 << 80) - 1
+_SEARCHED_S = 86_400.0
 
 
 async def completed_range(
@@ -57,6 +58,32 @@ async def read(db: Database, task_run_id: UUID) -> TaskRunRow:
     """The task run with that id, with its inline result. Raises NotFound."""
     async with db.read() as connection:
         return await _one(connection, task_run_id)
+
+
+async def read_any(db: Database, ids: Sequence[UUID]) -> builtins.list[TaskRunRow]:
+    """Those of these task runs that there are, without their results."""
+    async with db.read() as connection:
+        rows = await connection.execute(select(*TASK_RUN_COLUMNS).where(task_run.c.id.in_(ids)))
+        return [task_run_row(row) for row in rows.mappings()]
+
+
+async def with_state(db: Database, state_id: UUID) -> builtins.list[TaskRunRow]:
+    """Task runs whose timeline has a state of that id; only time-ordered ids (version 7) are looked for.
+
+    The id tells when the state came about: runs that were expected in the day before it are searched.
+    """
+    if state_id.version != 7:
+        return []
+    at = (state_id.int >> 80) / 1000
+    expected = task_run.c.expected_start_time
+    statement = select(*TASK_RUN_COLUMNS).where(
+        expected >= db.moment(at - _SEARCHED_S),
+        expected <= db.moment(at + 1.0),
+        cast(task_run.c.timeline, Text).contains(str(state_id)),
+    )
+    async with db.read() as connection:
+        rows = await connection.execute(statement.limit(1))
+        return [task_run_row(row) for row in rows.mappings()]
 
 
 async def find(db: Database, reference: str, flow_run_id: UUID | None = None) -> TaskRunRow:

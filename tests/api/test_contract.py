@@ -80,6 +80,7 @@ IMPLEMENTED: dict[str, dict[str, Any]] = {
     "POST /task_runs/{id}/set_state": {"on": "task_run", "json": {"state": {"type": "PENDING"}}},
     "GET /flow_run_states/{id}": {"on": "state"},
     "GET /flow_run_states/": {"params": {"flow_run_id": "{flow_run}"}},
+    "GET /task_run_states/{id}": {"on": "task_state"},
     "GET /task_run_states/": {"params": {"task_run_id": "{task_run}"}},
     "POST /deployments/": {"json": {"name": "nightly", "flow_id": "{flow}", "work_pool_name": "yard"}},
     "PATCH /deployments/{id}": {"on": "deployment", "json": {"tags": ["b"], "concurrency_limit": 3}},
@@ -210,6 +211,7 @@ async def seeds(api: Any) -> dict[str, str]:
         "doomed_run_2": (await api.flow_run())["id"],
         "doomed_run": (await api.flow_run())["id"],
         "task_run": task["id"],
+        "task_state": task["state_id"],
         "doomed_task": (await api.task_run(run, "1"))["id"],
         "state": run["state_id"],
     }

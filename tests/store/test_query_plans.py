@@ -1,0 +1,104 @@
+"""Lists and counts are served by indexes: however many rows there are, none of these reads a whole table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import event
+
+from heliostat.runtime.errors import NotFound
+from heliostat.runtime.states import StateType
+from heliostat.runtime.store import artifacts, block_documents, dashboard, logs, run_graph, search, variables
+from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.filters import (
+    FlowFilter,
+    FlowRunFilter,
+    FlowRunOfTask,
+    FlowRunState,
+    Ids,
+    IdsOrNone,
+    IdsOrNot,
+    LogFilter,
+    MomentsOrNone,
+    Name,
+    Search,
+    StateTypesOrNot,
+    TaskRunFilter,
+)
+from heliostat.runtime.store.setup_filters import ArtifactFilter, Key
+
+SOME = uuid4()
+DAY = MomentsOrNone(after_=datetime(2026, 1, 1, tzinfo=UTC), before_=datetime(2026, 1, 2, tzinfo=UTC))
+TODAY = Search(flow_runs=FlowRunFilter(start_time=DAY))
+LATE = FlowRunState(type=StateTypesOrNot(any_=[StateType.SCHEDULED]))
+OF_RUN = Search(task_runs=TaskRunFilter(flow_run_id=FlowRunOfTask(any_=[SOME])))
+OF_FLOW = Search(flows=FlowFilter(id=IdsOrNot(any_=[SOME])))
+
+LOOKS: dict[str, Callable[[Database], Awaitable[Any]]] = {
+    "flow runs of a day, newest first": lambda db: search.flow_runs(
+        db, TODAY, sort="START_TIME_DESC", limit=50
+    ),
+    "newest flow runs": lambda db: search.flow_runs(db, Search(), sort="START_TIME_DESC", limit=50),
+    "flow runs by id": lambda db: search.flow_runs(db, Search(), limit=50),
+    "flow runs of a day, counted": lambda db: search.count_flow_runs(db, TODAY),
+    "late flow runs, counted": lambda db: search.count_flow_runs(
+        db, Search(flow_runs=FlowRunFilter(state=LATE))
+    ),
+    "flow runs of a deployment": lambda db: search.count_flow_runs(
+        db, Search(flow_runs=FlowRunFilter(deployment_id=IdsOrNone(any_=[SOME])))
+    ),
+    "flow runs of a name": lambda db: search.flow_runs(
+        db, Search(flow_runs=FlowRunFilter(name=Name(any_=["x"])))
+    ),
+    "flow runs of a flow": lambda db: search.count_flow_runs(db, OF_FLOW),
+    "next runs of flows": lambda db: dashboard.next_runs(db, [SOME]),
+    "task runs of a flow run": lambda db: search.task_runs(db, OF_RUN, limit=50),
+    "task runs of a flow run, counted": lambda db: search.count_task_runs(db, OF_RUN),
+    "task runs of flow runs, counted": lambda db: dashboard.count_task_runs(db, [SOME]),
+    "graph": lambda db: run_graph.read(db, SOME),
+    "log of a flow run": lambda db: logs.read(db, flow_run_id=SOME),
+    "log of a flow run, searched": lambda db: search.logs(
+        db, LogFilter(flow_run_id=Ids([SOME])), sort="TIMESTAMP_ASC"
+    ),
+    "log of a task run": lambda db: search.logs(db, LogFilter(task_run_id=IdsOrNone(any_=[SOME]))),
+    "artifacts of a key": lambda db: artifacts.find(db, ArtifactFilter(key=Key(any_=["x"]))),
+    "artifacts of a flow run": lambda db: artifacts.find(db, ArtifactFilter(flow_run_id=Ids([SOME]))),
+    "newest artifact of a key": lambda db: artifacts.latest(db, "x"),
+    "block documents by name": lambda db: block_documents.find(db, limit=50),
+    "variables by name": lambda db: variables.find(db, limit=50),
+}
+BIG = ("flow_run", "task_run", "log", "artifact", "flow_run_state")
+
+
+@pytest.mark.parametrize("name", LOOKS)
+async def test_no_look_reads_a_whole_table(db: Database, name: str) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith(("SELECT", "WITH")):
+            asked.append((statement, parameters))
+
+    event.listen(db.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        with suppress(NotFound):
+            await LOOKS[name](db)
+    finally:
+        event.remove(db.engine.sync_engine, "before_cursor_execute", note)
+    assert asked
+    for statement, parameters in asked:
+        async with db.engine.connect() as connection:
+            if not db.is_sqlite:
+                # On empty tables all plans cost the same: a whole read is what is left without an index.
+                await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            explain = "EXPLAIN QUERY PLAN " if db.is_sqlite else "EXPLAIN "
+            rows = await connection.exec_driver_sql(explain + statement, parameters)
+            plan = "\n".join(str(row[-1]) for row in rows)
+        for table in BIG:
+            whole = rf"SCAN {table}(?! USING)" if db.is_sqlite else rf"Seq Scan on {table}\b"
+            assert not re.search(whole, plan), f"{statement}\n{plan}"
