@@ -28,7 +28,7 @@ from .loop import Loop
 _log = logging.getLogger("heliostat.services")
 
 _BATCH = 100  # schedules a transaction: editors of their deployments wait for it
-_SOONEST_S = 0.02
+_SOONEST_S = 1.0  # runs are made long ahead, so several schedules may share a step; edits are announced
 _LATER = timedelta(days=1)
 
 
