@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -267,3 +269,21 @@ async def test_a_takeover_amid_commits_leaves_no_row_of_the_old_epoch_behind_it(
     _, lease = await asyncio.gather(old_owner(), new_owner())
     assert lease.last_seq == len(written)
     assert await task_runs.count_by_state(db, run.id) == {"COMPLETED": len(written)}
+
+
+async def test_a_request_to_cancel_is_not_undone_by_what_its_process_had_written_before(
+    db: Database, given: Any
+) -> None:
+    """Seen: a run was cancelled before its first Running was durable, and that made it Running for good.
+
+    Of a run in CANCELLING the journal takes only the end.
+    """
+    run = await given.run(db)
+    await given.move(db, run.id, "CANCELLING")
+    before = await flow_runs.read(db, run.id)
+    ack = await run.record(given.transition("RUNNING", given.t0 + 1))
+    assert (ack.seq, ack.fenced) == (1, False)
+    assert await flow_runs.read(db, run.id) == replace(before, updated=ANY)
+    await run.record(given.transition("CANCELLED", given.t0 + 2))
+    history = [state.type for state in await flow_runs.history(db, run.id)]
+    assert history[-2:] == ["CANCELLING", "CANCELLED"]
