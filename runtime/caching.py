@@ -214,9 +214,14 @@ def input_hash(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes | None:
     same calls in the same way. Eight bytes: a difference goes unnoticed once in 2**64.
     """
     try:
-        return blake2b(marshal.dumps((args, kwargs), 2), digest_size=8).digest()
+        return hash_of_marshalled(marshal.dumps((args, kwargs), 2))
     except ValueError:
         return None
+
+
+def hash_of_marshalled(arguments: bytes) -> bytes:
+    """The input hash of a call whose `(args, kwargs)` are there as version 2 of the marshal format."""
+    return blake2b(arguments, digest_size=8).digest()
 
 
 def fingerprint(value: Any) -> str:

@@ -11,8 +11,7 @@ import builtins
 import logging
 import sys
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -58,17 +57,24 @@ def get_run_logger() -> logging.LoggerAdapter[logging.Logger]:
     return logging.LoggerAdapter(logging.getLogger(FLOW_LOGGER), {})
 
 
-@contextmanager
-def capture_into(sink: Sink, log_prints: bool, *, passes_prints: bool = False) -> Generator[None]:
-    """Send the log lines (and prints) of the code inside to `sink`."""
-    _install()
-    if builtins.print is not _recording_print:  # another library put its own there, as Ray's progress bars do
-        builtins.print = _recording_print
-    token = _capture.set(_Capture(sink, log_prints, passes_prints))
-    try:
-        yield
-    finally:
-        _capture.reset(token)
+class capture_into:  # noqa: N801  (reads as the function that it is to its callers; a generator costs more)
+    """Send the log lines (and prints) of the code inside the `with` block to `sink`. It can be entered again
+    once it was left.
+    """
+
+    __slots__ = ("_facts", "_token")
+
+    def __init__(self, sink: Sink, log_prints: bool, *, passes_prints: bool = False) -> None:
+        _install()
+        self._facts = _Capture(sink, log_prints, passes_prints)
+
+    def __enter__(self) -> None:
+        if builtins.print is not _recording_print:  # another library put its own there, as Ray's bars do
+            builtins.print = _recording_print
+        self._token = _capture.set(self._facts)
+
+    def __exit__(self, *_raised: object) -> None:
+        _capture.reset(self._token)
 
 
 class RunLogHandler(logging.Handler):

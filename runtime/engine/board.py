@@ -18,6 +18,7 @@ _log = logging.getLogger("heliostat.internal.board")
 REPORT_RUNNING_AFTER_S = 0.25
 GIVE_BACK_AFTER_S = 1.0
 _LOOK_EVERY_S = 0.1
+LoneEntry = tuple[Callable[[str, float], None], str, float]  # whom to tell, the pack, since when
 
 
 class Board:
@@ -77,8 +78,34 @@ class Board:
             self._on_given_back(given)
 
 
+class LoneBoard:
+    """The same for calls that come alone, one after another in this process."""
+
+    def __init__(self, rouse: Callable[[], None]) -> None:
+        self.current: LoneEntry | None = None
+        self._reported: LoneEntry | None = None
+        self._rouse = rouse
+
+    def start(self, on_running: Callable[[str, float], None], pack_id: str, at: float) -> None:
+        self.current = (on_running, pack_id, at)
+        self._rouse()
+
+    def end(self) -> None:
+        self.current = None
+
+    def look(self) -> None:
+        """Report what has run for long; called by the watcher."""
+        current = self.current
+        if current is None or current is self._reported:
+            return
+        on_running, pack_id, started = current
+        if clock.epoch_s() - started >= REPORT_RUNNING_AFTER_S:
+            self._reported = current
+            on_running(pack_id, started)
+
+
 class Watcher:
-    """The thread that looks at every board of this process; asleep while there is none."""
+    """The thread that looks at every board of this process; asleep while nothing is executed."""
 
     _instance: ClassVar[Watcher | None] = None
     _creation: ClassVar[threading.Lock] = threading.Lock()
@@ -87,6 +114,7 @@ class Watcher:
         self._boards: set[Board] = set()
         self._lock = threading.Lock()
         self._busy = threading.Event()
+        self.lone = LoneBoard(self._rouse)
         self._pause = threading.Event()
         threading.Thread(target=self._watch, name="heliostat-watcher", daemon=True).start()
 
@@ -100,8 +128,11 @@ class Watcher:
     def add(self, board: Board) -> None:
         with self._lock:
             self._boards.add(board)
-            if not self._busy.is_set():
-                self._busy.set()
+            self._rouse()
+
+    def _rouse(self) -> None:
+        if not self._busy.is_set():
+            self._busy.set()
 
     def remove(self, board: Board) -> None:
         with self._lock:
@@ -111,12 +142,18 @@ class Watcher:
         while True:
             self._busy.wait()
             self._pause.wait(_LOOK_EVERY_S)
-            with self._lock:
-                boards = list(self._boards)
-                if not boards:
-                    self._busy.clear()
-            for board in boards:
+            for board in self._written_on():
                 try:
                     board.look()
                 except Exception:  # a run that is over cannot be told any more; the others can
                     _log.debug("news of long calls could not be told", exc_info=True)
+
+    def _written_on(self) -> list[Board | LoneBoard]:
+        with self._lock:
+            boards: list[Board | LoneBoard] = list(self._boards)
+            if not boards and self.lone.current is None:
+                self._busy.clear()
+            if self.lone.current is not None:
+                self._busy.set()  # what began just before the last line has not roused us
+                boards.append(self.lone)
+            return boards

@@ -288,14 +288,22 @@ class Dispatcher:
     def _packs_of(self, group: PackGroup) -> list[Pack]:
         packs: list[Pack] = []
         burst = 1 if self._is_inline else _BURST
-        while group.waiting and len(packs) < burst and (size := self._room_for(group)):
+        while group.waiting and len(packs) < burst:
+            size, room = self._room_for(group)
+            if room <= 0:
+                break
+            if size == 1:  # what holds for the next pack holds for those behind it
+                for taken in group.take(min(room, burst - len(packs))):
+                    for span in self._without_settled(taken):
+                        packs += self._start_singly(group, span)
+                continue
             spans = [each for taken in group.take(size) for each in self._without_settled(taken)]
             if spans:
                 packs.append(self._start(group, spans))
         return packs
 
-    def _room_for(self, group: PackGroup) -> int:
-        """How many calls the next pack of a group may have; 0 while its window is full."""
+    def _room_for(self, group: PackGroup) -> tuple[int, int]:
+        """How many calls the next pack of a group may have, and how many packs its window has room for."""
         now = clock.monotonic_s()
         if now >= group.slots[0]:
             group.slots = (now + SLOTS_KNOWN_FOR_S, self.lane.slots(group.resources))
@@ -303,13 +311,13 @@ class Dispatcher:
         estimate = group.estimate
         size = estimate.pack_size(group.waiting, slots, self._pack_target_s, group.wanted_size)
         if self._is_inline:
-            return size
+            return size, 1
         # The first call in each worker pays for imports: what is known before the second ones is too much.
         unknown = estimate.answered < 2 * slots and group.wanted_size is None
         if group.is_long and not group.resources.are_limited:
             unknown = False  # such calls may wait for each other: nothing else bounds how many run
         usual = estimate.usual_size(self._pack_target_s, group.wanted_size)
-        return size if group.in_flight < window(usual, slots, unknown, self._max_window) else 0
+        return size, window(usual, slots, unknown, self._max_window) - group.in_flight
 
     def _start(self, group: PackGroup, spans: list[ReadySpan]) -> Pack:
         pack = Pack(group, spans)
@@ -318,6 +326,17 @@ class Dispatcher:
         group.in_flight += 1
         self.packs[pack.pack_id] = pack
         return pack
+
+    def _start_singly(self, group: PackGroup, span: ReadySpan) -> list[Pack]:
+        fanout, alone = span.fanout, span.alone
+        packs = [
+            Pack(group, [ReadySpan(fanout, position, position + 1, alone)])
+            for position in range(span.start, span.stop)
+        ]
+        fanout.standing[span.start : span.stop] = bytes([IN_FLIGHT]) * len(span)
+        group.in_flight += len(packs)
+        self.packs.update((pack.pack_id, pack) for pack in packs)
+        return packs
 
     def _without_settled(self, span: ReadySpan) -> list[ReadySpan]:
         """Calls that were cancelled while they waited are left out."""
@@ -394,7 +413,8 @@ class Dispatcher:
         """
         now = clock.monotonic_s()
         with self.changed:
-            packs = list(self.packs.values())
+            # Only these need a look at each round: there may be many packs.
+            packs = [pack for pack in self.packs.values() if pack.told or pack.cancel_asked_s is not None]
         for pack in packs:
             timeout_s = pack.group.code.timeout_s
             if pack.cancel_asked_s is not None and now - pack.cancel_asked_s > FORCE_CANCEL_AFTER_S:
@@ -404,11 +424,11 @@ class Dispatcher:
                 # By this process's clock: the worker's may be wrong.
                 late = {
                     at
-                    for at, heard in pack.heard_of_s.copy().items()
+                    for at, heard in pack.news.heard_of_s.copy().items()
                     if now - heard > timeout_s + TIMEOUT_GRACE_S
                 }
-                if late - pack.timed_out:
-                    pack.timed_out |= late
+                if late - pack.news.timed_out:
+                    pack.hear().timed_out |= late
                     self.lane.cancel(pack, force=True)
 
     # News from workers, on the line's thread.
@@ -421,8 +441,9 @@ class Dispatcher:
         if pack is None:
             return
         if kind == "running":
-            pack.running[facts[1]] = facts[2]
-            pack.heard_of_s[facts[1]] = clock.monotonic_s()
+            news = pack.hear()
+            news.running[facts[1]] = facts[2]
+            news.heard_of_s[facts[1]] = clock.monotonic_s()
             pack.group.is_long = True
             fanout, position = pack.member(facts[1])
             pack.group.desk.running(fanout, position, facts[2])
@@ -439,9 +460,10 @@ class Dispatcher:
         with self.changed:
             if pack.pack_id not in self.packs:
                 return
+            given_back = pack.hear().given_back
             for at in positions:
-                if at not in pack.given_back:
-                    pack.given_back.add(at)
+                if at not in given_back:
+                    given_back.add(at)
                     fanout, position = pack.member(at)
                     if not fanout.is_settled(position):
                         self.queue_again(fanout, position)

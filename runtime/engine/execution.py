@@ -95,6 +95,17 @@ class PackExecution:
             flow_run_info.reset(flow_token)
             watcher.remove(self.board)
 
+    def run_alone(self, call: Call, hashed: bytes) -> Outcome:
+        """Execute one call of a task that is not async; for the next one this object can be used again."""
+        info = self._template
+        info.index, info.attempt, info.next_index, info.custom_name = call.index, call.attempt, None, None
+        flow_token, token = flow_run_info.set(info.flow_run), task_run_info.set(info)
+        try:
+            return self._attempt(0, call, info, hashed)
+        finally:
+            task_run_info.reset(token)
+            flow_run_info.reset(flow_token)
+
     def _run_in_turn(self, calls: Sequence[Call]) -> list[Outcome | None]:
         outcomes: list[Outcome | None] = [None] * len(calls)
         info = self._template  # nobody else has it: calls in turn move it along
@@ -107,7 +118,7 @@ class PackExecution:
                 info.index, info.attempt, info.next_index = call.index, call.attempt, None
                 if spool is not None:
                     spool.starting(position)
-                outcome = self._attempt(position, call, info)
+                outcome = self._attempt(position, call, info, input_hash(call.args, call.kwargs))
                 board.end(position)
                 outcomes[position] = outcome
                 if spool is not None:
@@ -116,11 +127,9 @@ class PackExecution:
             task_run_info.reset(token)
         return outcomes
 
-    def _attempt(self, position: int, call: Call, info: TaskRunInfo) -> Outcome:
+    def _attempt(self, position: int, call: Call, info: TaskRunInfo, hashed: bytes | None) -> Outcome:
         code = self.code
-        started = clock.epoch_s()
-        history = AttemptHistory(call, started)
-        hashed = input_hash(call.args, call.kwargs)
+        history = AttemptHistory(call, clock.epoch_s())
         if code.run_name is not None:
             info.custom_name = history.name = name_of_call(code, call)
         if code.on_running:

@@ -200,8 +200,12 @@ class LineToDriver:
         self._boards[pack_id] = board
 
     def leave(self, pack_id: str) -> None:
-        """A pack is over: what it logged goes out before its answer does."""
+        """A pack is over."""
         self._boards.pop(pack_id, None)
+        self.flush_before_answer()
+
+    def flush_before_answer(self) -> None:
+        """What a pack logged goes out before its answer does."""
         if self._waiting:
             self._flush()
 

@@ -71,6 +71,7 @@ class PackGroup:
     is_long: bool = False  # a call was reported running
     slots: tuple[float, int] = (0.0, 1)  # until when (monotonic) it is known how many can run at a time
     shipped: ShippedCode | None = None
+    carriers: dict[Any, Any] = field(default_factory=dict[Any, Any])  # the lane's own
 
     def __post_init__(self) -> None:
         self.estimate.overlaps = self.code.is_async
@@ -122,6 +123,19 @@ class PackGroup:
         return taken
 
 
+@dataclass(slots=True)
+class PackNews:
+    """What was heard of a pack while it is under way, by the position of its calls."""
+
+    running: dict[int, float] = field(default_factory=dict[int, float])  # reported: when they started
+    heard_of_s: dict[int, float] = field(default_factory=dict[int, float])  # when that came (monotonic)
+    given_back: set[int] = field(default_factory=set[int])
+    timed_out: set[int] = field(default_factory=set[int])
+
+
+_NO_NEWS = PackNews()
+
+
 @dataclass(slots=True, eq=False)
 class Pack:
     """Calls that travel in one remote call."""
@@ -130,13 +144,21 @@ class Pack:
     spans: list[ReadySpan]
     pack_id: str = field(default_factory=lambda: f"{_PROCESS_MARK}-{next(_pack_numbers)}")
     launched_at_s: float = field(default_factory=clock.epoch_s)
-    running: dict[int, float] = field(default_factory=dict[int, float])  # reported: position in pack -> start
-    heard_of_s: dict[int, float] = field(default_factory=dict[int, float])  # when that came (monotonic)
-    given_back: set[int] = field(default_factory=set[int])
+    told: PackNews | None = None  # few packs are heard of before they are done
     cancel_asked_s: float | None = None
-    timed_out: set[int] = field(default_factory=set[int])
     one_by_one: bool = False  # its calls must go alone to find out which of them is at fault
     handle: Any = None  # the lane's own
+
+    @property
+    def news(self) -> PackNews:
+        """To read what was heard."""
+        return self.told or _NO_NEWS
+
+    def hear(self) -> PackNews:
+        """To add to it."""
+        if self.told is None:
+            self.told = PackNews()
+        return self.told
 
     def __len__(self) -> int:
         return sum(map(len, self.spans))

@@ -179,6 +179,8 @@ def remote(
         "name": name,
         "enable_task_events": traced,
     }
+    if _ray.util.get_current_placement_group() is None:
+        options["scheduling_strategy"] = "DEFAULT"  # said once, so that Ray need not find out at every call
     if resources.num_gpus:
         options["num_gpus"] = resources.num_gpus
     if resources.memory_bytes:

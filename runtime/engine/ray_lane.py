@@ -8,6 +8,7 @@ value.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import threading
 from collections.abc import Generator
@@ -34,12 +35,16 @@ from .ray_project import enter_project
 from .relay import RelayHost
 from .resolve import References, carries_futures
 from .spool import Salvaged, name_of, salvage
-from .wire import CODE_ALONG_BYTES, PackReply, PackSpec, Segment, WorkerCode
+from .wire import CODE_ALONG_BYTES, PackReply, PackSpec, Segment, WorkerCode, dump_lone, lone_key
 
 _ray: Any = ray  # its types leave much open
 _SHARE_FROM_BYTES = 64 * 1024  # constants of a map above it go to the object store once
 _ANSWERS_AT_ONCE = 128
 _UNTRACED_BELOW_S = 0.02
+_LONE_BYTES = 16 * 1024  # from here on a constant may be one that goes to the object store
+_FEW = 16  # answers; with less of them it is worth looking further
+_MANY = 16 * 8  # calls in flight; below it answers are taken as they come
+NO_REFERENCES = References()
 _BATCH_PATIENCE_S = 0.06
 
 
@@ -52,6 +57,11 @@ def _execute(spec: bytes, *refs: Any) -> bytes | tuple[bytes, Any]:
 def _execute_apart(spec: bytes, *refs: Any) -> tuple[bytes, Any]:
     enter_project()
     return worker.execute(spec, refs)
+
+
+def _execute_alone(spec: bytes) -> bytes | tuple[bytes, Any]:
+    reply, large = worker.execute_alone(spec)
+    return reply if large is None else (reply, large)
 
 
 def _salvage_here(name: str) -> Salvaged | None:
@@ -72,7 +82,6 @@ class RayLane:
         self._lock = threading.Lock()
         self._launched = threading.Condition(self._lock)  # something can be waited for
         self._refused: list[Answer] = []
-        self._remotes: dict[tuple[int, bool, bool], Any] = {}
         self._shared: dict[int, tuple[Any, Any]] = {}
 
     def slots(self, resources: Resources) -> int:
@@ -81,27 +90,34 @@ class RayLane:
     def launch(self, pack: Pack) -> None:
         group = pack.group
         try:
-            self._ship(group)
+            if group.shipped is None:
+                self._ship(group)
         except Exception as error:
             self._refuse(refused(pack, error))
             return
+        references = NO_REFERENCES
         try:
-            references = References()
-            spec = self._spec(pack, references)
+            apart = group.estimate.expects_large_values
+            # By the time that no large values are expected most workers have seen the code.
+            spec = None if apart else _lone_spec(pack)
+            is_lone = spec is not None
+            if spec is None:
+                references = References()
+                spec = self._spec(pack, references)
         except Exception as error:
             self._refuse(refused_culprits(pack, error))
             return
         group.estimate.observe_arguments(len(pack), len(spec))
-        apart = group.estimate.expects_large_values
         try:
-            returned = self._remote(pack, apart).remote(spec, *references.refs)
+            returned = self._remote(pack, apart, is_lone).remote(spec, *references.refs)
         except Exception as error:  # an option that Ray does not take, say
             self._refuse(refused(pack, UserError(f"Ray refuses task {group.code.name!r}: {error}")))
             return
         meta, pack.handle = returned if apart else (returned, None)
         with self._launched:
+            if not self._in_flight:
+                self._launched.notify()
             self._in_flight[meta] = pack
-            self._launched.notify()
 
     def _refuse(self, answer: Answer) -> None:
         with self._launched:
@@ -112,15 +128,11 @@ class RayLane:
         with self._launched:
             self._launched.wait_for(lambda: self._in_flight or self._refused, timeout_s)
             refused, self._refused = self._refused, []
-            waiting = list(self._in_flight)
+            many = len(self._in_flight) >= _MANY
+            waiting = list(itertools.islice(self._in_flight, 2 * _ANSWERS_AT_ONCE if many else None))
         if refused or not waiting:
             return list(refused)
-        # With many calls in flight a batch is worth waiting for; with few, the first one is.
-        wanted = max(1, min(_ANSWERS_AT_ONCE, len(waiting) // 8))
-        patience_s = timeout_s if wanted < 16 else max(timeout_s, _BATCH_PATIENCE_S)
-        ready, _ = _ray.wait(waiting, num_returns=wanted, timeout=patience_s, fetch_local=False)
-        if wanted == len(ready) < min(len(waiting), 16):
-            ready, _ = _ray.wait(waiting, num_returns=len(waiting), timeout=0, fetch_local=False)
+        ready = self._wait_for_many(waiting, timeout_s) if many else self._wait_for_first(waiting, timeout_s)
         if not ready:
             return []
         with self._lock:
@@ -133,6 +145,29 @@ class RayLane:
             arrivals = zip(ready, packs, returned, strict=True)
             taken = [self._arrived(ref, pack, each) for ref, pack, each in arrivals]
         return [each for each in taken if each is not None]
+
+    def _wait_for_first(self, waiting: list[Any], timeout_s: float) -> list[Any]:
+        """With few calls in flight the first answer is worth coming back for."""
+        wanted = max(1, len(waiting) // 8)
+        ready, _ = _ray.wait(waiting, num_returns=wanted, timeout=timeout_s, fetch_local=False)
+        if wanted == len(ready) < min(len(waiting), _FEW):
+            ready, _ = _ray.wait(waiting, num_returns=len(waiting), timeout=0, fetch_local=False)
+        return ready
+
+    def _wait_for_many(self, oldest: list[Any], timeout_s: float) -> list[Any]:
+        """With many a batch is, and to look at all of them each time costs more than it finds: answers come
+        about in the order of the calls. Those that keep others waiting go to the end of the line.
+        """
+        patience_s = max(timeout_s, _BATCH_PATIENCE_S)
+        ready, late = _ray.wait(oldest, num_returns=_ANSWERS_AT_ONCE, timeout=patience_s, fetch_local=False)
+        if len(ready) >= _FEW:
+            return ready
+        with self._lock:
+            for ref in late:
+                self._in_flight[ref] = self._in_flight.pop(ref)
+            others = list(itertools.islice(self._in_flight, len(self._in_flight) - len(late)))
+        more, _ = _ray.wait(others, num_returns=len(others), timeout=0, fetch_local=False)
+        return list({**dict.fromkeys(ready), **dict.fromkeys(more)})
 
     def cancel(self, pack: Pack, force: bool) -> None:
         self._line.cancel(pack.pack_id)
@@ -232,18 +267,17 @@ class RayLane:
         columns.keywords = {name: lighten(*entry) for name, entry in columns.keywords.items()}
         return columns
 
-    def _remote(self, pack: Pack, apart: bool) -> Any:
+    def _remote(self, pack: Pack, apart: bool, is_lone: bool = False) -> Any:
         """The Ray task that carries packs of this kind; calls that take no time leave no trace in Ray's event
         log, which keeps a limited number and costs more than they do.
         """
         group = pack.group
         call_s = group.estimate.call_s
-        quiet = len(pack) == 1 and call_s is not None and call_s < _UNTRACED_BELOW_S
-        key = (id(group), apart, quiet)
-        remote = self._remotes.get(key)
+        quiet = call_s is not None and call_s < _UNTRACED_BELOW_S and len(pack) == 1
+        remote = group.carriers.get((apart, is_lone, quiet))
         if remote is None:
-            function = _execute_apart if apart else _execute
-            remote = self._remotes[key] = ray_cluster.remote(
+            function = _execute_apart if apart else _execute_alone if is_lone else _execute
+            remote = group.carriers[(apart, is_lone, quiet)] = ray_cluster.remote(
                 function, group.code.name, group.resources, num_returns=2 if apart else 1, traced=not quiet
             )
         return remote
@@ -267,12 +301,14 @@ class RayLane:
             return Answer(pack, reply.outcomes, 0.0, reply.node, reply.pid, {})
         if reply.broken is not None:
             return refused(pack, tracebacks.unship(reply.broken))
-        holder = ref if nested else pack.handle
-        large = {
-            position: InStore(holder, position)
-            for position, outcome in enumerate(reply.outcomes)
-            if outcome is not None and outcome.kind == "memory"
-        }
+        large: dict[int, Any] = {}
+        if nested or pack.handle is not None:
+            holder = ref if nested else pack.handle
+            large = {
+                position: InStore(holder, position)
+                for position, outcome in enumerate(reply.outcomes)
+                if outcome is not None and outcome.kind == "memory"
+            }
         return Answer(pack, reply.outcomes, reply.elapsed_s, reply.node, reply.pid, large)
 
     def _resend_with_code(self, pack: Pack) -> None:
@@ -281,6 +317,22 @@ class RayLane:
         meta, pack.handle = self._remote(pack, True).remote(spec, *references.refs)
         with self._lock:
             self._in_flight[meta] = pack
+
+
+def _lone_spec(pack: Pack) -> bytes | None:
+    """The spec of a single call at its first attempt whose arguments are small and plain; else None."""
+    span, group = pack.spans[0], pack.group
+    fanout, position = span.fanout, span.start
+    if len(pack.spans) > 1 or span.stop - position > 1 or position in fanout.attempts or group.code.is_async:
+        return None
+    row = fanout.calls.row(position)
+    args, kwargs = row
+    if not (all(map(payload.is_plain, args)) and all(map(payload.is_plain, kwargs.values()))):
+        return None
+    assert group.shipped is not None
+    key = lone_key(group.shipped.key, fanout.site.base)
+    spec = dump_lone(key, pack.pack_id, fanout.first_index + position, row)
+    return spec if len(spec) <= _LONE_BYTES else None
 
 
 def _is_shared(constant: Any) -> bool:

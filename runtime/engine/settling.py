@@ -65,6 +65,21 @@ class PlainCompletions:
             if outcome is not None
         )
 
+    def take_one(self, span: ReadySpan, outcome: Outcome, answer: Answer) -> None:
+        """The same for a call that came alone."""
+        fanout = span.fanout
+        key = (fanout, answer.node, answer.pid)
+        batch = self.batches.get(key)
+        if batch is None:
+            batch = self.batches[key] = _Batch()
+        batch.positions.append(span.start)
+        batch.outcomes.append(outcome)
+        if outcome.kind == "inline":
+            batch.held.append(outcome.payload)
+        else:
+            large = answer.large.get(0)
+            batch.held.append(holding(outcome.kind, outcome.payload, *_storage_of(fanout), large))
+
 
 class Settling:
     """Settles calls on behalf of a dispatcher; the record is written before anyone is told."""
@@ -123,6 +138,15 @@ class Settling:
             pack.group.estimate.observe(started, answer.elapsed_s)
         if answer.large:
             pack.group.estimate.large_value_seen = True
+        if len(answer.outcomes) == 1:
+            span, outcome = pack.spans[0], answer.outcomes[0]
+            if (
+                outcome is not None
+                and _is_plain(span.fanout, outcome)
+                and not span.fanout.is_settled(span.start)
+            ):
+                plain.take_one(span, outcome, answer)
+                return
         at = 0
         for span in pack.spans:
             ended = answer.outcomes[at : at + len(span)]
@@ -154,7 +178,7 @@ class Settling:
             if fanout.is_settled(position):
                 continue
             if outcome is None:
-                if at not in pack.given_back:
+                if at not in pack.news.given_back:
                     not_started.append((fanout, position))
                 continue
             ended.setdefault(fanout, []).append((position, outcome))
@@ -211,19 +235,19 @@ class Settling:
         left = [
             (at, member)
             for at, member in enumerate(members)
-            if at not in kept and at not in pack.given_back and not member[0].is_settled(member[1])
+            if at not in kept and at not in pack.news.given_back and not member[0].is_settled(member[1])
         ]
         # A worker is also ended for a call that outlived its timeout: then only that call is to blame.
-        if pack.cancel_asked_s is not None or (loss.cause == "cancelled" and not pack.timed_out):
+        if pack.cancel_asked_s is not None or (loss.cause == "cancelled" and not pack.news.timed_out):
             self._cancelled([member for _, member in left])
             return
-        suspects = {at for at, _ in left} if not pack.timed_out else set[int]()
+        suspects = {at for at, _ in left} if not pack.news.timed_out else set[int]()
         if salvaged is not None and (salvaged.running is not None or salvaged.outcomes):
             suspects &= {salvaged.running} if salvaged.running is not None else set()
         self._tell_loss(loss, len(members) - len(left), len(left))
         for at, (fanout, position) in reversed(left):
-            if at in pack.timed_out:
-                self._timed_out(fanout, position, pack.running.get(at))
+            if at in pack.news.timed_out:
+                self._timed_out(fanout, position, pack.news.running.get(at))
             elif at in suspects:
                 self._crashed(fanout, position, loss)
             else:
@@ -327,12 +351,19 @@ class Settling:
 
 
 def _all_plain(fanout: Fanout, span: ReadySpan, ended: Sequence[Outcome | None]) -> bool:
-    if fanout.cache_keys or fanout.timelines:
+    if not all(outcome is not None and _is_plain(fanout, outcome) for outcome in ended):
         return False
-    for outcome in ended:
-        if outcome is None or outcome.status or outcome.extra is not None:
-            return False
     return not any(map(fanout.is_settled, range(span.start, span.stop)))
+
+
+def _is_plain(fanout: Fanout, outcome: Outcome) -> bool:
+    """Whether there is nothing to tell of a call but that it completed at its first attempt."""
+    return (
+        outcome.status == COMPLETED
+        and outcome.extra is None
+        and not fanout.cache_keys
+        and not fanout.timelines
+    )
 
 
 def _storage_of(fanout: Fanout) -> tuple[str, str]:

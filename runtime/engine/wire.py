@@ -7,17 +7,19 @@ asks for it.
 
 from __future__ import annotations
 
+import marshal
 import pickle
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..context import FlowRunInfo
 from . import payload
 from .calls import Row, SlicedColumns
 from .code import TaskCode
-from .outcomes import Outcome
+from .outcomes import COMPLETED, Outcome
 
 CODE_ALONG_BYTES = 4_096
+_PICKLED = 0x80  # the first byte of what is pickled
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,7 @@ class Segment:
         return self.calls.rows() if isinstance(self.calls, SlicedColumns) else self.calls
 
 
-@dataclass(frozen=True, slots=True)
-class PackSpec:
+class PackSpec(NamedTuple):
     """One pack on its way to a worker. `has_slots`: some arguments stand for values that come by
     reference.
     """
@@ -70,35 +71,36 @@ class PackSpec:
 
     def dumps(self) -> bytes:
         """Raises CannotPickle when an argument cannot travel."""
-        segments = payload.dump(
-            [
-                (each.first_index, each.attempts, each.calls)
-                for each in self.segments
-                if isinstance(each, Segment)
-            ]
-        )
-        return pickle.dumps(
-            (
-                self.pack_id,
-                self.code_key,
-                self.code_blob,
-                self.base,
-                self.scope,
-                segments,
-                self.size,
-                self.has_slots,
-            ),
-            5,
-        )
+        assert isinstance(self.segments, list)
+        segments = payload.dump([(each.first_index, each.attempts, each.calls) for each in self.segments])
+        return pickle.dumps(tuple(self._replace(segments=segments)), 5)
 
     @classmethod
     def loads(cls, blob: bytes) -> PackSpec:
         """The spec without its calls, which may need the task's modules: `load_segments` gives them."""
-        return cls(*pickle.loads(blob))
+        return cls._make(pickle.loads(blob))
 
     def load_segments(self) -> list[Segment]:
         assert isinstance(self.segments, bytes)
         return [Segment(*each) for each in pickle.loads(self.segments)]
+
+
+def lone_key(code_key: bytes, base: int) -> bytes:
+    """What names code and call site in a worker's cache: all that calls which travel alone carry of them."""
+    return code_key + base.to_bytes(16, "big")
+
+
+def dump_lone(key: bytes, pack_id: str, index: int, row: Row) -> bytes:
+    """A call that travels alone: a first attempt with plain arguments.
+
+    marshal, as it is the fastest, takes plain data only, and its bytes are what the input hash is made of.
+    """
+    return marshal.dumps((key, pack_id, index, marshal.dumps(row, 2)), 2)
+
+
+def load_lone(blob: bytes) -> tuple[bytes, str, int, bytes]:
+    """Key, pack id, index, and the marshalled `(args, kwargs)`."""
+    return marshal.loads(blob)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,11 @@ class PackReply:
 
     @classmethod
     def loads(cls, blob: bytes) -> PackReply:
+        if blob[0] != _PICKLED:
+            node, pid, elapsed_s, start_s, end_s, kind, value, hashed = marshal.loads(blob)
+            return cls(
+                node, pid, elapsed_s, [Outcome(COMPLETED, start_s, end_s, 1, kind, value, hashed, None)]
+            )
         node, pid, elapsed_s, bare, code_missing, broken, one_by_one = pickle.loads(blob)
         outcomes = [None if each is None else Outcome._make(each) for each in bare]
         return cls(node, pid, elapsed_s, outcomes, code_missing, broken, one_by_one)
@@ -135,6 +142,14 @@ def dump_reply(
     """A PackReply's fields as bytes, for `PackReply.loads`."""
     bare = [None if outcome is None else tuple(outcome) for outcome in outcomes]
     return pickle.dumps((node, pid, elapsed_s, bare, code_missing, broken, one_by_one), 5)
+
+
+def dump_lone_reply(node: str, pid: int, elapsed_s: float, outcome: Outcome) -> bytes:
+    """The same for one call; the usual end of it is marshalled."""
+    status, start_s, end_s, run_count, kind, value, hashed, extra = outcome
+    if status == COMPLETED and run_count == 1 and extra is None:
+        return marshal.dumps((node, pid, elapsed_s, start_s, end_s, kind, value, hashed), 2)
+    return dump_reply(node, pid, elapsed_s, [outcome])
 
 
 def load_worker_code(blob: bytes) -> WorkerCode:

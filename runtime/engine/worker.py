@@ -27,19 +27,21 @@ from . import spool as spool_files
 from .board import Board
 from .execution import Call, PackExecution
 from .line import LineToDriver
+from .lone_calls import LoneCalls
 from .outcomes import Outcome
 from .payload import RefSlot, StoredSlot
 from .relay import RelayRunJournal, recording_here, relay_through
 from .run_desk import RunDesk
 from .session import Dispatching, FlowSession
 from .spool import Spool
-from .wire import PackSpec, WorkerCode, dump_reply, load_worker_code
+from .wire import PackSpec, WorkerCode, dump_reply, load_lone, load_worker_code, lone_key
 
 _log = logging.getLogger("heliostat.internal.worker")
 _NODE = platform.node()
 _KEPT_CODES = 256
 _codes: OrderedDict[bytes, tuple[WorkerCode, LineToDriver]] = OrderedDict()
 _sessions: OrderedDict[bytes, FlowSession] = OrderedDict()
+_lone_calls: OrderedDict[bytes, LoneCalls] = OrderedDict()
 _KEPT_SPOOLS = 8
 _spools: deque[str] = deque()  # the files of the last packs here
 
@@ -62,7 +64,18 @@ def execute(spec_blob: bytes, refs: Sequence[Any]) -> tuple[bytes, dict[int, Any
         if spec.size > 1:
             return _reply(began, nothing, one_by_one=True), None
         return _reply(began, nothing, broken=tracebacks.ship(error)), None
+    if spec.size == 1 and not known[0].code.is_async:
+        _expect_lone_calls(spec, *known)
     return _execute_calls(spec, *known, calls, began)
+
+
+def execute_alone(lone_blob: bytes) -> tuple[bytes, dict[int, Any] | None]:
+    """The same for a call that travels alone, once a pack of one has made its code and call site known."""
+    key, pack_id, index, arguments = load_lone(lone_blob)
+    lone_calls = _lone_calls.get(key)
+    if lone_calls is None:
+        return _reply(time.perf_counter(), [None], code_missing=True), None
+    return lone_calls.execute(pack_id, index, arguments)
 
 
 def _execute_calls(
@@ -90,6 +103,16 @@ def _execute_calls(
         if spool is not None:
             spool.close()
     return _reply(began, outcomes), execution.values or None
+
+
+def _expect_lone_calls(spec: PackSpec, worker_code: WorkerCode, line: LineToDriver) -> None:
+    key = lone_key(spec.code_key, spec.base)
+    if key in _lone_calls:
+        return
+    session = _session_of(spec.code_key, worker_code, line)
+    _lone_calls[key] = LoneCalls(worker_code, spec.scope, spec.base, line, session)
+    if len(_lone_calls) > _KEPT_CODES:
+        _lone_calls.popitem(last=False)
 
 
 def _session_of(code_key: bytes, worker_code: WorkerCode, line: LineToDriver) -> FlowSession | None:

@@ -37,8 +37,8 @@ class JournalLimits:
     commit_events: int = 4_096  # most that one transaction takes
     commit_bytes: int = 16 * 1024 * 1024
     linger_s: float = 0.005  # how long a lone event waits for company when nobody waits for it
-    linger_most_s: float = 0.05  # the same beside a database whose commits take long
-    linger_commits: float = 10.0  # up to that, wait this many times what the last commit took
+    linger_most_s: float = 0.15  # the same beside a database whose commits take long
+    linger_commits: float = 20.0  # up to that, wait this many times what the last commit took
     backoff_first_s: float = 0.05
     backoff_most_s: float = 2.0
     warn_every_s: float = 5.0

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from heliostat import allow_failure, flow, task
+from heliostat import allow_failure, current_task_run, flow, get_run_logger, task
 from heliostat.runtime.engine import dispatcher
 
 pytestmark = pytest.mark.usefixtures("recorded")
@@ -80,6 +80,27 @@ def test_without_packing_every_call_is_a_ray_call_of_its_own(recorded: Any) -> N
         return where.with_options(pack=False).map(range(60)).result()
 
     assert len({call for _, call in run()}) == 60
+
+
+def test_calls_that_go_alone_fail_are_tried_again_and_log_as_packed_ones_do(recorded: Any) -> None:
+    @task(pack=False, retries=1)
+    def uneven(number: int, note: str) -> int:
+        current = current_task_run()
+        get_run_logger().warning("%s %s %s", note, number, current.attempt)
+        if number == 31 or (number == 30 and current.attempt == 1):
+            raise ValueError(f"{number} will not do")
+        return number
+
+    @flow
+    def run() -> list[Any]:
+        return uneven.map(range(40), "try").result(raise_on_failure=False)
+
+    values = run()
+    assert [value for value in values if not isinstance(value, ValueError)] == [*range(31), *range(32, 40)]
+    assert recorded.counts() == {"COMPLETED": 39, "FAILED": 1}
+    assert recorded.tasks()["uneven-30"].run_count == 2
+    lines = sorted(row.message for row in recorded.logs())
+    assert lines == sorted([*(f"try {n} 1" for n in range(40)), "try 30 2", "try 31 2"])
 
 
 def test_a_given_pack_size_is_kept(recorded: Any) -> None:

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from heliostat.runtime import clock
-from heliostat.runtime.engine.board import GIVE_BACK_AFTER_S, REPORT_RUNNING_AFTER_S, Board, Watcher
+from heliostat.runtime.engine.board import (
+    GIVE_BACK_AFTER_S,
+    REPORT_RUNNING_AFTER_S,
+    Board,
+    LoneBoard,
+    Watcher,
+)
 
 
 class Told:
@@ -109,3 +115,33 @@ def test_the_watcher_looks_at_boards_until_they_are_removed() -> None:
     finally:
         watcher.remove(board)
     assert Watcher.of_this_process() is watcher
+
+
+def test_of_calls_that_come_alone_the_long_one_is_told_once_and_the_next_one_anew(
+    told: Told, at: Any
+) -> None:
+    roused: list[None] = []
+    board = LoneBoard(lambda: roused.append(None))
+    tell = lambda pack_id, started: told.running.append((int(pack_id), started))  # noqa: E731
+    board.start(tell, "1", 1_000.0)
+    at(REPORT_RUNNING_AFTER_S)
+    board.look()
+    board.look()
+    board.end()
+    board.look()
+    board.start(tell, "2", 1_000.0 + REPORT_RUNNING_AFTER_S)
+    board.look()
+    assert told.running == [(1, 1_000.0)] and len(roused) == 2
+    at(2 * REPORT_RUNNING_AFTER_S)
+    board.look()
+    assert told.running[1:] == [(2, 1_000.0 + REPORT_RUNNING_AFTER_S)]
+
+
+def test_the_watcher_sees_a_call_that_comes_alone() -> None:
+    seen = threading.Event()
+    watcher = Watcher.of_this_process()
+    watcher.lone.start(lambda _pack_id, _started: seen.set(), "1", clock.epoch_s() - 1)
+    try:
+        assert seen.wait(20)
+    finally:
+        watcher.lone.end()
