@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
@@ -58,15 +59,44 @@ def completed_in_database(flow_run_id: Any) -> int:
     return counts.get("COMPLETED", 0)
 
 
-def in_turns(rounds: int, variants: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
-    """Run every variant once a round, so that what else the machine does hits them alike; seconds of each."""
-    taken: dict[str, list[float]] = {name: [] for name in variants}
-    for _ in range(rounds):
-        for name, run in variants.items():
-            began = time.perf_counter()
-            run()
-            taken[name].append(time.perf_counter() - began)
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one variant took in one round."""
+
+    seconds: float
+    cpu_s: float  # of this process, its children and the database, while it lasted
+
+
+def in_turns(rounds: int, variants: dict[str, Callable[[], None]]) -> dict[str, list[Taken]]:
+    """Run every variant once a round, every other round backwards, so that what else the machine does, and
+    what a variant leaves to its successor, hits them alike.
+    """
+    taken: dict[str, list[Taken]] = {name: [] for name in variants}
+    for number in range(rounds):
+        for name in variants if number % 2 == 0 else reversed(variants):
+            before, began = _cpu_s_by_process(), time.perf_counter()
+            variants[name]()
+            seconds, after = time.perf_counter() - began, _cpu_s_by_process()
+            cpu_s = sum(spent - before.get(pid, 0.0) for pid, spent in after.items())
+            taken[name].append(Taken(seconds, cpu_s))
     return taken
+
+
+def _cpu_s_by_process() -> dict[int, float]:
+    """CPU seconds so far of what belongs to this benchmark: this process, Ray's processes, Postgres."""
+    here = psutil.Process()
+    ours = [here, *here.children(recursive=True)]
+    folder = os.environ["HELIOSTAT_HOME"]
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.name() == "postgres" and any(folder in word for word in process.cmdline()):
+                ours += [process, *process.children(recursive=True)]
+    spent: dict[int, float] = {}
+    for process in ours:
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            spent[process.pid] = times.user + times.system
+    return spent
 
 
 def median(seconds: list[float]) -> float:
@@ -79,6 +109,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "python": platform.python_version(),
+        "load": os.getloadavg()[0],
     }
 
 

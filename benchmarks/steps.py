@@ -77,11 +77,11 @@ def measure(steps: int, rounds: int) -> dict[str, Any]:
         run()
     taken = measuring.in_turns(rounds, variants)
     ray.shutdown()
-    seconds = {name: measuring.median(each) for name, each in taken.items()}
+    seconds = {name: measuring.median([each.seconds for each in rounds]) for name, rounds in taken.items()}
     return {
         "machine": measuring.machine(),
         "steps_per_s": {name: steps / each for name, each in seconds.items()},
-        "all_rounds_s": taken,
+        "all_rounds_s": {name: [each.seconds for each in rounds] for name, rounds in taken.items()},
         "ratios": {"submitted to Ray / bare Ray": seconds["bare_ray"] / seconds["submitted_to_ray"]},
     }
 

@@ -24,7 +24,7 @@ from .docstrings import own_docstring
 from .errors import UserError
 from .options import Hook, as_hooks, checked_timeout, refuse_unknown
 from .retry import RetryPolicy
-from .tracebacks import drop_our_frames
+from .tracebacks import drop_our_frames, show_errors_our_way
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -112,6 +112,7 @@ class Flow(Generic[P, R_co]):
         """
         from .parameters import bind
 
+        show_errors_our_way()
         return_state = bool(kwargs.pop("return_state", False))
         return self.run(bind(self.fn, args, kwargs), return_state)
 

@@ -18,7 +18,7 @@ from .errors import NotInAFlow, UserError
 from .futures import TaskFuture, TaskFutureList
 from .options import Hook, as_hooks, checked_timeout, refuse_unknown
 from .retry import RetryPolicy
-from .tracebacks import drop_our_frames
+from .tracebacks import drop_our_frames, show_errors_our_way
 
 if TYPE_CHECKING:
     from .caching import CachePolicy
@@ -286,6 +286,7 @@ class Task(Generic[P, R_co]):
     def _session(self, verb: str) -> FlowSession:
         session = flow_session.get()
         if session is None:
+            show_errors_our_way()
             raise NotInAFlow(
                 f"{self.name}.{verb}() was called where no flow is running",
                 hint=f"Call it inside a function decorated with @flow, or call {self.name}(...) directly.",

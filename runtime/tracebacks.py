@@ -19,6 +19,8 @@ from . import errors
 from .errors import RunCancelled, RunFailure, TaskCrashed, TaskFailed, TaskTimedOut, UpstreamFailed
 
 MAX_TEXT_LENGTH = 65_536
+_RECORDED = "heliostat_recorded"
+_INTERRUPTED_EXIT = 130  # as shells tell of SIGINT
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # In a checkout the package's root also holds examples and tests, whose frames are an author's: name our
@@ -105,13 +107,9 @@ def drop_our_frames(error: BaseException) -> BaseException:
 
     A traceback that has no others stays as it is.
     """
-    dropped, seen, pending = _dropped(()), set[int](), [error]
-    while pending:
-        each = pending.pop()
-        if id(each) not in seen:
-            seen.add(id(each))
-            _drop_frames(each, dropped)
-            pending.extend(other for other in (each.__cause__, each.__context__) if other is not None)
+    dropped = _dropped(())
+    for each in _chain(error):
+        _drop_frames(each, dropped)
     return error
 
 
@@ -125,15 +123,39 @@ def _drop_frames(error: BaseException, dropped: tuple[str, ...]) -> None:
     error.__traceback__ = kept[0]
 
 
-def show_authors_frames_only() -> None:
-    """Show an exception that ends the process without our frames, unless the process has a way of its own."""
+def show_errors_our_way() -> None:
+    """Show what ends the process without our frames and with its hint, unless the process has a way of its
+    own.
+    """
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _show
 
 
+def mark_recorded(interruption: BaseException) -> None:
+    """Note that a flow run has ended by this Ctrl-C and said so: its traceback would tell nothing more."""
+    interruption.__dict__[_RECORDED] = True
+
+
 def _show(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt) and any(_RECORDED in each.__dict__ for each in _chain(error)):
+        print("Interrupted.", file=sys.stderr)
+        # Python itself forgets that it was a Ctrl-C as soon as a library evaluates text while it ends.
+        raise SystemExit(_INTERRUPTED_EXIT)
     shown = drop_our_frames(error.with_traceback(at))
     sys.__excepthook__(kind, shown, shown.__traceback__)
+    if isinstance(error, errors.HeliostatError) and error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and those behind it, each once."""
+    seen, pending = set[int](), [error]
+    while pending:
+        each = pending.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            pending.extend(other for other in (each.__cause__, each.__context__) if other is not None)
 
 
 def _frames(first: TracebackType | None) -> Iterator[TracebackType]:

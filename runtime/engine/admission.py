@@ -1,7 +1,7 @@
 """The gate before dispatch: a call goes through when everything that it waits for has ended well.
 
-Calls whose upstream failed end here as NotReady; calls that a replay or the cache can answer end here with
-that answer; the rest joins the queue of its group. Everything runs under the dispatcher's lock.
+Calls whose upstream failed end here as NotReady; calls that a replay or the cache may answer are looked up by
+the dispatcher; the rest joins the queue of its group. Everything runs under the dispatcher's lock.
 """
 
 from __future__ import annotations
@@ -115,17 +115,22 @@ class Admission:
             self._admit(fanout, position, position + 1)
 
     def _admit(self, fanout: Fanout, start: int, stop: int) -> None:
-        """Everything upstream is there: answer from the journal or the cache, else queue."""
-        open_positions = self._dispatcher.answer_from_records(fanout, start, stop)
+        """Everything upstream is there: ask the journal or the cache where these may know, else queue."""
+        if not self._dispatcher.look_up_later(fanout, start, stop):
+            self.queue(fanout, start, stop)
+
+    def queue(self, fanout: Fanout, start: int, stop: int) -> None:
+        """These calls are to run, but for those that have ended meanwhile."""
         group = fanout.group
         self._dispatcher.has_work(group)
-        if open_positions is None:
+        if not any(map(fanout.is_settled, range(start, stop))):
             fanout.standing[start:stop] = bytes([QUEUED]) * (stop - start)
             group.add(ReadySpan(fanout, start, stop))
             return
-        for position in open_positions:
-            fanout.standing[position] = QUEUED
-            group.add(ReadySpan(fanout, position, position + 1))
+        for position in range(start, stop):
+            if not fanout.is_settled(position):
+                fanout.standing[position] = QUEUED
+                group.add(ReadySpan(fanout, position, position + 1))
 
     def _watch(self, fanout: Fanout, position: int, dependencies: list[Dependency]) -> bool:
         """Note what is still open among the dependencies; False when nothing is."""

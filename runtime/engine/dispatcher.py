@@ -11,11 +11,13 @@ import heapq
 import itertools
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import clock
 from ..errors import HeliostatError, LeaseLost
+from . import records_lookup
 from .admission import Admission
 from .fanout import IN_FLIGHT, QUEUED, RETRYING, WAITING, Fanout
 from .lane import Lane
@@ -53,6 +55,7 @@ class Dispatcher:
         self._pack_target_s = pack_target_s
         self._max_window = max_window
         self._groups: dict[PackGroup, None] = {}  # with calls to send, in the order of their turn
+        self._to_look_up: deque[tuple[Fanout, int, int]] = deque()
         self._retries: list[tuple[float, int, Fanout, int]] = []
         self._tie = itertools.count()
         self._closed = False
@@ -207,12 +210,14 @@ class Dispatcher:
 
     # For admission and settling, under the lock.
 
-    def answer_from_records(self, fanout: Fanout, start: int, stop: int) -> list[int] | None:
-        """Settle what the journal or the cache answers; returns what is left to run (None: all of it)."""
-        desk = fanout.group.desk
-        if desk.replay is None and fanout.group.cache is None:
-            return None
-        return self.settling.from_records(fanout, start, stop)
+    def look_up_later(self, fanout: Fanout, start: int, stop: int) -> bool:
+        """Whether the journal or the cache may answer calls. If so, they are asked once the lock is free: the
+        author's key function may take its time.
+        """
+        if fanout.group.desk.replay is None and fanout.group.cache is None:
+            return False
+        self._to_look_up.append((fanout, start, stop))
+        return True
 
     def settle_without_running(
         self, fanout: Fanout, positions: list[int], outcome: Outcome, held: Held
@@ -241,14 +246,34 @@ class Dispatcher:
 
     def pump(self) -> None:
         """Launch packs while there are calls and room."""
+        self._look_up()
         while packs := self._next_packs():
             for pack in packs:
                 self.lane.launch(pack)
             if self._is_inline:
                 self._take_arrivals(0.0)
+                self._look_up()
+
+    def _look_up(self) -> None:
+        """Answer what the journal and the cache know of calls that are ready, and queue the others."""
+        while self._to_look_up:
+            with self.changed:
+                if not self._to_look_up:
+                    return
+                fanout, start, stop = self._to_look_up.popleft()
+            try:
+                found = records_lookup.find(fanout, start, stop)
+                with self.changed:
+                    self.settling.from_records(fanout, found)
+                    self.admission.queue(fanout, start, stop)
+                    self.changed.notify_all()
+            except BaseException as error:  # these calls will never end: nobody shall wait for them
+                self.fail(error)
+                raise
 
     def _run_here(self, fanout: Fanout) -> None:
         """Inline: run new calls, and only these: the caller may be a call itself, with others behind it."""
+        self._look_up()
         group = fanout.group
         while True:
             with self.changed:

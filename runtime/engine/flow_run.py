@@ -127,7 +127,6 @@ class FlowRun:
     """
 
     def __init__(self, flow: Flow[Any, Any], values: dict[str, Any], resumption: Resumption | None) -> None:
-        tracebacks.show_authors_frames_only()
         self.flow = flow
         self.parameters = parameters.validate(flow.fn, values) if flow.validate_parameters else values
         self.args, self.kwargs = parameters.unbind(flow.fn, self.parameters)
@@ -352,6 +351,7 @@ class FlowRun:
             self._settle(Cancelled(how, data=RunCancelled(f"flow run {self.info.name} was {how}")))
         else:
             self._settle(Crashed(f"{how}; some calls did not stop", data=error))
+        tracebacks.mark_recorded(error)
 
     def _asked(self, error: BaseException) -> CommandKind | None:
         """The command behind an interruption; None when it is nobody's (Ctrl-C, a time limit)."""

@@ -6,6 +6,7 @@ Ids of one call site are consecutive, so the calls of a fan-out are one range of
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -39,6 +40,7 @@ class Replay:
         self._fails = policy == "fail"
         self._unreported = unreported or {}
         self.answered = 0
+        self._counting = threading.Lock()
 
     @property
     def has_unreported(self) -> bool:
@@ -52,14 +54,14 @@ class Replay:
             last = min(first + _AT_ONCE, stop) - 1
             rows = self._read_range(ids.task_run_id(site.base, first), ids.task_run_id(site.base, last))
             found |= {row.id.int - site.base: row for row in rows if row.result_kind in _DURABLE}
-        self.answered += len(found)
+        self._count(len(found))
         return found
 
     def unreported(self, site: CallSite, indexes: Iterable[int]) -> dict[int, Outcome]:
         """By index, what completed although the record does not know: its worker had noted it."""
         known, base = self._unreported, site.base
         found = {index: known[base + index] for index in indexes if base + index in known}
-        self.answered += len(found)
+        self._count(len(found))
         return found
 
     def diverges(
@@ -84,6 +86,10 @@ class Replay:
                 hint="Make the flow's calls depend on its parameters and task results only, or set "
                 "HELIOSTAT_REPLAY_DIVERGENCE=rerun to run such calls again.",
             )
-        self.answered -= 1
+        self._count(-1)
         _log.warning("%s has other inputs than in the earlier execution of this run: it runs again", name)
         return True
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self.answered += more

@@ -107,27 +107,19 @@ class Settling:
         fanout.group.desk.ended(fanout, [(position, outcome) for position in still_open])
         self._settle(fanout, [(position, outcome.status, held) for position in still_open])
 
-    def from_records(self, fanout: Fanout, start: int, stop: int) -> list[int] | None:
-        """Settle what the journal of an earlier execution, or the cache, answers; returns what must run.
-
-        None means all of it.
-        """
-        found = records_lookup.find(fanout, start, stop)
-        if not found.replayed and not found.cached and not found.broken:
-            return None
+    def from_records(self, fanout: Fanout, found: records_lookup.Found) -> None:
+        """Settle what the journal of an earlier execution, or the cache, answers."""
         broken = [(position, records_lookup.outcome_of_broken(error)) for position, error in found.broken]
-        if found.cached or broken:
-            self._show_failures(fanout, broken)
-            fanout.group.desk.ended(fanout, [*found.cached, *broken])
+        # Somebody may have cancelled a call while it was looked up: its first end stays.
+        told = [entry for entry in (*found.cached, *broken) if not fanout.is_settled(entry[0])]
+        if told:
+            self._show_failures(fanout, [entry for entry in told if entry[1].status != outcomes.CACHED])
+            fanout.group.desk.ended(fanout, told)
         settled: list[tuple[int, int, Held]] = list(found.replayed)
         url, serializer = _storage_of(fanout)
-        for position, outcome in found.cached:
-            held = holding(outcome.kind, outcome.payload, url, serializer)
-            settled.append((position, outcome.status, held))
-        for position, outcome in broken:
+        for position, outcome in told:
             settled.append((position, outcome.status, self._held(outcome, url, serializer, None)))
         self._settle(fanout, settled)
-        return [position for position in range(start, stop) if not fanout.is_settled(position)]
 
     # An answer.
 
@@ -196,7 +188,7 @@ class Settling:
         self._not_started(pack, not_started)
 
     def _held(self, outcome: Outcome, url: str, serializer: str, large: Any) -> Held:
-        if outcome.status == COMPLETED:
+        if outcome.status in (COMPLETED, outcomes.CACHED):
             return holding(outcome.kind, outcome.payload, url, serializer, large)
         message = outcome.extra.message if outcome.extra else None
         return Failure(outcome.status, outcome.payload or b"", message)
