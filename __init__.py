@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from heliostat.runtime.deploying.doing import adeploy, deploy
     from heliostat.runtime.deploying.options import ConcurrencyLimit
     from heliostat.runtime.deploying.running import arun_deployment, run_deployment
+    from heliostat.runtime.deploying.serving import serve
     from heliostat.runtime.deploying.spec import DeploymentSpec
     from heliostat.runtime.flows import Flow, flow
     from heliostat.runtime.futures import (
@@ -71,6 +72,7 @@ _HOMES = {
     "deploying.doing": ("adeploy", "deploy"),
     "deploying.options": ("ConcurrencyLimit",),
     "deploying.running": ("arun_deployment", "run_deployment"),
+    "deploying.serving": ("serve",),
     "deploying.spec": ("DeploymentSpec",),
     "flows": ("Flow", "flow"),
     "futures": ("TaskFuture", "TaskFutureList", "allow_failure", "as_completed", "unmapped", "wait"),
@@ -124,6 +126,7 @@ __all__ = [
     "pause_flow_run",
     "resume_flow_run",
     "run_deployment",
+    "serve",
     "suspend_flow_run",
     "tags",
     "task",

@@ -144,7 +144,7 @@ class Flow(Generic[P, R_co]):
     def to_deployment(
         self, name: str, work_pool_name: str | None = None, **options: Unpack[DeploymentOptions]
     ) -> DeploymentSpec:
-        """The deployment of this flow under `name`, for `heliostat.deploy`.
+        """The deployment of this flow under `name`, for `heliostat.deploy` or `heliostat.serve`.
 
         Raises BadDeployment, BadSchedule, ParameterMismatch.
         """
@@ -171,6 +171,24 @@ class Flow(Generic[P, R_co]):
         from .deploying.doing import adeploy
 
         return (await adeploy(self.to_deployment(name, work_pool_name, **options)))[0]
+
+    def serve(
+        self,
+        name: str | None = None,
+        *,
+        pause_on_shutdown: bool = True,
+        limit: int | None = None,
+        **options: Unpack[DeploymentOptions],
+    ) -> None:
+        """Deploy the flow and run its scheduled and asked-for runs from this process, until Ctrl-C.
+
+        Each run is a process of its own on this machine. At the end the schedules are paused, unless
+        `pause_on_shutdown` is False. `limit`: at most so many runs at once.
+        """
+        from .deploying.serving import serve
+
+        spec = self.to_deployment(name or self.name, **options)
+        serve(spec, pause_on_shutdown=pause_on_shutdown, limit=limit)
 
     def parameter_schema(self) -> Mapping[str, Any]:
         """JSON schema of the parameters."""

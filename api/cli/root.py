@@ -42,6 +42,7 @@ def _nouns() -> dict[str, Lazy]:
         "api": Lazy(".api:api", "Ask any route of a server."),
         "config": Lazy(".config:config", "See and change settings of the active profile."),
         "demo": Lazy(".demo:demo", "See thousands of tasks fan out on this machine."),
+        "deploy": Lazy(".deploy:deploy", "Deploy flows: of heliostat.yaml, prefect.yaml or an entrypoint."),
         "deployment": Lazy(".deployment:deployment", "See, run, pause and delete deployments."),
         "flow": Lazy(".flow:flow", "List flows; run one."),
         "flow-run": Lazy(".flow_run:flow_run", "See, continue and delete flow runs."),

@@ -32,6 +32,7 @@ _COMPARED = (
     "paused",
     "pull_steps",
     "entrypoint",
+    "path",
 )
 
 

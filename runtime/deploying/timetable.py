@@ -64,7 +64,7 @@ def schedule_entry(given: Any, where: str = "schedule") -> dict[str, Any]:
             hint=f"It has {', '.join((*_RULE, *_AROUND))}.",
         )
     checked = schedule_from_json(rule, where).to_json()
-    if "anchor_date" in checked and not (isinstance(rule, Mapping) and "anchor_date" in rule):
+    if "anchor_date" in checked and cast("Mapping[str, Any]", rule).get("anchor_date") is None:
         checked["anchor_date"] = None  # not said: see `with_known_anchors`
     around = {name: value for name, value in fields.items() if value is not None}
     return {"schedule": checked, "active": True, **around}

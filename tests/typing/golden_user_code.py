@@ -3,15 +3,25 @@
 # pyright: reportUnnecessaryTypeIgnoreComment=error
 
 from collections.abc import AsyncGenerator, Coroutine, Generator
+from datetime import timedelta
 from typing import Any, assert_type
+from uuid import UUID
 
 from heliostat import (
+    ConcurrencyLimit,
+    CronSchedule,
+    DeploymentSpec,
     State,
     TaskFuture,
     TaskFutureList,
     allow_failure,
+    arun_deployment,
     as_completed,
+    deploy,
     flow,
+    get_client,
+    run_deployment,
+    serve,
     task,
     unmapped,
     wait,
@@ -127,3 +137,31 @@ async def script() -> None:
     coroutine: Coroutine[Any, Any, int] = nightly("monday")
     assert_type(await coroutine, int)
     assert_type(await nightly("monday", return_state=True), State)
+
+
+def deployments() -> None:
+    assert_type(report.deploy("daily", cron="0 6 * * *", parameters={"limit": 3}, tags=["a"]), UUID)
+    report.deploy("daily", "gpu", interval=timedelta(hours=1), concurrency_limit=3)
+    report.deploy("daily", corn="0 6 * * *")  # pyright: ignore[reportCallIssue]
+    report.deploy("daily", parameters=3)  # pyright: ignore[reportArgumentType]
+    limited = nightly.to_deployment(
+        "x", concurrency_limit=ConcurrencyLimit(1, "CANCEL_NEW"), schedules=[CronSchedule("@daily")]
+    )
+    assert_type(limited, DeploymentSpec)
+    assert_type(deploy(limited, report.to_deployment("y"), work_pool_name="gpu"), list[UUID])
+    serve(limited, limit=2)
+    report.serve("here", pause_on_shutdown=False)
+    flow.from_source("https://example.com/x.git", "etl.py:etl", branch="main").deploy("x")
+    run = run_deployment("report/daily", parameters={"day": "monday"}, timeout=0)
+    assert_type(run.state, State | None)
+    run_deployment("report/daily", timeuot=0)  # pyright: ignore[reportCallIssue]
+    with get_client(sync_client=True) as client:
+        assert_type(client.read_flow_run(run.id).name, str)
+        client.read_flow_run("x")  # pyright: ignore[reportArgumentType]
+
+
+async def asynchronous_deployments() -> None:
+    assert_type(await report.adeploy("daily"), UUID)
+    run = await arun_deployment("report/daily")
+    async with get_client() as client:
+        assert_type((await client.read_flow_run(run.id)).parameters, dict[str, Any])

@@ -1,0 +1,179 @@
+"""`heliostat deploy`: deployments of a file, or of an entrypoint, onto the server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ...runtime.errors import BadDeployment
+from .assignments import from_assignments
+from .lazy import Verb
+from .output import Row, note
+from .when import seconds_of
+
+if TYPE_CHECKING:
+    from ...runtime.client.client import SyncHeliostatClient
+    from ...runtime.deploying.register import Plan
+    from ...runtime.deploying.spec import DeploymentSpec
+
+
+@click.command(
+    "deploy",
+    cls=Verb,
+    examples=(
+        "heliostat deploy --all",
+        "heliostat deploy --name nightly --dry-run",
+        "heliostat deploy flows/etl.py:etl --name nightly --pool default --cron '30 6 * * *'",
+    ),
+)
+@click.argument("entrypoint", metavar="[PATH.py:FLOW]", required=False)
+@click.option("--name", "-n", "names", metavar="NAME", multiple=True, help="Its name, or which of the file.")
+@click.option("--all", "all_of_them", is_flag=True, help="All deployments of the file.")
+@click.option(
+    "--file", "--prefect-file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The deployment file. By default heliostat.yaml or prefect.yaml of this folder.",
+)  # fmt: skip
+@click.option("--pool", "-p", metavar="NAME", help="The work pool.")
+@click.option("--work-queue", "-q", metavar="NAME", help="The queue of the pool.")
+@click.option("--cron", metavar="EXPRESSION", multiple=True, help="When it runs; repeatable.")
+@click.option("--interval", metavar="DURATION", multiple=True, help="The same: every 90, 10m, 1h, 1d.")
+@click.option("--rrule", metavar="RULE", multiple=True, help="The same, by a recurrence rule.")
+@click.option("--timezone", metavar="ZONE", help="Of --cron and --rrule.")
+@click.option("--param", "assignments", metavar="NAME=VALUE", multiple=True, help="A parameter; repeatable.")
+@click.option("--params", "document", metavar="JSON", help="Parameters as one JSON object; - reads stdin.")
+@click.option(
+    "--job-variable", "-jv", "job_variables", metavar="NAME=VALUE", multiple=True, help="Repeatable."
+)
+@click.option("--tag", "-t", "tags", metavar="TAG", multiple=True, help="A tag; repeatable.")
+@click.option("--version", metavar="TEXT", help="Its version.")
+@click.option("--description", "-d", metavar="TEXT", help="What it is for.")
+@click.option("--concurrency-limit", "-cl", type=click.IntRange(1), help="At most so many runs at once.")
+@click.option("--collision-strategy", type=click.Choice(["ENQUEUE", "CANCEL_NEW"]), help="What with more.")
+@click.option("--dry-run", "--diff", "dry_run", is_flag=True, help="Show what would change, and do nothing.")
+def deploy(
+    entrypoint: str | None,
+    names: tuple[str, ...],
+    all_of_them: bool,
+    file: Path | None,
+    dry_run: bool,
+    **options: Any,
+) -> None:
+    """Let the server know deployments: those of heliostat.yaml or prefect.yaml, or one of PATH.py:FLOW.
+
+    The project's folder is packed and goes along unless the server has it, or pull steps say otherwise. What
+    is there just like that is left alone.
+    """
+    from ...runtime.client.client import get_client
+    from ...runtime.deploying.register import carry_out, plan
+    from ...runtime.deploying.spec import DEFAULT_WORK_POOL
+
+    over = _over(**options)
+    with get_client(sync_client=True) as client:
+        if entrypoint is not None:
+            specs = [_of_entrypoint(entrypoint, names, over)]
+        else:
+            specs = _of_file(client, file, names, all_of_them, over)
+        specs = [spec if spec.work_pool_name else spec.in_pool(DEFAULT_WORK_POOL) for spec in specs]
+        # All are checked before the first is made.
+        todo = [client.wait(plan(client.asynchronous, spec)) for spec in specs]
+        for each in todo:
+            if dry_run:
+                _tell(each)
+                continue
+            done = client.wait(carry_out(client.asynchronous, each))
+            sent = f", {done.uploaded_bytes / 1024:.0f} KiB of code sent" if done.uploaded_bytes else ""
+            what = "made" if done.changes is None else "updated" if done.changes else "as it was"
+            note(f"{done.full_name}: {what}{sent}.")
+            click.echo(done.id)
+        if not dry_run and todo:
+            note(f"hint: heliostat deployment run {todo[0].spec.full_name!r}")
+
+
+def _over(
+    *,
+    pool: str | None,
+    work_queue: str | None,
+    cron: Sequence[str],
+    interval: Sequence[str],
+    rrule: Sequence[str],
+    timezone: str | None,
+    assignments: Sequence[str],
+    document: str | None,
+    job_variables: Sequence[str],
+    tags: Sequence[str],
+    version: str | None,
+    description: str | None,
+    concurrency_limit: int | None,
+    collision_strategy: str | None,
+) -> Row:
+    """What the command line says, as options of a deployment."""
+    from ...runtime.deploying.timetable import timetable
+    from .assignments import from_document
+
+    schedules = timetable(
+        cron=cron, interval=[seconds_of(each) for each in interval], rrule=rrule, timezone=timezone
+    )
+    limit: Any = concurrency_limit
+    if collision_strategy is not None:
+        if limit is None:
+            raise click.UsageError("--collision-strategy needs --concurrency-limit.")
+        limit = {"limit": limit, "collision_strategy": collision_strategy}
+    return {
+        "work_pool_name": pool,
+        "work_queue_name": work_queue,
+        "schedules": schedules or None,
+        "parameters": {**from_document(document), **from_assignments(assignments)},
+        "job_variables": from_assignments(job_variables, option="--job-variable"),
+        "tags": tags,
+        "version": version,
+        "description": description,
+        "concurrency_limit": limit,
+    }
+
+
+def _of_entrypoint(entrypoint: str, names: Sequence[str], over: Row) -> DeploymentSpec:
+    from ...runtime.deploying.spec import spec_of
+    from ...runtime.entrypoints import load_flow
+
+    if len(names) != 1:
+        raise BadDeployment("A deployment of an entrypoint needs one name.", hint="add --name NAME")
+    flow = load_flow(entrypoint)
+    options = {name: value for name, value in over.items() if value not in (None, (), {})}
+    return spec_of(flow, names[0], options.pop("work_pool_name", None), **options)  # pyright: ignore[reportArgumentType]
+
+
+def _of_file(
+    client: SyncHeliostatClient, file: Path | None, names: Sequence[str], all_of_them: bool, over: Row
+) -> list[DeploymentSpec]:
+    from ...runtime.deploying.files import FILE_NAMES, chosen, find_file, read_file
+
+    path = file.absolute() if file is not None else find_file(Path.cwd())
+    if path is None:
+        raise BadDeployment(
+            f"There is no {' or '.join(FILE_NAMES)} in {Path.cwd()}.",
+            hint="write one, name it with --file, or give PATH.py:FLOW --name NAME",
+        )
+
+    def read_variable(name: str) -> Any:
+        return client.request("GET", f"/variables/name/{name}")["value"]
+
+    entries = chosen(read_file(path), names, all_of_them)
+    for entry in entries:
+        for text in entry.notes:
+            note(f"{entry.name}: {text}.")
+    return [entry.spec(read_variable, **over) for entry in entries]
+
+
+def _tell(todo: Plan) -> None:
+    name = todo.spec.full_name
+    if todo.changes is None:
+        click.echo(f"{name}: new, in work pool {todo.spec.work_pool_name!r}")
+    elif not todo.changes:
+        click.echo(f"{name}: no change")
+    else:
+        click.echo(f"{name}: changes")
+        for change in todo.changes:
+            click.echo(f"  {change.field}: {change.before} -> {change.after}")

@@ -1,0 +1,155 @@
+"""`serve`: deployments whose runs this process carries out, each in a process of its own, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from .. import clock
+from ..client.client import HeliostatClient
+from ..errors import BadDeployment, Unavailable
+from .register import register
+from .spec import DeploymentSpec
+
+if TYPE_CHECKING:
+    from ..client.records import FlowRun
+    from ..running.child import Job
+
+_log = logging.getLogger("heliostat.runner")
+
+POLL_S = 1.0
+_AHEAD_S = 10.0  # runs are taken into view that long before they are due
+
+
+def serve(*deployments: DeploymentSpec, pause_on_shutdown: bool = True, limit: int | None = None) -> None:
+    """Deploy, then run what is scheduled or asked for, each run in a process on this machine, until Ctrl-C.
+
+    The code is taken from where it is; nothing is packed. At the end no more runs are taken, the schedules
+    are paused unless `pause_on_shutdown` is False, and runs in hand are waited for; a second Ctrl-C ends them
+    too. `limit`: at most so many runs at once. Raises ServerUnavailable, BadDeployment.
+    """
+    if not deployments:
+        raise BadDeployment("There is nothing to serve.", hint="serve(my_flow.to_deployment('name'), ...)")
+    asyncio.run(_serve([_local(spec) for spec in deployments], pause_on_shutdown, limit))
+
+
+def _local(spec: DeploymentSpec) -> DeploymentSpec:
+    """The same, run by this process from the project's folder."""
+    if spec.work_pool_name is not None:
+        raise BadDeployment(
+            f"{spec.full_name} has a work pool, which runs it.", hint="use deploy, or leave the pool out"
+        )
+    paused = spec.fields.get("paused") or False
+    path = None if spec.project is None else str(spec.project)
+    return replace(spec, project=None, fields={**spec.fields, "paused": paused, "path": path})
+
+
+async def _serve(specs: Sequence[DeploymentSpec], pause_on_shutdown: bool, limit: int | None) -> None:
+    async with HeliostatClient() as client:
+        made = [await register(client, spec) for spec in specs]
+        names = ", ".join(each.full_name for each in made)
+        serving = Serving(client, [each.id for each in made], limit)
+        serving.stop_on_signals()
+        _say(f"Serving {names} through {client.api_url}. Ctrl-C ends it.")
+        _say(f"Run one with: heliostat deployment run {made[0].full_name}")
+        try:
+            await serving.poll()
+            if serving.runner.run_ids:
+                _say(f"Waiting for {len(serving.runner.run_ids)} run(s). Once more Ctrl-C ends them at once.")
+        finally:
+            if pause_on_shutdown:
+                await serving.pause()
+                _say("The schedules are paused until it is served again.")
+            await serving.runner.drain()
+
+
+@dataclass(frozen=True, slots=True)
+class _Jobs:
+    """How runs are started here."""
+
+    api_url: str
+
+    async def job_of(self, run: FlowRun) -> Job:
+        from ..running.child import Job
+        from ..running.runner import python_command
+
+        variables = run.job_variables or {}
+        env = {str(name): None if value is None else str(value) for name, value in _env(variables).items()}
+        return Job(
+            python_command(run.id),
+            {
+                **env,
+                "HELIOSTAT_API_URL": self.api_url,
+                "HELIOSTAT_FLOW_RUN_ID": str(run.id),
+                "PYTHONUNBUFFERED": "1",
+            },
+        )
+
+
+def _env(variables: dict[str, object]) -> dict[object, object]:
+    env = variables.get("env")
+    return env if isinstance(env, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+
+
+class Serving:
+    """Finds the runs of some deployments and has them carried out. Use on one event loop."""
+
+    def __init__(self, client: HeliostatClient, deployment_ids: Sequence[UUID], limit: int | None) -> None:
+        from ..running.api import ClientApi
+        from ..running.runner import Runner
+
+        self._client = client
+        self._ids = list(deployment_ids)
+        self._stopping = asyncio.Event()
+        self._ending: set[asyncio.Future[None]] = set()
+        self.runner = Runner(ClientApi(client), _Jobs(client.api_url).job_of, limit=limit)
+
+    async def poll(self) -> None:
+        """Take runs until `stop`. A server that is away is waited for."""
+        away = False
+        while not self._stopping.is_set():
+            try:
+                before = clock.now() + timedelta(seconds=_AHEAD_S)
+                runs = await self._client.get_scheduled_flow_runs_for_deployments(self._ids, before)
+                self.runner.offer(runs)
+                away = False
+            except Unavailable as error:
+                if not away:
+                    _log.warning("%s Still trying.", error)
+                away = True
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), POLL_S)
+
+    def stop(self) -> None:
+        """Take no more runs; asked again, end those in hand: they go on when somebody takes them."""
+        if self._stopping.is_set():
+            self._ending.add(asyncio.ensure_future(self.runner.stop()))
+        self._stopping.set()
+
+    async def pause(self) -> None:
+        """Let the schedules make no runs that nobody would take."""
+        for deployment_id in self._ids:
+            try:
+                await self._client.pause_deployment(deployment_id)
+            except Unavailable as error:
+                _log.warning("The schedules could not be paused: %s", error)
+                return
+
+    def stop_on_signals(self) -> None:
+        """Ctrl-C and SIGTERM."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, self.stop)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
