@@ -74,6 +74,7 @@ class Ended:
     error: str | None = None
     runs: int = 0  # that this process has executed
     rss_bytes: int = 0
+    is_elsewhere: bool = False  # another process holds the run
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +88,4 @@ class Described:
     outputs: tuple[str, ...]  # files that its stdout and stderr go to
     code: CodeSource | None  # that it is bound to
     rss_bytes: int
+    mark: str = ""  # of its code and database

@@ -131,11 +131,12 @@ class JournalActor:
 
     def __init__(self, environment: dict[str, str]) -> None:
         settle_in(environment)
+        self._mark = names.mark_of(environment)
         self._host: JournalHost | None = None
         self._opening = asyncio.Lock()
 
     def version(self) -> str:
-        return names.code_version()
+        return self._mark
 
     def pid(self) -> int:
         return os.getpid()

@@ -16,12 +16,12 @@ from ..runtime.engine.ray_cluster import JOURNAL, NAMESPACE
 _ray: Any = ray  # its types leave much open
 _log = logging.getLogger("heliostat.actors")
 
-__all__ = ["JOURNAL", "NAMESPACE", "code_version", "end", "ensure", "find", "living"]
+__all__ = ["JOURNAL", "NAMESPACE", "code_version", "end", "ensure", "find", "living", "mark_of"]
 
 CONTROL = "control:"  # control actors besides the journal: "control:scheduler", "control:pool:default"
 SUPERVISOR = "supervisor:"  # "supervisor:default:01ab": pool and number
 ON_HEAD = {"node:__internal_head__": 0.001}
-_ANSWERS_WITHIN_S = 20.0
+_ANSWERS_WITHIN_S = 60.0
 
 
 @lru_cache(maxsize=1)
@@ -35,6 +35,12 @@ def code_version() -> str:
     return f"{version('heliostat')}+{mark.hexdigest()}"
 
 
+def mark_of(environment: dict[str, str]) -> str:
+    """What tells apart actors that work alike: their code, and the database that they serve."""
+    database = environment.get("HELIOSTAT_DATABASE_URL", "")
+    return f"{code_version()}+{blake2b(database.encode(), digest_size=6).hexdigest()}"
+
+
 def find(name: str) -> Any | None:
     """The handle of a living actor of that name; None where there is none."""
     try:
@@ -43,14 +49,15 @@ def find(name: str) -> Any | None:
         return None
 
 
-def ensure(name: str, cls: Any, *args: Any, **options: Any) -> Any:
-    """The actor of that name, made where it is missing, and made anew where it runs other code.
+def ensure(name: str, mark: str, cls: Any, *args: Any, **options: Any) -> Any:
+    """The actor of that name, made where it is missing, and made anew where it runs other code or serves
+    another database.
 
-    Its class answers `version()`. Raises what its constructor raises.
+    Its class answers `version()` with its mark. Raises what its constructor raises.
     """
     handle = _get_or_create(name, cls, args, options)
-    if _ray.get(handle.version.remote(), timeout=_ANSWERS_WITHIN_S) != code_version():
-        _log.warning("actor %s runs other code than this server: it is made anew", name)
+    if _ray.get(handle.version.remote(), timeout=_ANSWERS_WITHIN_S) != mark:
+        _log.warning("actor %s has other code or another database than this server: it is made anew", name)
         end(handle)
         handle = _get_or_create(name, cls, args, options)
         _ray.get(handle.version.remote(), timeout=_ANSWERS_WITHIN_S)

@@ -19,7 +19,9 @@ from .jobs import Described, Ended, Job, Setting
 from .supervisor import SupervisorActor
 
 _ray: Any = ray
-_TOKEN_CPUS = 0.001  # a node whose actors hold nothing counts as idle, and may be taken away under them
+# A node whose actors hold nothing counts as idle, and may be taken away under them. It is no part of a CPU:
+# on a small node that would cost the tasks a whole one.
+_TOKEN_BYTES = 1 << 20
 _LAST_LINES, _LAST_BYTES = 20, 8192
 
 
@@ -53,9 +55,10 @@ class RayProcess:
 
 
 class RayLauncher:
-    """Starts supervisors of one pool; `environment` are their settings."""
+    """Starts supervisors of one pool; `mark` tells them from others, `environment` are their settings."""
 
-    def __init__(self, pool_name: str, environment: dict[str, str]) -> None:
+    def __init__(self, pool_name: str, mark: str, environment: dict[str, str]) -> None:
+        self.mark = mark
         self.prefix = f"{names.SUPERVISOR}{pool_name}:"
         self._environment = environment
         self._numbers = count(1)
@@ -69,20 +72,19 @@ class RayLauncher:
             "namespace": names.NAMESPACE,
             "lifetime": "detached",
             "max_restarts": 0,
-            "num_cpus": max(setting.num_cpus, _TOKEN_CPUS),
+            "num_cpus": setting.num_cpus,
+            "memory": setting.memory_bytes or _TOKEN_BYTES,
             "scheduling_strategy": "SPREAD",
         }
         if setting.num_gpus:
             options["num_gpus"] = setting.num_gpus
-        if setting.memory_bytes:
-            options["memory"] = setting.memory_bytes
         if setting.isolation == "shared":
             options["max_concurrency"] = 40
         if custom := json.loads(setting.resources):
             options["resources"] = custom
         if runtime_env := json.loads(setting.runtime_env):
             options["runtime_env"] = runtime_env
-        return RayProcess(name, self._actor.options(**options).remote(name, self._environment))
+        return RayProcess(name, self._actor.options(**options).remote(name, self.mark, self._environment))
 
     def unmet(self, setting: Setting) -> str | None:
         """See Launcher."""

@@ -24,13 +24,13 @@ from ..runtime import clock
 from ..runtime.code_packages import unpack_once
 from ..runtime.engine.claimed import execute_claimed
 from ..runtime.engine.ray_project import Project, use_project
-from ..runtime.errors import CancelRun, HeliostatError, UserError
+from ..runtime.errors import CancelRun, HeliostatError, LeaseHeld, LeaseLost
 from ..runtime.journal.recording import Recording, use_recording
+from ..runtime.pull_steps import project_folder
 from ..runtime.states import State
 from ..runtime.store import code_packages, flow_runs
 from ..runtime.store.commands import Command
 from ..runtime.terminal import be_a_worker
-from . import names
 from .jobs import CodeSource, Described, Ended, Job
 from .surroundings import settle_in
 
@@ -75,6 +75,8 @@ class Supervisor:
                 ended = execute_claimed(job.run_id, job.epoch, project)
         except (KeyboardInterrupt, CancelRun, SystemExit):
             return self._told(job, None)  # the engine has recorded how it ended
+        except (LeaseHeld, LeaseLost) as error:
+            return Ended(None, None, str(error), self._runs, rss_bytes(), is_elsewhere=True)
         except BaseException as error:
             _log.warning("run %s: %s", job.run_id, error)
             return self._told(job, None, f"{type(error).__name__}: {error}")
@@ -134,18 +136,12 @@ class Supervisor:
         return self._project
 
     def _fetch(self, code: CodeSource) -> Path | None:
+        def fetch(revision: str) -> bytes:
+            return self._recording.call(code_packages.get, revision)
+
         if code.revision is not None:
-
-            def fetch(revision: str) -> bytes:
-                return self._recording.call(code_packages.get, revision)
-
             return unpack_once(code.revision, fetch, self._cache)
-        if code.pull_steps is not None:
-            raise UserError(
-                f"this kind of pool cannot pull code by {json.loads(code.pull_steps)}",
-                hint="deploy the project as a code package, or use a pool of type process",
-            )
-        return None if code.path is None else Path(code.path)
+        return project_folder(json.loads(code.pull_steps or "[]"), code.path, fetch)
 
     def _listen(self) -> None:
         while True:
@@ -209,13 +205,14 @@ class _JournalCommands:
 class SupervisorActor:
     """`Supervisor` as an actor; with threads of its own (`max_concurrency`) it runs many flows at a time."""
 
-    def __init__(self, name: str, environment: dict[str, str]) -> None:
+    def __init__(self, name: str, mark: str, environment: dict[str, str]) -> None:
         global _is_actor
         settle_in(environment)
         from ..runtime.settings import current_settings
         from .recording import ActorRecording
 
         _is_actor = True
+        self._mark = mark
         self._name = name
         be_a_worker()
         recording = ActorRecording.start(current_settings().lease_s)
@@ -223,7 +220,7 @@ class SupervisorActor:
         self._supervisor = Supervisor(recording, _JournalCommands(recording, name))
 
     def version(self) -> str:
-        return names.code_version()
+        return self._mark
 
     def execute(self, job: Job) -> Ended:
         return self._supervisor.execute(job)
@@ -235,5 +232,12 @@ class SupervisorActor:
         outputs = tuple(os.path.realpath(f"/proc/self/fd/{number}") for number in (1, 2))
         node_id: str = anything.get_runtime_context().get_node_id()
         return Described(
-            self._name, os.getpid(), platform.node(), node_id, outputs, self._supervisor.code, rss_bytes()
+            self._name,
+            os.getpid(),
+            platform.node(),
+            node_id,
+            outputs,
+            self._supervisor.code,
+            rss_bytes(),
+            self._mark,
         )

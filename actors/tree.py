@@ -22,6 +22,7 @@ class ControlActor:
 
     name: str
     cls: Callable[[], type[Any]]
+    mark: str  # of its code and database
     arguments: tuple[Any, ...] = ()
     max_restarts: int = -1  # without end
     num_cpus: float = 0.0
@@ -31,10 +32,11 @@ class ControlActor:
 
 def tree(pools: Sequence[tuple[UUID, str]], environment: dict[str, str]) -> list[ControlActor]:
     """Every control actor, first things first. `pools`: ids and names of the work pools of type `ray`."""
+    mark = names.mark_of(environment)
     return [
-        ControlActor(names.JOURNAL, _journal, (environment,)),
+        ControlActor(names.JOURNAL, _journal, mark, (environment,)),
         *(
-            ControlActor(f"{names.CONTROL}pool:{name}", _work_pool, (pool_id, environment))
+            ControlActor(f"{names.CONTROL}pool:{name}", _work_pool, mark, (pool_id, environment))
             for pool_id, name in pools
         ),
     ]
@@ -53,6 +55,7 @@ def ensure(child: ControlActor) -> Any:
     anything: Any = ray
     return names.ensure(
         child.name,
+        child.mark,
         anything.remote(child.cls()),
         *child.arguments,
         max_restarts=child.max_restarts,

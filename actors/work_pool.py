@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -155,11 +154,14 @@ class WorkPool:
         layers = (deployment.job_variables if deployment else None, run.job_variables)
         configuration = job_configuration(template, *layers)
         retries = configuration.get("crash_retries")
+        code, setting = _code_of(run.code_revision, deployment), Setting.of(configuration)
+        if code.pull_steps is not None:  # what is pulled may be other code each time
+            setting = replace(setting, isolation="fresh")
         return Job(
             run_id,
             epoch,
-            _code_of(run.code_revision, deployment),
-            Setting.of(configuration),
+            code,
+            setting,
             3 if retries is None else int(retries),
         )
 
@@ -232,7 +234,20 @@ class WorkPool:
         self._hosts.give_back(host, ended)
         if ended.error is not None:
             _log.warning("run %s was not executed to its end: %s", carried.job.run_id, ended.error)
+            if not ended.is_elsewhere:
+                await self._crash(carried.job.run_id, ended.error)
         return True
+
+    async def _crash(self, run_id: UUID, reason: str) -> None:
+        """The process lives and does not execute the run any more: say so, unless the run has ended."""
+        run = await self._stubborn(flow_runs.read, run_id)
+        lease = await self._stubborn(leases.read, run_id)
+        if _is_final(run.state_type) or lease is None:
+            return
+        taken = await self._stubborn(leases.take, run_id, self._owner, self._lease_s, dead_epoch=lease.epoch)
+        line = LogLine(clock.epoch_s(), logging.ERROR, "heliostat.engine", reason, None)
+        await self._stubborn(logs.create, [(run_id, line)])
+        await self._finish(run_id, taken.epoch, Crashed(reason))
 
     async def _take_over(self, carried: _Carried) -> bool:
         """After the death of its process: hold the run's lease again, unless it is over or given up."""
@@ -341,19 +356,10 @@ class WorkPool:
 def _code_of(revision: str | None, deployment: DeploymentRow | None) -> CodeSource:
     if revision is not None and len(revision) == 64:
         return CodeSource(revision)
-    steps: list[Mapping[str, Any]] = list((deployment.pull_steps if deployment else None) or [])
-    if steps:
-        return _code_by_steps(steps)
-    return CodeSource(path=deployment.path if deployment else None)
-
-
-def _code_by_steps(steps: list[Mapping[str, Any]]) -> CodeSource:
-    """A folder on this machine needs no pulling."""
-    for step in steps:
-        for name, options in step.items():
-            if name.endswith("set_working_directory") and isinstance(options, Mapping):
-                return CodeSource(path=str(options.get("directory")))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-    return CodeSource(pull_steps=json.dumps(steps))
+    if deployment is None:
+        return CodeSource()
+    steps = json.dumps(deployment.pull_steps) if deployment.pull_steps else None
+    return CodeSource(path=deployment.path, pull_steps=steps)
 
 
 def _is_final(state_type: str | None) -> bool:

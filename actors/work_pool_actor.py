@@ -35,6 +35,7 @@ class WorkPoolActor:
 
     def __init__(self, pool_id: UUID, environment: dict[str, str]) -> None:
         settle_in(environment)
+        self._mark = names.mark_of(environment)
         self._pool_id = pool_id
         self._environment = environment
         self._pool: WorkPool | None = None
@@ -42,7 +43,7 @@ class WorkPoolActor:
         self._starting = asyncio.get_event_loop().create_task(self._start())
 
     def version(self) -> str:
-        return names.code_version()
+        return self._mark
 
     def pid(self) -> int:
         return os.getpid()
@@ -77,7 +78,7 @@ class WorkPoolActor:
         settings = current_settings()
         db = await Database.open(settings.database_url)
         row = await work_pools.read_by_id(db, self._pool_id)
-        launcher = RayLauncher(row.name, without_database(self._environment))
+        launcher = RayLauncher(row.name, self._mark, without_database(self._environment))
         left_over = await asyncio.to_thread(launcher.left_over)  # before new ones are made
         cpus = max(2, int(_ray.cluster_resources().get("CPU", 2)))
         hosts = self._hosts = Hosts(launcher, HostLimits(enough=cpus, starting=cpus))
@@ -102,6 +103,9 @@ class WorkPoolActor:
         run_id = busy.get(process.name)
         try:
             described = await process.describe()
+            if described.mark != self._mark:
+                process.kill()  # of an older version; what it executed has ended
+                return
         except RayError:
             if run_id is not None:
                 await _carry_on(db, pool, run_id)
