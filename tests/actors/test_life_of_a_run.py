@@ -37,7 +37,7 @@ def test_what_cannot_be_placed_says_so_and_waits(plane: Any) -> None:
     run_id = plane.start(greedy)
     plane.wait_until(lambda: "Pending" in plane.states(run_id) and plane.run(run_id).state_name != "Pending")
     assert plane.run(run_id).state_type == "SCHEDULED"
-    assert any("asks for CPU 1000" in message for message in plane.messages(run_id))
+    plane.wait_until(lambda: any("asks for CPU 1000" in message for message in plane.messages(run_id)))
 
 
 def test_a_run_goes_on_by_itself_when_its_supervisor_is_killed(plane: Any) -> None:
