@@ -120,11 +120,9 @@ def _write_transitions(connection: sqlite3.Connection, plan: CommitPlan) -> None
         row = connection.execute(f"SELECT {_FACTS} FROM flow_run WHERE id = ?", (run_id.hex,)).fetchone()
         if row is None:
             continue
-        facts = FlowRunFacts(run_id, *row)
-        entries = fold(facts, transitions)
-        if not entries:
-            continue
-        insert_states(connection, entries)
+        version, state_id, *rest = row
+        facts = FlowRunFacts(run_id, version, UUID(state_id) if state_id else None, *rest)
+        insert_states(connection, fold(facts, transitions))
         connection.execute(
             f"UPDATE flow_run SET ({_FACTS}, updated) = ({_marks(15)}) WHERE id = ?",
             (

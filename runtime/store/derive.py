@@ -46,13 +46,26 @@ def fold(facts: FlowRunFacts, transitions: list[FlowRunTransition]) -> list[Stat
     """Apply transitions in order: changes `facts`, gives the history entries.
 
     Of a run that is being cancelled only its end is taken: what its process wrote before it heard of that
-    must not undo the request. (Reference notes, section 6, rule 4.)
+    must not undo the request (reference notes, section 6, rule 4). That it began is noted all the same.
     """
-    return [_apply(facts, transition) for transition in transitions if not _too_late(facts, transition)]
+    entries: list[StateEntry] = []
+    for transition in transitions:
+        if _too_late(facts, transition):
+            _note_beginning(facts, transition, to_micros(transition.at))
+        else:
+            entries.append(_apply(facts, transition))
+    return entries
 
 
 def _too_late(facts: FlowRunFacts, new: FlowRunTransition) -> bool:
     return facts.state_type == "CANCELLING" and new.state_type not in FINAL_STATES
+
+
+def _note_beginning(facts: FlowRunFacts, new: FlowRunTransition, at: int) -> None:
+    if new.state_type == "RUNNING":
+        facts.run_count += 1
+        if facts.start_time is None:
+            facts.start_time = at
 
 
 def _apply(facts: FlowRunFacts, new: FlowRunTransition) -> StateEntry:
@@ -62,10 +75,7 @@ def _apply(facts: FlowRunFacts, new: FlowRunTransition) -> StateEntry:
         at = max(at, facts.state_timestamp + 1)
         if facts.state_type == "RUNNING":
             facts.total_run_time += (at - facts.state_timestamp) / 1e6
-    if new.state_type == "RUNNING":
-        facts.run_count += 1
-        if facts.start_time is None:
-            facts.start_time = at
+    _note_beginning(facts, new, at)
     facts.end_time = at if new.state_type in FINAL_STATES else None
     scheduled = _moment(new.details.get("scheduled_time"))
     facts.next_scheduled_start_time = scheduled if new.state_type == "SCHEDULED" else None

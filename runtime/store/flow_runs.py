@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Text, cast, func, insert, select
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, insert, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -73,6 +73,8 @@ async def list(
 
 async def find(db: Database, reference: str) -> FlowRunRow:
     """The flow run that a person means: its id, `@last`, its name, or the first or last 8 digits of its id.
+
+    `@last` is the newest that is no sub-flow run and was not made ahead by a schedule.
 
     Raises NotFound, also when several runs fit.
     """
@@ -267,7 +269,7 @@ async def _one(connection: AsyncConnection, run_id: UUID) -> FlowRunRow:
 async def _last(connection: AsyncConnection) -> FlowRunRow:
     newest = (
         _selected()
-        .where(flow_run.c.parent_task_run_id.is_(None))
+        .where(flow_run.c.parent_task_run_id.is_(None), ~_is_made_ahead())
         .order_by(flow_run.c.expected_start_time.desc(), flow_run.c.id.desc())
         .limit(1)
     )
@@ -275,6 +277,11 @@ async def _last(connection: AsyncConnection) -> FlowRunRow:
     if row is None:
         raise NotFound("no flow has run yet")
     return FlowRunRow(**row)
+
+
+def _is_made_ahead() -> ColumnElement[bool]:
+    """A run that a schedule made for later: nobody who says "the last one" means it."""
+    return and_(flow_run.c.auto_scheduled, func.coalesce(flow_run.c.state_type, "") == "SCHEDULED")
 
 
 def _conditions(

@@ -276,14 +276,15 @@ async def test_a_request_to_cancel_is_not_undone_by_what_its_process_had_written
 ) -> None:
     """Seen: a run was cancelled before its first Running was durable, and that made it Running for good.
 
-    Of a run in CANCELLING the journal takes only the end.
+    Of a run in CANCELLING the journal takes only the end; that it had begun stays known.
     """
     run = await given.run(db)
     await given.move(db, run.id, "CANCELLING")
     before = await flow_runs.read(db, run.id)
     ack = await run.record(given.transition("RUNNING", given.t0 + 1))
     assert (ack.seq, ack.fenced) == (1, False)
-    assert await flow_runs.read(db, run.id) == replace(before, updated=ANY)
+    noted = replace(before, updated=ANY, run_count=before.run_count + 1)
+    assert await flow_runs.read(db, run.id) == noted
     await run.record(given.transition("CANCELLED", given.t0 + 2))
     history = [state.type for state in await flow_runs.history(db, run.id)]
     assert history[-2:] == ["CANCELLING", "CANCELLED"]

@@ -8,6 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
+from heliostat.runtime.errors import NotFound
 from heliostat.runtime.store import deployments, flow_runs, schedules, slot_runs
 from heliostat.runtime.store.database import Database
 from heliostat.runtime.store.deployment_rows import ScheduleRow, ScheduleSpec
@@ -64,6 +67,16 @@ async def test_a_run_of_a_slot_gets_what_deployment_and_schedule_say(db: Databas
     assert await slot_runs.made_slots(db, [schedule.id], START - timedelta(days=1)) == {
         schedule.id: {run.idempotency_key}
     }
+
+
+async def test_the_last_run_is_none_that_a_schedule_made_ahead(db: Database, given: Any) -> None:
+    """Seen after a first deployment with a schedule: `@last` was a run that was due days later."""
+    schedule = await the_schedule(db, given)
+    await slot_runs.insert_slots(db, [a_batch(schedule)])
+    with pytest.raises(NotFound, match="no flow has run yet"):
+        await flow_runs.find(db, "@last")
+    asked = await given.run(db)
+    assert (await flow_runs.find(db, "@last")).id == asked.id
 
 
 async def test_slots_that_are_handed_in_again_make_no_second_run(db: Database, given: Any) -> None:
