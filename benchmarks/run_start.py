@@ -17,6 +17,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 from measuring import arguments, fresh_home, machine, report
@@ -122,7 +123,7 @@ async def _finished(db: Any, run_ids: list[str]) -> None:
 
     last = run_ids[-1] if len(run_ids) == 1 else None
     everything = select(func.count()).where(flow_run.c.state_type != "COMPLETED")
-    statement = everything if last is None else everything.where(flow_run.c.id == last)
+    statement = everything if last is None else everything.where(flow_run.c.id == UUID(last))
     until = time.monotonic() + _LIMIT_S
     while True:
         async with db.read() as connection:
@@ -145,6 +146,7 @@ async def _deploy(db: Any, project: Path, isolation: str) -> Any:
         path=str(project),
         work_pool_name=work_pools.DEFAULT_POOL,
         job_variables={"isolation": isolation},
+        parameter_openapi_schema={"type": "object", "properties": {}},
     )
     row, _ = await deployments.upsert(db, new)
     return row.id
