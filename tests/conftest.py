@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,14 @@ def heliostat_home(
     yield home
     monkeypatch.undo()
     settings.forget_settings()
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_left_as_it_was() -> Iterator[None]:
+    """What a test leaves behind for Ctrl-C would be met by some other test, depending on the order."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    assert signal.getsignal(signal.SIGINT) is before, "the test left its own handler of SIGINT behind"
 
 
 @pytest.fixture(scope="session")

@@ -37,8 +37,9 @@ async def record(db: Database, events: Sequence[Event]) -> Recorded:
 
     Events that are there already, known by their id, change nothing. Raises DatabaseUnavailable.
     """
-    # In one order everywhere, so that two of us who record the same events cannot block each other.
-    batch = sorted({event.id: event for event in events}.values(), key=lambda event: event.id)
+    # In one order everywhere, so that two of us who record the same events cannot block each other; by time
+    # first, because readers of the stream get them in the order of their rows.
+    batch = sorted({event.id: event for event in events}.values(), key=lambda event: (event.occurred, event.id))
     if not batch:
         return Recorded(0, [])
     if db.is_sqlite:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -50,15 +51,30 @@ class Served:
         return [each.event for each in await event_search.find(self.db, EventFilter(), 200)]
 
 
+class Server(uvicorn.Server):
+    """Leaves signals to the test's own loop: what it would set back later belongs to a loop that has ended."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+
 @pytest.fixture
 async def served(database_url: str) -> AsyncIterator[Served]:
     listener = socket.create_server(("127.0.0.1", 0))
     app = create_app(database_url)
     config = uvicorn.Config(app, ws=HeldPings, log_level="critical", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+    server = Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        await asyncio.sleep(0.005)
+    await server.up.wait()
     db = await Database.open(database_url)
     yield Served(f"ws://127.0.0.1:{listener.getsockname()[1]}/api", db)
     await db.close()
