@@ -107,6 +107,7 @@ class Hosts:
         self._waiting: deque[_Waiting] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._last_end_s = float("-inf")
+        self._look_again: asyncio.TimerHandle | None = None
         self.on_room: Callable[[], None] = lambda: None  # called when a process has become free
 
     @property
@@ -162,7 +163,9 @@ class Hosts:
         self._add(process, setting, described)
 
     def warm_up(self) -> None:
-        """Keep blank processes ready."""
+        """Keep blank processes ready; while short runs come in numbers, starting one would only delay them."""
+        if self._ends_quickly() and len(self._hosts) >= self._limits.enough:
+            return
         ordinary = Setting()
         blank = sum(1 for each in self._hosts if each.setting == ordinary and not each.active)
         for _ in range(blank + self._starting.get(ordinary, 0), self._limits.warm):
@@ -176,6 +179,8 @@ class Hosts:
 
     def close(self) -> None:
         """End every process."""
+        if self._look_again is not None:
+            self._look_again.cancel()
         for task in self._tasks:
             task.cancel()
         for host in self._hosts:
@@ -199,9 +204,18 @@ class Hosts:
             waiting.served.set_result(host)
         self._waiting = left
         self._grow()
+        if left and self._look_again is None:  # those who are thought to be free in a moment may not be
+            later = asyncio.get_running_loop().call_later
+            self._look_again = later(self._limits.quick_s, self._serve_again)
+
+    def _serve_again(self) -> None:
+        self._look_again = None
+        self._serve()
 
     def _best_for(self, job: Job) -> Host | None:
         suitable = [host for host in self._hosts if host.suits(job)]
+        if all(host.code is None for host in suitable) and self._is_enough(job.setting, [job]):
+            return None
         # One that has loaded the code already, else a blank one; shared ones evenly.
         return min(suitable, key=lambda host: (host.code is None, host.active), default=None)
 
@@ -226,8 +240,11 @@ class Hosts:
             return False
         codes = {job.code for job in jobs}
         at_work = [each for each in self._hosts if each.setting == setting and each.code in codes]
-        quick = clock.monotonic_s() - self._last_end_s < self._limits.quick_s
-        return len(at_work) >= self._limits.enough and quick and codes <= {each.code for each in at_work}
+        is_enough = len(at_work) >= self._limits.enough and codes <= {each.code for each in at_work}
+        return is_enough and self._ends_quickly()
+
+    def _ends_quickly(self) -> bool:
+        return clock.monotonic_s() - self._last_end_s < self._limits.quick_s
 
     def _make_room(self) -> bool:
         idle = next((each for each in self._hosts if not each.active), None)

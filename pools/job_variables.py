@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
+
+import orjson
 
 from ..runtime.errors import BadJobTemplate
 
@@ -12,28 +16,39 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
 
+_KEPT = 256  # schemas that were checked lately: the same few come with every run
+
 
 def check_schema(schema: Mapping[str, Any], what: str = "variables") -> None:
     """Raises BadJobTemplate when this is no JSON schema of an object, or refers to what is not in it.
 
     `what` is how the messages call it.
     """
+    fault = _fault_of(_key_of(schema))
+    if fault is not None:
+        problem, hint = fault
+        raise BadJobTemplate(f"{what} {problem}.", hint=hint)
+
+
+@lru_cache(_KEPT)
+def _fault_of(key: bytes) -> tuple[str, str | None] | None:
+    """What is wrong with a schema, and a hint."""
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
 
+    schema: dict[str, Any] = json.loads(key)
     properties: Any = schema.get("properties") or {}
     if schema.get("type", "object") != "object" or not isinstance(properties, Mapping):
-        raise BadJobTemplate(f"{what} must be the JSON schema of an object, with properties.")
+        return "must be the JSON schema of an object, with properties", None
     try:
-        Draft202012Validator.check_schema(dict(schema))
+        Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        raise BadJobTemplate(f"{what} is no JSON schema: {_place(error)}{error.message}.") from None
+        return f"is no JSON schema: {_place(error)}{error.message}".removesuffix("."), None
     for target in _targets(schema):
         if not _is_inside(schema, target):
-            raise BadJobTemplate(
-                f"{what} refers to {target!r}, which is not in it.",
-                hint="Put it under definitions or $defs; schemas elsewhere are not fetched.",
-            )
+            hint = "Put it under definitions or $defs; schemas elsewhere are not fetched."
+            return f"refers to {target!r}, which is not in it", hint
+    return None
 
 
 def variable_problems(
@@ -78,12 +93,25 @@ def schema_errors(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[
     return faults
 
 
+def _key_of(schema: Mapping[str, Any]) -> bytes:
+    """A schema as something to remember it by."""
+    try:
+        return orjson.dumps(dict(schema))
+    except TypeError:  # numbers of more than 64 bits, or very deep
+        return json.dumps(dict(schema)).encode()
+
+
 def _validator(schema: Mapping[str, Any]) -> Draft202012Validator:
+    return _validator_of(_key_of(schema))
+
+
+@lru_cache(_KEPT)
+def _validator_of(key: bytes) -> Draft202012Validator:
     from jsonschema import Draft202012Validator
     from referencing import Registry
 
     # An empty registry: the default one would fetch a schema that is named by an address.
-    return Draft202012Validator(dict(schema), registry=Registry[Any]())
+    return Draft202012Validator(json.loads(key), registry=Registry[Any]())
 
 
 def _lines(error: ValidationError, properties: Mapping[str, Any], noun: str) -> Iterator[str]:
