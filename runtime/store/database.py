@@ -11,14 +11,13 @@ from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import ColumnElement, event, func, literal, select, type_coerce
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+from sqlalchemy.pool import NullPool
 
 from .. import clock
-from . import schema
+from . import schema, sqlite_connections
 from .failures import plain_url, translate
-from .sqlite_writer import PRAGMAS, SqliteWriter
+from .sqlite_writer import SqliteWriter
 from .types import Timestamp
 from .urls import Target, target_of
 
@@ -166,8 +165,9 @@ def engine_for(target: Target, poolclass: type[NullPool] | None = None) -> Async
     """
     if target.dialect == "sqlite":
         target.path.parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(target.url, pool_size=2, max_overflow=6)
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        engine = create_async_engine(
+            target.url, pool_size=2, max_overflow=6, async_creator=sqlite_connections.connector(target.path)
+        )
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
     pool: dict[str, Any] = {"poolclass": poolclass} if poolclass else _pool(target)
@@ -193,15 +193,7 @@ def _json_text(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves: the driver would say it too late
-    cursor = connection.cursor()
-    for pragma in ("PRAGMA journal_mode = WAL", *PRAGMAS):
-        cursor.execute(pragma)
-    cursor.close()
-
-
 def _begin_sqlite(connection: Any) -> None:
-    # A write transaction takes the lock at once: upgrading a read later fails when another wrote in between.
     writes = connection.get_execution_options().get("heliostat_writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver: sqlite_connections.SqliteConnection = connection.connection.driver_connection
+    driver.begin(sqlite_connections.BEGIN_WRITE if writes else sqlite_connections.BEGIN_READ)

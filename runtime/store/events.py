@@ -39,7 +39,9 @@ async def record(db: Database, events: Sequence[Event]) -> Recorded:
     """
     # In one order everywhere, so that two of us who record the same events cannot block each other; by time
     # first, because readers of the stream get them in the order of their rows.
-    batch = sorted({event.id: event for event in events}.values(), key=lambda event: (event.occurred, event.id))
+    batch = sorted(
+        {event.id: event for event in events}.values(), key=lambda event: (event.occurred, event.id)
+    )
     if not batch:
         return Recorded(0, [])
     if db.is_sqlite:
