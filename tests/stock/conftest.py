@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
+from heliostat.actors.loops.names import LOOPS
+from heliostat.api.server.start import answers
 from heliostat.runtime import clock
 
 SCENARIOS = Path(__file__).parent / "scenarios"
@@ -29,7 +33,7 @@ class Stock:
     home: Path
     api: httpx.Client
 
-    def run(self, scenario: str) -> dict[str, Any]:
+    def run(self, scenario: str, timeout_s: float = 150.0) -> dict[str, Any]:
         """What the scenario said at its end."""
         environment = {
             name: value
@@ -41,7 +45,7 @@ class Stock:
             env={**environment, "PREFECT_API_URL": self.url, "PREFECT_HOME": str(self.home)},
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=timeout_s,
         )
         said = [line for line in done.stdout.splitlines() if line.startswith("SAID ")]
         assert done.returncode == 0 and said, done.stdout + done.stderr
@@ -73,24 +77,42 @@ def stock_python() -> str:
     return python
 
 
-@pytest.fixture
-def stock(stock_python: str, database_url: str, run_script: Callable[..., Any], tmp_path: Path) -> Any:
-    """A server on the database (two API processes on Postgres) and the stock client."""
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def stock(
+    stock_python: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stock]:
+    """A server with its services on a database of its own, with two API processes on Postgres.
+
+    One for all tests: what they make bears names of their own.
+    """
+    folder = tmp_path_factory.mktemp(f"stock-{request.param}")
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("migrated_sqlite_file"), folder / "heliostat.db")
+        database_url, workers = f"sqlite:///{folder / 'heliostat.db'}", "1"
+    else:
+        server = request.getfixturevalue("postgres_server")
+        server.psql("CREATE DATABASE stock TEMPLATE heliostat_template STRATEGY FILE_COPY;")
+        database_url, workers = server.get_uri(database="stock"), "2"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    workers = "2" if database_url.startswith("postgres") else "1"
-    words = ("server", "start", "--port", str(port), "--no-services", "--api-workers", workers)
-    server = run_script(*words, HELIOSTAT_DATABASE_URL=database_url)
+    words = ["--port", str(port), "--api-workers", workers, "--services", ",".join(LOOPS)]
+    environment = {"HELIOSTAT_HOME": str(folder / "home"), "HELIOSTAT_DATABASE_URL": database_url}
+    with (folder / "server.txt").open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "heliostat", "server", "start", *words],
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
     url = f"http://127.0.0.1:{port}/api"
-
-    def is_up() -> bool:
-        try:
-            return httpx.get(f"{url}/ready").status_code == 200
-        except httpx.TransportError:
-            return False
-
-    server.wait_until(is_up)
-    with httpx.Client(base_url=url, timeout=30) as api:
-        yield Stock(stock_python, url, tmp_path / "stock-home", api)
-    server.process.terminate()
-    server.ended()
+    try:
+        until = clock.monotonic_s() + 60
+        while not answers(url, "/ready"):
+            assert process.poll() is None and clock.monotonic_s() < until, (folder / "server.txt").read_text()
+            clock.sleep(0.05)
+        with httpx.Client(base_url=url, timeout=30) as api:
+            yield Stock(stock_python, url, folder / "stock-home", api)
+    finally:
+        process.terminate()
+        process.wait(30)

@@ -1,0 +1,85 @@
+"""Runs that pause, wait for people, and are sent messages, with the stock client."""
+
+import threading
+
+from parts import carry_out, wait_until
+from prefect import flow, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.flow_runs import pause_flow_run
+from prefect.input import RunInput, receive_input, send_input
+
+
+class Answer(RunInput):
+    number: int
+    word: str = "none"
+
+
+@flow
+def pauses():
+    pause_flow_run(timeout=60, poll_interval=1)
+    return "went on"
+
+
+@flow
+def asks():
+    answer = pause_flow_run(wait_for_input=Answer, timeout=60, poll_interval=1)
+    return answer.number
+
+
+@flow
+def waits_too_long():
+    pause_flow_run(timeout=1, poll_interval=1)
+
+
+@flow
+def talks():
+    for said in receive_input(str, timeout=30, poll_interval=0.5):
+        return said
+
+
+def run_named(client, name, state):
+    asked = FlowRunFilter(name=FlowRunFilterName(any_=[name]))
+    found = client.read_flow_runs(flow_run_filter=asked)
+    return [each.id for each in found if each.state_name == state]
+
+
+def aside(a_flow, name):
+    """Run a flow in a thread; gives what joins it."""
+    results = []
+
+    def run():
+        results.append(a_flow.with_options(flow_run_name=name)(return_state=True))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def joined():
+        thread.join(60)
+        return results[0]
+
+    return joined
+
+
+def pausing():
+    with get_client(sync_client=True) as client:
+        plain, asking = aside(pauses, "the-pausing"), aside(asks, "the-asking")
+        [run_id] = wait_until(lambda: run_named(client, "the-pausing", "Paused"))
+        client.resume_flow_run(run_id)
+        [run_id] = wait_until(lambda: run_named(client, "the-asking", "Paused"))
+        refused = client.resume_flow_run(run_id, run_input={"number": "many"})
+        assert refused.status.value == "REJECT", refused
+        client.resume_flow_run(run_id, run_input={"number": 5})
+        assert asking().result() == 5
+    return plain().result()
+
+
+def inputs():
+    with get_client(sync_client=True) as client:
+        talking = aside(talks, "the-talking")
+        [run_id] = wait_until(lambda: run_named(client, "the-talking", "Running"))
+        send_input("hello", flow_run_id=run_id)
+    return talking().result()
+
+
+if __name__ == "__main__":
+    carry_out([pausing, inputs])

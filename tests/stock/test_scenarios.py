@@ -1,0 +1,36 @@
+"""What people do with the stock client, unchanged, against a server with two API processes (on Postgres)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def test_blocks_variables_artifacts_limits_events_and_automations(stock: Any) -> None:
+    assert stock.run("things.py") == {
+        "blocks": "gone",
+        "variables": None,
+        "artifacts": ["link", "progress", "report", "report", "table"],
+        "limits": [],
+        "events": {"n": 1},
+        "automations": "gone",
+    }
+
+
+def test_runs_pause_ask_people_and_get_messages(stock: Any) -> None:
+    assert stock.run("lives.py") == {"pausing": "went on", "inputs": "hello"}
+
+
+def test_serve_deploy_and_a_process_worker_with_cancel_and_suspend(stock: Any) -> None:
+    said = stock.run("places.py")["deployed"]
+    assert said == {
+        "called": "Completed",
+        "worker_cancelled": "Cancelled",
+        "runner_cancelled": "Cancelled",
+        "suspended": 1,
+        "worked": 0,
+        "served": {"status": "READY", "results": [6], "scheduled": 3, "tracked": 1},
+    }
