@@ -30,6 +30,7 @@ from .surroundings import settle_in
 
 _log = logging.getLogger("heliostat.actors")
 _LOOK_EVERY_S = 2.0  # at the states of live runs when nothing is announced
+_AGAIN_S = 5.0  # what is still asked after that time is told once more
 _FORGOTTEN_AFTER_S = 60.0  # a supervisor that does not ask for so long is gone
 
 
@@ -38,7 +39,7 @@ class _Audience:
 
     def __init__(self) -> None:
         self.runs: set[UUID] = set()
-        self.told: dict[UUID, str] = {}
+        self.told: dict[UUID, tuple[str, float]] = {}
         self.untold: list[Command] = []
         self.news = asyncio.Event()
         self.heard_s = clock.monotonic_s()
@@ -78,7 +79,7 @@ class JournalHost:
         self._audience(supervisor).runs.discard(run_id)
 
     def holders(self) -> dict[UUID, str]:
-        """Which supervisor executes which run, as far as they have said."""
+        """Which supervisor executes which run, sub-flows' too, as far as they have said."""
         return {run_id: name for name, each in self._audiences.items() for run_id in each.runs}
 
     async def commands(self, supervisor: str, runs: Sequence[UUID], timeout_s: float) -> list[Command]:
@@ -117,11 +118,18 @@ class JournalHost:
         silent_since = clock.monotonic_s() - _FORGOTTEN_AFTER_S
         for name in [name for name, each in self._audiences.items() if each.heard_s < silent_since]:
             del self._audiences[name]
-        holders = self.holders()
-        for command in await commands.pending(self._db, list(holders)):
-            audience = self._audiences.get(holders[command.run_id])
-            if audience is not None and audience.told.get(command.run_id) != command.kind:
-                audience.told[command.run_id] = command.kind
+        holders, now = self.holders(), clock.monotonic_s()
+        asked = {each.run_id: each for each in await commands.pending(self._db, list(holders))}
+        for run_id, name in holders.items():
+            audience, command = self._audiences.get(name), asked.get(run_id)
+            if audience is None:
+                continue
+            if command is None:
+                audience.told.pop(run_id, None)
+                continue
+            kind, at = audience.told.get(run_id, ("", 0.0))
+            if kind != command.kind or now - at >= _AGAIN_S:
+                audience.told[run_id] = (command.kind, now)
                 audience.untold.append(command)
                 audience.news.set()
 

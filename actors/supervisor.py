@@ -1,21 +1,18 @@
 """A process that runs flows: it adopts claimed runs one after the other (or, shared, many at a time).
 
 `Supervisor` is the plain class; `SupervisorActor` hosts it on Ray. A run's body is executed in the calling
-thread: of a plain actor that is the main thread. Another thread hears what is asked of the runs, and
-interrupts them.
+thread: of a plain actor that is the main thread. Another thread hears what is asked of the runs and tells the
+engine's watch, so that runs obey here as they do everywhere.
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
 import logging
 import os
 import platform
-import signal
 import threading
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -23,6 +20,7 @@ from uuid import UUID
 from ..runtime import clock
 from ..runtime.code_packages import unpack_once
 from ..runtime.engine.claimed import execute_claimed
+from ..runtime.engine.command_watch import Ear, watch
 from ..runtime.engine.ray_project import Project, use_project
 from ..runtime.errors import CancelRun, HeliostatError, LeaseHeld, LeaseLost
 from ..runtime.journal.recording import Recording, use_recording
@@ -37,13 +35,12 @@ from .surroundings import settle_in
 _log = logging.getLogger("heliostat.internal.supervisor")
 _ASK_FOR_S = 20.0
 _AGAIN_S = 0.5
+_OBEY_AGAIN_S = 0.1  # a run that is just beginning, or is between two attempts
 
 
-class Commands(Protocol):
+class Commands(Ear, Protocol):
     """Where a supervisor hears what is asked of its runs."""
 
-    def hold(self, run_id: UUID) -> None: ...
-    def let_go(self, run_id: UUID) -> None: ...
     def wait(self, runs: Sequence[UUID], timeout_s: float) -> list[Command]: ...
 
 
@@ -56,9 +53,10 @@ class Supervisor:
         self._cache = cache
         self._code: CodeSource | None = None
         self._project: Path | None = None
-        self._threads: dict[UUID, int] = {}
+        self._executed: set[UUID] = set()
         self._lock = threading.Lock()
         self._runs = 0
+        watch().ear = commands
         threading.Thread(target=self._listen, name="heliostat-commands", daemon=True).start()
 
     @property
@@ -70,9 +68,8 @@ class Supervisor:
         """Execute one run to its end; never raises."""
         self._begin(job.run_id)
         try:
-            with _interruptible():
-                project = self._bring_code(job.code)
-                ended = execute_claimed(job.run_id, job.epoch, project)
+            project = self._bring_code(job.code)
+            ended = execute_claimed(job.run_id, job.epoch, project)
         except (KeyboardInterrupt, CancelRun, SystemExit):
             return self._told(job, None)  # the engine has recorded how it ended
         except (LeaseHeld, LeaseLost) as error:
@@ -84,28 +81,14 @@ class Supervisor:
             self._end(job.run_id)
         return self._told(job, ended)
 
-    def interrupt(self, run_id: UUID) -> bool:
-        """Make a run's body raise; False when it is not executed here."""
-        with self._lock:
-            thread = self._threads.get(run_id)
-            if thread is None:
-                return False
-            if thread == threading.main_thread().ident:
-                signal.pthread_kill(thread, signal.SIGINT)  # wakes it from waiting, too
-            else:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(thread), ctypes.py_object(CancelRun)
-                )
-            return True
-
     def _begin(self, run_id: UUID) -> None:
         with self._lock:
-            self._threads[run_id] = threading.get_ident()
+            self._executed.add(run_id)
         self._commands.hold(run_id)
 
     def _end(self, run_id: UUID) -> None:
         with self._lock:
-            self._threads.pop(run_id, None)
+            self._executed.discard(run_id)
             self._runs += 1
         self._commands.let_go(run_id)
 
@@ -144,34 +127,24 @@ class Supervisor:
         return project_folder(json.loads(code.pull_steps or "[]"), code.path, fetch)
 
     def _listen(self) -> None:
+        unheeded: dict[UUID, Command] = {}  # by runs that are not far enough to obey
         while True:
             with self._lock:
-                runs = list(self._threads)
+                runs = self._executed | set(watch().runs)
             try:
-                heard = self._commands.wait(runs, _ASK_FOR_S)
+                heard = self._commands.wait(list(runs), _OBEY_AGAIN_S if unheeded else _ASK_FOR_S)
             except Exception as error:  # the journal actor is away: it comes back
                 _log.debug("no commands heard: %s", error)
                 clock.sleep(_AGAIN_S)
                 continue
-            for command in heard:
-                if command.kind in ("cancel", "stop", "suspend"):
-                    self.interrupt(command.run_id)
-
-
-@contextmanager
-def _interruptible() -> Generator[None]:
-    """Within the block SIGINT raises KeyboardInterrupt on the main thread; one that comes late is ignored."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # the one that asyncio knows
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN if _is_actor else before)
-
-
-_is_actor = False  # Ray's own handler, which ends the process, is not put back in one
+            unheeded |= {command.run_id: command for command in heard}
+            with self._lock:
+                executed = set(self._executed)
+            unheeded = {
+                run_id: command
+                for run_id, command in unheeded.items()
+                if not watch().tell(command) and run_id in executed
+            }
 
 
 def rss_bytes() -> int:
@@ -206,12 +179,10 @@ class SupervisorActor:
     """`Supervisor` as an actor; with threads of its own (`max_concurrency`) it runs many flows at a time."""
 
     def __init__(self, name: str, mark: str, environment: dict[str, str]) -> None:
-        global _is_actor
         settle_in(environment)
         from ..runtime.settings import current_settings
         from .recording import ActorRecording
 
-        _is_actor = True
         self._mark = mark
         self._name = name
         be_a_worker()

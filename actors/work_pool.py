@@ -172,8 +172,10 @@ class WorkPool:
         if run_id in self._carried:
             return
         try:
-            taken = await leases.take(self._db, run_id, self._owner, self._lease_s, dead_epoch=dead_epoch)
             run = await flow_runs.read(self._db, run_id)
+            if run.work_pool_id != self._pool.id:
+                return  # a sub-flow's: the run that called it runs it again
+            taken = await leases.take(self._db, run_id, self._owner, self._lease_s, dead_epoch=dead_epoch)
             job = await self._job_of(run_id, taken.epoch, run, {})
         except HeliostatError as error:
             _log.info("run %s is not taken over: %s", run_id, error)

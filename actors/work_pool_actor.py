@@ -97,17 +97,16 @@ class WorkPoolActor:
             asyncio.get_running_loop().create_task(self._attach(db, pool, hosts, process, busy))
 
     async def _attach(
-        self, db: Database, pool: WorkPool, hosts: Hosts, process: RayProcess, busy: dict[str, UUID]
+        self, db: Database, pool: WorkPool, hosts: Hosts, process: RayProcess, busy: dict[str, list[UUID]]
     ) -> None:
         """Wait until a supervisor answers, which it does between two runs, or is dead."""
-        run_id = busy.get(process.name)
         try:
             described = await process.describe()
             if described.mark != self._mark:
                 process.kill()  # of an older version; what it executed has ended
                 return
         except RayError:
-            if run_id is not None:
+            for run_id in busy.get(process.name, ()):
                 await _carry_on(db, pool, run_id)
             return
         isolation = process.name.split(":")[-2]
@@ -126,7 +125,7 @@ async def _carry_on(db: Database, pool: WorkPool, run_id: UUID) -> None:
         await pool.rescue(run_id, lease.epoch)
 
 
-async def _holders() -> dict[str, UUID]:
+async def _holders() -> dict[str, list[UUID]]:
     """Who executes what, as the journal actor knows it."""
     journal = names.find(names.JOURNAL)
     if journal is None:
@@ -135,4 +134,7 @@ async def _holders() -> dict[str, UUID]:
         holders: dict[UUID, str] = await journal.holders.remote()
     except RayError:
         return {}
-    return {name: run_id for run_id, name in holders.items()}
+    held: dict[str, list[UUID]] = {}
+    for run_id, name in holders.items():
+        held.setdefault(name, []).append(run_id)
+    return held

@@ -20,6 +20,7 @@ from ..errors import HeliostatError, LeaseLost
 from . import records_lookup
 from .admission import Admission
 from .fanout import IN_FLIGHT, QUEUED, RETRYING, WAITING, Fanout
+from .interruption import uninterrupted
 from .lane import Lane
 from .outcomes import CANCELLED, Failure, Held, InStore, Outcome
 from .pack_group import Pack, PackGroup, ReadySpan
@@ -68,7 +69,7 @@ class Dispatcher:
     # For producers.
 
     def enqueue(self, fanout: Fanout, start: int, stop: int) -> None:
-        """Take new calls and send what there is room for."""
+        """Take new calls and send what there is room for; inline they are run by `run_here`."""
         with self.changed:
             self.check()
             fanout.group.desk.open_calls += stop - start
@@ -79,10 +80,26 @@ class Dispatcher:
                 raise
             if fanout.open_count < fanout.size:
                 self.changed.notify_all()
-        if self._is_inline:
-            self._run_here(fanout)
-        else:
+        if not self._is_inline:
             self.pump()
+
+    def run_here(self, fanout: Fanout) -> None:
+        """Inline: run new calls, and only these: the caller may be a call itself, with others behind it."""
+        if not self._is_inline:
+            return
+        self._look_up()
+        group = fanout.group
+        while True:
+            with self.changed:
+                size = group.estimate.pack_size(group.waiting, 1, self._pack_target_s, group.wanted_size)
+                taken = [] if self._closed else group.take_of(fanout, size)
+                if not taken:
+                    return
+                spans = [each for span in taken for each in self._without_settled(span)]
+                pack = self._start(group, spans) if spans else None
+            if pack is not None:
+                self.lane.launch(pack)
+                self._take_arrivals(0.0)
 
     def feed(self, fanout: Fanout, rows: Iterator[tuple[Any, ...]]) -> None:
         """Read the calls of an iterator's map as room becomes free; returns when all are sent."""
@@ -92,11 +109,13 @@ class Dispatcher:
         try:
             while taken := list(itertools.islice(rows, READ_AHEAD // 4)):
                 self.wait_until(lambda: fanout.open_count < READ_AHEAD, None, fanout)
-                with self.changed:
-                    fanout.calls.append(taken)
-                    start, stop = fanout.grow(len(taken))
-                    self.admission.check_for_cycle(fanout, start, stop)
-                self.enqueue(fanout, start, stop)
+                with uninterrupted():
+                    with self.changed:
+                        fanout.calls.append(taken)
+                        start, stop = fanout.grow(len(taken))
+                        self.admission.check_for_cycle(fanout, start, stop)
+                    self.enqueue(fanout, start, stop)
+                self.run_here(fanout)
         finally:
             with self.changed:
                 fanout.closed = True
@@ -110,7 +129,11 @@ class Dispatcher:
             return True
         until = float("inf") if timeout_s is None else clock.monotonic_s() + timeout_s
         with self.lane.yielding():
-            self.pump()
+            if self._is_inline:
+                self.pump()
+            else:
+                with uninterrupted():
+                    self.pump()
             while not done():
                 with self.changed:
                     self.check()
@@ -270,22 +293,6 @@ class Dispatcher:
             except BaseException as error:  # these calls will never end: nobody shall wait for them
                 self.fail(error)
                 raise
-
-    def _run_here(self, fanout: Fanout) -> None:
-        """Inline: run new calls, and only these: the caller may be a call itself, with others behind it."""
-        self._look_up()
-        group = fanout.group
-        while True:
-            with self.changed:
-                size = group.estimate.pack_size(group.waiting, 1, self._pack_target_s, group.wanted_size)
-                taken = [] if self._closed else group.take_of(fanout, size)
-                if not taken:
-                    return
-                spans = [each for span in taken for each in self._without_settled(span)]
-                pack = self._start(group, spans) if spans else None
-            if pack is not None:
-                self.lane.launch(pack)
-                self._take_arrivals(0.0)
 
     def _work_here(self) -> None:
         """Inline: what the collector does elsewhere."""

@@ -170,7 +170,7 @@ class FlowRun:
         self.session = FlowSession(self.info, self.desk, dispatching, self._find_cached)
         self.states = FlowStates(self.desk, self.flow.retry, run)
         self.session.control = RunControl(self._recording, self.states, self.desk, journal.barrier)
-        if isinstance(self._recording, Recording) and self._recording.polls_commands:
+        if isinstance(self._recording, Recording):
             watch().hold(self.info.id, self._recording, self._obey)
 
     def _new_run(self) -> NewFlowRun:

@@ -29,6 +29,56 @@ def interruption(kind: CommandKind, run_id: UUID) -> type[Interruption]:
     return type("Interruption", (Interruption,), {"kind": kind, "run_id": run_id})
 
 
+class _Shield:
+    """What keeps interruptions out of one thread for a moment."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()  # a signal's handler may run in the thread that holds it
+        self.depth = 0
+        self.late: type[Interruption] | None = None  # what came meanwhile
+
+    def holds_back(self, why: type[Interruption]) -> bool:
+        """Whether the thread must not be disturbed now; it will raise that exception itself."""
+        if self.depth:
+            self.late = why
+        return self.depth > 0
+
+
+_shields: dict[int, _Shield] = {}  # of the threads that execute bodies
+
+
+@contextmanager
+def uninterrupted() -> Generator[None]:
+    """Within the block this thread's body is not interrupted, but right after it.
+
+    For bookkeeping that must be done whole: a call that is counted and not sent would never end.
+    """
+    shield = _shields.get(threading.get_ident())
+    if shield is None:
+        yield
+        return
+    inside, late = False, None
+    try:
+        with shield.lock:
+            shield.depth += 1
+            inside = True
+        _let_raise()  # what was on its way arrives here, at the latest
+        yield
+    finally:
+        if inside:
+            with shield.lock:
+                shield.depth -= 1
+                late = shield.late
+                if not shield.depth:
+                    shield.late = None
+    if late is not None and not shield.depth:
+        raise late
+
+
+def _let_raise() -> None:
+    """A call: the interpreter raises what was set on the thread when one begins."""
+
+
 class Body:
     """The executing body of one flow run. `interrupt` may be called from any thread."""
 
@@ -42,13 +92,18 @@ class Body:
     @contextmanager
     def here(self) -> Generator[None]:
         """The block is the body, in this thread."""
+        thread = threading.get_ident()
+        is_outermost = thread not in _shields
         with self._lock:
-            self._thread = threading.get_ident()
+            self._thread = thread
+            _shields.setdefault(thread, _Shield())
         try:
             yield
         finally:
             with self._lock:
                 self._thread = None
+                if is_outermost:
+                    _shields.pop(thread, None)
                 if self._injected:
                     self._injected = False
                     _set_on(threading.get_ident(), None)  # it came too late; harmless when it has been raised
@@ -83,12 +138,18 @@ class Body:
             thread = self._thread
             if thread is None:
                 return False
-            if thread == threading.main_thread().ident and interrupts.raises_here(self._raise_in_handler):
-                signal.pthread_kill(thread, signal.SIGTERM)  # wakes it from waiting, too
-                return True
-            self._injected = True
-            _set_on(thread, why)
+            shield = _shields[thread]
+            with shield.lock:
+                if not shield.holds_back(why):
+                    self._raise_in(thread, why)
             return True
+
+    def _raise_in(self, thread: int, why: type[Interruption]) -> None:
+        if thread == threading.main_thread().ident and interrupts.raises_here(self._raise_in_handler):
+            signal.pthread_kill(thread, signal.SIGTERM)  # wakes it from waiting, too
+            return
+        self._injected = True
+        _set_on(thread, why)
 
     def _cancel_task(self) -> None:
         if self._task is not None:
@@ -96,8 +157,8 @@ class Body:
 
     def _raise_in_handler(self) -> None:
         """On the main thread: raise unless the body has ended meanwhile."""
-        why = self._why
-        if self._thread is not None and why is not None:
+        why, shield = self._why, _shields.get(threading.get_ident())
+        if self._thread is not None and why is not None and not (shield and shield.holds_back(why)):
             raise why
 
 

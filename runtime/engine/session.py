@@ -17,6 +17,7 @@ from .cache_lookup import CacheLookup
 from .calls import Rows, sort_map_arguments
 from .dispatcher import Dispatcher
 from .fanout import Fanout
+from .interruption import uninterrupted
 from .pack_group import PackGroup, Resources
 from .run_desk import RunDesk
 
@@ -75,8 +76,10 @@ class FlowSession:
         self, task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: tuple[Any, ...]
     ) -> TaskFuture[Any]:
         """Send one call."""
-        fanout = self._fanout(task, Rows([(args, kwargs)]), wait_for)
-        fanout.dispatcher.enqueue(fanout, 0, 1)
+        with uninterrupted():
+            fanout = self._fanout(task, Rows([(args, kwargs)]), wait_for)
+            fanout.dispatcher.enqueue(fanout, 0, 1)
+        fanout.dispatcher.run_here(fanout)
         return TaskFuture(fanout, 0)
 
     def map(
@@ -85,9 +88,12 @@ class FlowSession:
         """Send one call an entry of the columns; with iterators, returns when the last has been read."""
         sorted_out = sort_map_arguments(task.name, args, kwargs)
         iterators = sorted_out.iterators
-        fanout = self._fanout(task, sorted_out.columns, wait_for, closed=iterators is None)
+        with uninterrupted():
+            fanout = self._fanout(task, sorted_out.columns, wait_for, closed=iterators is None)
+            if iterators is None:
+                fanout.dispatcher.enqueue(fanout, 0, fanout.size)
         if iterators is None:
-            fanout.dispatcher.enqueue(fanout, 0, fanout.size)
+            fanout.dispatcher.run_here(fanout)
         else:
             try:
                 fanout.dispatcher.feed(fanout, zip(*iterators, strict=False))

@@ -28,7 +28,7 @@ class Recording:
     """The database and the journal for synchronous code; belongs to the process that opened it, not forks."""
 
     polls_commands = False
-    """Whether runs ask by themselves what is asked of them; False where somebody else tells them."""
+    """Whether this process asks through it what is asked of its runs; False where an ear hears that."""
 
     def __init__(self, url: str, thread: LoopThread, db: Database, journal: Journal, lease_s: float) -> None:
         self.database_url = url  # or the server's address

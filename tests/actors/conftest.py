@@ -83,6 +83,17 @@ class Plane:
         path = self.project / "effects"
         return path.read_text().split() if path.exists() else []
 
+    def carried(self) -> dict[UUID, str | None]:
+        """The runs that the pool has under way."""
+        import ray
+
+        from heliostat.actors import names
+
+        anything: Any = ray
+        pool = names.find(f"{names.CONTROL}pool:{self.pool.name}")
+        assert pool is not None
+        return anything.get(pool.carried.remote())
+
     def supervisor_of(self, run_id: UUID) -> int:
         """The process that executes a run, once there is one."""
         from heliostat.runtime.store import leases

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from heliostat.runtime.states import Cancelling
-from heliostat.runtime.store import flow_run_changes
+from heliostat.runtime.states import Cancelling, Suspended
+from heliostat.runtime.store import flow_run_changes, leases, resuming
 
 pytestmark = pytest.mark.timeout(400)  # the first of them starts Ray
 
@@ -83,6 +83,44 @@ def test_cancelling_stops_the_flow_and_its_tasks(plane: Any) -> None:
     # The workers are free: others get them.
     other = plane.start(many, count=10)
     assert plane.ended(other).state_type == "COMPLETED", plane.told(other)
+
+
+def test_runs_of_every_kind_are_suspended_and_cancelled_from_outside(plane: Any) -> None:
+    kinds = {
+        "pooled": plane.deploy("flows.py:stands_still"),
+        "shared": plane.deploy("flows.py:stands_still", name="shared", job_variables={"isolation": "shared"}),
+        "async": plane.deploy("flows.py:stands_still_async"),
+    }
+    runs = {plane.start(kind, name=name): name for name, kind in kinds.items()}
+
+    def stand_still(times: int) -> bool:
+        return all(plane.effects().count(f"stands-{name}") == times for name in runs.values())
+
+    def tell() -> str:
+        return "\n".join(map(plane.told, runs))
+
+    plane.wait_until(lambda: stand_still(1), tell=tell)
+    for run_id in runs:
+        plane.ask(flow_run_changes.propose, run_id, Suspended())
+    # Nothing executes them any more, and so nothing holds them.
+    plane.wait_until(lambda: all(plane.ask(leases.read, each).owner is None for each in runs), tell=tell)
+    plane.wait_until(lambda: plane.carried() == {}, tell=tell)
+    assert {plane.run(run_id).state_name for run_id in runs} == {"Suspended"}, tell()
+    for run_id in runs:
+        plane.ask(resuming.resume, run_id)
+    plane.wait_until(lambda: stand_still(2), tell=tell)
+    for run_id in runs:
+        plane.ask(flow_run_changes.propose, run_id, Cancelling())
+    assert {plane.ended(run_id).state_type for run_id in runs} == {"CANCELLED"}, tell()
+    assert {plane.effects().count(f"work-{number}") for number in range(3)} == {len(runs)}  # not once more
+
+
+def test_a_run_that_pauses_itself_goes_on_in_its_process_with_what_it_asked_for(plane: Any) -> None:
+    run_id = plane.start(plane.deploy("flows.py:asks_first"))
+    plane.wait_until(lambda: plane.run(run_id).state_type == "PAUSED", tell=lambda: plane.told(run_id))
+    plane.ask(resuming.resume, run_id, {"value": 7})
+    assert plane.ended(run_id).state_type == "COMPLETED", plane.told(run_id)
+    assert plane.states(run_id) == ["Scheduled", "Pending", "Running", "Paused", "Running", "Completed"]
 
 
 def kill_process_of(name: str) -> None:

@@ -176,6 +176,7 @@ class Bench:
         fanout = Fanout(self.dispatcher, group, site, 0, calls, tuple(wait_for))
         self.desk.fanouts.add(fanout)
         self.dispatcher.enqueue(fanout, 0, len(calls))
+        self.dispatcher.run_here(fanout)
         return fanout
 
     def close(self) -> None:
