@@ -163,7 +163,7 @@ class Hosts:
         self._add(process, setting, described)
 
     def warm_up(self) -> None:
-        """Keep blank processes ready; while short runs come in numbers, starting one would only delay them."""
+        """Keep blank processes ready. While short runs come in numbers, starting one would delay them."""
         if self._ends_quickly() and len(self._hosts) >= self._limits.enough:
             return
         ordinary = Setting()

@@ -9,11 +9,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from sqlalchemy import func, literal, select
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
-
-from .tables import announcement
 
 RUNS = "runs"
 """A run waits to be started, a slot became free, or what a waiting run needs was changed."""
@@ -37,17 +34,17 @@ _RAISE = (
 )
 
 
+_NOTIFY_STATEMENT = text("SELECT pg_notify('heliostat', :topic)")
+_RAISE_STATEMENT = text(_RAISE.replace("?", ":topic"))
+
+
 async def announce(connection: AsyncConnection, *topics: str) -> None:
     """Tell whoever follows these topics, when the transaction commits. Cheap; the same twice is one."""
     for topic in _known(topics):
         if connection.dialect.name == "postgresql":
-            await connection.execute(select(func.pg_notify(CHANNEL, topic)))
+            await connection.execute(_NOTIFY_STATEMENT, {"topic": topic})
         else:
-            await connection.execute(
-                sqlite.insert(announcement)
-                .values(topic=topic, number=literal(1))
-                .on_conflict_do_update(index_elements=["topic"], set_={"number": announcement.c.number + 1})
-            )
+            await connection.execute(_RAISE_STATEMENT, {"topic": topic})
 
 
 async def announce_by_asyncpg(driver: Any, *topics: str) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import ColumnElement, event, func, literal, select, type_coerce
+from sqlalchemy import ColumnElement, bindparam, event, func, literal, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -141,9 +141,11 @@ class Database:
                 raise
 
     def now(self) -> ColumnElement[Any]:
-        """The database's time, as an SQL expression: its own clock on Postgres, this host's on SQLite."""
+        """The database's time when the statement is executed: its own clock's on Postgres, this host's on
+        SQLite.
+        """
         if self.is_sqlite:
-            return literal(clock.epoch_s(), Timestamp())
+            return bindparam("now", type_=Timestamp(), callable_=clock.epoch_s, unique=True)
         return func.clock_timestamp(type_=Timestamp())
 
     def moment(self, epoch_s: float) -> ColumnElement[Any]:
@@ -153,7 +155,9 @@ class Database:
     def from_now(self, seconds: float) -> ColumnElement[Any]:
         """The moment `seconds` after the database's now."""
         if self.is_sqlite:
-            return literal(clock.epoch_s() + seconds, Timestamp())
+            return bindparam(
+                "from_now", type_=Timestamp(), callable_=lambda: clock.epoch_s() + seconds, unique=True
+            )
         # make_interval(years, months, weeks, days, hours, mins, secs)
         return func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 

@@ -13,7 +13,6 @@ from sqlalchemy.engine import RowMapping
 from .. import names
 from ..ids import uuid7
 from ..states import Scheduled, State
-from .database import Database
 from .derive import FlowRunFacts, fold
 from .flow_run_changes import transition_of
 from .flow_runs import new_flow_run_row, state_row
@@ -52,7 +51,7 @@ def _origin(deployment: RowMapping) -> dict[str, str]:
 
 
 def run_and_state_rows(
-    db: Database, deployment: RowMapping, new: NewDeploymentRun
+    deployment: RowMapping, new: NewDeploymentRun
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The columns of the run and of its first state. `deployment`: a row of that table."""
     state = new.state or Scheduled()
@@ -76,7 +75,7 @@ def run_and_state_rows(
         auto_scheduled=new.schedule_key is not None,
         job_variables=None if new.job_variables is None else dict(new.job_variables),
     )
-    columns = new_flow_run_row(db, run, deployment["flow_id"], facts) | {
+    columns = new_flow_run_row(run, deployment["flow_id"], facts) | {
         "deployment_id": deployment["id"],
         "deployment_version": deployment["version"],
         "work_pool_id": deployment["work_pool_id"],

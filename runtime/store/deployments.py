@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, func, null, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, null, or_, select, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
@@ -23,6 +23,7 @@ from .announcements import RUNS, SCHEDULES, announce
 from .database import Database
 from .deployment_rows import DeploymentRow, NewDeployment, ScheduleSpec
 from .future_runs import remove_within, unstarted
+from .prepared import prepared
 from .schedule_matching import match_schedules
 from .schedules import (
     apply_within,
@@ -146,7 +147,16 @@ async def delete(db: Database, deployment_id: UUID) -> None:
 async def read(db: Database, deployment_id: UUID) -> DeploymentRow:
     """The deployment with that id. Raises NotFound."""
     async with db.read() as connection:
-        return await _one(db, connection, deployment.c.id == deployment_id, deployment_id)
+        rows = (await connection.execute(_by_id(db), {"deployment": deployment_id})).mappings().all()
+        if not rows:
+            raise missing_deployment(deployment_id)
+        (found,) = await with_schedules(connection, rows)
+        return found
+
+
+@prepared
+def _by_id(db: Database) -> Select[Any]:
+    return selected(db).where(deployment.c.id == bindparam("deployment"))
 
 
 async def read_by_name(db: Database, flow_name: str, name: str) -> DeploymentRow:

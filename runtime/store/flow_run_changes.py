@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, Update, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,7 +25,8 @@ from .announcements import COMMANDS, RUNS, announce
 from .database import Database
 from .deployment_slots import admitted, lock_limit
 from .derive import FlowRunFacts, fold
-from .flow_runs import new_flow_run_row, state_row
+from .flow_runs import INSERT_STATE, insert_flow_run, new_flow_run_row, state_row
+from .prepared import prepared
 from .rows import FlowRunStateRow, NewFlowRun
 from .search import FlowRunAndState
 from .tables import flow, flow_run, flow_run_state, rule_decision
@@ -52,6 +53,10 @@ _FACTS = (
 _MOMENTS = frozenset(
     {"state_timestamp", "expected_start_time", "next_scheduled_start_time", "start_time", "end_time"}
 )
+_FLOW = select(flow.c.id).where(flow.c.id == bindparam("flow"))
+_LOCKED_RUN = select(flow_run).where(flow_run.c.id == bindparam("run")).with_for_update()
+_STATE = select(flow_run_state).where(flow_run_state.c.id == bindparam("state"))
+_DECISION = insert(rule_decision)
 _POLICY_FACTS = ("pause_keys", "resuming", "retry_type")
 
 
@@ -120,8 +125,7 @@ async def propose(db: Database, run_id: UUID, proposed: State, *, force: bool = 
     async with db.write() as connection:
         if proposed.is_pending() and not force:
             await lock_limit(connection, run_id)
-        statement = select(flow_run).where(flow_run.c.id == run_id).with_for_update()
-        run = (await connection.execute(statement)).mappings().first()
+        run = (await connection.execute(_LOCKED_RUN, {"run": run_id})).mappings().first()
         if run is None:
             raise _missing(run_id)
         current = await read_state_within(connection, run["state_id"])
@@ -187,14 +191,14 @@ async def record_trail(
         for rule, outcome, reason in verdict.trail
     ]
     if rows:
-        await connection.execute(insert(rule_decision), rows)
+        await connection.execute(_DECISION, rows)
 
 
 async def _create(
     db: Database, flow_id: UUID, new: NewFlowRun, first: State, place: tuple[str | None, str | None]
 ) -> tuple[UUID, bool]:
     async with db.write() as connection:
-        if not await connection.scalar(select(flow.c.id).where(flow.c.id == flow_id)):
+        if not await connection.scalar(_FLOW, {"flow": flow_id}):
             raise NotFound(f"there is no flow {flow_id}")
         if new.idempotency_key is not None:
             key = plain_text(new.idempotency_key)
@@ -204,9 +208,9 @@ async def _create(
                 return known, False
         facts = FlowRunFacts(new.id)
         [entry] = fold(facts, [transition_of(first)])
-        row = new_flow_run_row(db, new, flow_id, facts) | await place_within(db, connection, *place)
-        await connection.execute(insert(flow_run).values(**row))
-        await connection.execute(insert(flow_run_state).values(**state_row(entry), data=_data(first)))
+        row = new_flow_run_row(new, flow_id, facts) | await place_within(db, connection, *place)
+        await connection.execute(insert_flow_run(db), row)
+        await connection.execute(INSERT_STATE, state_row(entry) | {"data": _data(first)})
         if first.is_scheduled():
             await announce(connection, RUNS)
         return new.id, True
@@ -233,8 +237,7 @@ async def read_state_within(connection: AsyncConnection, state_id: UUID | None) 
     """One entry of a run's history, within a transaction."""
     if state_id is None:
         return None
-    statement = select(flow_run_state).where(flow_run_state.c.id == state_id)
-    row = (await connection.execute(statement)).mappings().first()
+    row = (await connection.execute(_STATE, {"state": state_id})).mappings().first()
     return None if row is None else FlowRunStateRow(**row)
 
 
@@ -276,21 +279,17 @@ async def write_within(
         policy["resuming"] = False
     if "pause_keys" in policy:
         policy["pause_keys"] = sorted(policy["pause_keys"] or ())
-    columns = state_row(entry) | {"data": _data(state)}
-    await connection.execute(insert(flow_run_state).values(**columns))
-    await connection.execute(
-        update(flow_run)
-        .where(flow_run.c.id == run["id"])
-        .values(
-            **{name: _column(name, getattr(facts, name)) for name in _FACTS},
-            error=None,
-            empirical_policy=policy,
-            updated=db.now(),
-        )
-    )
+    await connection.execute(INSERT_STATE, state_row(entry) | {"data": _data(state)})
+    columns = {name: _column(name, getattr(facts, name)) for name in _FACTS}
+    await connection.execute(_write_run(db), columns | {"run": run["id"], "empirical_policy": policy})
     written = await read_state_within(connection, state.id)
     assert written is not None
     return written
+
+
+@prepared
+def _write_run(db: Database) -> Update:
+    return update(flow_run).where(flow_run.c.id == bindparam("run")).values(error=None, updated=db.now())
 
 
 def _topics(current: FlowRunStateRow | None, state: State, force: bool) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, insert, select
+from sqlalchemy import ColumnElement, Insert, Select, Text, and_, bindparam, cast, func, insert, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +20,7 @@ from . import flows, leases
 from .announcements import RUNS, announce
 from .database import Database
 from .derive import FlowRunFacts, StateEntry, fold
+from .prepared import prepared
 from .rows import Begun, FlowRunRow, FlowRunStateRow, NewFlowRun, Owner, RuleDecisionRow
 from .tables import flow, flow_run, flow_run_input, flow_run_state, log, rule_decision, run_lease, task_run
 from .types import to_micros
@@ -27,6 +28,7 @@ from .wire_text import json_value, plain_json, plain_text
 
 _HEAVY = ("parameters_pickle", "result")  # columns that lists leave out
 FLOW_RUN_COLUMNS = [column for column in flow_run.c if column.name not in _HEAVY]
+INSERT_STATE = insert(flow_run_state)
 
 
 async def begin(db: Database, new: NewFlowRun, owner: Owner, lease_s: float) -> Begun:
@@ -161,8 +163,8 @@ async def _begin(db: Database, new: NewFlowRun, owner: Owner, lease_s: float) ->
         facts = FlowRunFacts(new.id)
         facts.expected_start_time = None if new.expected_start is None else to_micros(new.expected_start)
         entries = fold(facts, new.transitions)
-        await connection.execute(insert(flow_run).values(**new_flow_run_row(db, new, flow_row.id, facts)))
-        await connection.execute(insert(flow_run_state), [state_row(entry) for entry in entries])
+        await connection.execute(insert_flow_run(db), new_flow_run_row(new, flow_row.id, facts))
+        await connection.execute(INSERT_STATE, [state_row(entry) for entry in entries])
         lease = await leases.take_within(db, connection, new.id, owner, lease_s)
         return Begun(await _one(connection, new.id), lease)
 
@@ -190,14 +192,18 @@ async def _begin_again(
     return Begun(known, lease, existing=True)
 
 
-def new_flow_run_row(db: Database, new: NewFlowRun, flow_id: UUID, facts: FlowRunFacts) -> dict[str, Any]:
-    """The columns of a flow run that is recorded for the first time."""
+@prepared
+def insert_flow_run(db: Database) -> Insert:
+    """The statement that records a run; executed with its columns."""
+    return insert(flow_run).values(created=db.now(), updated=db.now())
+
+
+def new_flow_run_row(new: NewFlowRun, flow_id: UUID, facts: FlowRunFacts) -> dict[str, Any]:
+    """The columns of a flow run that is recorded for the first time, but for when it is."""
     return {
         "id": new.id,
         "flow_id": flow_id,
         "name": plain_text(new.name),
-        "created": db.now(),
-        "updated": db.now(),
         "version": facts.version,
         "state_id": facts.state_id,
         "state_type": facts.state_type,
@@ -257,8 +263,11 @@ def _selected(heavy: bool = True) -> Select[Any]:
     return select(*columns, flow.c.name.label("flow_name")).join(flow, flow.c.id == flow_run.c.flow_id)
 
 
+_ONE = _selected().where(flow_run.c.id == bindparam("run"))
+
+
 async def _one(connection: AsyncConnection, run_id: UUID) -> FlowRunRow:
-    row = (await connection.execute(_selected().where(flow_run.c.id == run_id))).mappings().first()
+    row = (await connection.execute(_ONE, {"run": run_id})).mappings().first()
     if row is None:
         raise NotFound(
             f"there is no flow run {run_id}", hint="heliostat flow-run ls shows the runs there are"

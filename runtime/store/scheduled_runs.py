@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, insert, literal_column, select, type_coerce, update
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, type_coerce, update
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import NotFound
@@ -18,9 +18,10 @@ from .claims import claim
 from .database import Database
 from .deployment_rows import LapsedLease
 from .deployment_run_rows import NewDeploymentRun, run_and_state_rows
+from .flow_runs import INSERT_STATE, insert_flow_run
 from .run_moves import Move, move_within
 from .schedules import missing_deployment
-from .tables import deployment, flow_run, flow_run_state, run_lease, work_pool
+from .tables import deployment, flow_run, run_lease, work_pool
 from .types import Timestamp
 from .work_queues import get_or_create_within
 
@@ -28,6 +29,8 @@ __all__ = ["claim", "create_run", "lapsed_leases", "mark_late", "release"]
 
 LATE_AFTER_S = 15.0  # reference notes, section 8
 _LIVING = ("PENDING", "RUNNING", "CANCELLING", "PAUSED")
+
+_DEPLOYMENT = select(deployment).where(deployment.c.id == bindparam("deployment"))
 
 
 async def create_run(
@@ -139,7 +142,7 @@ async def release(
 
 async def _create(db: Database, deployment_id: UUID, new: NewDeploymentRun) -> tuple[UUID, bool]:
     async with db.write() as connection:
-        found = await connection.execute(select(deployment).where(deployment.c.id == deployment_id))
+        found = await connection.execute(_DEPLOYMENT, {"deployment": deployment_id})
         owner = found.mappings().first()
         if owner is None:
             raise missing_deployment(deployment_id)
@@ -150,7 +153,7 @@ async def _create(db: Database, deployment_id: UUID, new: NewDeploymentRun) -> t
             known = await connection.scalar(select(flow_run.c.id).where(same))
             if known is not None:
                 return known, False
-        run, state = run_and_state_rows(db, owner, new)
+        run, state = run_and_state_rows(owner, new)
         if new.work_queue_name is not None:
             if owner["work_pool_id"] is None:
                 raise NotFound(
@@ -163,8 +166,8 @@ async def _create(db: Database, deployment_id: UUID, new: NewDeploymentRun) -> t
             run["work_queue_id"] = await get_or_create_within(
                 db, connection, owner["work_pool_id"], new.work_queue_name
             )
-        await connection.execute(insert(flow_run).values(**run))
-        await connection.execute(insert(flow_run_state).values(**state))
+        await connection.execute(insert_flow_run(db), run)
+        await connection.execute(INSERT_STATE, state)
         await announce(connection, RUNS)
         return new.id, True
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, insert, select, type_coerce, update
+from sqlalchemy import ColumnElement, bindparam, case, insert, select, type_coerce, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -92,6 +92,13 @@ async def list(db: Database, deployment_id: UUID) -> builtins.list[ScheduleRow]:
         return await of_deployment(connection, deployment_id)
 
 
+_OF_DEPLOYMENTS = (
+    select(deployment_schedule)
+    .where(deployment_schedule.c.deployment_id.in_(bindparam("deployments", expanding=True)))
+    .order_by(deployment_schedule.c.id.desc())
+)
+
+
 async def of_deployment(connection: AsyncConnection, deployment_id: UUID) -> builtins.list[ScheduleRow]:
     """`list` within a transaction; an unknown deployment has none."""
     return (await of_deployments(connection, [deployment_id])).get(deployment_id, [])
@@ -102,12 +109,8 @@ async def of_deployments(
 ) -> dict[UUID, builtins.list[ScheduleRow]]:
     """The schedules of some deployments, newest first."""
     found: dict[UUID, builtins.list[ScheduleRow]] = {}
-    statement = (
-        select(deployment_schedule)
-        .where(deployment_schedule.c.deployment_id.in_(deployment_ids))
-        .order_by(deployment_schedule.c.id.desc())
-    )
-    for row in (await connection.execute(statement)).mappings():
+    rows = await connection.execute(_OF_DEPLOYMENTS, {"deployments": builtins.list(deployment_ids)})
+    for row in rows.mappings():
         found.setdefault(row["deployment_id"], []).append(ScheduleRow(**row))
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, RowMapping, Select, func, select
+from sqlalchemy import ColumnElement, FromClause, RowMapping, Select, bindparam, func, select
 
 from ..errors import NotFound
 from .database import Database
@@ -64,6 +64,8 @@ _RUNS_AND_STATES = (
     .outerjoin(work_queue, work_queue.c.id == flow_run.c.work_queue_id)
 )
 
+_ONE_RUN = _RUNS_AND_STATES.where(flow_run.c.id == bindparam("run"))
+
 
 async def flows(
     db: Database, search: Search, *, sort: FlowSort = "NAME_ASC", limit: int = 200, offset: int = 0
@@ -91,8 +93,9 @@ async def flow_runs(
 
 async def one_flow_run(db: Database, run_id: UUID) -> FlowRunAndState:
     """One flow run with its present state. Raises NotFound."""
-    rows = await _page(db, _RUNS_AND_STATES.where(flow_run.c.id == run_id), 1, 0)
-    for row in rows:
+    async with db.read() as connection:
+        row = (await connection.execute(_ONE_RUN, {"run": run_id})).mappings().first()
+    if row is not None:
         return _run_and_state(row)
     raise NotFound(f"there is no flow run {run_id}", hint="heliostat flow-run ls shows the runs there are")
 

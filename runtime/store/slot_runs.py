@@ -141,7 +141,7 @@ async def insert_slots(db: Database, batches: Sequence[SlotBatch]) -> SlotsTaken
         owners = await _locked(connection, [batch.schedule_id for batch in batches])
         valid = [batch for batch in batches if _still_valid(batch, owners)]
         rows = [
-            run_and_state_rows(db, *_run(batch, *owners[batch.schedule_id], slot))
+            run_and_state_rows(*_run(batch, *owners[batch.schedule_id], slot))
             for batch in valid
             for slot in batch.slots
         ]
@@ -223,17 +223,12 @@ async def _insert_runs(
         .on_conflict_do_nothing()
         .returning(flow_run.c.id)
     )
-    runs = [_without_times(run) for run, _ in rows]
+    runs = [run for run, _ in rows]
     made = set(await connection.scalars(statement, runs))
     states = [state for _, state in rows if state["flow_run_id"] in made]
     if states:
         await connection.execute(insert(flow_run_state), states)
     return len(made)
-
-
-def _without_times(run: dict[str, Any]) -> dict[str, Any]:
-    """The columns that are values, for a statement of many rows."""
-    return {name: value for name, value in run.items() if name not in ("created", "updated")}
 
 
 async def _drop(connection: AsyncConnection, owner: RowMapping, keys: Sequence[str]) -> None:

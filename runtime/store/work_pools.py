@@ -7,7 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, insert, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Select,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    null,
+    select,
+    update,
+)
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +29,7 @@ from ..ids import uuid7
 from .announcements import POOLS, RUNS, announce
 from .database import Database
 from .deployment_rows import NewWorkPool, WorkPoolRow
+from .prepared import prepared
 from .tables import deployment, flow_run, work_pool, work_queue, worker
 from .wire_text import json_value, plain_text
 from .workers import is_online
@@ -63,13 +76,23 @@ async def get_or_create(db: Database, new: NewWorkPool) -> WorkPoolRow:
 async def read(db: Database, name: str) -> WorkPoolRow:
     """The pool of that name. Raises NotFound."""
     async with db.read() as connection:
-        return await _one(db, connection, work_pool.c.name == name, name)
+        return _found(await connection.execute(_by_name(db), {"pool": name}), name)
 
 
 async def read_by_id(db: Database, pool_id: UUID) -> WorkPoolRow:
     """The pool with that id. Raises NotFound."""
     async with db.read() as connection:
-        return await _one(db, connection, work_pool.c.id == pool_id, pool_id)
+        return _found(await connection.execute(_by_id(db), {"pool": pool_id}), pool_id)
+
+
+@prepared
+def _by_name(db: Database) -> Select[Any]:
+    return selected(db).where(work_pool.c.name == bindparam("pool"))
+
+
+@prepared
+def _by_id(db: Database) -> Select[Any]:
+    return selected(db).where(work_pool.c.id == bindparam("pool"))
 
 
 async def list(db: Database, limit: int = 200, offset: int = 0) -> builtins.list[WorkPoolRow]:
@@ -198,7 +221,11 @@ async def _create_within(db: Database, connection: AsyncConnection, new: NewWork
 async def _one(
     db: Database, connection: AsyncConnection, condition: ColumnElement[bool], reference: object
 ) -> WorkPoolRow:
-    row = (await connection.execute(selected(db).where(condition))).mappings().first()
+    return _found(await connection.execute(selected(db).where(condition)), reference)
+
+
+def _found(result: CursorResult[Any], reference: object) -> WorkPoolRow:
+    row = result.mappings().first()
     if row is None:
         raise missing(reference)
     return WorkPoolRow(**row)

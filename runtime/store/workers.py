@@ -11,13 +11,11 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import clock
 from ..errors import NotFound
 from ..ids import uuid7
 from .database import Database
 from .deployment_rows import WorkerRow
 from .tables import work_pool, worker
-from .types import to_micros
 from .wire_text import plain_text
 
 DEFAULT_HEARTBEAT_INTERVAL_S = 30
@@ -79,7 +77,7 @@ def is_online(db: Database) -> ColumnElement[bool]:
     patience = worker.c.heartbeat_interval_seconds * MISSED_HEARTBEATS
     if db.is_sqlite:
         patience_until = type_coerce(worker.c.last_heartbeat_time, BigInteger) + patience * 1_000_000
-        return patience_until > to_micros(clock.epoch_s())
+        return patience_until > db.now()
     return worker.c.last_heartbeat_time + func.make_interval(0, 0, 0, 0, 0, 0, patience) > db.now()
 
 
