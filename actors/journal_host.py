@@ -18,9 +18,9 @@ from uuid import UUID
 
 from ..runtime import clock
 from ..runtime.errors import Unavailable
-from ..runtime.journal.records import Ack, RunAppend
+from ..runtime.journal.records import Ack, FlowRunTransition, RunAppend
 from ..runtime.journal.transport import HeldLease, StoreTransport
-from ..runtime.store import commands
+from ..runtime.store import commands, flow_runs, leases
 from ..runtime.store.commands import Command
 from ..runtime.store.database import Database
 from ..runtime.store.feed import COMMANDS, Feed
@@ -58,15 +58,31 @@ class JournalHost:
 
     async def commit(self, appends: list[RunAppend]) -> list[Ack]:
         """See Transport."""
-        return await self._commits.commit(appends)
+        acks = await self._commits.commit(appends)
+        for append in appends:
+            if any(isinstance(each, FlowRunTransition) and each.release for each in append.records):
+                self._end(append.run_id)
+        return acks
 
     async def renew(self, leases: Sequence[HeldLease]) -> set[UUID]:
         """See Transport."""
         return await self._transport.renew(leases)
 
-    async def call(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run a store verb."""
-        return await verb(self._db, *args, **kwargs)
+    async def call(
+        self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any], supervisor: str | None = None
+    ) -> Any:
+        """Run a store verb. A run whose lease `supervisor` takes or gives back is its own, or no more."""
+        if verb is flow_runs.adopt and supervisor is not None:
+            self.hold(supervisor, args[0])
+            try:
+                return await verb(self._db, *args, **kwargs)
+            except BaseException:
+                self._end(args[0])
+                raise
+        value = await verb(self._db, *args, **kwargs)
+        if verb is leases.release:
+            self._end(args[0])
+        return value
 
     def hold(self, supervisor: str, run_id: UUID) -> None:
         """That supervisor executes the run from now on."""
@@ -77,6 +93,10 @@ class JournalHost:
     def let_go(self, supervisor: str, run_id: UUID) -> None:
         """It does so no more."""
         self._audience(supervisor).runs.discard(run_id)
+
+    def _end(self, run_id: UUID) -> None:
+        for audience in self._audiences.values():
+            audience.runs.discard(run_id)
 
     def holders(self) -> dict[UUID, str]:
         """Which supervisor executes which run, sub-flows' too, as far as they have said."""
@@ -155,8 +175,10 @@ class JournalActor:
     async def renew(self, leases: list[HeldLease]) -> Any:
         return await answer(self._use("renew", leases))
 
-    async def call(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return await answer(self._use("call", verb, args, kwargs))
+    async def call(
+        self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any], supervisor: str | None = None
+    ) -> Any:
+        return await answer(self._use("call", verb, args, kwargs, supervisor))
 
     async def commands(self, supervisor: str, runs: list[UUID], timeout_s: float) -> Any:
         return await answer(self._use("commands", supervisor, runs, timeout_s))

@@ -73,21 +73,29 @@ class ActorRecording(Recording):
     """A Recording whose database is the journal actor's."""
 
     def __init__(
-        self, thread: LoopThread, transport: JournalActorTransport, journal: Journal, lease_s: float
+        self,
+        thread: LoopThread,
+        transport: JournalActorTransport,
+        journal: Journal,
+        lease_s: float,
+        supervisor: str | None,
     ) -> None:
         super().__init__(f"actor:{names.JOURNAL}", thread, None, journal, lease_s)  # pyright: ignore[reportArgumentType]
         self.transport = transport
+        self._supervisor = supervisor
 
     @classmethod
-    def start(cls, lease_s: float, limits: JournalLimits | None = None) -> ActorRecording:
-        """Begin to record; the actor is looked for at the first use."""
+    def start(
+        cls, lease_s: float, limits: JournalLimits | None = None, supervisor: str | None = None
+    ) -> ActorRecording:
+        """Begin to record; the actor is looked for at the first use. `supervisor`: on whose behalf."""
         thread = LoopThread("heliostat-recording")
 
         async def begin() -> tuple[JournalActorTransport, Journal]:
             transport = JournalActorTransport()
             return transport, Journal(transport, lease_s, limits)
 
-        return cls(thread, *thread.run(begin()), lease_s)
+        return cls(thread, *thread.run(begin()), lease_s, supervisor)
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Do something on the recording's thread and wait for its value."""
@@ -101,7 +109,7 @@ class ActorRecording(Recording):
         backoff_s = _BACKOFF_FIRST_S
         while True:
             try:
-                return await self.transport.ask("call", verb, args, kwargs)
+                return await self.transport.ask("call", verb, args, kwargs, self._supervisor)
             except DatabaseUnavailable as error:
                 if not error.heals:
                     raise

@@ -56,7 +56,7 @@ class Supervisor:
         self._executed: set[UUID] = set()
         self._lock = threading.Lock()
         self._runs = 0
-        watch().ear = commands
+        watch().ear = self
         threading.Thread(target=self._listen, name="heliostat-commands", daemon=True).start()
 
     @property
@@ -66,7 +66,8 @@ class Supervisor:
 
     def execute(self, job: Job) -> Ended:
         """Execute one run to its end; never raises."""
-        self._begin(job.run_id)
+        with self._lock:
+            self._executed.add(job.run_id)
         try:
             project = self._bring_code(job.code)
             ended = execute_claimed(job.run_id, job.epoch, project)
@@ -76,21 +77,23 @@ class Supervisor:
             return Ended(None, None, str(error), self._runs, rss_bytes(), is_elsewhere=True)
         except BaseException as error:
             _log.warning("run %s: %s", job.run_id, error)
+            self._commands.let_go(job.run_id)  # it did not come to its end
             return self._told(job, None, f"{type(error).__name__}: {error}")
         finally:
-            self._end(job.run_id)
+            with self._lock:
+                self._executed.discard(job.run_id)
+                self._runs += 1
         return self._told(job, ended)
 
-    def _begin(self, run_id: UUID) -> None:
-        with self._lock:
-            self._executed.add(run_id)
-        self._commands.hold(run_id)
+    def hold(self, run_id: UUID) -> None:
+        """See Ear. A run that this process was given is held with its lease."""
+        if run_id not in self._executed:
+            self._commands.hold(run_id)
 
-    def _end(self, run_id: UUID) -> None:
-        with self._lock:
-            self._executed.discard(run_id)
-            self._runs += 1
-        self._commands.let_go(run_id)
+    def let_go(self, run_id: UUID) -> None:
+        """See Ear."""
+        if run_id not in self._executed:
+            self._commands.let_go(run_id)
 
     def _told(self, job: Job, ended: State | None, error: str | None = None) -> Ended:
         if ended is None and error is None:
@@ -186,7 +189,7 @@ class SupervisorActor:
         self._mark = mark
         self._name = name
         be_a_worker()
-        recording = ActorRecording.start(current_settings().lease_s)
+        recording = ActorRecording.start(current_settings().lease_s, supervisor=name)
         use_recording(recording)
         self._supervisor = Supervisor(recording, _JournalCommands(recording, name))
 

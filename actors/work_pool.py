@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +23,7 @@ from ..runtime.states import Cancelled, Crashed, State
 from ..runtime.store import claims, deployments, flow_run_changes, flow_runs, leases, logs, scheduled_runs
 from ..runtime.store import work_pools as pool_verbs
 from ..runtime.store.database import Database
-from ..runtime.store.deployment_rows import ClaimedRun, DeploymentRow, WorkPoolRow
+from ..runtime.store.deployment_rows import DeploymentRow, WorkPoolRow
 from ..runtime.store.feed import POOLS, RUNS, Feed
 from ..runtime.store.rows import FlowRunRow, Owner
 from .hosts import Host, HostLost, Hosts, Unplaceable
@@ -124,46 +125,28 @@ class WorkPool:
         claimed = await claims.claim(self._db, self._pool.id, room, self._owner, self._lease_s)
         if not claimed:
             return 0
-        self._pool = await pool_verbs.read_by_id(self._db, self._pool.id)
-        known: dict[UUID, DeploymentRow] = {}
+        if claimed[0].pool_updated != self._pool.updated:
+            self._pool = await pool_verbs.read_by_id(self._db, self._pool.id)
         for run in claimed:
             try:
-                self.carry(await self._job_of(run.run_id, run.epoch, run, known))
+                code = _code_of(run.code_revision, run.path, run.pull_steps)
+                self.carry(
+                    self._job(run.run_id, run.epoch, code, run.deployment_variables, run.job_variables)
+                )
             except HeliostatError as error:
                 _log.warning("run %s cannot be set up: %s", run.run_id, error)
                 await self._finish(run.run_id, run.epoch, Crashed(str(error)))
         return len(claimed)
 
-    async def _job_of(
-        self,
-        run_id: UUID,
-        epoch: int,
-        run: ClaimedRun | FlowRunRow,
-        known: dict[UUID, DeploymentRow],
-    ) -> Job:
+    def _job(self, run_id: UUID, epoch: int, code: CodeSource, *variables: dict[str, Any] | None) -> Job:
         """Raises BadJobVariables when the job cannot be set up."""
-        deployment: DeploymentRow | None = None
-        if run.deployment_id is not None:
-            deployment = known.get(run.deployment_id)
-            if deployment is None:
-                with suppress(NotFound):  # it was deleted; its run is not
-                    deployment = known[run.deployment_id] = await deployments.read(
-                        self._db, run.deployment_id
-                    )
         template = read_job_template(self._pool.base_job_template)
-        layers = (deployment.job_variables if deployment else None, run.job_variables)
-        configuration = job_configuration(template, *layers)
+        configuration = job_configuration(template, *variables)
         retries = configuration.get("crash_retries")
-        code, setting = _code_of(run.code_revision, deployment), Setting.of(configuration)
+        setting = Setting.of(configuration)
         if code.pull_steps is not None:  # what is pulled may be other code each time
             setting = replace(setting, isolation="fresh")
-        return Job(
-            run_id,
-            epoch,
-            code,
-            setting,
-            3 if retries is None else int(retries),
-        )
+        return Job(run_id, epoch, code, setting, 3 if retries is None else int(retries))
 
     # Runs that somebody else has begun.
 
@@ -176,13 +159,22 @@ class WorkPool:
             if run.work_pool_id != self._pool.id:
                 return  # a sub-flow's: the run that called it runs it again
             taken = await leases.take(self._db, run_id, self._owner, self._lease_s, dead_epoch=dead_epoch)
-            job = await self._job_of(run_id, taken.epoch, run, {})
+            deployment = await self._deployment_of(run)
+            path, steps = (None, None) if deployment is None else (deployment.path, deployment.pull_steps)
+            layers = (None if deployment is None else deployment.job_variables, run.job_variables)
+            job = self._job(run_id, taken.epoch, _code_of(run.code_revision, path, steps), *layers)
         except HeliostatError as error:
             _log.info("run %s is not taken over: %s", run_id, error)
             return
         if await self._goes_on(run, taken.epoch):
             _log.warning("run %s goes on: its process was lost", run_id)
             self.carry(job)
+
+    async def _deployment_of(self, run: FlowRunRow) -> DeploymentRow | None:
+        if run.deployment_id is not None:
+            with suppress(NotFound):  # it was deleted; its run is not
+                return await deployments.read(self._db, run.deployment_id)
+        return None
 
     async def _goes_on(self, run: FlowRunRow, epoch: int) -> bool:
         """Whether a run that was taken over is to be executed; settles it where it is not."""
@@ -355,13 +347,12 @@ class WorkPool:
                 _log.debug("leases were not renewed this time: %s", error)
 
 
-def _code_of(revision: str | None, deployment: DeploymentRow | None) -> CodeSource:
+def _code_of(
+    revision: str | None, path: str | None, pull_steps: Sequence[Mapping[str, Any]] | None
+) -> CodeSource:
     if revision is not None and len(revision) == 64:
         return CodeSource(revision)
-    if deployment is None:
-        return CodeSource()
-    steps = json.dumps(deployment.pull_steps) if deployment.pull_steps else None
-    return CodeSource(path=deployment.path, pull_steps=steps)
+    return CodeSource(path=path, pull_steps=json.dumps(pull_steps) if pull_steps else None)
 
 
 def _is_final(state_type: str | None) -> bool:

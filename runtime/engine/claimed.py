@@ -31,7 +31,7 @@ from .relay import recording_here
 
 if TYPE_CHECKING:
     from ..flows import Flow
-    from ..store.rows import FlowRunRow
+    from ..store.rows import Adopted, FlowRunRow, Lease
 
 _loading = threading.Lock()
 
@@ -46,24 +46,31 @@ def execute_claimed(run_id: UUID, claimed_epoch: int | None, project: Path | Non
 
     Raises NotFound, LeaseHeld when another process holds the run, LeaseLost when one takes it away.
     """
-    run = recording_here().call(flow_runs.read, run_id)
+    adopted = adopt(run_id, claimed_epoch)
+    run, lease = adopted.run, adopted.lease
     if _state_of(run).is_final():
-        _release(run, claimed_epoch)
+        recording_here().call(leases.release, run_id, lease.epoch, owner_of_this_process().id)
         return _state_of(run)
     if run.state_type == "CANCELLING":
-        return end_before_flow(run, claimed_epoch, Cancelled("cancelled before its flow began"))
+        return end_before_flow(run, lease, Cancelled("cancelled before its flow began"))
     try:
         with _loading:  # of several runs in one process, one loads the file and the others find it
             flow = load_claimed_flow(run, project)
         values = _parameters_of(run)
     except Exception as error:
-        return end_before_flow(run, claimed_epoch, Crashed(f"the flow cannot be loaded: {error}", data=error))
-    resumption = Resumption(run, claimed_epoch, is_new=run.run_count == 0 and claimed_epoch in (None, 1))
+        return end_before_flow(run, lease, Crashed(f"the flow cannot be loaded: {error}", data=error))
+    is_new = run.run_count == 0 and claimed_epoch in (None, 1)
     try:
-        ended = flow.run(values, True, resumption)
+        ended = flow.run(values, True, Resumption(run, claimed_epoch, is_new, lease))
         return asyncio.run(ended) if flow.is_async else ended
-    except ParameterMismatch as error:  # raised before the lease is taken; the flow's own ones are states
-        return end_before_flow(run, claimed_epoch, Failed(tracebacks.headline(error), data=error))
+    except ParameterMismatch as error:  # raised before the run is begun; the flow's own ones are states
+        return end_before_flow(run, lease, Failed(tracebacks.headline(error), data=error))
+
+
+def adopt(run_id: UUID, claimed_epoch: int | None) -> Adopted:
+    """Take a claimed run's lease for this process. Raises NotFound, LeaseHeld."""
+    recording, owner = recording_here(), owner_of_this_process()
+    return recording.call(flow_runs.adopt, run_id, owner, recording.lease_s, dead_epoch=claimed_epoch)
 
 
 def load_claimed_flow(run: FlowRunRow, project: Path | None) -> Flow[..., Any]:
@@ -97,11 +104,9 @@ def _state_of(run: FlowRunRow) -> State:
     return State(StateType(run.state_type or "PENDING"), name=run.state_name or "Pending")
 
 
-def end_before_flow(run: FlowRunRow, claimed_epoch: int | None, final: State) -> State:
-    """Record a run that never got as far as its flow: why, and its last state."""
-    recording, owner = recording_here(), owner_of_this_process()
-    lease = recording.call(leases.take, run.id, owner, recording.lease_s, dead_epoch=claimed_epoch)
-    journal = recording.journal.open(run.id, lease.epoch, owner.id, lease.last_seq)
+def end_before_flow(run: FlowRunRow, lease: Lease, final: State) -> State:
+    """Record a run that never got as far as its flow: why, and its last state. `lease` is given back."""
+    journal = recording_here().journal.open(run.id, lease.epoch, owner_of_this_process().id, lease.last_seq)
     error = final.data
     kept = Kept(error=json.dumps(tracebacks.capture(error))) if isinstance(error, BaseException) else Kept()
     text = f"{final.message}\nhint: {hint}" if (hint := getattr(error, "hint", None)) else f"{final.message}"
@@ -111,10 +116,3 @@ def end_before_flow(run: FlowRunRow, claimed_epoch: int | None, final: State) ->
     journal.barrier().result()
     journal.close()
     return final
-
-
-def _release(run: FlowRunRow, claimed_epoch: int | None) -> None:
-    if claimed_epoch is not None:
-        recording, owner = recording_here(), owner_of_this_process()
-        lease = recording.call(leases.take, run.id, owner, recording.lease_s, dead_epoch=claimed_epoch)
-        recording.call(leases.release, run.id, lease.epoch, owner.id)

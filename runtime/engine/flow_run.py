@@ -27,7 +27,7 @@ from ..states import Cancelled, Crashed, Failed, Pending, Retrying, Running, Sta
 from ..store import cache as cache_verbs
 from ..store import commands, flow_runs, leases, task_runs
 from ..store.commands import Command, CommandKind
-from ..store.rows import FlowRunRow, NewFlowRun
+from ..store.rows import FlowRunRow, Lease, NewFlowRun
 from ..task_runners import task_runner_named
 from ..terminal import in_worker, terminal_here
 from . import payload, spool
@@ -57,13 +57,14 @@ _MAX_PARAMETERS_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """A recorded run that is to be executed: its row, and the epoch of the lease to be taken over (None:
-    there is none). `is_new`: nobody has executed it before, so nothing is replayed.
+    """A recorded run that is to be executed: its row, and the lease of it, or the epoch of the lease that is
+    to be taken over (None: there is none). `is_new`: nobody has executed it before, so nothing is replayed.
     """
 
     run: FlowRunRow
     dead_epoch: int | None
     is_new: bool = False
+    lease: Lease | None = None
 
 
 def run_flow(
@@ -146,9 +147,10 @@ class FlowRun:
         owner = owner_of_this_process()
         recording = self._recording
         if resumption is not None:
-            run = resumption.run
-            dead_epoch = resumption.dead_epoch
-            lease = recording.call(leases.take, run.id, owner, recording.lease_s, dead_epoch=dead_epoch)
+            run, lease = resumption.run, resumption.lease
+            if lease is None:
+                dead_epoch = resumption.dead_epoch
+                lease = recording.call(leases.take, run.id, owner, recording.lease_s, dead_epoch=dead_epoch)
             existing = not resumption.is_new
         else:
             begun = recording.call(flow_runs.begin, self._new_run(), owner, recording.lease_s)

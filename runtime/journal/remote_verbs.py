@@ -19,6 +19,7 @@ from ..states import StateType
 from ..store import cache, commands, deployments, flow_run_inputs, flow_runs, leases, task_runs
 from ..store.deployment_rows import DeploymentRow
 from ..store.rows import (
+    Adopted,
     Begun,
     CacheHit,
     FlowRunInputRow,
@@ -140,6 +141,14 @@ _VERBS: dict[str, RemoteVerb] = {
     each.name: each
     for each in (
         RemoteVerb(flow_runs.begin, Begun, new=_NewRun, owner=_Owner, lease_s=_Seconds),
+        RemoteVerb(
+            flow_runs.adopt,
+            Adopted,
+            run_id=UUID,
+            owner=_Owner,
+            lease_s=_Seconds,
+            dead_epoch=(_Epoch | None, None),
+        ),
         RemoteVerb(flow_runs.read, FlowRunRow, run_id=UUID),
         RemoteVerb(flow_runs.history, list[FlowRunStateRow], run_id=UUID),
         RemoteVerb(flow_run_inputs.create, None, run_id=UUID, key=_Text, value=_Text),

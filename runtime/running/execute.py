@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from ..engine.claimed import end_before_flow, execute_claimed
+from ..engine.claimed import adopt, end_before_flow, execute_claimed
 from ..engine.relay import recording_here
 from ..errors import HeliostatError
 from ..settings import current_settings
@@ -32,9 +32,9 @@ def execute_run(run_id: UUID) -> State:
     try:
         project = project_of(run)
     except HeliostatError as error:
-        return end_before_flow(
-            run, None, Crashed(f"the code of the flow cannot be fetched: {error}", data=error)
-        )
+        adopted = adopt(run_id, None)
+        why = Crashed(f"the code of the flow cannot be fetched: {error}", data=error)
+        return end_before_flow(adopted.run, adopted.lease, why)
     return execute_claimed(run_id, None, project)
 
 

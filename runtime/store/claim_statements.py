@@ -72,9 +72,9 @@ async def take_leases(
 _DUE = """
     SELECT r.id, r.flow_id, r.name, r.deployment_id, r.work_queue_id, r.run_count, r.entrypoint,
       r.code_revision, r.job_variables, r.next_scheduled_start_time AS due_at,
-      d.concurrency_limit AS deployment_limit
+      d.concurrency_limit AS deployment_limit, d.job_variables AS deployment_variables, d.path, d.pull_steps
     FROM flow_run r
-    LEFT JOIN deployment d ON d.id = r.deployment_id AND d.concurrency_limit IS NOT NULL
+    LEFT JOIN deployment d ON d.id = r.deployment_id
     LEFT JOIN run_lease l ON l.run_id = r.id
     WHERE r.work_queue_id = :queue AND r.state_type = 'SCHEDULED'
       AND r.next_scheduled_start_time <= {now}
@@ -89,6 +89,8 @@ _RESULT_TYPES: dict[str, Any] = {
     "deployment_id": Uuid(),
     "work_queue_id": Uuid(),
     "job_variables": Json(),
+    "deployment_variables": Json(),
+    "pull_steps": Json(),
     "due_at": Timestamp(),
 }
 _DUE_POSTGRES = text(

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .. import clock
@@ -45,7 +45,11 @@ async def claim(db: Database, pool_id: UUID, limit: int, owner: Owner, lease_s: 
                 break
         await _cancel(db, connection, places.refused)
         leased = await take_leases(db, connection, list(places.taken), owner, lease_s)
-        claimed = [_claimed(run, *leased[run.id]) for run in places.taken.values() if run.id in leased]
+        claimed = [
+            _claimed(run, *leased[run.id], queues[0].pool_updated)
+            for run in places.taken.values()
+            if run.id in leased
+        ]
         moves = [Move(run.run_id, _details(run.due_at)) for run in claimed]
         await move_within(db, connection, moves, StateType.PENDING, "Pending")
         return claimed
@@ -107,15 +111,20 @@ class _Places:
 
 async def open_queues(connection: AsyncConnection, pool_id: UUID) -> Sequence[Any]:
     """The queues that may give runs, first priority first."""
-    statement = (
-        select(
-            work_queue.c.id, work_queue.c.concurrency_limit, work_pool.c.concurrency_limit.label("pool_limit")
-        )
-        .join(work_pool, work_pool.c.id == work_queue.c.work_pool_id)
-        .where(work_pool.c.id == pool_id, ~work_pool.c.is_paused, ~work_queue.c.is_paused)
-        .order_by(work_queue.c.priority)
+    return (await connection.execute(_OPEN_QUEUES, {"pool": pool_id})).all()
+
+
+_OPEN_QUEUES = (
+    select(
+        work_queue.c.id,
+        work_queue.c.concurrency_limit,
+        work_pool.c.concurrency_limit.label("pool_limit"),
+        work_pool.c.updated.label("pool_updated"),
     )
-    return (await connection.execute(statement)).all()
+    .join(work_pool, work_pool.c.id == work_queue.c.work_pool_id)
+    .where(work_pool.c.id == bindparam("pool"), ~work_pool.c.is_paused, ~work_queue.c.is_paused)
+    .order_by(work_queue.c.priority)
+)
 
 
 async def active_by_queue(connection: AsyncConnection, pool_id: UUID) -> dict[UUID, int]:
@@ -206,7 +215,7 @@ async def _cancel(db: Database, connection: AsyncConnection, runs: Sequence[Any]
         await connection.execute(insert(rule_decision), decisions)
 
 
-def _claimed(run: Any, epoch: int, last_seq: int) -> ClaimedRun:
+def _claimed(run: Any, epoch: int, last_seq: int, pool_updated: datetime) -> ClaimedRun:
     return ClaimedRun(
         run_id=run.id,
         epoch=epoch,
@@ -220,6 +229,10 @@ def _claimed(run: Any, epoch: int, last_seq: int) -> ClaimedRun:
         entrypoint=run.entrypoint,
         code_revision=run.code_revision,
         job_variables=run.job_variables,
+        deployment_variables=run.deployment_variables,
+        path=run.path,
+        pull_steps=run.pull_steps,
+        pool_updated=pool_updated,
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import ColumnElement, bindparam, event, func, literal, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, bindparam, cast, event, func, literal, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -18,7 +18,7 @@ from .. import clock
 from . import schema, sqlite_connections
 from .failures import plain_url, translate
 from .sqlite_writer import SqliteWriter
-from .types import Timestamp
+from .types import Timestamp, to_micros
 from .urls import Target, target_of
 
 T = TypeVar("T")
@@ -158,6 +158,15 @@ class Database:
             return bindparam(
                 "from_now", type_=Timestamp(), callable_=lambda: clock.epoch_s() + seconds, unique=True
             )
+        return self.seconds_from_now(literal(seconds))
+
+    def seconds_from_now(self, seconds: ColumnElement[float]) -> ColumnElement[Any]:
+        """The same for seconds that are an SQL expression."""
+        if self.is_sqlite:
+            now = bindparam(
+                "now", type_=BigInteger(), callable_=lambda: to_micros(clock.epoch_s()), unique=True
+            )
+            return type_coerce(now + cast(seconds * 1_000_000, BigInteger), Timestamp())
         # make_interval(years, months, weeks, days, hours, mins, secs)
         return func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 

@@ -212,6 +212,10 @@ class ClaimedRun:
     entrypoint: str | None
     code_revision: str | None
     job_variables: dict[str, Any] | None  # its own, to go over the deployment's
+    deployment_variables: dict[str, Any] | None  # None: there is no deployment
+    path: str | None  # of the deployment's code, and how it is fetched
+    pull_steps: list[dict[str, Any]] | None
+    pool_updated: datetime  # when the pool was last changed
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from .announcements import RUNS, announce
 from .database import Database
 from .derive import FlowRunFacts, StateEntry, fold
 from .prepared import prepared
-from .rows import Begun, FlowRunRow, FlowRunStateRow, NewFlowRun, Owner, RuleDecisionRow
+from .rows import Adopted, Begun, FlowRunRow, FlowRunStateRow, NewFlowRun, Owner, RuleDecisionRow
 from .tables import flow, flow_run, flow_run_input, flow_run_state, log, rule_decision, run_lease, task_run
 from .types import to_micros
 from .wire_text import json_value, plain_json, plain_text
@@ -43,6 +43,18 @@ async def begin(db: Database, new: NewFlowRun, owner: Owner, lease_s: float) -> 
         return await _begin(db, new, owner, lease_s)
     except IntegrityError:  # somebody else recorded the same run a moment ago: now it is there to be found
         return await _begin(db, new, owner, lease_s)
+
+
+async def adopt(
+    db: Database, run_id: UUID, owner: Owner, lease_s: float, dead_epoch: int | None = None
+) -> Adopted:
+    """Take the lease of a recorded run, as `leases.take` does, and read the run, in one transaction.
+
+    Raises NotFound, LeaseHeld.
+    """
+    async with db.write() as connection:
+        lease = await leases.take_within(db, connection, run_id, owner, lease_s, dead_epoch=dead_epoch)
+        return Adopted(await _one(connection, run_id), lease)
 
 
 async def read(db: Database, run_id: UUID) -> FlowRunRow:

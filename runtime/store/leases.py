@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select, true, update
+from sqlalchemy import ColumnElement, Double, Uuid, and_, bindparam, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 from ..errors import LeaseHeld
 from .database import Database
+from .prepared import prepared
 from .rows import Lease, LeaseRow, Owner
 from .tables import run_lease
 
@@ -43,22 +46,43 @@ async def take_within(
     dead_epoch: int | None = None,
 ) -> Lease:
     """`take` as a part of a larger transaction."""
-    insert = sqlite.insert if db.is_sqlite else postgresql.insert
-    holder = {
+    facts: dict[str, Any] = {
+        "run": run_id,
         "owner": owner.id,
-        "until": db.from_now(lease_s),
+        "lease_s": lease_s,
         "host": owner.host,
         "pid": owner.pid,
         "process_started": owner.process_started,
     }
-    free: ColumnElement[bool] = or_(
-        run_lease.c.owner.is_(None), run_lease.c.owner == owner.id, run_lease.c.until <= db.now()
-    )
     if dead_epoch is not None:
-        free = or_(free, run_lease.c.epoch == dead_epoch)
-    statement = (
+        facts["dead_epoch"] = dead_epoch
+    statement = _take_statement(db, force, dead_epoch is not None)
+    taken = (await connection.execute(statement, facts)).first()
+    if taken is None:
+        raise await _held(connection, run_id)
+    return Lease(run_id, taken.epoch, taken.last_seq)
+
+
+@prepared
+def _take_statement(db: Database, force: bool, from_the_dead: bool) -> ReturningInsert[Any, Any]:
+    insert = sqlite.insert if db.is_sqlite else postgresql.insert
+    holder: dict[str, Any] = {
+        "owner": bindparam("owner", type_=Uuid()),
+        "until": db.seconds_from_now(bindparam("lease_s", type_=Double())),
+        "host": bindparam("host"),
+        "pid": bindparam("pid"),
+        "process_started": bindparam("process_started"),
+    }
+    free: ColumnElement[bool] = or_(
+        run_lease.c.owner.is_(None),
+        run_lease.c.owner == bindparam("owner", type_=Uuid()),
+        run_lease.c.until <= db.now(),
+    )
+    if from_the_dead:
+        free = or_(free, run_lease.c.epoch == bindparam("dead_epoch"))
+    return (
         insert(run_lease)
-        .values(run_id=run_id, epoch=1, last_seq=0, **holder)
+        .values(run_id=bindparam("run", type_=Uuid()), epoch=1, last_seq=0, **holder)
         .on_conflict_do_update(
             index_elements=["run_id"],
             set_={"epoch": run_lease.c.epoch + 1, **holder},
@@ -66,10 +90,6 @@ async def take_within(
         )
         .returning(run_lease.c.epoch, run_lease.c.last_seq)
     )
-    taken = (await connection.execute(statement)).first()
-    if taken is None:
-        raise await _held(connection, run_id)
-    return Lease(run_id, taken.epoch, taken.last_seq)
 
 
 async def renew(db: Database, leases: Iterable[tuple[UUID, int, UUID]], lease_s: float) -> set[UUID]:

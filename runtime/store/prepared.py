@@ -6,24 +6,26 @@ executed, as `Database.now` is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import wraps
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from .database import Database
 
+P = ParamSpec("P")
 S = TypeVar("S")
 
 
-def prepared(build: Callable[[Database], S]) -> Callable[[Database], S]:
-    """A function that builds a statement, made to build it once."""
-    built: dict[str, S] = {}
+def prepared(build: Callable[Concatenate[Database, P], S]) -> Callable[Concatenate[Database, P], S]:
+    """A function that builds a statement, made to build it once for each choice of its other arguments."""
+    built: dict[tuple[Hashable, ...], S] = {}
 
     @wraps(build)
-    def statement(db: Database) -> S:
-        found = built.get(db.dialect)
+    def statement(db: Database, *args: P.args, **kwargs: P.kwargs) -> S:
+        key = (db.dialect, *args, *kwargs.items())
+        found = built.get(key)
         if found is None:
-            found = built[db.dialect] = build(db)
+            found = built[key] = build(db, *args, **kwargs)
         return found
 
     return statement

@@ -144,6 +144,14 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopted:
+    """A recorded run, whatever its state, and the lease that was taken of it."""
+
+    run: FlowRunRow
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
 class FlowRunStateRow:
     """One entry of a flow run's history."""
 

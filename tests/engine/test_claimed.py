@@ -17,6 +17,7 @@ from heliostat.runtime.store import (
     claims,
     deployments,
     flow_run_changes,
+    flow_runs,
     flows,
     leases,
     logs,
@@ -122,8 +123,8 @@ def test_what_a_dead_execution_has_completed_is_replayed(yard: Yard) -> None:
 
         def call(self, verb: Any, *args: Any, **kwargs: Any) -> Any:
             answer = recording.call(verb, *args, **kwargs)
-            if verb is leases.take:
-                taken.append(answer)
+            if verb is flow_runs.adopt:
+                taken.append(answer.lease)
             return answer
 
         def close(self, timeout_s: float | None = None) -> None: ...
