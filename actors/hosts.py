@@ -61,6 +61,9 @@ class HostLimits:
     starting: int = 2  # at a time: each start costs a core for half a second
     enough: int = 2  # from so many on, none is added while runs end quickly
     quick_s: float = 0.5
+    calm_s: float = (
+        10.0  # after a death none is started only to be warm: the run's tasks need processes first
+    )
     runs: int = 500  # after which a process is replaced
     growth_bytes: int = 1024 * 1024 * 1024
     shared_runs: int = 32  # at a time in a shared process
@@ -107,6 +110,7 @@ class Hosts:
         self._waiting: deque[_Waiting] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._last_end_s = float("-inf")
+        self._last_death_s = float("-inf")
         self._look_again: asyncio.TimerHandle | None = None
         self.on_room: Callable[[], None] = lambda: None  # called when a process has become free
 
@@ -121,7 +125,7 @@ class Hosts:
         return len(self._waiting)
 
     async def take(self, job: Job) -> Host:
-        """A process for the job; waits for one. Give it back by `give_back` or `bury`. Raises Unplaceable."""
+        """A process for the job; waits for one. It goes back by `give_back` or `mourn`. Raises Unplaceable."""
         reason = self._launcher.unmet(job.setting)
         if reason is not None:
             raise Unplaceable(f"the run {reason}")
@@ -150,8 +154,13 @@ class Hosts:
         self._serve()
         self.on_room()
 
+    def mourn(self, host: Host) -> None:
+        """The process is gone, by itself."""
+        self._last_death_s = clock.monotonic_s()
+        self.bury(host)
+
     def bury(self, host: Host) -> None:
-        """The process is gone, or is to go."""
+        """The process is to go."""
         host.retiring = True
         if host in self._hosts:
             self._hosts.remove(host)
@@ -164,6 +173,8 @@ class Hosts:
 
     def warm_up(self) -> None:
         """Keep blank processes ready. While short runs come in numbers, starting one would delay them."""
+        if clock.monotonic_s() - self._last_death_s < self._limits.calm_s:
+            return
         if self._ends_quickly() and len(self._hosts) >= self._limits.enough:
             return
         ordinary = Setting()

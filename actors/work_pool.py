@@ -220,7 +220,7 @@ class WorkPool:
             ended: Ended = await host.process.execute(carried.job)
         except HostLost as lost:
             _log.warning("run %s: %s", carried.job.run_id, lost)
-            self._hosts.bury(host)
+            self._hosts.mourn(host)
             await self._record_last_words(carried.job.run_id, lost)
             return False
         finally:

@@ -44,7 +44,7 @@ def main() -> None:
     words = parser.parse_args()
     with fresh_home(words.database) as url:
         folder = Path(os.environ["HELIOSTAT_HOME"])
-        port = words.port or _free_port()
+        port = words.port or free_port()
         with (folder / "server.log").open("wb") as log:
             command = [sys.executable, "-m", "heliostat", "server", "start", "--port", str(port)]
             server = subprocess.Popen(command, stdout=log, stderr=log)
@@ -164,7 +164,7 @@ async def _until_ray_is_up(port: int) -> None:
     raise TimeoutError("Ray did not come up")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
 

@@ -33,6 +33,9 @@ _T = StateType
 _ANY = frozenset(StateType)
 _LEASE_KEY = "deployment_concurrency_lease_id"
 
+PLACEMENT = "placement"
+"""Under this name it is recorded that calls of a run wait for a node that has what they ask for."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:

@@ -71,6 +71,7 @@ class PackGroup:
     is_long: bool = False  # a call was reported running
     slots: tuple[float, int] = (0.0, 1)  # until when (monotonic) it is known how many can run at a time
     shipped: ShippedCode | None = None
+    is_unmet: bool = False  # no node of the cluster had what its calls ask for
     carriers: dict[Any, Any] = field(default_factory=dict[Any, Any])  # the lane's own
 
     def __post_init__(self) -> None:

@@ -67,6 +67,9 @@ def start_local() -> str | None:
     """Start a Ray that ends with this process; gives the address of its dashboard. Raises RayUnavailable."""
     # Explicitly: else Ray makes a token for itself, which no other process on this machine would have.
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    # Workers of a supervisor that died hold their CPUs until they are gone, and do not heed Ray's SIGTERM: by
+    # default they are killed after 5 s, in which the run that goes on gets none.
+    os.environ.setdefault("RAY_kill_worker_timeout_milliseconds", "300")
     return _initialise(address="local")
 
 

@@ -19,6 +19,7 @@ import ray
 
 from .. import tracebacks
 from ..errors import UserError
+from ..rules import PLACEMENT
 from ..settings import current_settings
 from ..terminal import terminal_here
 from . import payload, ray_cluster, worker
@@ -219,7 +220,10 @@ class RayLane:
         unmet = ray_cluster.unmet(group.resources)
         if unmet is not None:
             advice = "its calls wait until such a node joins (cancel them, or ask for less)"
-            group.desk.say(logging.WARNING, f"task {group.code.name!r} {unmet}: {advice}")
+            text = f"task {group.code.name!r} {unmet}: {advice}"
+            group.desk.say(logging.WARNING, text)
+            group.desk.decided(PLACEMENT, "WAIT", text)
+            group.is_unmet = True
 
     def _spec(self, pack: Pack, references: References, with_code: bool = False) -> bytes:
         shipped = pack.group.shipped
@@ -290,6 +294,10 @@ class RayLane:
         return self._arrived(ref, pack, returned)
 
     def _arrived(self, ref: Any, pack: Pack, returned: Any) -> Answer | Loss | None:
+        if pack.group.is_unmet:
+            pack.group.is_unmet = False
+            text = f"a node has what task {pack.group.code.name!r} asks for"
+            pack.group.desk.decided(PLACEMENT, "ACCEPT", text)
         nested = isinstance(returned, tuple)
         blob: bytes = cast("Any", returned)[0] if nested else returned
         reply = PackReply.loads(blob)

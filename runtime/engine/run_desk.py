@@ -11,7 +11,7 @@ from uuid import UUID
 
 from .. import clock
 from ..context import FlowRunInfo
-from ..journal.records import CallSite, LogBatch, LogLine, Record, TaskRunBatch
+from ..journal.records import CallSite, LogBatch, LogLine, Record, RuleDecision, TaskRunBatch
 from ..logging import PRINTS
 from ..terminal import Terminal
 from . import outcomes
@@ -85,6 +85,12 @@ class RunDesk:
             self.journal.append(LogBatch([line]))
         else:
             self.log(_flow_run_id, line)
+
+    def decided(self, rule: str, outcome: str, reason: str) -> None:
+        """Record why calls of the run, which goes on, are held back or not any more."""
+        self.journal.append(
+            RuleDecision(clock.epoch_s(), rule, outcome, reason, "RUNNING", "RUNNING", "Running")
+        )
 
     def say(self, level: int, message: str, task_run_id: UUID | None = None) -> None:
         """A log line of the engine's own about this run."""

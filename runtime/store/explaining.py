@@ -12,6 +12,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import NotFound
+from ..rules import PLACEMENT
 from ..schedule_slots import LATE_AFTER_S
 from ..states import FINAL_STATES, State, StateType
 from .claims import HOLDING
@@ -99,7 +100,7 @@ async def _reasons(
     if run.state_type == "PAUSED":
         return [_paused(run, state)]
     if run.state_type in HOLDING:
-        return _executor(run, lease)
+        return [*_executor(run, lease), *await _unplaced(connection, run)]
     if run.state_type != "SCHEDULED":
         return []
     due_at = run.next_scheduled_start_time or now
@@ -287,6 +288,23 @@ async def _lease(db: Database, connection: AsyncConnection, run_id: UUID) -> Lea
     facts = dict(row)
     facts["lapsed"] = bool(facts["lapsed"])
     return LeaseRow(**facts)
+
+
+async def _unplaced(connection: AsyncConnection, run: FlowRunRow) -> list[Reason]:
+    """Calls of the run that no node of the cluster could execute when they were sent."""
+    if run.state_type != "RUNNING":
+        return []
+    decided = rule_decision.c
+    statement = (
+        select(decided.outcome, decided.reason, decided.timestamp)
+        .where(decided.flow_run_id == run.id, decided.rule == PLACEMENT)
+        .order_by(decided.id.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(statement)).first()
+    if row is None or row.outcome == "ACCEPT":
+        return []
+    return [Reason("unplaceable-task", row.reason, row.timestamp, "heliostat ray status")]
 
 
 async def _last_word(connection: AsyncConnection, run: FlowRunRow) -> Reason | None:

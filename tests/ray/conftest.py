@@ -12,7 +12,8 @@ import pytest
 
 from heliostat.runtime import settings
 from heliostat.runtime.journal.recording import close_current_recording, current_recording
-from heliostat.runtime.store import flow_runs, logs, task_runs
+from heliostat.runtime.store import explaining, flow_runs, logs, task_runs
+from heliostat.runtime.store.explaining import Reason
 from heliostat.runtime.store.rows import FlowRunRow, LogRow, TaskRunRow
 
 
@@ -37,6 +38,10 @@ class Recorded:
     def counts(self) -> dict[str, int]:
         """Task runs of the first run by state type."""
         return self._ask(task_runs.count_by_state, self.runs()[0].id)
+
+    def reasons(self) -> list[Reason]:
+        """What the first run waits for."""
+        return self._ask(explaining.explain, self.runs()[0].id).reasons
 
     def logs(self, run: FlowRunRow | None = None) -> list[LogRow]:
         """Log lines of a run (the first), the engine's own among them."""

@@ -80,6 +80,10 @@ def test_a_request_that_no_node_can_meet_is_told_and_can_be_cancelled(recorded: 
         future = impossible.submit(1)
         with pytest.raises(TimeoutError):
             future.result(timeout_s=0.5)
+        while not (reasons := recorded.reasons()):
+            clock.sleep(0.01)
+        assert [reason.code for reason in reasons] == ["unplaceable-task"]
+        assert "unobtainium" in reasons[0].text
         assert future.cancel()
         return future.result(raise_on_failure=False)
 
