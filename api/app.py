@@ -47,6 +47,7 @@ from .routes import (
     tag_limits,
     task_run_states,
     task_runs,
+    task_workers,
     ui,
     variables,
     work_pool_queues,
@@ -54,7 +55,7 @@ from .routes import (
     work_queues,
     workers,
 )
-from .sockets import events_in, events_out
+from .sockets import events_in, events_out, logs_out, scheduled_tasks
 
 ROUTERS: tuple[APIRouter, ...] = (
     service.router,
@@ -64,6 +65,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     flow_run_states.router,
     task_runs.router,
     task_run_states.router,
+    task_workers.router,
     deployments.router,
     deployment_runs.router,
     deployment_schedules.router,
@@ -93,7 +95,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     explanations.router,
     code_packages.router,
 )
-SOCKETS: tuple[APIRouter, ...] = (events_in.router, events_out.router)
+SOCKETS: tuple[APIRouter, ...] = (
+    events_in.router,
+    events_out.router,
+    logs_out.router,
+    scheduled_tasks.router,
+)
 
 
 def create_app(database_url: str | None = None) -> FastAPI:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from fastapi import HTTPException
 
 from ..runtime.errors import BadJobVariables, NotFound, ParameterMismatch, UnresolvedParameter
+from ..runtime.states import State
 from ..runtime.store import deployments, scheduled_runs, work_pools
 from ..runtime.store.database import Database
 from ..runtime.store.deployment_rows import DeploymentRow
@@ -18,14 +21,25 @@ from .errors import found, with_hint
 from .schemas_deployments import DeploymentRunCreate
 
 
-async def start_run(db: Database, deployment: DeploymentRow, asked: DeploymentRunCreate) -> tuple[UUID, bool]:
+async def start_run(
+    db: Database,
+    deployment: DeploymentRow,
+    asked: DeploymentRunCreate,
+    *,
+    state: State | None = None,
+    created_by: Mapping[str, Any] | None = None,
+) -> tuple[UUID, bool]:
     """Record the run; gives its id and whether it was made (not, when its idempotency key is known).
+
+    A `state` given here goes over the one that is asked for.
 
     Raises HTTPException: 400 (a parameter without a value, a queue where there is no pool), 404 (the
     deployment is gone), 409 (parameters that break the schema), 422 (job variables).
     """
     try:
-        new = await _checked(db, deployment, asked)
+        new = replace(await _checked(db, deployment, asked), created_by=created_by)
+        if state is not None:
+            new = replace(new, state=state)
         return await scheduled_runs.create_run(db, deployment.id, new)
     except UnresolvedParameter as error:
         raise HTTPException(400, f"Error hydrating flow run parameters: {with_hint(error)}") from error

@@ -13,8 +13,10 @@ from fastapi import FastAPI, Request
 from ..runtime.errors import DatabaseUnavailable
 from ..runtime.store import flow_run_events
 from ..runtime.store.database import Database
+from ..runtime.store.feed import Feed
 from .sockets.broadcast import EventBroadcast
 from .sockets.intake import EventIntake
+from .sockets.log_broadcast import LogBroadcast
 
 _log = logging.getLogger("heliostat.api.events")
 
@@ -29,13 +31,24 @@ class EventDesk:
         self._database = database
         self.broadcast = EventBroadcast(database)
         self.intake = EventIntake(database)
+        self.logs = LogBroadcast(database)
         self._tasks: list[asyncio.Task[None]] = []
+        self._feed: Feed | None = None
+        self._opening = asyncio.Lock()
+
+    async def feed(self) -> Feed:
+        """What changes in the database, for all sockets of this process that wait for it."""
+        async with self._opening:
+            if self._feed is None:
+                self._feed = await Feed.open(self._database())
+            return self._feed
 
     def start(self) -> None:
         self.intake.start()
         self._tasks = [
             asyncio.create_task(_for_ever(self._make_events), name="making events of states"),
             asyncio.create_task(_for_ever(self.broadcast.read_on), name="reading new events"),
+            asyncio.create_task(_for_ever(self.logs.read_on), name="reading new log lines"),
         ]
 
     async def stop(self) -> None:
@@ -44,6 +57,8 @@ class EventDesk:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.broadcast.close()
+        if self._feed is not None:
+            await self._feed.close()
 
     async def _make_events(self) -> None:
         while await flow_run_events.make(self._database()):

@@ -7,6 +7,7 @@ LOOPS = {
     "late-runs": "marks overdue runs Late",
     "pause-expiry": "fails runs that were not resumed in time",
     "cancellation-cleanup": "ends what is left of cancelled runs",
+    "automations": "evaluates automations and carries out what they ask for",
     "reaper": "gives runs of dead executors to new ones",
 }
 """What each does, in a few words for people."""

@@ -9,8 +9,9 @@ from .loop import Loop
 from .reaper import Reaper
 from .scheduler import Scheduler
 from .tending import CancellationCleanup, LateMarker, PauseExpiry
+from .triggers import Triggers
 
-SERVICES: tuple[type[Loop], ...] = (Scheduler, LateMarker, PauseExpiry, CancellationCleanup, Reaper)
+SERVICES: tuple[type[Loop], ...] = (Scheduler, LateMarker, PauseExpiry, CancellationCleanup, Triggers, Reaper)
 
 
 def names() -> list[str]:

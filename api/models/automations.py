@@ -6,14 +6,30 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel, Field, PlainSerializer, model_validator
+import orjson
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainSerializer, model_validator
 
 from ...runtime.events.filters import Specification
 from ...runtime.states import StateType
 from ...runtime.store.automations import AutomationFilter, AutomationRow, AutomationSort
+from ..actions.templates import fault_of
 from ..responses import Recorded
 from ..schemas import MOST_ROWS, Fields, Limit, Offset, OneModel
 
+
+def _template(text: str) -> str:
+    fault = fault_of(text)
+    if fault is not None:
+        raise ValueError(f"it is not a valid template: {fault}")
+    return text
+
+
+def _as_text(value: Any) -> Any:
+    """Older pages send the payload as an object."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() if isinstance(value, dict) else value
+
+
+Template = Annotated[str, AfterValidator(_template)]
 Source = Literal["selected", "inferred"]
 Seconds = Annotated[timedelta, PlainSerializer(lambda value: value.total_seconds(), return_type=float)]
 
@@ -119,14 +135,14 @@ class ResumeWorkQueue(_OnQueue):
 class SendNotification(BaseModel):
     type: Literal["send-notification"] = "send-notification"
     block_document_id: UUID
-    subject: str = "Prefect automated notification"
-    body: str
+    subject: Template = "Prefect automated notification"
+    body: Template
 
 
 class CallWebhook(BaseModel):
     type: Literal["call-webhook"] = "call-webhook"
     block_document_id: UUID
-    payload: str = ""
+    payload: Annotated[Template, BeforeValidator(_as_text)] = ""
 
 
 class _OnAutomation(BaseModel):
@@ -185,6 +201,9 @@ Action = Annotated[
 ]
 
 
+_STATES_OF_EVERY_RUN = {f"prefect.flow-run.{name}" for name in ("Scheduled", "Pending", "Running", "*")}
+
+
 class AutomationUpdate(OneModel):
     name: str
     description: str = ""
@@ -205,6 +224,17 @@ class AutomationUpdate(OneModel):
                     raise ValueError(
                         f"{action.type}: {name} goes with the source 'selected', and only with it"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _feeds_no_loop(self) -> AutomationUpdate:
+        """A run for each state of a run of the same deployment would never end."""
+        trigger = self.trigger
+        if not self.enabled or not isinstance(trigger, EventTrigger) or trigger.posture != "Reactive":
+            return self
+        runs_it = any(each.type == "run-deployment" and each.source == "inferred" for each in self.actions)
+        if runs_it and trigger.expect & _STATES_OF_EVERY_RUN:
+            raise ValueError("to run the deployment of each run that is scheduled or begins would not end")
         return self
 
     def facts(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from ...actors.loops.loop import Loop
 from ...actors.loops.services import chosen
+from ...actors.loops.triggers import Triggers
 from ...runtime import clock
 from ...runtime.errors import DatabaseUnavailable, HeliostatError
 from ...runtime.settings import current_settings
@@ -22,6 +23,7 @@ from ...runtime.store.database import Database
 from ...runtime.store.feed import Feed
 from ...runtime.store.rows import Owner
 from ...runtime.supervised import BEYOND_HELP, end_with_supervisor
+from ..actions.loop import ActionPerformer
 
 _log = logging.getLogger("heliostat.services")
 
@@ -40,11 +42,18 @@ def main() -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     names = None if words.services is None else words.services.split(",")
     try:
-        asyncio.run(_serve(chosen(names)))
+        asyncio.run(_serve(_kinds(names)))
     except HeliostatError as error:
         print(error, *([f"hint: {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)
         return BEYOND_HELP
     return 0
+
+
+def _kinds(names: list[str] | None) -> list[type[Loop]]:
+    """The services of these names, all for None. Raises BadSetting."""
+    kinds = chosen(names)
+    # What automations do needs the API's checks, so that part of the service is not among the actors' loops.
+    return [*kinds, ActionPerformer] if Triggers in kinds else kinds
 
 
 async def _serve(kinds: list[type[Loop]]) -> None:

@@ -22,8 +22,13 @@ COMMANDS = "commands"
 """A run that somebody executes was asked to stop, to pause or to go on."""
 EVENTS = "events"
 """Events were stored."""
+ACTIONS = "actions"
+"""Automations fired: there are actions to carry out."""
 
-TOPICS = frozenset({RUNS, POOLS, SCHEDULES, COMMANDS, EVENTS})
+TASKS = "tasks"
+"""Background tasks wait for a worker."""
+
+TOPICS = frozenset({RUNS, POOLS, SCHEDULES, COMMANDS, EVENTS, ACTIONS, TASKS})
 
 CHANNEL = "heliostat"  # of LISTEN and NOTIFY
 

@@ -1,4 +1,4 @@
-"""Automations: kept, found, changed and removed. What they do is not decided here."""
+"""Automations: kept, found, changed and removed. What they do is decided in `automation_evaluation`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy import delete as sql_delete
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import NotFound
 from ..events.records import RESOURCE_ID
 from ..ids import uuid7
+from .automation_tables import automation_part, automation_window
 from .database import Database
 from .filter_conditions import FilterConditions, _joined  # pyright: ignore[reportPrivateUsage]
 from .filters import Filter, Ids, Operator, Tags, Texts
@@ -142,18 +144,20 @@ async def related_to(db: Database, resource_id: str) -> list[AutomationRow]:
 async def delete(db: Database, automation_id: UUID) -> None:
     """Remove an automation. Raises NotFound."""
     async with db.write() as connection:
-        if not (
-            await connection.execute(sql_delete(automation).where(automation.c.id == automation_id))
-        ).rowcount:
+        gone = await connection.execute(sql_delete(automation).where(automation.c.id == automation_id))
+        if not gone.rowcount:
             raise _missing(automation_id)
+        await _forget_counts(connection, [automation_id])
 
 
 async def delete_owned_by(db: Database, resource_id: str) -> None:
     """Remove the automations that a resource owns."""
     async with db.write() as connection:
-        await connection.execute(
-            sql_delete(automation).where(automation.c.owner_resource == plain_text(resource_id))
-        )
+        owned = automation.c.owner_resource == plain_text(resource_id)
+        ids = list(await connection.scalars(select(automation.c.id).where(owned).with_for_update()))
+        if ids:
+            await connection.execute(sql_delete(automation).where(automation.c.id.in_(ids)))
+            await _forget_counts(connection, ids)
 
 
 class _AutomationConditions(FilterConditions):
@@ -175,6 +179,13 @@ async def _set(db: Database, automation_id: UUID, values: Mapping[str, Any]) -> 
         statement = update(automation).where(automation.c.id == automation_id)
         if not (await connection.execute(statement.values(**values, updated=db.now()))).rowcount:
             raise _missing(automation_id)
+        await _forget_counts(connection, [automation_id])
+
+
+async def _forget_counts(connection: AsyncConnection, ids: list[UUID]) -> None:
+    """What was counted for automations that change or go: a changed one begins anew."""
+    for table in (automation_window, automation_part):
+        await connection.execute(sql_delete(table).where(table.c.automation_id.in_(ids)))
 
 
 def _related(facts: Mapping[str, Any]) -> list[str]:

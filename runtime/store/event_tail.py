@@ -7,7 +7,7 @@ transactions that came to nothing, and of events that were there already, never 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,12 +24,22 @@ _MOST_GAPS = 5_000
 
 
 class EventTail:
-    """Gives events that were recorded after `begin`, each once."""
+    """Gives events that were recorded after `begin`, each once; or after where another one had come to."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, last: int = 0, gaps: Mapping[int, float] | None = None) -> None:
         self._db = db
-        self._last = 0
-        self._gaps: dict[int, float] = {}  # number to when it was passed over
+        self._last = last
+        self._gaps = dict(gaps or {})  # number to when it was passed over
+
+    @property
+    def last(self) -> int:
+        """The highest number that was read."""
+        return self._last
+
+    @property
+    def gaps(self) -> Mapping[int, float]:
+        """Numbers that were passed over and may still come, each with when that was."""
+        return self._gaps
 
     async def begin(self) -> None:
         """Take the end of the table as the place from which to read."""
@@ -39,30 +49,35 @@ class EventTail:
             if self._db.is_sqlite or not near:
                 return
             there = set(await connection.scalars(select(event.c.seq).where(event.c.seq >= near[0])))
-        now = clock.monotonic_s()
+        now = clock.epoch_s()
         self._gaps = {seq: now for seq in near if seq not in there}
 
     async def read(self, is_wanted: Callable[[str], bool]) -> list[Event]:
         """The next events whose name is wanted. An empty list: there is nothing more for now."""
-        columns = event.c
         async with self._db.read() as connection:
             while True:
-                new = select(columns.seq, columns.event).where(columns.seq > self._last)
-                rows = (await connection.execute(new.order_by(columns.seq).limit(_AT_ONCE))).all()
-                late = await self._late(connection)
-                if not rows and not late:
-                    return []
-                chosen = [row[0] for row in (*late, *rows) if is_wanted(row[1])]
-                found: list[Event] = []
-                if chosen:
-                    full = select(event).where(columns.seq.in_(chosen)).order_by(columns.seq)
-                    found = [event_of(row) for row in (await connection.execute(full)).mappings()]
-                self._pass([row[0] for row in rows], [row[0] for row in late])
-                if found:
+                found, read = await self.read_within(connection, is_wanted)
+                if found or not read:
                     return found
 
+    async def read_within(
+        self, connection: AsyncConnection, is_wanted: Callable[[str], bool]
+    ) -> tuple[list[Event], int]:
+        """Read on by one batch; gives the events that are wanted and how many there were at all."""
+        columns = event.c
+        new = select(columns.seq, columns.event).where(columns.seq > self._last)
+        rows = (await connection.execute(new.order_by(columns.seq).limit(_AT_ONCE))).all()
+        late = await self._late(connection)
+        chosen = [row[0] for row in (*late, *rows) if is_wanted(row[1])]
+        found: list[Event] = []
+        if chosen:
+            full = select(event).where(columns.seq.in_(chosen)).order_by(columns.seq)
+            found = [event_of(row) for row in (await connection.execute(full)).mappings()]
+        self._pass([row[0] for row in rows], [row[0] for row in late])
+        return found, len(rows) + len(late)
+
     async def _late(self, connection: AsyncConnection) -> list[tuple[int, str]]:
-        since = clock.monotonic_s() - _LOOK_AGAIN_FOR_S
+        since = clock.epoch_s() - _LOOK_AGAIN_FOR_S
         self._gaps = {seq: at for seq, at in self._gaps.items() if at > since}
         if not self._gaps:
             return []
@@ -72,7 +87,7 @@ class EventTail:
 
     def _pass(self, seqs: list[int], late: list[int]) -> None:
         """Remember how far it has been read, and what was passed over."""
-        now = clock.monotonic_s()
+        now = clock.epoch_s()
         if seqs and not self._db.is_sqlite:
             first = max(self._last + 1, seqs[-1] - _MOST_GAPS)
             self._gaps.update(dict.fromkeys(set(range(first, seqs[-1])) - set(seqs), now))

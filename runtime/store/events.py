@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import bindparam, text
+from sqlalchemy import bindparam, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .. import clock
 from ..events.records import RESOURCE_ID, RESOURCE_ROLE, Event
@@ -18,6 +19,7 @@ from ..events.task_runs import TaskRunNews, news_of, tells_of_a_task_run
 from . import task_run_news
 from .announcements import EVENTS, announce_by_asyncpg, announce_by_sqlite
 from .database import Database
+from .tables import event, event_resource
 from .types import to_micros
 from .wire_text import json_text, plain_text
 
@@ -66,6 +68,47 @@ async def remove_before(db: Database, age: timedelta) -> int:
                 bound = text(statement).bindparams(bindparam("gone", expanding=True))
                 await connection.execute(bound, {"gone": gone})
         return len(gone)
+
+
+async def insert_within(connection: AsyncConnection, events: Sequence[Event]) -> None:
+    """Record events that the server makes, in a transaction that announces them. Those there already stay."""
+    if not events:
+        return
+    ids = [each.id for each in events]
+    there = set(await connection.scalars(select(event.c.id).where(event.c.id.in_(ids))))
+    new = [each for each in events if each.id not in there]
+    if not new:
+        return
+    await connection.execute(
+        insert(event),
+        [
+            {
+                "id": each.id,
+                "occurred": each.occurred,
+                "received": each.received,
+                "event": each.event,
+                "resource_id": each.resource_id,
+                "resource": each.resource,
+                "related": each.related,
+                "payload": each.payload,
+                "follows": each.follows,
+            }
+            for each in new
+        ],
+    )
+    found = await connection.execute(select(event.c.id, event.c.seq).where(event.c.id.in_(ids)))
+    places = {row[0]: row[1] for row in found}
+    related = [
+        {
+            "resource_id": resource[RESOURCE_ID],
+            "event_seq": places[each.id],
+            "role": resource.get(RESOURCE_ROLE, ""),
+        }
+        for each in new
+        for resource in each.related
+    ]
+    if related:
+        await connection.execute(insert(event_resource), related)
 
 
 async def _record_postgres(connection: Any, batch: list[Event]) -> Recorded:

@@ -18,12 +18,14 @@ from uuid import uuid4
 from sqlalchemy.pool import NullPool
 
 from .announcements import (
+    ACTIONS,
     CHANNEL,
     COMMANDS,
     EVENTS,
     POOLS,
     RUNS,
     SCHEDULES,
+    TASKS,
     TOPICS,
     announce,
     announce_by_asyncpg,
@@ -32,11 +34,13 @@ from .announcements import (
 from .database import Database, engine_for
 
 __all__ = [
+    "ACTIONS",
     "COMMANDS",
     "EVENTS",
     "POOLS",
     "RUNS",
     "SCHEDULES",
+    "TASKS",
     "TOPICS",
     "Feed",
     "Subscription",

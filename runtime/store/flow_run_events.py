@@ -10,18 +10,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, delete, func, insert, select
+from sqlalchemy import RowMapping, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .. import clock
 from ..events.records import RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, Event, Resource
 from .announcements import EVENTS, announce
 from .database import Database
+from .events import insert_within
 from .tables import (
     deployment,
-    event,
     event_outbox,
-    event_resource,
     flow,
     flow_run,
     flow_run_state,
@@ -49,7 +48,7 @@ async def make(db: Database, batch: int = BATCH) -> int:
         if not rows:
             return 0
         events = await _events_of(connection, [row[1] for row in rows])
-        await _insert(connection, events)
+        await insert_within(connection, events)
         await announce(connection, EVENTS)
         await connection.execute(delete(event_outbox).where(event_outbox.c.id.in_([row[0] for row in rows])))
         return len(rows)
@@ -169,46 +168,6 @@ def _related(row: RowMapping) -> builtins.list[Resource]:
 
 def _shown(state: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in state.items() if value is not None}
-
-
-async def _insert(connection: AsyncConnection, events: Sequence[Event]) -> None:
-    if not events:
-        return
-    ids = [each.id for each in events]
-    there = set(await connection.scalars(select(event.c.id).where(event.c.id.in_(ids))))
-    new = [each for each in events if each.id not in there]
-    if not new:
-        return
-    await connection.execute(
-        insert(event),
-        [
-            {
-                "id": each.id,
-                "occurred": each.occurred,
-                "received": each.received,
-                "event": each.event,
-                "resource_id": each.resource_id,
-                "resource": each.resource,
-                "related": each.related,
-                "payload": each.payload,
-                "follows": each.follows,
-            }
-            for each in new
-        ],
-    )
-    found = await connection.execute(select(event.c.id, event.c.seq).where(event.c.id.in_(ids)))
-    places = {row[0]: row[1] for row in found}
-    related = [
-        {
-            "resource_id": resource[RESOURCE_ID],
-            "event_seq": places[each.id],
-            "role": resource.get(RESOURCE_ROLE, ""),
-        }
-        for each in new
-        for resource in each.related
-    ]
-    if related:
-        await connection.execute(insert(event_resource), related)
 
 
 def _iso(moment: datetime) -> str:

@@ -17,10 +17,12 @@ from sqlalchemy import (
     text,
 )
 
+from . import automation_tables
 from .tables import metadata
 from .types import Json, Timestamp
 
 __all__ = [
+    "automation_tables",
     "artifact",
     "artifact_collection",
     "block_document",

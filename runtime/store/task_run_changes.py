@@ -20,6 +20,7 @@ from ..errors import NotFound
 from ..ids import uuid7
 from ..rules import RunFacts, Verdict, decide
 from ..states import FINAL_STATES, NO_VALUE, State, StateType
+from .background_runs import put_within
 from .database import Database
 from .flow_run_changes import is_persisted, record_trail
 from .rows import NO_FLOW_RUN, TaskRunRow, TaskRunState
@@ -105,6 +106,8 @@ async def propose(db: Database, task_run_id: UUID, proposed: State, *, force: bo
         epoch = max(row.epoch, flow_facts[1]) if flow_facts and not row.seq else row.epoch
         reset: int | None = verdict.changes.get("run_count")
         await _write(connection, row, verdict.state_to_write, epoch, reset)
+        if row.flow_run_id == NO_FLOW_RUN and _waits_for_a_worker(verdict.state_to_write):
+            await put_within(db, connection, task_run_id, row.task_key)
         return Proposed(verdict, await _one(connection, task_run_id), True)
 
 
@@ -165,7 +168,13 @@ async def _create(db: Database, new: NewTaskRun, first: State) -> tuple[TaskRunR
                 timeline=[_entry(first)],
             )
         )
+        if new.flow_run_id is None and _waits_for_a_worker(first):
+            await put_within(db, connection, task_run_id, new.task_key)
         return await _one(connection, task_run_id), True
+
+
+def _waits_for_a_worker(state: State) -> bool:
+    return state.type is StateType.SCHEDULED and bool(state.details.get("deferred"))
 
 
 def _id_beside(flow_run_id: UUID) -> UUID:

@@ -81,6 +81,7 @@ IMPLEMENTED: dict[str, dict[str, Any]] = {
     "GET /flow_run_states/{id}": {"on": "state"},
     "GET /flow_run_states/": {"params": {"flow_run_id": "{flow_run}"}},
     "GET /task_run_states/{id}": {"on": "task_state"},
+    "POST /task_workers/filter": {"json": {"task_worker_filter": {"task_keys": ["tasks.later"]}}},
     "GET /task_run_states/": {"params": {"task_run_id": "{task_run}"}},
     "POST /deployments/": {"json": {"name": "nightly", "flow_id": "{flow}", "work_pool_name": "yard"}},
     "PATCH /deployments/{id}": {"on": "deployment", "json": {"tags": ["b"], "concurrency_limit": 3}},

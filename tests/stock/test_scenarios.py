@@ -16,12 +16,16 @@ def test_blocks_variables_artifacts_limits_events_and_automations(stock: Any) ->
         "artifacts": ["link", "progress", "report", "report", "table"],
         "limits": [],
         "events": {"n": 1},
-        "automations": "gone",
+        "automations": "do-nothing",
     }
 
 
-def test_runs_pause_ask_people_and_get_messages(stock: Any) -> None:
-    assert stock.run("lives.py") == {"pausing": "went on", "inputs": "hello"}
+def test_runs_pause_ask_people_get_messages_and_work_in_the_background(stock: Any) -> None:
+    assert stock.run("lives.py") == {
+        "pausing": "went on",
+        "inputs": "hello",
+        "background": {"waiting": ["Scheduled"] * 2, "answers": [0, 2, 11]},
+    }
 
 
 def test_serve_deploy_and_a_process_worker_with_cancel_and_suspend(stock: Any) -> None:

@@ -1,12 +1,14 @@
-"""Runs that pause, wait for people, and are sent messages, with the stock client."""
+"""Runs that pause, wait for people, are sent messages, and work in the background, with the stock client."""
 
+import asyncio
 import threading
 
 from parts import carry_out, wait_until
-from prefect import flow, get_client
+from prefect import flow, get_client, task
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput, receive_input, send_input
+from prefect.task_worker import TaskWorker
 
 
 class Answer(RunInput):
@@ -81,5 +83,28 @@ def inputs():
     return talking().result()
 
 
+@task(persist_result=True)
+def later(x, y=1):
+    return x + y
+
+
+async def _in_background():
+    early = [later.delay(number, y=number) for number in range(2)]
+    with get_client(sync_client=True) as client:
+        waiting = [client.read_task_run(each.task_run_id).state_name for each in early]
+        async with TaskWorker(later, limit=2) as worker:
+            serving = asyncio.create_task(worker._subscribe_to_task_scheduling())
+            late = await asyncio.to_thread(later.delay, 10)
+            answers = [await each.result_async(timeout=40) for each in (*early, late)]
+            [listed] = client._client.post("/task_workers/filter", json={}).json()
+            serving.cancel()
+    assert listed["task_keys"] == [later.task_key], listed
+    return {"waiting": waiting, "answers": answers}
+
+
+def background():
+    return asyncio.run(_in_background())
+
+
 if __name__ == "__main__":
-    carry_out([pausing, inputs])
+    carry_out([pausing, inputs, background])

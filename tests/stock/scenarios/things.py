@@ -174,11 +174,17 @@ def automations():
     read.disable()
     assert Automation.read(id=made.id).enabled is False
     read.enable()
+    for number in range(2):
+        emit_event("bell.rung", resource={"prefect.resource.id": f"bell.{number}"})
+    with get_client(sync_client=True) as client:
+        [done] = wait_until(lambda: found_events(client, "prefect.automation.action.executed"))
+        [fired] = found_events(client, "prefect.automation.triggered")
+    assert fired["resource"]["prefect.resource.id"] == f"prefect.automation.{made.id}"
     read.delete()
     try:
         Automation.read(id=made.id)
     except ValueError:
-        return "gone"
+        return done["payload"]["action_type"]
 
 
 if __name__ == "__main__":

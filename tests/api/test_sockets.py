@@ -1,4 +1,4 @@
-"""Sockets of events, over a real port: handshake, confirmation by pong, and the stream of what happens."""
+"""Sockets over a real port: handshake, confirmation by pong, streams of events and logs, background tasks."""
 
 from __future__ import annotations
 
@@ -23,10 +23,20 @@ from heliostat.api.app import create_app
 from heliostat.api.sockets.pings import HeldPings
 from heliostat.runtime import clock, ids
 from heliostat.runtime.events.filters import EventFilter
-from heliostat.runtime.states import Cancelling, Pending
-from heliostat.runtime.store import event_search, flow_run_changes, flow_runs, flows
+from heliostat.runtime.journal.records import LogLine
+from heliostat.runtime.states import Cancelling, Pending, Running, Scheduled
+from heliostat.runtime.store import (
+    background_runs,
+    event_search,
+    flow_run_changes,
+    flow_runs,
+    flows,
+    logs,
+    task_run_changes,
+)
 from heliostat.runtime.store.database import Database
 from heliostat.runtime.store.rows import NewFlowRun
+from heliostat.runtime.store.task_run_changes import NewTaskRun
 
 
 @dataclass
@@ -104,7 +114,9 @@ async def a_run(db: Database) -> UUID:
     return run.run.id
 
 
-@pytest.mark.parametrize("path", ["/events/in", "/events/out"])
+@pytest.mark.parametrize(
+    "path", ["/events/in", "/events/out", "/logs/out", "/task_runs/subscriptions/scheduled"]
+)
 async def test_who_does_not_begin_with_auth_is_sent_away(served: Served, path: str) -> None:
     line = await served.open(path, {"type": "hello"})
     with pytest.raises(ConnectionClosed):
@@ -210,3 +222,92 @@ async def test_a_cancelled_run_is_told_to_those_who_execute_it(served: Served) -
     assert event["resource"]["prefect.resource.id"] == f"prefect.flow-run.{run_id}"
     assert event["id"] == str(run.state_id)
     await reader.close()
+
+
+async def test_a_reader_of_logs_gets_new_lines_that_fit(served: Served) -> None:
+    run_id = await a_run(served.db)
+    reader = await served.admitted("/logs/out")
+    asked = {"flow_run_id": {"any_": [str(run_id)]}, "level": {"ge_": 20}}
+    await reader.send(json.dumps({"type": "filter", "filter": asked}))
+    reading = asyncio.create_task(reader.recv())
+    number = 0
+    while not reading.done():  # its subscription begins some time after the message
+        number += 1
+        lines = [LogLine(clock.epoch_s(), level, "flow", f"{level} {number}") for level in (10, 20)]
+        await logs.create(served.db, [(run_id, line) for line in lines] + [(None, lines[1])])
+        await asyncio.wait([reading], timeout=0.1)
+    told = json.loads(await reading)
+    assert told["type"] == "log" and told["log"]["flow_run_id"] == str(run_id)
+    assert told["log"]["message"].startswith("20 ")
+    await reader.close()
+
+
+async def a_background_run(db: Database, key: str = "tasks.later") -> UUID:
+    new = NewTaskRun(None, None, key, str(ids.uuid7()), "later", (), {}, {}, None, {}, None, None)
+    row, _ = await task_run_changes.create(db, new, Scheduled(details={"deferred": True}))
+    return row.id
+
+
+async def worker(served: Served, *keys: str, name: str = "host-1") -> ClientConnection:
+    line = await served.admitted("/task_runs/subscriptions/scheduled")
+    await line.send(json.dumps({"type": "subscribe", "keys": list(keys), "client_id": name}))
+    return line
+
+
+async def given_to(line: ClientConnection) -> str:
+    run = json.loads(await asyncio.wait_for(line.recv(), 20))
+    assert run["state"]["type"] == "SCHEDULED" and run["state"]["state_details"]["deferred"]
+    return run["id"]
+
+
+async def test_background_runs_are_given_to_workers_in_order_one_at_a_time(served: Served) -> None:
+    runs = [str(await a_background_run(served.db)) for _ in range(2)]
+    await a_background_run(served.db, "tasks.other")
+    line = await worker(served, "tasks.later")
+    assert await given_to(line) == runs[0]
+    listed = await background_runs.workers(served.db, ["tasks.later"])
+    assert [(each.client_id, each.task_keys) for each in listed] == [("host-1", ["tasks.later"])]
+    await line.send(json.dumps({"type": "ack"}))
+    assert await given_to(line) == runs[1]
+    await line.send(json.dumps({"type": "ack"}))
+    late = str(await a_background_run(served.db))
+    assert await given_to(line) == late
+    await line.close()
+
+
+async def test_a_background_run_that_did_not_reach_its_worker_goes_to_the_next_one(served: Served) -> None:
+    run_id = str(await a_background_run(served.db))
+    line = await worker(served, "tasks.later")
+    assert await given_to(line) == run_id
+    await line.close()
+    line = await worker(served, "tasks.later", name="host-2")
+    assert await given_to(line) == run_id
+    await line.send(json.dumps({"type": "quit"}))
+    with pytest.raises(ConnectionClosed):
+        await line.recv()
+    assert line.close_code == 1000
+
+
+async def test_a_background_run_that_was_taken_and_not_begun_is_given_out_again(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a worker acknowledged and died with would else wait for ever; what it began is not given again."""
+    taken, begun = await a_background_run(served.db), await a_background_run(served.db)
+    subscription = ids.uuid7()
+    monkeypatch.setattr(background_runs, "LEASE_S", 0.0)
+    for _ in range(2):
+        assert await background_runs.claim(served.db, ["tasks.later"], subscription)
+        await task_run_changes.propose(served.db, begun, Running())
+    again = await background_runs.claim(served.db, ["tasks.later"], subscription)
+    assert again is not None and again.id == taken
+    await task_run_changes.propose(served.db, taken, Running())
+    assert await background_runs.claim(served.db, ["tasks.later"], subscription) is None
+
+
+@pytest.mark.parametrize("said", [{"type": "x"}, {"type": "subscribe", "keys": [], "client_id": "a"}, {}])
+async def test_a_task_worker_that_does_not_say_what_it_serves_is_sent_away(served: Served, said: Any) -> None:
+    line = await served.admitted("/task_runs/subscriptions/scheduled")
+    await line.send(json.dumps(said))
+    with pytest.raises(ConnectionClosed):
+        await line.recv()
+    assert line.close_code == 4001

@@ -1,0 +1,1 @@
+"""What automations do when they fire: each action of the standard, carried out on the store."""

@@ -1,0 +1,60 @@
+"""The service that carries out what automations ask for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import ClassVar
+
+from ...actors.loops.loop import Loop
+from ...runtime.errors import DatabaseUnavailable
+from ...runtime.store import automation_actions
+from ...runtime.store.automation_actions import DueAction
+from ...runtime.store.database import Database
+from ...runtime.store.feed import ACTIONS, Feed
+from .outcome import ActionFailed, Outcome, events_of
+from .perform import perform
+
+_log = logging.getLogger("heliostat.services")
+
+_AT_ONCE = 10
+_MOST_ATTEMPTS = 5
+LEASE_S = 60.0
+"""So long may an action take; after that somebody else tries it."""
+
+
+class ActionPerformer(Loop):
+    """Each action is carried out at least once: again, when its process died over it."""
+
+    name: ClassVar[str] = "automation-actions"
+    interval_s: ClassVar[float] = 5.0
+    topics: ClassVar[tuple[str, ...]] = (ACTIONS,)
+
+    def __init__(self, db: Database, feed: Feed | None = None, lease_s: float = LEASE_S) -> None:
+        super().__init__(db, feed)
+        self._lease_s = lease_s
+
+    async def step(self) -> float | None:
+        while due := await automation_actions.claim(self.db, _AT_ONCE, self._lease_s):
+            await asyncio.gather(*(self._perform(each) for each in due))
+        return None
+
+    async def _perform(self, due: DueAction) -> None:
+        outcome, failure = Outcome(), None
+        try:
+            if due.attempts > _MOST_ATTEMPTS:
+                raise ActionFailed(f"Given up after {_MOST_ATTEMPTS} attempts")
+            async with asyncio.timeout(self._lease_s / 2):
+                await perform(self.db, due, outcome)
+        except ActionFailed as error:
+            failure = error
+        except TimeoutError:
+            failure = ActionFailed("It took too long")
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            _log.exception("action %s of automation %s", due.action["type"], due.automation["name"])
+            failure = ActionFailed(f"{type(error).__name__}: {error}")
+        if failure is not None:
+            _log.warning("automation %s: %s: %s", due.automation["name"], due.action["type"], failure)
+        await automation_actions.finish(self.db, due.id, events_of(due, outcome, failure))

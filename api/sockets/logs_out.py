@@ -1,0 +1,51 @@
+"""`/logs/out`: log lines that fit a filter, each within moments of being recorded."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, WebSocket
+from pydantic import BaseModel, ConfigDict
+
+from ...runtime.errors import DatabaseUnavailable
+from ...runtime.store.filters import LogFilter
+from .. import wire
+from ..event_desk import desk_of
+from .handshake import PROTOCOL_ERROR, TRY_AGAIN_LATER, Gone, Line, while_it_stays
+from .log_broadcast import Lines
+
+router = APIRouter()
+
+
+class LogRequest(BaseModel):
+    """The first message of a reader of logs."""
+
+    model_config = ConfigDict(extra="ignore")
+    type: Literal["filter"]
+    filter: LogFilter
+
+
+@router.websocket("/logs/out")
+async def logs_out(socket: WebSocket) -> None:
+    """Tell of lines until the client leaves."""
+    line = Line(socket)
+    try:
+        if not await line.admitted():
+            return
+        try:
+            asked = LogRequest.model_validate(await line.receive())
+        except ValueError:  # it is no JSON object, or not as the model says
+            await line.close(PROTOCOL_ERROR, "Expected 'filter' message")
+            return
+        with desk_of(socket.app).logs.following(asked.filter) as lines:
+            await while_it_stays(line, _tell(line, lines))
+    except DatabaseUnavailable:
+        await line.close(TRY_AGAIN_LATER, "the database is away")
+    except Gone:
+        pass
+
+
+async def _tell(line: Line, lines: Lines) -> None:
+    while (row := await lines.get()) is not None:
+        await line.send({"type": "log", "log": wire.log(row)})
+    await line.close(TRY_AGAIN_LATER, "too far behind")

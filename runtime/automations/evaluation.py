@@ -1,0 +1,162 @@
+"""What events and the passing of time make of one automation's triggers. Pure: the counts come in and go out.
+
+A trigger counts in windows, one open at a time for each key. A reactive one fires as soon as its window holds
+enough, and is then quiet until the window would have ended. A proactive one has to wait for the window's end:
+only then is it sure that something did not happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ..events.records import Event
+from .firings import Firing
+from .triggers import CompositeTrigger, EventTrigger, Key, Trigger
+
+LOOK_BACK = timedelta(minutes=15)
+"""A first window takes events that are so much older than the one which opened it: they may come in late."""
+
+Place = tuple[str, Key]
+"""Path of a trigger and key of a window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one trigger has counted for one key since `start`. Times of events count, not of their arrival."""
+
+    start: datetime
+    end: datetime
+    count: int = 0
+    last: Event | None = None
+
+
+class Evaluation:
+    """One automation: feed it events in order, then the time. `fired` gathers what the root trigger did.
+
+    `windows` holds those that are open, `parts` what children of composite triggers fired that their parent
+    waits to use; `touched` and `touched_parts` name what is to be kept anew.
+    """
+
+    def __init__(
+        self,
+        triggers: Mapping[str, Trigger],
+        windows: dict[Place, Window],
+        parts: dict[str, dict[str, Firing]],
+    ) -> None:
+        self._triggers = triggers
+        self.windows = windows
+        self.parts = parts
+        self.touched: set[Place] = set()
+        self.touched_parts: set[str] = set()
+        self.fired: list[Firing] = []
+
+    def see(self, event: Event) -> None:
+        """An event happened."""
+        for trigger in event_triggers(self._triggers):
+            if trigger.covers(event):
+                self._count(trigger, event)
+
+    def look(self, now: datetime) -> None:
+        """All events until `now` have been seen: windows that ended are closed."""
+        for trigger in event_triggers(self._triggers):
+            if trigger.is_proactive and not trigger.after and not trigger.for_each:
+                if (trigger.path, ()) not in self.windows:  # it waits from the beginning
+                    self._set((trigger.path, ()), Window(now, now + trigger.within))
+        for place, window in list(self.windows.items()):
+            trigger = self._triggers.get(place[0])
+            if isinstance(trigger, EventTrigger) and window.end <= now:
+                if trigger.is_proactive:
+                    self._judge(trigger, place, window, now, None)
+                elif trigger.after and not trigger.is_immediate:
+                    self._set(place, None)
+
+    def _count(self, trigger: EventTrigger, event: Event) -> None:
+        place, at = (trigger.path, trigger.key_of(event)), event.occurred
+        window = self.windows.get(place)
+        if window is not None and trigger.is_proactive and window.end <= at:
+            self._judge(trigger, place, window, at, None)
+            window = self.windows.get(place)
+        expected, starts = trigger.expects(event.event), trigger.starts_after(event.event)
+        if starts and (window is None or (window.end <= at and not trigger.is_immediate)):
+            # The event that opens a window is not one of those that are to follow it.
+            window = Window(at, at + trigger.within, -1 if expected else 0, event)
+            self._set(place, window)
+        elif window is None and not trigger.after:
+            window = Window(at - LOOK_BACK, at + trigger.within, 0, event)
+            self._set(place, window)
+        if expected and window is not None:
+            self._judge(trigger, place, window, at, event)
+
+    def _judge(
+        self, trigger: EventTrigger, place: Place, window: Window, now: datetime, event: Event | None
+    ) -> None:
+        """Count an event, or let `now` be; then fire, wait on, or go over to the next window."""
+        if now < window.start:
+            return  # it was over before this window began
+        unspent = event is not None
+        if event is not None and (trigger.is_immediate or now < window.end):
+            window = replace(window, count=window.count + 1, last=event)
+            self._set(place, window)
+            unspent = False
+        is_met = trigger.is_met(window.count)
+        fires = is_met and (not trigger.is_proactive or window.end <= now)
+        if fires:
+            labels = dict(zip(trigger.for_each, place[1], strict=True))
+            at = event.occurred if event is not None else window.end
+            self._fire(trigger, Firing(trigger.path, at, labels, event or window.last))
+            self._set(place, None)
+        elif now < window.end or trigger.is_immediate:
+            opens = event is not None and trigger.starts_after(event.event)
+            if event is not None and opens and trigger.is_proactive and not is_met:
+                self._set(place, Window(now, now + trigger.within, 0, event))  # from here on
+            return
+        if trigger.after or not trigger.within:
+            self._set(place, None)
+            return
+        start = max(window.end, now)
+        window = Window(start, start + trigger.within, int(unspent and trigger.is_proactive))
+        self._set(place, window)
+        if unspent and not trigger.is_proactive:
+            self._judge(trigger, place, window, now, event)
+
+    def _fire(self, trigger: Trigger, firing: Firing) -> None:
+        if trigger.parent is None:
+            self.fired.append(firing)
+            return
+        parent = self._triggers[trigger.parent]
+        assert isinstance(parent, CompositeTrigger)
+        if parent.required == 1:
+            self._fire(parent, _composed(parent, [firing]))
+            return
+        parts = {**self.parts.get(parent.path, {}), firing.path: firing}
+        if parent.within is not None:
+            since = firing.at - parent.within
+            parts = {path: part for path, part in parts.items() if part.at >= since}
+        in_order = sorted(parts.values(), key=lambda part: part.at)
+        is_ready = len(parts) >= parent.required
+        if parent.in_order:
+            is_ready = tuple(part.path for part in in_order) == parent.children
+        self.parts[parent.path] = {} if is_ready else parts
+        self.touched_parts.add(parent.path)
+        if is_ready:
+            self._fire(parent, _composed(parent, in_order))
+
+    def _set(self, place: Place, window: Window | None) -> None:
+        if window is None:
+            self.windows.pop(place, None)
+        else:
+            self.windows[place] = window
+        self.touched.add(place)
+
+
+def event_triggers(triggers: Mapping[str, Trigger]) -> list[EventTrigger]:
+    """Those that count events."""
+    return [each for each in triggers.values() if isinstance(each, EventTrigger)]
+
+
+def _composed(trigger: CompositeTrigger, parts: list[Firing]) -> Firing:
+    last = max(parts, key=lambda part: part.at)
+    event = next((part.event for part in reversed(parts) if part.event is not None), None)
+    return Firing(trigger.path, last.at, last.labels, event, tuple(parts))

@@ -1,0 +1,133 @@
+"""Triggers as they are evaluated: the tree that an automation holds, flat and by path (reference notes, 12).
+
+The path of a trigger is its place in the tree: `""` for the root, `"0"` for a child, `"0.1"` below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, cast
+
+from ..events.filters import Specification
+from ..events.matching import has_labels, value_fits
+from ..events.records import RESOURCE_ROLE, Event
+
+Key = tuple[str, ...]
+"""Values of the labels of `for_each`: each combination is counted for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventTrigger:
+    """Fires when `threshold` events came within a time, or (proactive) when fewer did."""
+
+    path: str
+    parent: str | None
+    is_proactive: bool
+    threshold: int
+    within: timedelta
+    expect: frozenset[str] = frozenset()
+    after: frozenset[str] = frozenset()
+    for_each: tuple[str, ...] = ()
+    match: Specification = field(default_factory=dict[str, "str | list[str]"])
+    match_related: tuple[Specification, ...] = ()
+
+    def covers_name(self, name: str) -> bool:
+        """Whether events of this name may concern it at all."""
+        return self.expects(name) or self.starts_after(name)
+
+    def covers(self, event: Event) -> bool:
+        """Whether the event concerns it."""
+        if not self.covers_name(event.event):
+            return False
+        if self.match and not has_labels(event.resource, self.match):
+            return False
+        return all(any(has_labels(each, wanted) for each in event.related) for wanted in self.match_related)
+
+    def expects(self, name: str) -> bool:
+        """Whether it counts events of this name; all, where it says nothing."""
+        return not self.expect or any(value_fits(name, each) for each in self.expect)
+
+    def starts_after(self, name: str) -> bool:
+        """Whether it begins to count with an event of this name."""
+        return any(value_fits(name, each) for each in self.after)
+
+    def key_of(self, event: Event) -> Key:
+        """Under what the event is counted."""
+        return tuple(label_of(event, label) for label in self.for_each)
+
+    def is_met(self, count: int) -> bool:
+        """Whether so many events are a reason to fire."""
+        return count < self.threshold if self.is_proactive else count >= self.threshold
+
+    @property
+    def is_immediate(self) -> bool:
+        """Whether time does not matter to it."""
+        return not self.is_proactive and not self.within
+
+
+@dataclass(frozen=True, slots=True)
+class CompositeTrigger:
+    """Fires when enough of its children did; `in_order`: all, one after the other."""
+
+    path: str
+    parent: str | None
+    children: tuple[str, ...]
+    required: int
+    in_order: bool
+    within: timedelta | None
+
+
+Trigger = EventTrigger | CompositeTrigger
+
+
+def read_triggers(document: Mapping[str, Any]) -> dict[str, Trigger]:
+    """The triggers of an automation's JSON by their paths; the root is under `""`."""
+    found: dict[str, Trigger] = {}
+    _read(document, "", None, found)
+    return found
+
+
+def label_of(event: Event, label: str) -> str:
+    """A label of the event's resource, or of a related one where it begins with `related:ROLE:`."""
+    if label.startswith("related:"):
+        _, role, name = [*label.split(":", 2), "", ""][:3]
+        found = (each for each in event.related if each.get(RESOURCE_ROLE) == role and name in each)
+        return next((each[name] for each in found), "")
+    return event.resource.get(label, "")
+
+
+def _read(document: Mapping[str, Any], path: str, parent: str | None, found: dict[str, Trigger]) -> None:
+    if document["type"] == "event":
+        found[path] = _event_trigger(document, path, parent)
+        return
+    inner = cast("list[dict[str, Any]]", document["triggers"])
+    children = tuple(f"{path}.{place}" if path else str(place) for place in range(len(inner)))
+    in_order = document["type"] == "sequence"
+    require: Any = "all" if in_order else document["require"]
+    required = {"any": 1, "all": len(inner)}.get(require) or int(require)
+    found[path] = CompositeTrigger(path, parent, children, required, in_order, _span(document.get("within")))
+    for child, trigger in zip(children, inner, strict=True):
+        _read(trigger, child, path, found)
+
+
+def _event_trigger(document: Mapping[str, Any], path: str, parent: str | None) -> EventTrigger:
+    related: Any = document.get("match_related") or []
+    every = cast("list[Specification]", related if isinstance(related, list) else [related])
+    return EventTrigger(
+        path=path,
+        parent=parent,
+        is_proactive=document["posture"] == "Proactive",
+        threshold=int(document["threshold"]),
+        within=_span(document["within"]) or timedelta(0),
+        expect=frozenset(document.get("expect") or ()),
+        after=frozenset(document.get("after") or ()),
+        for_each=tuple(sorted(document.get("for_each") or ())),
+        match=document.get("match") or {},
+        match_related=tuple(each for each in every if each),
+    )
+
+
+def _span(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)

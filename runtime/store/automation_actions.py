@@ -1,0 +1,82 @@
+"""Actions of automations that fired, from the moment they are due until they were carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+
+from ..automations.firings import Firing, firing_from_json
+from ..events.records import Event
+from .announcements import EVENTS, announce
+from .automation_tables import automation_action
+from .database import Database
+from .events import insert_within
+
+
+@dataclass(frozen=True, slots=True)
+class DueAction:
+    """One action of one firing. `id` names this invocation, however often it is tried."""
+
+    id: UUID
+    automation: Mapping[str, Any]
+    action: Mapping[str, Any]
+    place: int
+    firing: Firing
+    triggered_event_id: UUID
+    attempts: int
+
+    @property
+    def event(self) -> Event | None:
+        """What made the automation fire; None where nothing happened."""
+        return self.firing.event
+
+
+async def claim(db: Database, limit: int, lease_s: float) -> list[DueAction]:
+    """Take actions that are due, for `lease_s` seconds: then they are due again unless finished."""
+    table = automation_action.c
+    async with db.read() as connection:
+        if await connection.scalar(select(table.id).where(table.due <= db.now()).limit(1)) is None:
+            return []
+    async with db.write() as connection:
+        due = select(automation_action).where(table.due <= db.now()).order_by(table.due, table.id)
+        due = due.limit(limit).with_for_update(skip_locked=True)
+        rows = (await connection.execute(due)).mappings().all()
+        if rows:
+            await connection.execute(
+                update(automation_action)
+                .where(table.id.in_([row["id"] for row in rows]))
+                .values(attempts=table.attempts + 1, due=db.from_now(lease_s))
+            )
+    return [
+        DueAction(
+            row["id"],
+            row["automation"],
+            row["action"],
+            row["place"],
+            firing_from_json(row["firing"]),
+            row["triggered_event_id"],
+            row["attempts"] + 1,
+        )
+        for row in rows
+    ]
+
+
+async def finish(db: Database, action_id: UUID, events: Sequence[Event]) -> bool:
+    """An action was carried out or failed for good, as the events tell. False: somebody said so before."""
+    async with db.write() as connection:
+        gone = await connection.execute(delete(automation_action).where(automation_action.c.id == action_id))
+        if not gone.rowcount:
+            return False
+        await insert_within(connection, events)
+        await announce(connection, EVENTS)
+        return True
+
+
+async def waiting(db: Database) -> int:
+    """How many actions are not finished."""
+    async with db.read() as connection:
+        return int(await connection.scalar(select(func.count()).select_from(automation_action)) or 0)

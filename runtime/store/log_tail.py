@@ -1,0 +1,76 @@
+"""Reading on in the table of log lines, without missing one that becomes visible after a later one."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from sqlalchemy import func, select
+
+from .. import clock
+from ..events.matching import text_fits
+from .database import Database
+from .filters import LogFilter
+from .rows import LogRow
+from .tables import log
+
+_AT_ONCE = 1_000
+_LOOK_AGAIN_FOR_S = 5.0
+
+
+class LogTail:
+    """Gives lines that were written after `begin`, each once. A few seconds are read again each time."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._floor = 0  # everything up to here is done with
+        self._ends: deque[tuple[float, int]] = deque()  # when the end of the table was where
+        self._seen: set[int] = set()
+
+    async def begin(self) -> None:
+        """Take the end of the table as the place from which to read."""
+        async with self._db.read() as connection:
+            self._floor = int(await connection.scalar(select(func.max(log.c.id))) or 0)
+
+    async def read(self) -> list[LogRow]:
+        """The next lines; none: there is nothing more for now."""
+        until = clock.monotonic_s() - _LOOK_AGAIN_FOR_S
+        while self._ends and self._ends[0][0] <= until:
+            self._floor = max(self._floor, self._ends.popleft()[1])
+        self._seen = {each for each in self._seen if each > self._floor}
+        after = self._floor
+        found: list[LogRow] = []
+        async with self._db.read() as connection:
+            while True:
+                statement = select(log).where(log.c.id > after).order_by(log.c.id).limit(_AT_ONCE)
+                rows = [LogRow(**row) for row in (await connection.execute(statement)).mappings()]
+                found += [row for row in rows if row.id not in self._seen]
+                if len(rows) < _AT_ONCE:
+                    break
+                after = rows[-1].id
+        if found:
+            self._seen.update(row.id for row in found)
+            self._ends.append((clock.monotonic_s(), max(row.id for row in found)))
+        return found
+
+
+def fits(row: LogRow, asked: LogFilter) -> bool:
+    """Whether a line is what the filter asks for."""
+    parts: list[bool] = []
+    if asked.level is not None:
+        low, high = asked.level.ge_, asked.level.le_
+        parts.append((low is None or row.level >= low) and (high is None or row.level <= high))
+    if asked.timestamp is not None:
+        before, after = asked.timestamp.before_, asked.timestamp.after_
+        parts.append(
+            (before is None or row.timestamp <= before) and (after is None or row.timestamp >= after)
+        )
+    if asked.flow_run_id is not None and asked.flow_run_id.any_ is not None:
+        parts.append(row.flow_run_id in asked.flow_run_id.any_)
+    if asked.task_run_id is not None:
+        ids, none = asked.task_run_id.any_, asked.task_run_id.is_null_
+        parts.append(
+            (ids is None or row.task_run_id in ids) and (none is None or (row.task_run_id is None) is none)
+        )
+    if asked.text is not None:
+        parts.append(text_fits(asked.text.query, lambda: f"{row.name} {row.message}".lower()))
+    return any(parts) if asked.operator == "or_" and parts else all(parts)
