@@ -179,7 +179,7 @@ def engine_for(target: Target, poolclass: type[NullPool] | None = None) -> Async
     if target.dialect == "sqlite":
         target.path.parent.mkdir(parents=True, exist_ok=True)
         engine = create_async_engine(
-            target.url, pool_size=2, max_overflow=6, async_creator=sqlite_connections.connector(target.path)
+            target.url, pool_size=6, max_overflow=2, async_creator=sqlite_connections.connector(target.path)
         )
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
