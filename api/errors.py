@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 
 from ..runtime import errors
+from ..runtime.store.wire_text import json_value
 from .answers import JsonAnswer
 
 _log = logging.getLogger("heliostat.api")
@@ -37,6 +37,7 @@ def install(app: FastAPI) -> None:
     """Let `app` answer every error in the standard's form."""
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(errors.HeliostatError, _ours)
+    app.add_exception_handler(RecursionError, _too_deep)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -59,15 +60,16 @@ def conflicting(what: str) -> Generator[None]:
 
 async def _invalid_request(request: Request, error: Exception) -> JsonAnswer:
     assert isinstance(error, RequestValidationError)
-    faults = [{name: each.get(name) for name in ("type", "loc", "msg", "input")} for each in error.errors()]
-    return JsonAnswer(
-        {
-            "exception_message": "Invalid request received.",
-            "exception_detail": jsonable_encoder(faults, custom_encoder={bytes: _shown}),
-            "request_body": jsonable_encoder(error.body, custom_encoder={bytes: _shown}),
-        },
-        422,
-    )
+    faults = [
+        {name: _shown(each.get(name)) for name in ("type", "loc", "msg", "input")} for each in error.errors()
+    ]
+    # What was sent may hold what no answer can: huge numbers, half surrogates, a thousand nested lists.
+    answer = {
+        "exception_message": "Invalid request received.",
+        "exception_detail": faults,
+        "request_body": _shown(error.body),
+    }
+    return JsonAnswer(json_value(answer), 422)
 
 
 def status_of(error: errors.HeliostatError) -> int:
@@ -89,6 +91,11 @@ async def _ours(request: Request, error: Exception) -> JsonAnswer:
     return JsonAnswer({"detail": with_hint(error)}, status, headers)
 
 
+async def _too_deep(request: Request, error: Exception) -> JsonAnswer:
+    _log.warning("%s %s: %s", request.method, request.url.path, error, exc_info=error)
+    return JsonAnswer({"detail": "The request holds values that are nested too deeply."}, 422)
+
+
 async def _unexpected(request: Request, error: Exception) -> JsonAnswer:
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return JsonAnswer({"exception_message": "Internal Server Error"}, 500)
@@ -99,5 +106,5 @@ def with_hint(error: errors.HeliostatError) -> str:
     return str(error) if error.hint is None else f"{error} ({error.hint})"
 
 
-def _shown(raw: Any) -> str:
-    return bytes(raw[:1000]).decode("utf-8", "replace")
+def _shown(sent: Any) -> Any:
+    return sent[:1000].decode("utf-8", "replace") if isinstance(sent, bytes) else sent

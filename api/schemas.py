@@ -5,12 +5,13 @@ Filters are the store's own records: a request reads straight into them.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from ..runtime import clock
 from ..runtime.states import State, StateType
 from ..runtime.store.filters import (
     DeploymentFilter,
@@ -25,28 +26,27 @@ from ..runtime.store.filters import (
 from ..runtime.store.search import FlowRunSort, FlowSort, LogSort, TaskRunSort
 
 MOST_ROWS = 200  # a page, default and maximum
+MOST_NESTED = 200  # lists and objects inside of each other: more than that cannot be written as JSON again
 
 
-def _aware(moment: datetime) -> datetime:
-    """Naive means UTC. Moments at the ends of the calendar that have no UTC are refused."""
-    try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("the moment lies outside of the years 1 to 9999") from None
-
-
-Moment = Annotated[datetime, AfterValidator(_aware)]
+Moment = Annotated[datetime, AfterValidator(clock.calendar_utc)]
 Labels = dict[str, bool | int | float | str]
 FlowName = Annotated[str, Field(pattern=r"^[^/%&><]+$")]
 Limit = Annotated[int, Field(ge=0, le=MOST_ROWS)]
 Offset = Annotated[int, Field(ge=0)]
-Page = Annotated[int, Field(ge=1)]
+Page = Annotated[int, Field(ge=1, le=2**53)]  # the last whole number that every reader of JSON knows
 
 
 class OneModel(BaseModel):
     """A body that is one thing: null is a value, and unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_too_deep(cls, data: Any) -> Any:
+        _check_depth(data)
+        return data
 
 
 class Fields(BaseModel):
@@ -55,9 +55,21 @@ class Fields(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, data: Any) -> Any:
+        _check_depth(data)
         if not isinstance(data, dict):
             return data
         return {name: value for name, value in cast("dict[str, Any]", data).items() if value is not None}
+
+
+def _check_depth(value: Any, allowed: int = MOST_NESTED) -> None:
+    if not isinstance(value, dict | list):
+        return
+    if allowed == 0:
+        raise ValueError(f"lists and objects may be nested {MOST_NESTED} deep")
+    inside = cast("dict[str, Any] | list[Any]", value)
+    for inner in inside.values() if isinstance(inside, dict) else inside:
+        if isinstance(inner, dict | list):
+            _check_depth(inner, allowed - 1)
 
 
 # States.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+_FIRST = datetime.min.replace(tzinfo=UTC) + timedelta(seconds=1)
+_LAST = datetime.max.replace(tzinfo=UTC) - timedelta(seconds=1)
 
 _wall: Callable[[], float] = time.time
 
@@ -22,6 +25,17 @@ def epoch_s() -> float:
 def from_epoch(seconds: float) -> datetime:
     """Aware UTC of a moment that `epoch_s` gave."""
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def calendar_utc(moment: datetime) -> datetime:
+    """The moment in UTC; one without a zone is UTC. A second from the ends of the calendar it ends, so that
+    neither another zone nor a database's infinity is met there.
+    """
+    try:
+        aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        return _FIRST if moment.year == 1 else _LAST
+    return min(max(aware, _FIRST), _LAST)
 
 
 def monotonic_s() -> float:

@@ -7,7 +7,7 @@
      │   ├─ SchemaTooNew, BadSchedule, BadJobTemplate, BadJobVariables
      │   ├─ Reserved, PackageTooLarge, BadPackage, UnresolvedParameter
      │   ├─ RequestRefused, NotAllowed, BadDeployment, BadSlots, BadBlock, SecretsUnreadable
-     │   └─ GraphTooLarge, BadEventQuery
+     │   └─ GraphTooLarge, BadEventQuery, UnstorableValue
      ├─ RunFailure           recorded in a run's state, travels between processes
      │   └─ TaskFailed, TaskCrashed, TaskTimedOut, UpstreamFailed, FlowRunFailed, RunCancelled, ResultLost
      ├─ Conflict             another writer won: give way
@@ -79,6 +79,10 @@ class NondeterministicReplay(UserError):
 
 class BadSetting(UserError):
     """A setting or profile has a value that cannot be used."""
+
+
+class UnstorableValue(UserError):
+    """The database has no form for a value."""
 
 
 class NotFound(UserError):

@@ -67,8 +67,8 @@ async def count_task_run_ends(body: models.TaskRunEnds, db: Db) -> JsonAnswer:
     asked = body.task_runs.start_time
     if asked is None or asked.after_ is None:
         raise HTTPException(422, "task_runs.start_time.after_ is required")
-    end = asked.before_ or clock.now()
-    ends = await dashboard.task_run_ends(db, body.search(), asked.after_, end, _PARTS)
+    start, end = clock.calendar_utc(asked.after_), clock.calendar_utc(asked.before_ or clock.now())
+    ends = await dashboard.task_run_ends(db, body.search(), start, end, _PARTS)
     return JsonAnswer([{"completed": completed, "failed": failed} for completed, failed in ends])
 
 

@@ -29,6 +29,11 @@ class Occurred(Filter):
     since: datetime = field(default_factory=_window_begin)
     until: datetime = field(default_factory=clock.now)
 
+    def __post_init__(self) -> None:
+        # Moments without a zone are UTC.
+        object.__setattr__(self, "since", clock.calendar_utc(self.since))
+        object.__setattr__(self, "until", clock.calendar_utc(self.until))
+
 
 @dataclass(frozen=True, slots=True)
 class EventName(Filter):

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from .. import clock
 from . import schema, sqlite_connections
-from .failures import plain_url, translate
+from .failures import plain_url, refused, translate
 from .sqlite_writer import SqliteWriter
 from .types import Timestamp, to_micros
 from .urls import Target, target_of
@@ -90,11 +90,11 @@ class Database:
 
     @asynccontextmanager
     async def failures_told(self) -> AsyncGenerator[None]:
-        """Turn what drivers raise inside into DatabaseUnavailable where that is what it means."""
+        """Turn what drivers raise inside into DatabaseUnavailable or UnstorableValue where that is meant."""
         try:
             yield
         except Exception as error:
-            told = translate(error, self._target.url)
+            told = translate(error, self._target.url) or refused(error)
             if told is None:
                 raise
             raise told from error

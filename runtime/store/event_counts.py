@@ -23,6 +23,7 @@ TimeUnit = Literal["week", "day", "hour", "minute", "second"]
 MOST_BUCKETS = 1_000
 
 _PIVOT = datetime(2024, 4, 1, tzinfo=UTC)  # a Monday: from here on time is divided
+_LONGEST = timedelta(days=1_000_000)
 _UNITS = {
     "week": timedelta(weeks=1),
     "day": timedelta(days=1),
@@ -76,7 +77,7 @@ async def by_resource(db: Database, asked: EventFilter, unit: TimeUnit, interval
 
 def checked_step(asked: EventFilter, unit: TimeUnit, interval: float) -> timedelta:
     """The length of a span. Raises BadEventQuery when the filter's time has too many of them."""
-    step = _UNITS[unit] * interval
+    step = _UNITS[unit] * min(interval, _LONGEST / _UNITS[unit])
     buckets = math.ceil((asked.occurred.until - asked.occurred.since) / step)
     if buckets > MOST_BUCKETS:
         raise BadEventQuery(
@@ -101,6 +102,13 @@ async def _by(db: Database, asked: EventFilter, value: Any, label: Any) -> list[
 
 
 def _span(index: int, step: timedelta, count: int) -> EventCount:
-    start = _PIVOT + step * index
-    end = start + step - timedelta(microseconds=1)
+    start, end = _moment(index, step), _moment(index + 1, step) - timedelta(microseconds=1)
     return EventCount(str(index), start.isoformat(), count, start, end)
+
+
+def _moment(index: int, step: timedelta) -> datetime:
+    """Where a span begins, within the calendar."""
+    try:
+        return _PIVOT + step * index
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if index > 0 else datetime.min.replace(tzinfo=UTC)

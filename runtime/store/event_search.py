@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, RowMapping, Text, cast, exists, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, RowMapping, Text, exists, func, literal, or_, select, tuple_
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from ..events.filters import (
@@ -22,13 +23,16 @@ from ..events.filters import (
 from ..events.matching import words_of
 from ..events.records import RESOURCE_ROLE, Event
 from .database import Database
+from .filters import Filter
 from .tables import event, event_resource
 from .types import JsonKey
+from .wire_text import plain_text
 
 _AFTER_ALL = "\U0010ffff"
 _AT_ONCE = 200
 
 Condition = ColumnElement[bool]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ def event_of(row: RowMapping) -> Event:
 
 def conditions(db: Database, asked: EventFilter) -> list[Condition]:
     """What a filter says, as conditions on rows of `event`."""
-    columns = event.c
+    asked, columns = _storable(asked), event.c
     found: list[Condition] = [
         columns.occurred >= asked.occurred.since,
         columns.occurred <= asked.occurred.until,
@@ -111,6 +115,21 @@ def conditions(db: Database, asked: EventFilter) -> list[Condition]:
         found += _of_any(db, part)
     if asked.text is not None:
         found += _of_text(asked.text.query)
+    return found
+
+
+def _storable(value: T) -> T:
+    """The same filter with text as both databases take it."""
+    found: Any = value
+    if isinstance(value, str):
+        found = plain_text(value)
+    elif isinstance(value, list | tuple):
+        found = [_storable(each) for each in cast("Iterable[Any]", value)]
+    elif isinstance(value, dict):
+        items = cast("dict[str, Any]", value).items()
+        found = {_storable(name): _storable(each) for name, each in items}
+    elif isinstance(value, Filter):
+        found = replace(cast(Any, value), **{name: _storable(each) for name, each in value.parts()})
     return found
 
 
@@ -202,7 +221,7 @@ def _of_text(query: str) -> list[Condition]:
     columns = event.c
     parts = (
         columns.event,
-        *(cast(each, Text) for each in (columns.resource, columns.related, columns.payload)),
+        *(sql_cast(each, Text) for each in (columns.resource, columns.related, columns.payload)),
     )
     looked_at: Any = parts[0]
     for part in parts[1:]:

@@ -8,7 +8,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ..errors import DatabaseUnavailable
+from ..errors import DatabaseUnavailable, UnstorableValue
 
 _FULL_SQLSTATES = {"53100"}
 _READ_ONLY_SQLSTATES = {"25006"}
@@ -16,6 +16,8 @@ _READ_ONLY_SQLSTATES = {"25006"}
 _AWAY_SQLSTATES = {"53300", "57P01", "57P02", "57P03", "28000", "28P01", "3D000"}
 # Deadlock and serialization failures: nothing was applied, the same again will do.
 _AGAIN_SQLSTATES = {"40001", "40P01", "55P03", "57014"}
+
+_DATA_SQLSTATES = ("22",)  # NUL in a text, a number or a moment out of range
 
 
 def plain_url(url: URL | str) -> str:
@@ -35,6 +37,15 @@ def translate(error: BaseException, url: URL | str) -> DatabaseUnavailable | Non
     if isinstance(cause, OSError | PoolTimeout) or _lost_connection(error, cause):
         return _away(cause, shown)
     return None
+
+
+def refused(error: BaseException) -> UnstorableValue | None:
+    """What to raise where the database refuses a value; None where the error is another one."""
+    cause = _driver_error(error)
+    sqlstate: str = getattr(cause, "sqlstate", None) or ""
+    if not sqlstate.startswith(_DATA_SQLSTATES):
+        return None
+    return UnstorableValue(f"the database cannot hold a value: {cause}", hint="nothing was changed")
 
 
 def _driver_error(error: BaseException) -> BaseException:

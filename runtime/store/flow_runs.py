@@ -92,7 +92,7 @@ async def find(db: Database, reference: str) -> FlowRunRow:
 
     Raises NotFound, also when several runs fit.
     """
-    reference = reference.strip()
+    reference = plain_text(reference.strip())
     async with db.read() as connection:
         if reference == "@last":
             return await _last(connection)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -22,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
+from .. import clock
 from ..states import FINAL_STATES
 from .database import Database
 from .filter_conditions import FilterConditions
@@ -64,6 +66,7 @@ async def history(
     count = min(max(math.ceil((end - start).total_seconds() / interval_s), 0), MOST_INTERVALS)
     if not count:
         return []
+    edges = [_after(start, interval_s * number) for number in range(count + 1)]
     table = flow_run if kind == "flow-run" else task_run
     conditions = FilterConditions(db.is_sqlite)
     asked = conditions.of_flow_runs(search) if kind == "flow-run" else conditions.of_task_runs(search)
@@ -81,12 +84,11 @@ async def history(
             func.sum(_run_time(db, table)),
             func.sum(_lateness(db, table)),
         )
-        .where(expected >= start, expected < start + count * timedelta(seconds=interval_s), *asked)
+        .where(expected >= start, expected < edges[-1], *asked)
         .group_by("place", table.c.state_type, table.c.state_name)
         .order_by("place", table.c.state_type, table.c.state_name)
     )
-    step = timedelta(seconds=interval_s)
-    intervals = [HistoryInterval(start + step * i, start + step * (i + 1)) for i in range(count)]
+    intervals = [HistoryInterval(*span) for span in pairwise(edges)]
     async with db.read() as connection:
         for row in await connection.execute(statement):
             if row[1] is not None and 0 <= row[0] < count:
@@ -102,6 +104,13 @@ async def average_lateness_s(db: Database, search: Search) -> float | None:
     async with db.read() as connection:
         found = await connection.scalar(select(func.avg(_lateness(db, flow_run))).where(*conditions))
     return None if found is None else float(found)
+
+
+def _after(start: datetime, seconds: float) -> datetime:
+    try:
+        return start + timedelta(seconds=seconds)
+    except OverflowError:
+        return clock.calendar_utc(datetime.max)
 
 
 def _at(moment: datetime) -> ColumnElement[Any]:

@@ -17,6 +17,7 @@ from ..states import FINAL_STATES
 from .database import Database
 from .rows import ReplayedTask, TaskRunRow, TaskRunState
 from .tables import flow_run_of_events, task_run
+from .wire_text import plain_text
 
 TASK_RUN_COLUMNS = [column for column in task_run.c if column.name != "result"]
 _LOW_80 = (1 << 80) - 1
@@ -90,7 +91,7 @@ async def find(db: Database, reference: str, flow_run_id: UUID | None = None) ->
     """The task run that a person means: its id, the beginning of it (from 8 characters on) or, inside a given
     flow run, its name or the last 8 characters of its id. Raises NotFound, also when several fit.
     """
-    reference = reference.strip()
+    reference = plain_text(reference.strip())
     digits = reference.replace("-", "").lower()
     hexadecimal = re.fullmatch(r"[0-9a-f]{8,32}", digits) is not None
     async with db.read() as connection:

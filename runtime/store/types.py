@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -11,6 +11,11 @@ from sqlalchemy import BigInteger, Identity, Integer, Text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from .. import clock
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def to_micros(epoch_s: float) -> int:
@@ -41,7 +46,10 @@ class Timestamp(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | float | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        micros = to_micros(value.timestamp() if isinstance(value, datetime) else value)
+        if isinstance(value, datetime):
+            value = clock.calendar_utc(value)
+            return value if dialect.name == "postgresql" else (value - _EPOCH) // _MICROSECOND
+        micros = to_micros(value)
         return from_micros(micros) if dialect.name == "postgresql" else micros
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:

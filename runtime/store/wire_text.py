@@ -54,4 +54,7 @@ def _scrubbed(value: Any, depth: int = 0) -> Any:
             return {plain_text(str(key)): _scrubbed(item, depth + 1) for key, item in items}
         if isinstance(value, list | tuple | set | frozenset):
             return [_scrubbed(item, depth + 1) for item in cast("Iterable[Any]", value)]
-    return plain_text(str(value))
+    try:
+        return plain_text(str(value))
+    except RecursionError:
+        return "..."

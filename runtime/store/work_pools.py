@@ -63,14 +63,14 @@ async def create(db: Database, new: NewWorkPool) -> WorkPoolRow:
             raise Duplicate(
                 f"there is a work pool {new.name!r} already", hint="change it, or choose another name"
             )
-        return await _one(db, connection, work_pool.c.name == new.name, new.name)
+        return await _one(db, connection, work_pool.c.name == plain_text(new.name), new.name)
 
 
 async def get_or_create(db: Database, new: NewWorkPool) -> WorkPoolRow:
     """The pool of that name as it is; made where there is none."""
     async with db.write() as connection:
         await _create_within(db, connection, new)
-        return await _one(db, connection, work_pool.c.name == new.name, new.name)
+        return await _one(db, connection, work_pool.c.name == plain_text(new.name), new.name)
 
 
 async def read(db: Database, name: str) -> WorkPoolRow:
@@ -113,10 +113,10 @@ async def change(db: Database, name: str, changes: Mapping[str, Any]) -> WorkPoo
     values = {key: json_value(value) for key, value in changes.items()}
     async with db.write() as connection:
         await connection.execute(
-            update(work_pool).where(work_pool.c.name == name).values(**values, updated=db.now())
+            update(work_pool).where(work_pool.c.name == plain_text(name)).values(**values, updated=db.now())
         )
         await announce(connection, POOLS, RUNS)
-        return await _one(db, connection, work_pool.c.name == name, name)
+        return await _one(db, connection, work_pool.c.name == plain_text(name), name)
 
 
 async def delete(db: Database, name: str) -> None:
@@ -128,7 +128,7 @@ async def delete(db: Database, name: str) -> None:
         raise Reserved(f"work pool {name!r} cannot be deleted")
     async with db.write() as connection:
         found = await connection.scalar(
-            select(work_pool.c.id).where(work_pool.c.name == name).with_for_update()
+            select(work_pool.c.id).where(work_pool.c.name == plain_text(name)).with_for_update()
         )
         if found is None:
             raise missing(name)

@@ -76,7 +76,7 @@ async def place_within(
     if pool_name is None and queue_name is None:
         return {"work_pool_id": None, "work_queue_id": None}
     pool_name = pool_name or DEFAULT_POOL
-    statement = select(work_pool.c.id, work_pool.c.default_queue_id).where(work_pool.c.name == pool_name)
+    statement = select(work_pool.c.id, work_pool.c.default_queue_id).where(_of_pool(pool_name))
     if queue_name is not None:
         statement = statement.with_for_update(key_share=True)
     pool = (await connection.execute(statement)).first()
@@ -90,7 +90,7 @@ async def place_within(
 
 async def read(db: Database, pool_name: str, name: str) -> WorkQueueRow:
     """The queue of that name in that pool. Raises NotFound."""
-    condition = (work_pool.c.name == pool_name) & (work_queue.c.name == name)
+    condition = _of_pool(pool_name) & (work_queue.c.name == plain_text(name))
     async with db.read() as connection:
         return await _one(db, connection, condition, name)
 
@@ -106,9 +106,9 @@ async def list(
 ) -> builtins.list[WorkQueueRow]:
     """The queues of a pool by priority. Raises NotFound (the pool)."""
     async with db.read() as connection:
-        if await connection.scalar(select(work_pool.c.id).where(work_pool.c.name == pool_name)) is None:
+        if await connection.scalar(select(work_pool.c.id).where(_of_pool(pool_name))) is None:
             raise missing(pool_name)
-        statement = selected(db).where(work_pool.c.name == pool_name).order_by(work_queue.c.priority)
+        statement = selected(db).where(_of_pool(pool_name)).order_by(work_queue.c.priority)
         rows = await connection.execute(statement.limit(limit).offset(offset))
         return [WorkQueueRow(**row) for row in rows.mappings()]
 
@@ -169,6 +169,10 @@ async def polled(db: Database, queue_ids: Iterable[UUID]) -> None:
         )
 
 
+def _of_pool(name: str) -> ColumnElement[bool]:
+    return work_pool.c.name == plain_text(name)
+
+
 def selected(db: Database) -> Select[Any]:
     """Every column of WorkQueueRow, to be narrowed and sorted; `work_pool` is joined."""
     status: ColumnElement[str] = case(
@@ -216,7 +220,7 @@ async def _make_room(
 async def _locked_pool(connection: AsyncConnection, name: str) -> UUID:
     """The pool's id; changes to its queues go one after the other."""
     found = await connection.scalar(
-        select(work_pool.c.id).where(work_pool.c.name == name).with_for_update(key_share=True)
+        select(work_pool.c.id).where(_of_pool(name)).with_for_update(key_share=True)
     )
     if found is None:
         raise missing(name)
