@@ -8,16 +8,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, case, cast, func, select, type_coerce
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import func, select
 
 from ..states import StateType
 from .database import Database
 from .filter_conditions import FilterConditions
 from .filters import Search
+from .run_history import interval_begin, interval_number
 from .search import FlowRunSort, run_order
 from .tables import deployment, flow_run, task_run
-from .types import Timestamp, to_micros
+from .types import Timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,32 +151,23 @@ async def task_run_ends(
     columns = task_run.c
     started: Any = func.coalesce(columns.start_time, columns.expected_start_time, type_=Timestamp())
     step_s = max((end - start).total_seconds() / buckets, 1e-6)
-    if db.is_sqlite:
-        since = type_coerce(started, BigInteger) - to_micros(start.timestamp())
-        place = cast(since / (step_s * 1e6), BigInteger)
-    else:
-        zoned = TIMESTAMP(timezone=True)
-        seconds = func.extract("epoch", type_coerce(started, zoned) - type_coerce(start, zoned))
-        place = cast(func.floor(seconds / step_s), BigInteger)
-    failed = columns.state_type.in_(["FAILED", "CRASHED"])
     statement = (
         select(
-            place.label("place"),
-            func.sum(case((columns.state_type == "COMPLETED", 1), else_=0)),
-            func.sum(case((failed, 1), else_=0)),
+            interval_begin(db, started, start, step_s).label("begin"),
+            columns.state_type,
+            func.count(),
         )
-        .where(
-            started >= start,
-            started <= end,
-            columns.state_type.in_(["COMPLETED", "FAILED", "CRASHED"]),
-            *FilterConditions(db.is_sqlite).of_task_runs(search),
-        )
-        .group_by("place")
+        .where(started >= start, started <= end, *FilterConditions(db.is_sqlite).of_task_runs(search))
+        .group_by("begin", columns.state_type)
     )
     ends = [(0, 0)] * buckets
     async with db.read() as connection:
-        for row in await connection.execute(statement):
+        for begin, state_type, count in await connection.execute(statement):
             # The very end belongs to the last part.
-            at = min(max(int(row[0]), 0), buckets - 1)
-            ends[at] = (ends[at][0] + int(row[1]), ends[at][1] + int(row[2]))
+            at = min(max(interval_number(begin, start, step_s), 0), buckets - 1)
+            completed, failed = ends[at]
+            if state_type == "COMPLETED":
+                ends[at] = (completed + count, failed)
+            elif state_type in ("FAILED", "CRASHED"):
+                ends[at] = (completed, failed + count)
     return ends

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Double,
     FromClause,
+    Interval,
     and_,
     case,
     cast,
@@ -30,6 +31,8 @@ from .filter_conditions import FilterConditions
 from .filters import Search
 from .tables import flow_run, task_run
 from .types import Timestamp, to_micros
+
+_ZONED = TIMESTAMP(timezone=True)
 
 MOST_INTERVALS = 500  # of one history (reference notes, section 14)
 
@@ -71,30 +74,27 @@ async def history(
     conditions = FilterConditions(db.is_sqlite)
     asked = conditions.of_flow_runs(search) if kind == "flow-run" else conditions.of_task_runs(search)
     expected = table.c.expected_start_time
-    place = cast(func.floor(_seconds(db, expected, _at(start)) / interval_s), BigInteger).label("place")
-    if db.is_sqlite:  # integers there: dividing them rounds down by itself
-        since = type_coerce(expected, BigInteger) - to_micros(start.timestamp())
-        place = cast(since / (interval_s * 1e6), BigInteger).label("place")
     statement = (
         select(
-            place,
+            interval_begin(db, expected, start, interval_s).label("begin"),
             table.c.state_type,
             table.c.state_name,
             func.count(),
-            func.sum(_run_time(db, table)),
-            func.sum(_lateness(db, table)),
+            _sum_of_run_times_s(db, table),
+            _in_seconds(db, func.sum(_lateness(db, table))),
         )
         .where(expected >= start, expected < edges[-1], *asked)
-        .group_by("place", table.c.state_type, table.c.state_name)
-        .order_by("place", table.c.state_type, table.c.state_name)
-    )
+        .group_by("begin", table.c.state_type, table.c.state_name)
+    )  # sorted here: the database would sort every run instead of the few tallies
     intervals = [HistoryInterval(*span) for span in pairwise(edges)]
     async with db.read() as connection:
-        for row in await connection.execute(statement):
-            if row[1] is not None and 0 <= row[0] < count:
-                intervals[row[0]].states.append(
-                    StateTally(row[1], row[2], int(row[3]), float(row[4] or 0), float(row[5] or 0))
-                )
+        rows = [row for row in await connection.execute(statement) if row[1] is not None]
+    for row in sorted(rows, key=lambda row: (row[1], row[2])):
+        place = interval_number(row[0], start, interval_s)
+        if 0 <= place < count:
+            intervals[place].states.append(
+                StateTally(row[1], row[2], int(row[3]), float(row[4] or 0), float(row[5] or 0))
+            )
     return intervals
 
 
@@ -102,8 +102,26 @@ async def average_lateness_s(db: Database, search: Search) -> float | None:
     """Seconds by which the flow runs that fit started late, or are late, on average; None without any."""
     conditions = FilterConditions(db.is_sqlite).of_flow_runs(search)
     async with db.read() as connection:
-        found = await connection.scalar(select(func.avg(_lateness(db, flow_run))).where(*conditions))
+        average = _in_seconds(db, func.avg(_lateness(db, flow_run)))
+        found = await connection.scalar(select(average).where(*conditions))
     return None if found is None else float(found)
+
+
+def interval_begin(
+    db: Database, moment: ColumnElement[Any], start: datetime, interval_s: float
+) -> ColumnElement[Any]:
+    """Which interval since `start` a moment lies in, as `interval_number` reads it."""
+    if db.is_sqlite:  # integers there: dividing them rounds down by itself
+        since = type_coerce(moment, BigInteger) - to_micros(start.timestamp())
+        return cast(since / (interval_s * 1e6), BigInteger)
+    # Whole microseconds, as the interval has: reckoning in seconds takes Postgres three times as long.
+    step = literal(timedelta(seconds=interval_s), Interval())
+    return func.date_bin(step, type_coerce(moment, _ZONED), type_coerce(start, _ZONED), type_=_ZONED)
+
+
+def interval_number(begin: datetime | int, start: datetime, interval_s: float) -> int:
+    """The number of an interval, counted from 0."""
+    return begin if isinstance(begin, int) else round((begin - start) / timedelta(seconds=interval_s))
 
 
 def _after(start: datetime, seconds: float) -> datetime:
@@ -113,34 +131,35 @@ def _after(start: datetime, seconds: float) -> datetime:
         return clock.calendar_utc(datetime.max)
 
 
-def _at(moment: datetime) -> ColumnElement[Any]:
-    return literal(moment, Timestamp())
-
-
-def _seconds(db: Database, later: ColumnElement[Any], earlier: ColumnElement[Any]) -> ColumnElement[Any]:
-    """From one moment to another."""
+def _between(db: Database, later: ColumnElement[Any], earlier: ColumnElement[Any]) -> ColumnElement[Any]:
+    """From one moment to another, as this database reckons with it."""
     if db.is_sqlite:
-        return (type_coerce(later, BigInteger) - type_coerce(earlier, BigInteger)) / 1e6
-    zoned = TIMESTAMP(timezone=True)
-    return cast(func.extract("epoch", type_coerce(later, zoned) - type_coerce(earlier, zoned)), Double)
+        return type_coerce(later, BigInteger) - type_coerce(earlier, BigInteger)
+    return type_coerce(later, _ZONED) - type_coerce(earlier, _ZONED)
 
 
-def _run_time(db: Database, table: FromClause) -> ColumnElement[Any]:
+def _in_seconds(db: Database, total: ColumnElement[Any]) -> ColumnElement[Any]:
+    return total / 1e6 if db.is_sqlite else func.date_part("epoch", total, type_=Double())
+
+
+def _sum_of_run_times_s(db: Database, table: FromClause) -> ColumnElement[Any]:
     """Seconds in Running, the present spell included."""
     if table is flow_run:
-        present = _seconds(db, db.now(), flow_run.c.state_timestamp)
-        return flow_run.c.total_run_time + case((flow_run.c.state_type == "RUNNING", present), else_=0.0)
+        present = case(
+            (flow_run.c.state_type == "RUNNING", _between(db, db.now(), flow_run.c.state_timestamp))
+        )
+        return func.sum(flow_run.c.total_run_time) + func.coalesce(_in_seconds(db, func.sum(present)), 0.0)
     ended = func.coalesce(task_run.c.end_time, db.now(), type_=Timestamp())
-    return case((task_run.c.start_time.is_not(None), _seconds(db, ended, task_run.c.start_time)), else_=0.0)
+    return _in_seconds(db, func.sum(_between(db, ended, task_run.c.start_time)))
 
 
 def _lateness(db: Database, table: FromClause) -> ColumnElement[Any]:
-    """Seconds between when a run should have started and when it did, or now; 0 where it never will."""
+    """From when a run should have started to when it did, or to now; nothing where it never will."""
     columns = table.c
     expected, started = columns.expected_start_time, columns.start_time
     waits = and_(started.is_(None), columns.state_type.not_in([str(each) for each in FINAL_STATES]))
     return case(
-        (started > expected, _seconds(db, started, expected)),
-        (and_(waits, expected < db.now()), _seconds(db, db.now(), expected)),
-        else_=0.0,
+        (started > expected, _between(db, started, expected)),
+        (and_(waits, expected < db.now()), _between(db, db.now(), expected)),
+        else_=0 if db.is_sqlite else literal(timedelta(0), Interval()),
     )

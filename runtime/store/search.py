@@ -162,7 +162,8 @@ def run_order(table: FromClause, sort: str, name: ColumnElement[Any]) -> Sequenc
         "START_TIME_ASC": started.asc(),
         "START_TIME_DESC": started.desc(),
         "EXPECTED_START_TIME_ASC": columns.expected_start_time.asc().nulls_last(),
-        "EXPECTED_START_TIME_DESC": columns.expected_start_time.desc().nulls_last(),
+        # Without a word on nulls, which no run that has a state has: so the index is read backwards.
+        "EXPECTED_START_TIME_DESC": columns.expected_start_time.desc(),
         "NAME_ASC": name.asc(),
         "NAME_DESC": name.desc(),
         "NEXT_SCHEDULED_START_TIME_ASC": scheduled.asc().nulls_last(),

@@ -187,6 +187,8 @@ task_run = Table(
     Column("result", LargeBinary),
     Column("labels", Json),
     UniqueConstraint("flow_run_id", "task_key", "dynamic_key"),
+    # The newest task runs of all, by the page. Runs are written in this order, so it grows at its end.
+    Index("ix_task_run__expected_start_time", "expected_start_time", "id"),
     # Next to nothing for those who write, and enough to leave out the days that nobody asked for.
     Index(
         "ix_task_run__times",

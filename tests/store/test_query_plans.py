@@ -38,6 +38,7 @@ DAY = MomentsOrNone(after_=datetime(2026, 1, 1, tzinfo=UTC), before_=datetime(20
 TODAY = Search(flow_runs=FlowRunFilter(start_time=DAY))
 LATE = FlowRunState(type=StateTypesOrNot(any_=[StateType.SCHEDULED]))
 OF_RUN = Search(task_runs=TaskRunFilter(flow_run_id=FlowRunOfTask(any_=[SOME])))
+TASKS_TODAY = Search(task_runs=TaskRunFilter(start_time=DAY))
 OF_FLOW = Search(flows=FlowFilter(id=IdsOrNot(any_=[SOME])))
 
 LOOKS: dict[str, Callable[[Database], Awaitable[Any]]] = {
@@ -58,6 +59,10 @@ LOOKS: dict[str, Callable[[Database], Awaitable[Any]]] = {
     ),
     "flow runs of a flow": lambda db: search.count_flow_runs(db, OF_FLOW),
     "next runs of flows": lambda db: dashboard.next_runs(db, [SOME]),
+    "newest task runs": lambda db: search.task_runs(db, Search(), sort="EXPECTED_START_TIME_DESC", limit=50),
+    "newest task runs of a day": lambda db: search.task_runs(
+        db, TASKS_TODAY, sort="EXPECTED_START_TIME_DESC", limit=50
+    ),
     "task runs of a flow run": lambda db: search.task_runs(db, OF_RUN, limit=50),
     "task runs of a flow run, counted": lambda db: search.count_task_runs(db, OF_RUN),
     "task runs of flow runs, counted": lambda db: dashboard.count_task_runs(db, [SOME]),
