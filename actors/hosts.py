@@ -125,7 +125,7 @@ class Hosts:
         return len(self._waiting)
 
     async def take(self, job: Job) -> Host:
-        """A process for the job; waits for one. It goes back by `give_back` or `mourn`. Raises Unplaceable."""
+        """A process for the job; waits for one. Goes back by `give_back` or `mourn`. Raises Unplaceable."""
         reason = self._launcher.unmet(job.setting)
         if reason is not None:
             raise Unplaceable(f"the run {reason}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import random
 from collections.abc import Mapping
 from typing import Any, cast
@@ -19,6 +18,7 @@ from ..errors import (
     ServerFailed,
     ServerUnavailable,
 )
+from ..server_access import ServerAccess
 from ..settings import current_settings
 
 TIMEOUT_S = 60.0
@@ -41,12 +41,10 @@ class Connection:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.api_url = api_url.rstrip("/")
-        auth_string = auth_string or current_settings().api_auth_string
+        access = ServerAccess(self.api_url, auth_string or current_settings().api_auth_string)
         headers = {"X-Prefect-Api-Version": _API_VERSION, "Content-Type": "application/json"}
-        if auth_string:
-            headers["Authorization"] = f"Basic {base64.b64encode(auth_string.encode()).decode()}"
         self._http = httpx.AsyncClient(
-            base_url=self.api_url, headers=headers, timeout=TIMEOUT_S, transport=transport
+            base_url=self.api_url, headers=headers, timeout=TIMEOUT_S, transport=transport, auth=access
         )
         self._answered = False
 

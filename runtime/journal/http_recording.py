@@ -115,7 +115,7 @@ class HttpRecording(Recording):
         """
 
         async def start() -> tuple[RemoteStore, Journal, float]:
-            client = http_client()
+            client = http_client(api_url)
             store = RemoteStore(api_url, client)
             try:
                 lease_s: float = (await store.terms())["lease_s"]

@@ -26,7 +26,7 @@ class HttpTransport:
 
     def __init__(self, api_url: str, client: httpx.AsyncClient | None = None) -> None:
         self._url = f"{api_url.rstrip('/')}/heliostat/journal"
-        self._client = client or http_client()
+        self._client = client or http_client(api_url)
 
     async def commit(self, appends: list[RunAppend]) -> list[Ack]:
         """See Transport. Raises BadAppend when the server does not take what it is sent."""
@@ -60,12 +60,14 @@ class HttpTransport:
         return server_away(self._url, why)
 
 
-def http_client() -> httpx.AsyncClient:
+def http_client(api_url: str) -> httpx.AsyncClient:
     """Connections to a server as records need them, with the account that the settings name."""
     import httpx
 
-    user, colon, password = (current_settings().api_auth_string or "").partition(":")
-    return httpx.AsyncClient(timeout=_TIMEOUT_S, auth=httpx.BasicAuth(user, password) if colon else None)
+    from ..server_access import ServerAccess
+
+    access = ServerAccess(api_url, current_settings().api_auth_string)
+    return httpx.AsyncClient(timeout=_TIMEOUT_S, auth=access)
 
 
 def server_away(url: str, why: str) -> DatabaseUnavailable:

@@ -17,7 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from serving import serving  # noqa: E402
 
-from heliostat import flow, task
+from heliostat import flow, get_client, task
 from heliostat.runtime import ids, settings
 from heliostat.runtime.caching import INPUTS
 from heliostat.runtime.errors import BadSetting, DatabaseUnavailable, LeaseHeld, NotFound
@@ -208,3 +208,29 @@ async def test_runs_that_no_database_could_take_are_refused(api: httpx.AsyncClie
         assert answer.status_code == 422, (place, answer.text)
     assert (await api.post("/flow_runs/count", json={})).json() == 0
     assert (await api.post("/heliostat/recording/flows.delete", json={})).status_code == 404
+
+
+def test_records_and_requests_go_to_a_server_that_wants_csrf_tokens(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server with this protection refused all records, and everything that the client wrote, with 403."""
+    monkeypatch.setenv("HELIOSTAT_SERVER_CSRF_PROTECTION", "true")
+    settings.reload_settings()
+
+    @flow
+    def etl() -> int:
+        return 7
+
+    with serving(sqlite_url) as served:
+        monkeypatch.setenv("HELIOSTAT_API_URL", served.url)
+        settings.reload_settings()
+        try:
+            assert etl() == 7
+        finally:
+            close_current_recording()
+        assert httpx.post(f"{served.url}/flows/", json={"name": "x"}).status_code == 403
+        with get_client(sync_client=True, api_url=served.url) as client:
+            (run,) = client.read_flow_runs()
+            assert run.state_type == "COMPLETED"
+            client.delete_flow_run(run.id)
+            assert client.read_flow_runs() == []
