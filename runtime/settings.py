@@ -196,6 +196,9 @@ class Settings:
     journal_flush_ms: int = _setting(
         10, "Milliseconds an event waits for company before it is committed.", _whole(0)
     )
+    event_retention_days: int = _setting(
+        7, "Days for which a server keeps events; 0 keeps them for ever.", _whole(0)
+    )
     crash_retries: int = _setting(
         2, "Times a task is run again after its process died; these do not count as retries.", _whole(0)
     )

@@ -8,6 +8,8 @@ LOOPS = {
     "pause-expiry": "fails runs that were not resumed in time",
     "cancellation-cleanup": "ends what is left of cancelled runs",
     "automations": "evaluates automations and carries out what they ask for",
+    "place-events": "tells when pools, queues and deployments are made, changed or ready",
+    "event-retention": "removes events that are older than they are kept",
     "reaper": "gives runs of dead executors to new ones",
 }
 """What each does, in a few words for people."""

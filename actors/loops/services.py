@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...runtime.errors import BadSetting
+from .event_keeping import EventRetention, PlaceEvents
 from .loop import Loop
 from .reaper import Reaper
 from .scheduler import Scheduler
 from .tending import CancellationCleanup, LateMarker, PauseExpiry
 from .triggers import Triggers
 
-SERVICES: tuple[type[Loop], ...] = (Scheduler, LateMarker, PauseExpiry, CancellationCleanup, Triggers, Reaper)
+SERVICES: tuple[type[Loop], ...] = (
+    Scheduler,
+    LateMarker,
+    PauseExpiry,
+    CancellationCleanup,
+    Triggers,
+    PlaceEvents,
+    EventRetention,
+    Reaper,
+)
 
 
 def names() -> list[str]:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import TypeAdapter
 
 from ...runtime.events.filters import EventFilter
+from ...runtime.events.records import LARGEST_BYTES, is_too_large
 from ...runtime.store import event_counts, event_search
 from ...runtime.store.event_search import Place
 from .. import responses_events, wire_events
@@ -37,6 +38,9 @@ Intake = Annotated[EventIntake, Depends(intake_of)]
 @router.post("", status_code=204)
 async def create_events(body: list[EventIn], intake: Intake) -> Response:
     """Record events; the answer comes when they are durable."""
+    for place, each in enumerate(body):
+        if is_too_large(each.model_dump_json()):
+            raise HTTPException(422, f"Event {place} has more than {LARGEST_BYTES} bytes")
     for each in body:
         await intake.put(each.as_event())
     await intake.durable()

@@ -8,6 +8,7 @@ import logging
 from fastapi import APIRouter, WebSocket
 from pydantic import ValidationError
 
+from ...runtime.events.records import LARGEST_BYTES, is_too_large
 from ..event_desk import desk_of
 from ..schemas_events import EventIn
 from .handshake import Gone, Line
@@ -37,6 +38,9 @@ async def events_in(socket: WebSocket) -> None:
                 answer = asyncio.create_task(confirm(message))
                 answers.add(answer)
                 answer.add_done_callback(answers.discard)
+                continue
+            if is_too_large(message):
+                _log.warning("an event of more than %d bytes is left out", LARGEST_BYTES)
                 continue
             try:
                 event = EventIn.model_validate_json(message).as_event()

@@ -43,6 +43,12 @@ class Event:
         return [each for each in self.related if each.get(RESOURCE_ROLE) == role]
 
 
+def is_too_large(text: str) -> bool:
+    """Whether an event's JSON has more bytes than one may have."""
+    # A character has one byte at least and four at most: long texts alone have to be counted.
+    return 4 * len(text) > LARGEST_BYTES and len(text.encode()) > LARGEST_BYTES
+
+
 def id_in(resource: Resource, kind: str) -> UUID | None:
     """The id that a resource such as `prefect.flow-run.<uuid>` ends with; None when it is of another kind."""
     prefix = f"prefect.{kind}."

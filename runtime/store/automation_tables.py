@@ -14,6 +14,7 @@ __all__ = [
     "background_run",
     "service_position",
     "task_worker",
+    "told_place",
 ]
 
 # How far a service has read in the table of events, and which numbers it has passed over.
@@ -85,4 +86,16 @@ task_worker = Table(
     Column("client_id", Text, nullable=False),
     Column("task_keys", Json, nullable=False),
     Column("last_seen", Timestamp, nullable=False),
+)
+
+# Pools, queues and deployments as events told of them last.
+told_place = Table(
+    "told_place",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", Text, nullable=False),  # empty: none was told yet
+    Column("updated", Timestamp, nullable=False),
+    Column("owner", Text),
 )

@@ -29,6 +29,7 @@ REVISIONS = (
     "0011",
     "0012",
     "0013",
+    "0014",
 )
 """All of ours, oldest first; a test holds it against the files."""
 

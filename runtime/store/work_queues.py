@@ -173,13 +173,17 @@ def _of_pool(name: str) -> ColumnElement[bool]:
     return work_pool.c.name == plain_text(name)
 
 
-def selected(db: Database) -> Select[Any]:
-    """Every column of WorkQueueRow, to be narrowed and sorted; `work_pool` is joined."""
-    status: ColumnElement[str] = case(
+def status(db: Database) -> ColumnElement[str]:
+    """PAUSED, READY when somebody polled lately, else NOT_READY: always as it is now."""
+    return case(
         (work_queue.c.is_paused, "PAUSED"),
         (work_queue.c.last_polled > db.from_now(-POLLED_WITHIN_S), "READY"),
         else_="NOT_READY",
     )
+
+
+def selected(db: Database) -> Select[Any]:
+    """Every column of WorkQueueRow, to be narrowed and sorted; `work_pool` is joined."""
     counted = (
         select(func.count())
         .where(flow_run.c.work_queue_id == work_queue.c.id, flow_run.c.state_type.in_(OCCUPYING))
@@ -192,7 +196,7 @@ def selected(db: Database) -> Select[Any]:
     return select(
         work_queue,
         work_pool.c.name.label("work_pool_name"),
-        status.label("status"),
+        status(db).label("status"),
         slots.label("active_slots"),
     ).join(work_pool, work_pool.c.id == work_queue.c.work_pool_id)
 

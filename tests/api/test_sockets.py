@@ -23,6 +23,7 @@ from heliostat.api.app import create_app
 from heliostat.api.sockets.pings import HeldPings
 from heliostat.runtime import clock, ids
 from heliostat.runtime.events.filters import EventFilter
+from heliostat.runtime.events.records import LARGEST_BYTES
 from heliostat.runtime.journal.records import LogLine
 from heliostat.runtime.states import Cancelling, Pending, Running, Scheduled
 from heliostat.runtime.store import (
@@ -152,6 +153,7 @@ async def test_a_pong_says_that_everything_before_it_is_durable(served: Served) 
 async def test_what_is_no_event_is_left_out_and_the_rest_is_taken(served: Served) -> None:
     line = await served.admitted("/events/in")
     bad = ["{", "[]", "{}", json.dumps(an_event("x" * 1_025)), json.dumps(an_event("x", resource={"a": "b"}))]
+    bad.append(json.dumps(an_event("large", payload={"text": "x" * LARGEST_BYTES})))
     for message in (*bad, json.dumps(an_event("good"))):
         await line.send(message)
     await asyncio.wait_for(await line.ping(), 20)

@@ -1,0 +1,37 @@
+"""Small services about events: those that nobody else makes, and those that have been kept long enough."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+from ...runtime.settings import current_settings
+from ...runtime.store import events, place_events
+from .loop import Loop
+
+
+class PlaceEvents(Loop):
+    """Tells when pools, queues and deployments were made, changed, removed, or became ready or not."""
+
+    name: ClassVar[str] = "place-events"
+    interval_s: ClassVar[float] = 10.0
+
+    async def step(self) -> float | None:
+        await place_events.tell(self.db)
+        return None
+
+
+class EventRetention(Loop):
+    """Removes events in small batches, so that writers of new ones hardly notice."""
+
+    name: ClassVar[str] = "event-retention"
+    interval_s: ClassVar[float] = 600.0
+
+    _between_batches_s: ClassVar[float] = 0.05
+
+    async def step(self) -> float | None:
+        days = current_settings().event_retention_days
+        if days == 0:
+            return None
+        removed = await events.remove_before(self.db, timedelta(days=days))
+        return self._between_batches_s if removed else None
