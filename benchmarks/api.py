@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -81,6 +82,7 @@ def main() -> None:
 
 async def _measured(url: str, words: Any) -> dict[str, float]:
     run_ids = await _filled(url, words)
+    began = os.getloadavg()[0]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -95,7 +97,8 @@ async def _measured(url: str, words: Any) -> dict[str, float]:
                 f"p95 ms {name}": await _p95_ms(client, ask, words.rounds)
                 for name, ask in _routes(run_ids).items()
             }
-            return {**figures, **await _writes_per_s(client, words.writes)}
+            loads = {"load before": began, "load after": os.getloadavg()[0]}
+            return {**figures, **await _writes_per_s(client, words.writes), **loads}
     finally:
         server.terminate()
         server.wait()
@@ -153,6 +156,21 @@ def _routes(run_ids: list[UUID]) -> dict[str, tuple[str, Any]]:
             "/task_runs/paginate",
             {**tasks_today, "sort": "EXPECTED_START_TIME_DESC", "limit": 50},
         ),
+        "runs: task_runs/paginate, all there are": (
+            "/task_runs/paginate",
+            {"sort": "EXPECTED_START_TIME_DESC", "limit": 50},
+        ),
+        "runs: task_runs/filter, all there are": (
+            "/task_runs/filter",
+            {"sort": "EXPECTED_START_TIME_DESC", "limit": 50},
+        ),
+        "runs: flow_runs/count": ("/flow_runs/count", {"flow_runs": {"start_time": {"after_": week}}}),
+        "run: flow_runs/ID": (f"/flow_runs/{run}", None),
+        "run: flow_runs/count, sub-flow runs": (
+            "/flow_runs/count",
+            {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}},
+        ),
+        "run: artifacts/filter": ("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run]}}}),
         "run: graph-v2 (1,000 tasks)": (f"/flow_runs/{run}/graph-v2", None),
         "run: logs/filter": ("/logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200}),
         "run: logs/filter, far": (

@@ -56,6 +56,9 @@ class RunFacts:
     flow_state: StateType | None = None  # task runs: of the flow run that they belong to
     flow_run_count: int = 0  # task runs: how often that flow run has been RUNNING
     flow_run_run_count: int = 0  # task runs: the same when this task run was last decided on
+    full_tag: str | None = None  # task runs: one of its tags whose limit has no free slot
+    full_tag_limit: int = 0  # how many slots there are
+    full_tag_retry_s: float = 0.0  # when one may be free
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,6 +478,26 @@ class FlowMustBeRunning(Rule):
         return Abort(self.name, f"The flow run {found}; its tasks cannot run.")
 
 
+class WaitForTagSlots(Rule):
+    """Task runs wait for a slot of each limit on their tags; a limit of 0 lets nothing through."""
+
+    name = "wait-for-tag-slots"
+    from_types = _ANY - {_T.RUNNING}
+    to_types = frozenset({_T.RUNNING})
+
+    def check(self, proposal: Proposal) -> Decision:
+        facts = proposal.facts
+        if facts.full_tag is None:
+            return self.accept()
+        if facts.full_tag_limit == 0:
+            return Abort(self.name, f"The concurrency limit on tag {facts.full_tag!r} is 0.")
+        return Wait(
+            self.name,
+            facts.full_tag_retry_s,
+            f"The concurrency limit on tag {facts.full_tag!r} has no free slot.",
+        )
+
+
 class NameReruns(Rule):
     """A task run that was running before is Retrying after a failure, else Rerunning."""
 
@@ -508,6 +531,7 @@ TASK_RUN_RULES: tuple[Rule, ...] = (
     KeepPersistedResults(),
     TaskLeavingFinalStates(),
     FlowMustBeRunning(),
+    WaitForTagSlots(),
     CopyScheduledTime(),
     WaitForScheduledTime(),
     RetryTaskRun(),

@@ -74,6 +74,12 @@ async def take_within(
     return limits, None
 
 
+async def holds_within(connection: AsyncConnection, task_run_id: UUID) -> bool:
+    """Whether a task run holds any slot, inside a transaction that is open."""
+    lease = concurrency_lease.c
+    return await connection.scalar(select(lease.id).where(lease.id == task_run_id).limit(1)) is not None
+
+
 async def release_within(db: Database, connection: AsyncConnection, task_run_id: UUID) -> None:
     """Take all slots of a task run back, inside a transaction that is open."""
     await connection.execute(delete(concurrency_lease).where(concurrency_lease.c.id == task_run_id))

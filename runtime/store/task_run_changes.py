@@ -20,7 +20,9 @@ from ..errors import NotFound
 from ..ids import uuid7
 from ..rules import RunFacts, Verdict, decide
 from ..states import FINAL_STATES, NO_VALUE, State, StateType
+from . import tag_slots
 from .background_runs import put_within
+from .concurrency_limits import TAG_PREFIX
 from .database import Database
 from .flow_run_changes import is_persisted, record_trail
 from .rows import NO_FLOW_RUN, TaskRunRow, TaskRunState
@@ -92,14 +94,18 @@ async def propose(db: Database, task_run_id: UUID, proposed: State, *, force: bo
             raise _missing(task_run_id)
         flow_facts = await _flow_facts(connection, row.flow_run_id)
         current = states_of(row)[-1]
-        verdict = decide(
-            "task-run",
-            state_of(current),
-            proposed,
-            _facts_for_rules(row, current, proposed, flow_facts),
-            force=force,
-        )
+        facts = _facts_for_rules(row, current, proposed, flow_facts)
+        begins = proposed.is_running() and not force and current.type != StateType.RUNNING
+        had_slots = False
+        if begins and row.tags:
+            had_slots = await tag_slots.holds_within(connection, task_run_id)
+            facts = await _with_tag_slots(db, connection, row, facts)
+        verdict = decide("task-run", state_of(current), proposed, facts, force=force)
         await record_trail(connection, "task-run", row.flow_run_id, task_run_id, current, proposed, verdict)
+        became = verdict.state_to_write or state_of(current)
+        # Slots are for running; what a client took by itself before it asked stays its own.
+        if row.tags and not became.is_running() and (verdict.state_to_write is not None or not had_slots):
+            await tag_slots.release_within(db, connection, task_run_id)
         if verdict.state_to_write is None:
             return Proposed(verdict, row, False)
         # What a journal wrote is numbered from 1 on, and its epoch is the journal's to tell.
@@ -218,6 +224,17 @@ def _facts_for_rules(
         flow_run_count=flow_facts[1] if flow_facts else 0,
         flow_run_run_count=row.epoch,
     )
+
+
+async def _with_tag_slots(
+    db: Database, connection: AsyncConnection, row: TaskRunRow, facts: RunFacts
+) -> RunFacts:
+    """Take a slot of each limit on the run's tags; the facts tell of one that has none."""
+    _, full = await tag_slots.take_within(db, connection, row.tags, row.id)
+    if full is None:
+        return facts
+    tag = full.name.removeprefix(TAG_PREFIX)
+    return replace(facts, full_tag=tag, full_tag_limit=full.limit or 0, full_tag_retry_s=full.retry_after_s)
 
 
 def _retry_delay_s(policy: Mapping[str, Any], run_count: int) -> float:

@@ -65,3 +65,33 @@ async def test_limits_by_name_are_no_limits_on_tags(api: Any) -> None:
     limit = (await api.post(f"{V2}/", json={"name": "api", "limit": 1})).json()
     assert (await api.get(f"/concurrency_limits/{limit['id']}")).status_code == 404
     assert (await api.post("/concurrency_limits/filter")).json() == []
+
+
+async def test_task_runs_that_are_moved_over_rest_take_slots_of_their_tags(api: Any) -> None:
+    run = await api.flow_run()
+    await api.propose(run, "RUNNING")
+    await api.post("/concurrency_limits/", json={"tag": "database", "concurrency_limit": 1})
+    first, second = [await api.task_run(run, key, tags=["database"]) for key in "12"]
+
+    assert (await api.propose(first, "RUNNING", "task_runs")).json()["status"] == "ACCEPT"
+    waits = (await api.propose(second, "RUNNING", "task_runs")).json()
+    assert waits["status"] == "WAIT"
+    assert "database" in waits["details"]["reason"]
+    assert waits["state"]["type"] == "PENDING"
+    limit = (await api.get("/concurrency_limits/tag/database")).json()
+    assert limit["active_slots"] == [first["id"]]
+
+    await api.propose(first, "COMPLETED", "task_runs")
+    assert (await api.propose(second, "RUNNING", "task_runs")).json()["status"] == "ACCEPT"
+    limit = (await api.get("/concurrency_limits/tag/database")).json()
+    assert limit["active_slots"] == [second["id"]]
+
+
+async def test_a_tag_whose_limit_is_zero_stops_task_runs(api: Any) -> None:
+    run = await api.flow_run()
+    await api.propose(run, "RUNNING")
+    await api.post("/concurrency_limits/", json={"tag": "closed", "concurrency_limit": 0})
+    task = await api.task_run(run, tags=["closed", "open"])
+    assert (await api.propose(task, "RUNNING", "task_runs")).json()["status"] == "ABORT"
+    # By force, as the standard has it, no limit is asked.
+    assert (await api.propose(task, "RUNNING", "task_runs", force=True)).json()["status"] == "ACCEPT"
