@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import BigInteger, ColumnElement, bindparam, cast, event, func, literal, select, type_coerce
+from sqlalchemy.engine.interfaces import AdaptedConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from .. import clock
 from . import schema, sqlite_connections
@@ -184,13 +186,15 @@ def engine_for(target: Target, poolclass: type[NullPool] | None = None) -> Async
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
     pool: dict[str, Any] = {"poolclass": poolclass} if poolclass else _pool(target)
-    return create_async_engine(
+    engine = create_async_engine(
         target.url,
         **pool,
         connect_args=target.connect_args,
         json_serializer=_json_text,
         json_deserializer=orjson.loads,
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
 
 
 def _pool(target: Target) -> dict[str, Any]:
@@ -198,8 +202,13 @@ def _pool(target: Target) -> dict[str, Any]:
         "pool_size": target.pool_size,
         "max_overflow": 2,
         "pool_timeout": 30,
-        "pool_pre_ping": True,  # a server that was restarted costs no verb
     }
+
+
+def _refuse_closed(connection: AdaptedConnection, _record: ConnectionPoolEntry, _proxy: Any) -> None:
+    """A server that was restarted costs no verb: its connections are known to be closed, without asking."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def _json_text(value: Any) -> str:

@@ -7,7 +7,7 @@ that come at once each sees what the other did.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 from uuid import UUID
 
@@ -30,7 +30,7 @@ from .prepared import prepared
 from .rows import FlowRunStateRow, NewFlowRun
 from .search import FlowRunAndState
 from .tables import flow, flow_run, flow_run_state, rule_decision
-from .types import to_micros
+from .types import from_micros, to_micros
 from .wire_text import json_value, plain_text
 from .work_pools import OCCUPYING
 from .work_queues import place_within
@@ -54,7 +54,12 @@ _MOMENTS = frozenset(
     {"state_timestamp", "expected_start_time", "next_scheduled_start_time", "start_time", "end_time"}
 )
 _FLOW = select(flow.c.id).where(flow.c.id == bindparam("flow"))
-_LOCKED_RUN = select(flow_run).where(flow_run.c.id == bindparam("run")).with_for_update()
+_LOCKED_RUN = (
+    select(flow_run, *(column.label(f"state__{column.name}") for column in flow_run_state.c))
+    .outerjoin(flow_run_state, flow_run_state.c.id == flow_run.c.state_id)
+    .where(flow_run.c.id == bindparam("run"))
+    .with_for_update(of=flow_run)
+)
 _STATE = select(flow_run_state).where(flow_run_state.c.id == bindparam("state"))
 _DECISION = insert(rule_decision)
 _POLICY_FACTS = ("pause_keys", "resuming", "retry_type")
@@ -128,7 +133,7 @@ async def propose(db: Database, run_id: UUID, proposed: State, *, force: bool = 
         run = (await connection.execute(_LOCKED_RUN, {"run": run_id})).mappings().first()
         if run is None:
             raise _missing(run_id)
-        current = await read_state_within(connection, run["state_id"])
+        current = await _present_state(connection, run)
         verdict = decide(
             "flow-run",
             None if current is None else state_of(current),
@@ -233,6 +238,16 @@ def _data(state: State) -> Any:
     return None if state.data is NO_VALUE else json_value(state.data)
 
 
+async def _present_state(connection: AsyncConnection, run: RowMapping) -> FlowRunStateRow | None:
+    """The state that a row of `_LOCKED_RUN` came with."""
+    if run["state__id"] != run["state_id"]:
+        # Whoever held the lock has changed it: Postgres joins a row that it waited for with what was before.
+        return await read_state_within(connection, run["state_id"])
+    if run["state_id"] is None:
+        return None
+    return FlowRunStateRow(**{each.name: run[f"state__{each.name}"] for each in fields(FlowRunStateRow)})
+
+
 async def read_state_within(connection: AsyncConnection, state_id: UUID | None) -> FlowRunStateRow | None:
     """One entry of a run's history, within a transaction."""
     if state_id is None:
@@ -279,12 +294,11 @@ async def write_within(
         policy["resuming"] = False
     if "pause_keys" in policy:
         policy["pause_keys"] = sorted(policy["pause_keys"] or ())
-    await connection.execute(INSERT_STATE, state_row(entry) | {"data": _data(state)})
+    written = state_row(entry) | {"data": _data(state)}
+    await connection.execute(INSERT_STATE, written)
     columns = {name: _column(name, getattr(facts, name)) for name in _FACTS}
     await connection.execute(_write_run(db), columns | {"run": run["id"], "empirical_policy": policy})
-    written = await read_state_within(connection, state.id)
-    assert written is not None
-    return written
+    return FlowRunStateRow(**written | {"timestamp": from_micros(entry.timestamp)})
 
 
 @prepared
