@@ -221,7 +221,7 @@ class _Bench:
         busy: list[int] = []
         for process in self._server.children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                if "ray::cancelled" in process.cmdline()[0]:
+                if "ray::cancelled" in " ".join(process.cmdline()):
                     busy.append(process.pid)
         return busy
 

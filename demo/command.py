@@ -94,6 +94,21 @@ def run_demo(files: int | None, runner: str | None, say: Callable[[str], None]) 
     return Outcome(run_id, state, _summary(run_id, state, runner) if state.is_completed() else None)
 
 
+def outcome_of(run_id: UUID, runner: str) -> Outcome:
+    """What became of a survey that ran elsewhere; without a summary where its result is not at hand."""
+    from ..runtime.engine.flow_results import restore_result
+    from ..runtime.states import State, StateType
+    from ..runtime.store import flow_runs
+
+    run = current_recording().call(flow_runs.read, run_id)
+    state = restore_result(run, survey) if run.state_type == "COMPLETED" else None
+    if state is not None:
+        return Outcome(run_id, state, _summary(run_id, state, runner))
+    return Outcome(
+        run_id, State(StateType(run.state_type or "CRASHED"), name=run.state_name or "Unknown"), None
+    )
+
+
 def _connect_to_ray(say: Callable[[str], None]) -> None:
     """Ray starts by itself when it is first needed; here it is done beforehand, to say what takes so long."""
     address = current_settings().ray_address
@@ -115,7 +130,7 @@ def _summary(run_id: UUID, state: State, runner: str) -> Summary:
         run.id,
         run.name,
         runner,
-        settings.masked("database_url"),
+        settings.api_url or settings.masked("database_url"),
         (run.end_time - run.start_time).total_seconds(),
         recording.call(task_runs.count_by_state, run_id),
         state.result(),

@@ -56,7 +56,7 @@ def report(modules: list[Module]) -> list[Table]:
     return tabulate.map(list(TABLES), unmapped(modules)).result()
 
 
-@flow
+@flow(persist_result=True)  # whoever asks for it is another process than the one that runs it
 def survey(files: int | None = None, folder: Path | None = None) -> Survey:
     """Survey the Python files of this installation, or of a folder; `files` takes a sample of that size."""
     paths = installed_sources() if folder is None else sources_under(folder)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING
+
 import click
 
 from ...runtime.settings import override_settings
@@ -9,31 +12,57 @@ from .flow_run import report_end
 from .lazy import Verb
 from .output import note, output_option, write_json
 
+if TYPE_CHECKING:
+    from ...demo.command import Outcome
+
 
 @click.command(
     "demo",
     cls=Verb,
     examples=(
         "heliostat demo",
+        "heliostat demo --exit",
         "heliostat demo --files 500 --runner threads",
         "heliostat demo --files 200 --no-progress --output json",
     ),
 )
 @click.option("--files", type=click.IntRange(1), metavar="N", help="Survey a sample of N files.")
-@click.option("--runner", type=click.Choice(["ray", "threads", "inline"]), help="Where the tasks run.")
+@click.option(
+    "--runner",
+    type=click.Choice(["ray", "threads", "inline"]),
+    help="Run it in this process, with its tasks there, and start no server.",
+)
+@click.option(
+    "--exit", "exits", is_flag=True, help="End with the run. So it does where stdout is no terminal."
+)
 @click.option("--no-progress", is_flag=True, help="Show no progress while it runs.")
 @output_option
-def demo(files: int | None, runner: str | None, no_progress: bool, output: str) -> int:
-    """Survey every Python file of this installation, one task a file.
+def demo(files: int | None, runner: str | None, exits: bool, no_progress: bool, output: str) -> int:
+    """Start a server, and survey every Python file of this installation on it, one task a file.
 
-    The files are those of the standard library and of installed packages; nothing is downloaded. Files that
-    cannot be parsed show up as failed task runs. The exit code is 0 when the flow run completed.
+    The survey is a deployment on the work pool "default". A server that runs already is used, else a new one
+    stays up until Ctrl-C. The files are those of the standard library and of installed packages; nothing is
+    downloaded. Files that cannot be parsed show up as failed task runs. The exit code is 0 when the flow run
+    completed.
     """
-    from ...demo.command import run_demo
+    with override_settings(**({"progress": "never"} if no_progress else {})):
+        if runner is not None:
+            from ...demo.command import run_demo
+
+            return _tell(run_demo(files, runner, note), output)
+        from .demo_server import demo_server, run_on, stay_up
+
+        with demo_server() as server:
+            code = _tell(run_on(files), output)
+            if server.is_own and not exits and sys.stdout.isatty():
+                stay_up(server)
+            return code
+
+
+def _tell(outcome: Outcome, output: str) -> int:
+    """Show what was found; gives the exit code."""
     from ...demo.summary import write_summary
 
-    with override_settings(**({"progress": "never"} if no_progress else {})):
-        outcome = run_demo(files, runner, note)
     summary = outcome.summary
     if summary is not None:
         if output == "table":

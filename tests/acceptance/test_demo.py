@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-FILES = 60
+FILES = 400
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -29,7 +29,7 @@ def heliostat(heliostat_home: Path) -> Run:
             text=True,
             cwd=heliostat_home,
             env={**os.environ, **environment},
-            timeout=110,
+            timeout=280,
         )
 
     return run
@@ -42,8 +42,10 @@ def recorded(heliostat: Run, *words: str) -> Any:
 
 
 def test_summary_agrees_with_the_rows_in_the_database(heliostat: Run) -> None:
-    demo = heliostat("demo", "--files", str(FILES), "--runner", "threads")
+    demo = heliostat("demo", "--files", str(FILES), "--runner", "threads", HELIOSTAT_PROGRESS="always")
     assert demo.returncode == 0, demo.stderr
+    assert "flow 'survey' begins" in demo.stderr
+    assert re.search(rf"^measure: [\d,]+/{FILES}, ", demo.stderr, re.MULTILINE)
     [(name, run_id)] = re.findall(r"^flow run +(\S+) \(([-0-9a-f]{36})\)$", demo.stdout, re.MULTILINE)
     [told] = re.findall(r"^recorded +(.*) \(counted in the database\)$", demo.stdout, re.MULTILINE)
     told_counts = {
@@ -64,8 +66,16 @@ def test_summary_agrees_with_the_rows_in_the_database(heliostat: Run) -> None:
         assert told_command in demo.stdout
 
 
-def test_report_is_a_sub_flow_with_tables(heliostat: Run) -> None:
-    demo = json.loads(heliostat("demo", "--files", str(FILES), "--runner", "threads", "-o", "json").stdout)
+def test_report_is_a_sub_flow_with_tables_and_the_terminal_can_be_silenced(heliostat: Run) -> None:
+    words = ("demo", "--files", str(FILES), "--runner", "threads", "--no-progress", "-o", "json")
+    quiet = heliostat(*words, HELIOSTAT_PROGRESS="always", HELIOSTAT_LOGGING_LEVEL="ERROR")
+    assert "flow 'survey'" not in quiet.stderr
+    assert not re.search(r"^measure: ", quiet.stderr, re.MULTILINE)
+    demo = json.loads(quiet.stdout)
+    assert demo["files"] == FILES
+    assert demo["task_run_counts"].get("FAILED", 0) == len(demo["failed_files"])
+    told = {failed["path"]: failed["reason"] for failed in demo["failed_files"]}
+    assert told == {path: reason_of(Path(path)) for path in told}
     tables = {table["title"]: table["rows"] for table in demo["tables"]}
     assert {"Packages by lines", "Largest modules", "Most imported", "Most complex functions"} <= set(tables)
     assert sum(row[1] for row in tables["How modules grade"]) == FILES - len(demo["failed_files"])
@@ -97,29 +107,18 @@ def test_files_that_cannot_be_parsed_fail_with_their_reason_and_the_flow_goes_on
     }
 
 
-def test_files_said_to_fail_cannot_be_parsed(heliostat: Run) -> None:
-    demo = json.loads(heliostat("demo", "--files", "900", "--runner", "threads", "-o", "json").stdout)
-    assert demo["task_run_counts"].get("FAILED", 0) == len(demo["failed_files"])
-    told = {failed["path"]: failed["reason"] for failed in demo["failed_files"]}
-    assert told == {path: reason_of(Path(path)) for path in told}
-
-
-def test_logging_level_silences_the_terminal(heliostat: Run) -> None:
-    words = ("demo", "--files", "2", "--runner", "inline", "--output", "jsonl")
-    loud = heliostat(*words)
-    quiet = heliostat(*words, HELIOSTAT_LOGGING_LEVEL="ERROR")
-    assert "flow 'survey' begins" in loud.stderr
-    assert "flow 'survey'" not in quiet.stderr
-    assert json.loads(quiet.stdout)["files"] == json.loads(loud.stdout)["files"] == 2
-
-
-@pytest.mark.parametrize(("options", "told"), [((), True), (("--no-progress",), False)])
-def test_progress_is_told_unless_it_is_not_wanted(
-    heliostat: Run, options: tuple[str, ...], told: bool
+@pytest.mark.timeout(300)
+def test_without_a_runner_it_brings_a_server_of_its_own_and_takes_it_along(
+    heliostat: Run, heliostat_home: Path
 ) -> None:
-    demo = heliostat("demo", "--files", "900", "--runner", "threads", *options, HELIOSTAT_PROGRESS="always")
-    assert demo.returncode == 0
-    assert bool(re.search(r"^measure: [\d,]+/900, ", demo.stderr, re.MULTILINE)) is told
+    demo = heliostat("demo", "--files", "20", "--exit", "--output", "json")
+    assert demo.returncode == 0, demo.stderr
+    told = json.loads(demo.stdout)
+    assert (told["files"], told["runner"]) == (20, "ray")
+    run = recorded(heliostat, "flow-run", "inspect", told["flow_run_id"])
+    assert run["task_run_counts"] == told["task_run_counts"]
+    assert run["deployment_id"] is not None
+    assert not list((heliostat_home / "servers").glob("*.json"))
 
 
 def reason_of(path: Path) -> str:
