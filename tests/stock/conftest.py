@@ -33,7 +33,7 @@ class Stock:
     home: Path
     api: httpx.Client
 
-    def run(self, scenario: str, timeout_s: float = 150.0) -> dict[str, Any]:
+    def run(self, scenario: str, timeout_s: float = 240.0) -> dict[str, Any]:
         """What the scenario said at its end."""
         environment = {
             name: value

@@ -26,7 +26,7 @@ def carry_out(parts):
     sys.exit(1 if failed else 0)
 
 
-def wait_until(reached, timeout_s=40.0):
+def wait_until(reached, timeout_s=90.0):
     """What `reached` gives as soon as it gives something."""
     until = time.monotonic() + timeout_s
     while not (got := reached()):
