@@ -20,7 +20,17 @@ from ..runtime import clock
 from ..runtime.errors import HeliostatError, LeaseHeld, NotFound, Unavailable
 from ..runtime.journal.records import LogLine
 from ..runtime.states import Cancelled, Crashed, State
-from ..runtime.store import claims, deployments, flow_run_changes, flow_runs, leases, logs, scheduled_runs
+from ..runtime.store import (
+    claims,
+    deployments,
+    flow_run_changes,
+    flow_runs,
+    leases,
+    logs,
+    scheduled_runs,
+    work_queues,
+    workers,
+)
 from ..runtime.store import work_pools as pool_verbs
 from ..runtime.store.database import Database
 from ..runtime.store.deployment_rows import DeploymentRow, WorkPoolRow
@@ -32,6 +42,8 @@ from .jobs import CodeSource, Ended, Job, Setting
 _log = logging.getLogger("heliostat.actors")
 _LOOK_EVERY_S = 1.0  # for runs that became due by time alone
 _TIDY_EVERY_S = 5.0
+_HEARTBEAT_EVERY_S = 10
+_AS_WORKER = "ray"  # so the pool is called among its workers
 _AT_ONCE = 32  # runs that one claim takes
 _AHEAD = 8  # claimed runs that wait for a process
 _PLACE_AGAIN_S = 10.0
@@ -68,6 +80,7 @@ class WorkPool:
         self._loops = [
             asyncio.create_task(self._claim_for_ever(), name="claims"),
             asyncio.create_task(self._tidy_for_ever(), name="housekeeping"),
+            asyncio.create_task(self._beat_for_ever(), name="heartbeats"),
             asyncio.create_task(self._renew_for_ever(), name="leases of waiting runs"),
         ]
 
@@ -314,6 +327,15 @@ class WorkPool:
                 _log.exception("pool %s: housekeeping", self._pool.name)
             await asyncio.sleep(_TIDY_EVERY_S if not self._carried else 1.0)
 
+    async def _beat_for_ever(self) -> None:
+        """Let everyone see that the pool and its queues are looked after."""
+        while True:
+            with suppress(HeliostatError, OSError):
+                await workers.heartbeat(self._db, self._pool.name, _AS_WORKER, _HEARTBEAT_EVERY_S)
+                queues = await work_queues.list(self._db, self._pool.name)
+                await work_queues.polled(self._db, [queue.id for queue in queues])
+            await asyncio.sleep(_HEARTBEAT_EVERY_S)
+
     async def _kill_the_stubborn(self) -> None:
         """Kill the processes of runs that were told to cancel and did not end in time."""
         from ..runtime.store import commands
@@ -327,9 +349,15 @@ class WorkPool:
             elif carried.cancel_seen_s is None:
                 carried.cancel_seen_s = now
             elif now - carried.cancel_seen_s > _CANCEL_WITHIN_S and carried.host is not None:
-                _log.warning("run %s does not stop: its process is killed", run_id)
-                if carried.host.capacity == 1:
-                    carried.host.process.kill()
+                self._kill(run_id, carried.host, asked)
+
+    def _kill(self, run_id: UUID, host: Host, asked: Mapping[UUID, str]) -> None:
+        """Kill a process; one with other runs takes no more of them, and is killed when those have ended."""
+        host.retiring = True
+        inside = [each for each, carried in self._carried.items() if carried.host is host]
+        if all(asked.get(each) in ("cancel", "stop") for each in inside):
+            _log.warning("run %s does not stop: its process is killed", run_id)
+            host.process.kill()
 
     async def _renew_for_ever(self) -> None:
         """Keep the leases of runs that wait for a process."""

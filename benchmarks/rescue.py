@@ -67,7 +67,7 @@ def greedy_work():
 def greedy():
     return greedy_work.submit().result()
 """
-_LIMIT_S = 120.0
+_LIMIT_S = 240.0
 
 
 def main() -> None:

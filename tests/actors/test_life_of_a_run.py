@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from heliostat.runtime.states import Cancelling, Suspended
-from heliostat.runtime.store import flow_run_changes, leases, resuming
+from heliostat.runtime.store import flow_run_changes, leases, resuming, work_pools, work_queues
 
 pytestmark = pytest.mark.timeout(400)  # the first of them starts Ray
 
@@ -30,6 +30,9 @@ def test_a_run_is_claimed_executed_and_recorded_and_its_supervisor_used_again(pl
     shared = plane.deploy("flows.py:hello", name="shared", job_variables={"isolation": "shared"})
     runs = [plane.start(shared) for _ in range(20)]
     assert {plane.ended(run).state_type for run in runs} == {"COMPLETED"}
+    # All the while it says of itself that it works.
+    assert plane.ask(work_pools.read, plane.pool.name).status == "READY"
+    assert {queue.status for queue in plane.ask(work_queues.list, plane.pool.name)} == {"READY"}
 
 
 def test_what_cannot_be_placed_says_so_and_waits(plane: Any) -> None:
