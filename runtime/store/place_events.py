@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Executable, case, delete, func, null, or_, select
@@ -118,7 +119,8 @@ async def _told(connection: AsyncConnection) -> list[Place]:
 async def _there(db: Database, connection: AsyncConnection) -> list[Place]:
     found: list[Place] = []
     for kind, statement in _statements(db).items():
-        for place_id, name, status, updated, owner in (await connection.execute(statement)).tuples():
+        rows: Any = await connection.execute(statement)
+        for place_id, name, status, updated, owner in rows:
             place = Place(place_id, kind, name, status, updated, None if owner is None else str(owner))
             found.append(place)
     return found
