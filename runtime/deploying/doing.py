@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from uuid import UUID
 
 from ..errors import BadDeployment
-from .register import register
+from ..terminal import terminal_here
+from .register import Registered, register
 from .spec import DEFAULT_WORK_POOL, DeploymentSpec
 
 
@@ -20,7 +22,7 @@ def deploy(*deployments: DeploymentSpec, work_pool_name: str | None = None) -> l
 
     checked = _in_pools(deployments, work_pool_name)
     with get_client(sync_client=True) as client:
-        return [client.wait(register(client.asynchronous, spec)).id for spec in checked]
+        return [_told(client.wait(register(client.asynchronous, spec))) for spec in checked]
 
 
 async def adeploy(*deployments: DeploymentSpec, work_pool_name: str | None = None) -> list[UUID]:
@@ -29,7 +31,15 @@ async def adeploy(*deployments: DeploymentSpec, work_pool_name: str | None = Non
 
     checked = _in_pools(deployments, work_pool_name)
     async with get_client() as client:
-        return [(await register(client, spec)).id for spec in checked]
+        return [_told(await register(client, spec)) for spec in checked]
+
+
+def _told(done: Registered) -> UUID:
+    """Say so in a line: whoever runs a script that deploys is to see what it did, and what comes next."""
+    terminal = terminal_here()
+    if terminal.level <= logging.INFO:
+        terminal.write(f"Deployed {done.full_name}. hint: heliostat deployment run {done.full_name!r}")
+    return done.id
 
 
 def _in_pools(deployments: Sequence[DeploymentSpec], work_pool_name: str | None) -> list[DeploymentSpec]:
