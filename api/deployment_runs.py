@@ -40,7 +40,7 @@ async def start_run(
         new = replace(await _checked(db, deployment, asked), created_by=created_by)
         if state is not None:
             new = replace(new, state=state)
-        return await scheduled_runs.create_run(db, deployment.id, new)
+        return await scheduled_runs.create_run(db, deployment.id, new, deployment)
     except UnresolvedParameter as error:
         raise HTTPException(400, f"Error hydrating flow run parameters: {with_hint(error)}") from error
     except ParameterMismatch as error:

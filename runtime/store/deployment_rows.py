@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -118,6 +118,10 @@ class DeploymentRow:
     updated_by: dict[str, Any] | None
     active_slots: int | None = None
     schedules: list[ScheduleRow] = field(default_factory=list[ScheduleRow])
+
+    def columns(self) -> dict[str, Any]:
+        """By name, as a row of the table has them."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
-
-from sqlalchemy.engine import RowMapping
 
 from .. import names
 from ..ids import uuid7
@@ -45,14 +43,18 @@ class NewDeploymentRun:
     slot_at: datetime | None = None
 
 
-def _origin(deployment: RowMapping) -> dict[str, str]:
+class Columns(Protocol):
+    """The columns of a deployment, by name."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+def _origin(deployment: Columns) -> dict[str, str]:
     """Labels that tell where a run comes from, as the standard's clients look for them."""
     return {"prefect.flow.id": str(deployment["flow_id"]), "prefect.deployment.id": str(deployment["id"])}
 
 
-def run_and_state_rows(
-    deployment: RowMapping, new: NewDeploymentRun
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def run_and_state_rows(deployment: Columns, new: NewDeploymentRun) -> tuple[dict[str, Any], dict[str, Any]]:
     """The columns of the run and of its first state. `deployment`: a row of that table."""
     state = new.state or Scheduled()
     facts = FlowRunFacts(new.id)

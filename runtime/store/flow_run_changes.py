@@ -20,7 +20,7 @@ from ..errors import NotFound
 from ..journal.records import FlowRunTransition
 from ..rules import Kind, RunFacts, Verdict, decide
 from ..states import FINAL_STATES, NO_VALUE, State, StateType
-from . import search
+from . import new_runs, search
 from .announcements import COMMANDS, RUNS, announce
 from .database import Database
 from .deployment_slots import admitted, lock_limit
@@ -202,6 +202,13 @@ async def record_trail(
 async def _create(
     db: Database, flow_id: UUID, new: NewFlowRun, first: State, place: tuple[str | None, str | None]
 ) -> tuple[UUID, bool]:
+    facts = FlowRunFacts(new.id)
+    [entry] = fold(facts, [transition_of(first)])
+    run, state = new_flow_run_row(new, flow_id, facts), state_row(entry) | {"data": _data(first)}
+    if new.idempotency_key is None and place == (None, None):
+        if not await new_runs.record(db, run, state, by_deployment=False, is_due=first.is_scheduled()):
+            raise NotFound(f"there is no flow {flow_id}")
+        return new.id, True
     async with db.write() as connection:
         if not await connection.scalar(_FLOW, {"flow": flow_id}):
             raise NotFound(f"there is no flow {flow_id}")
@@ -211,11 +218,8 @@ async def _create(
             known = await connection.scalar(select(flow_run.c.id).where(same))
             if known is not None:
                 return known, False
-        facts = FlowRunFacts(new.id)
-        [entry] = fold(facts, [transition_of(first)])
-        row = new_flow_run_row(new, flow_id, facts) | await place_within(db, connection, *place)
-        await connection.execute(insert_flow_run(db), row)
-        await connection.execute(INSERT_STATE, state_row(entry) | {"data": _data(first)})
+        await connection.execute(insert_flow_run(db), run | await place_within(db, connection, *place))
+        await connection.execute(INSERT_STATE, state)
         if first.is_scheduled():
             await announce(connection, RUNS)
         return new.id, True
@@ -294,11 +298,12 @@ async def write_within(
         policy["resuming"] = False
     if "pause_keys" in policy:
         policy["pause_keys"] = sorted(policy["pause_keys"] or ())
-    written = state_row(entry) | {"data": _data(state)}
+    written: dict[str, Any] = state_row(entry) | {"data": _data(state)}
     await connection.execute(INSERT_STATE, written)
     columns = {name: _column(name, getattr(facts, name)) for name in _FACTS}
     await connection.execute(_write_run(db), columns | {"run": run["id"], "empirical_policy": policy})
-    return FlowRunStateRow(**written | {"timestamp": from_micros(entry.timestamp)})
+    written["timestamp"] = from_micros(entry.timestamp)
+    return FlowRunStateRow(**written)
 
 
 @prepared

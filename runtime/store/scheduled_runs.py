@@ -13,10 +13,11 @@ from sqlalchemy.exc import IntegrityError
 
 from ..errors import NotFound
 from ..states import StateType
+from . import new_runs
 from .announcements import RUNS, announce
 from .claims import claim
 from .database import Database
-from .deployment_rows import LapsedLease
+from .deployment_rows import DeploymentRow, LapsedLease
 from .deployment_run_rows import NewDeploymentRun, run_and_state_rows
 from .flow_runs import INSERT_STATE, insert_flow_run
 from .run_moves import Move, move_within
@@ -34,15 +35,23 @@ _DEPLOYMENT = select(deployment).where(deployment.c.id == bindparam("deployment"
 
 
 async def create_run(
-    db: Database, deployment_id: UUID, new: NewDeploymentRun | None = None
+    db: Database,
+    deployment_id: UUID,
+    new: NewDeploymentRun | None = None,
+    known: DeploymentRow | None = None,
 ) -> tuple[UUID, bool]:
     """Record a run of a deployment, Scheduled unless `new` says otherwise.
 
     Gives its id and whether it was made: a run of the same flow with the same idempotency key is given as it
-    is. A queue that does not exist is made. Parameters and job variables are not checked here. Raises
-    NotFound (the deployment).
+    is. A queue that does not exist is made. Parameters and job variables are not checked here. `known` is the
+    deployment as the caller has just read it. Raises NotFound (the deployment).
     """
     new = new or NewDeploymentRun()
+    if known is not None and new.idempotency_key is None and new.work_queue_name is None:
+        run, state = run_and_state_rows(known.columns(), new)
+        if not await new_runs.record(db, run, state, by_deployment=True, is_due=True):
+            raise missing_deployment(deployment_id)
+        return new.id, True
     try:
         return await _create(db, deployment_id, new)
     except IntegrityError:  # somebody else recorded the same run a moment ago: now it is there to be found
