@@ -68,8 +68,18 @@ def run(options: ServerOptions, say: Say, log: str | None = None) -> int:
         return children.run(greeting.when_up)
     finally:
         listener.close()
+        _stop_embedded_database()
         own.close()
         say("Heliostat server has stopped.")
+
+
+def _stop_embedded_database() -> None:
+    url = current_settings().database_url
+    if "+embedded" in url:
+        from ...runtime.store.urls import stop_embedded_server
+
+        with suppress(Exception):  # one that stays is found again by the next server
+            stop_embedded_server(url)
 
 
 def run_in_background(options: ServerOptions, say: Say) -> int:

