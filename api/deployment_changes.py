@@ -58,4 +58,4 @@ async def _check_variables(db: Database, row: DeploymentRow, changes: dict[str, 
     if "work_pool_name" in changes or changes.get("job_variables"):
         pool = await found(work_pools.read(db, pool_name), f'Work pool "{pool_name}"')
         variables = changes.get("job_variables")
-        check_variables(pool, row.job_variables if variables is None else variables)
+        check_variables(pool.base_job_template, row.job_variables if variables is None else variables)

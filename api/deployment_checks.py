@@ -14,7 +14,6 @@ from ..runtime import parameter_templates
 from ..runtime.errors import BadJobTemplate, ParameterMismatch
 from ..runtime.store import variables
 from ..runtime.store.database import Database
-from ..runtime.store.deployment_rows import WorkPoolRow
 
 CODE_STEP = "heliostat.code_package"
 """The pull step that stands for a code package: `{CODE_STEP: {"revision": ...}}`."""
@@ -54,13 +53,15 @@ def check_parameters(
         raise mismatch
 
 
-def check_variables(pool: WorkPoolRow, *layers: Mapping[str, Any] | None, complete: bool = False) -> None:
-    """Whether job variables, laid over each other, fit the pool's template. Raises BadJobVariables.
+def check_variables(
+    job_template: Mapping[str, Any], *layers: Mapping[str, Any] | None, complete: bool = False
+) -> None:
+    """Whether job variables, laid over each other, fit a pool's template. Raises BadJobVariables.
 
     A template that is none (from before it was checked) lets everything pass.
     """
     try:
-        template = read_job_template(pool.base_job_template)
+        template = read_job_template(job_template)
     except BadJobTemplate:
         return
     if template.properties:

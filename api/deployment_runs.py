@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 from fastapi import HTTPException
 
@@ -13,9 +12,10 @@ from ..runtime.errors import BadJobVariables, NotFound, ParameterMismatch, Unres
 from ..runtime.states import State
 from ..runtime.store import deployments, scheduled_runs, work_pools
 from ..runtime.store.database import Database
-from ..runtime.store.deployment_rows import DeploymentRow
+from ..runtime.store.deployment_rows import RunnableDeployment
 from ..runtime.store.deployment_run_rows import NewDeploymentRun
 from ..runtime.store.rows import FlowRunRow
+from ..runtime.store.search import FlowRunAndState
 from .deployment_checks import check_parameters, check_variables, written_out
 from .errors import found, with_hint
 from .schemas_deployments import DeploymentRunCreate
@@ -23,13 +23,13 @@ from .schemas_deployments import DeploymentRunCreate
 
 async def start_run(
     db: Database,
-    deployment: DeploymentRow,
+    runnable: RunnableDeployment,
     asked: DeploymentRunCreate,
     *,
     state: State | None = None,
     created_by: Mapping[str, Any] | None = None,
-) -> tuple[UUID, bool]:
-    """Record the run; gives its id and whether it was made (not, when its idempotency key is known).
+) -> tuple[FlowRunAndState, bool]:
+    """Record the run; gives it and whether it was made (not, when its idempotency key is known).
 
     A `state` given here goes over the one that is asked for.
 
@@ -37,10 +37,10 @@ async def start_run(
     deployment is gone), 409 (parameters that break the schema), 422 (job variables).
     """
     try:
-        new = replace(await _checked(db, deployment, asked), created_by=created_by)
+        new = replace(await _checked(db, runnable, asked), created_by=created_by)
         if state is not None:
             new = replace(new, state=state)
-        return await scheduled_runs.create_run(db, deployment.id, new, deployment)
+        return await scheduled_runs.create_run_of(db, runnable.deployment, new)
     except UnresolvedParameter as error:
         raise HTTPException(400, f"Error hydrating flow run parameters: {with_hint(error)}") from error
     except ParameterMismatch as error:
@@ -64,7 +64,7 @@ async def check_new_variables(db: Database, run: FlowRunRow, variables: dict[str
         raise HTTPException(400, "The run's deployment is gone.") from error
     if deployment.work_pool_name is not None:
         pool = await work_pools.read(db, deployment.work_pool_name)
-        check_variables(pool, deployment.job_variables, variables, complete=True)
+        check_variables(pool.base_job_template, deployment.job_variables, variables, complete=True)
 
 
 async def check_place(db: Database, pool_name: str, variables: dict[str, Any] | None) -> None:
@@ -73,17 +73,19 @@ async def check_place(db: Database, pool_name: str, variables: dict[str, Any] | 
     Raises BadJobVariables.
     """
     pool = await found(work_pools.read(db, pool_name), f'Work pool "{pool_name}"')
-    check_variables(pool, variables, complete=True)
+    check_variables(pool.base_job_template, variables, complete=True)
 
 
-async def _checked(db: Database, deployment: DeploymentRow, asked: DeploymentRunCreate) -> NewDeploymentRun:
+async def _checked(
+    db: Database, runnable: RunnableDeployment, asked: DeploymentRunCreate
+) -> NewDeploymentRun:
+    deployment, template = runnable
     parameters = await written_out(db, {**deployment.parameters, **asked.parameters})
     enforced = asked.enforce_parameter_schema
     if deployment.enforce_parameter_schema if enforced is None else enforced:
         check_parameters(parameters, deployment.parameter_openapi_schema, complete=True)
-    if deployment.work_pool_name is not None:
-        pool = await work_pools.read(db, deployment.work_pool_name)
-        check_variables(pool, deployment.job_variables, asked.job_variables, complete=True)
+    if template is not None:
+        check_variables(template, deployment.job_variables, asked.job_variables, complete=True)
     elif asked.work_queue_name is not None:
         raise HTTPException(
             400,

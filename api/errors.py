@@ -38,6 +38,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(errors.HeliostatError, _ours)
     app.add_exception_handler(RecursionError, _too_deep)
+    app.add_exception_handler(UnicodeEncodeError, _half_a_character)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -94,6 +95,11 @@ async def _ours(request: Request, error: Exception) -> JsonAnswer:
 async def _too_deep(request: Request, error: Exception) -> JsonAnswer:
     _log.warning("%s %s: %s", request.method, request.url.path, error, exc_info=error)
     return JsonAnswer({"detail": "The request holds values that are nested too deeply."}, 422)
+
+
+async def _half_a_character(request: Request, error: Exception) -> JsonAnswer:
+    _log.warning("%s %s: %s", request.method, request.url.path, error, exc_info=error)
+    return JsonAnswer({"detail": "The request holds half of a surrogate pair, which is no text."}, 422)
 
 
 async def _unexpected(request: Request, error: Exception) -> JsonAnswer:

@@ -140,6 +140,7 @@ def ray_cluster() -> Iterator[str]:
     It is ended with this process's own `ray.shutdown`, so that nobody else's Ray is touched.
     """
     os.environ["RAY_AUTH_MODE"] = "disabled"  # a new local Ray would else write a token under the home folder
+    os.environ["RAY_worker_niceness"] = "0"  # else the other process of tests starves workers
     import ray
 
     folder = tempfile.mkdtemp(prefix="heliostat-ray-")  # short: a socket's path may have 107 characters

@@ -16,7 +16,6 @@ from ...runtime.store import (
     flow_run_changes,
     flow_runs,
     resuming,
-    search,
     work_pools,
     work_queues,
 )
@@ -58,7 +57,7 @@ async def _do_nothing(_db: Database, _due: DueAction, _outcome: Outcome) -> None
 async def _run_deployment(db: Database, due: DueAction, outcome: Outcome) -> None:
     deployment_id = target(due, "deployment")
     outcome.concerns("deployment", deployment_id, "target")
-    deployment = await deployments.read(db, deployment_id)
+    runnable = await deployments.to_run(db, deployment_id)
     parameters = await Writer(db, due).write_within(due.action.get("parameters") or {})
     after = timedelta(seconds=due.action.get("schedule_after") or 0.0)
     asked = DeploymentRunCreate(
@@ -72,9 +71,8 @@ async def _run_deployment(db: Database, due: DueAction, outcome: Outcome) -> Non
         "display_value": due.automation["name"],
     }
     state = Scheduled(clock.now() + after)
-    run_id, _ = await start_run(db, deployment, asked, state=state, created_by=creator)
-    run, *_ = await search.one_flow_run(db, run_id)
-    outcome.concerns("flow-run", run_id, "flow-run", run.name)
+    started, _ = await start_run(db, runnable, asked, state=state, created_by=creator)
+    outcome.concerns("flow-run", started.run.id, "flow-run", started.run.name)
     outcome.details["status_code"] = 201
 
 

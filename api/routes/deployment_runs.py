@@ -28,9 +28,9 @@ async def create_flow_run_from_deployment(id: UUID, body: DeploymentRunCreate, d
 
     Parameters and job variables go over the deployment's; tags are added.
     """
-    deployment = await found(deployments.read(db, id), "Deployment")
-    run_id, is_new = await start_run(db, deployment, body)
-    return JsonAnswer(wire.flow_run_response(*await search.one_flow_run(db, run_id)), made(is_new))
+    runnable = await found(deployments.to_run(db, id), "Deployment")
+    run, is_new = await start_run(db, runnable, body)
+    return JsonAnswer(wire.flow_run_response(*run), made(is_new))
 
 
 @router.post("/get_scheduled_flow_runs", response_model=list[responses.FlowRun])
@@ -49,12 +49,12 @@ async def create_flow_runs_from_deployment(id: UUID, body: list[DeploymentRunCre
     """Run a deployment several times, up to 100; what is wrong with one does not hold up the others."""
     if len(body) > MOST_RUNS_AT_ONCE:
         raise HTTPException(400, f"Cannot create more than {MOST_RUNS_AT_ONCE} flow runs at once.")
-    deployment = await found(deployments.read(db, id), "Deployment")
+    runnable = await found(deployments.to_run(db, id), "Deployment")
     results: list[wire.Wire] = []
     for asked in body:
         try:
-            run_id, _ = await start_run(db, deployment, asked)
-            results.append({"flow_run_id": run_id, "status": "CREATED", "error": None})
+            started, _ = await start_run(db, runnable, asked)
+            results.append({"flow_run_id": started.run.id, "status": "CREATED", "error": None})
         except HTTPException as error:
             results.append({"flow_run_id": None, "status": "FAILED", "error": str(error.detail)})
     return JsonAnswer({"results": results})

@@ -44,7 +44,7 @@ async def create_deployment(body: DeploymentCreate, db: Db) -> JsonAnswer:
             check_parameters(body.parameters, body.parameter_openapi_schema, complete=False)
     if body.work_pool_name is not None and body.job_variables:
         pool = await found(work_pools.read(db, body.work_pool_name), f'Work pool "{body.work_pool_name}"')
-        check_variables(pool, body.job_variables)
+        check_variables(pool.base_job_template, body.job_variables)
     try:
         row, is_new = await deployments.upsert(db, _new(body))
     except NotFound as error:

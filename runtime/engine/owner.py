@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import platform
+import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,8 @@ _SAME_START_S = 2.0  # the start time is worked out from the boot time, which is
 
 def owner_of_this_process() -> Owner:
     """This process as the owner of runs; the same until it ends or forks."""
-    return _owner(os.getpid())
+    with _first:  # threads that ask at once, before it is known, must not become two owners
+        return _owner(os.getpid())
 
 
 def is_dead(lease: LeaseRow) -> bool:
@@ -36,6 +38,17 @@ def is_dead(lease: LeaseRow) -> bool:
     if started is None:
         return not _exists(lease.pid)
     return lease.process_started is not None and abs(started - lease.process_started) > _SAME_START_S
+
+
+_first = threading.Lock()
+
+
+def _anew_after_fork() -> None:
+    global _first
+    _first = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_anew_after_fork)
 
 
 @lru_cache(maxsize=1)

@@ -70,6 +70,9 @@ def start_local() -> str | None:
     # Workers of a supervisor that died hold their CPUs until they are gone, and do not heed Ray's SIGTERM: by
     # default they are killed after 5 s, in which the run that goes on gets none.
     os.environ.setdefault("RAY_kill_worker_timeout_milliseconds", "300")
+    # Ray gives its workers the lowest priority but four: beside anything else that is busy on the machine, a
+    # new worker takes ten times as long to start, and whoever waits for a task waits for it.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     return _initialise(address="local")
 
 

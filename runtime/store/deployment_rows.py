@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 ReadyStatus = Literal["READY", "NOT_READY"]
@@ -198,6 +198,13 @@ class WorkerRow:
     status: WorkerStatus
     created: datetime
     updated: datetime
+
+
+class RunnableDeployment(NamedTuple):
+    """A deployment, without its schedules, and the base job template of its pool (None: it has no pool)."""
+
+    deployment: DeploymentRow
+    job_template: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from ..errors import NotFound
 from ..ids import uuid7
 from .announcements import RUNS, SCHEDULES, announce
 from .database import Database
-from .deployment_rows import DeploymentRow, NewDeployment, ScheduleSpec
+from .deployment_rows import DeploymentRow, NewDeployment, RunnableDeployment, ScheduleSpec
 from .future_runs import remove_within, unstarted
 from .prepared import prepared
 from .schedule_matching import match_schedules
@@ -157,6 +157,23 @@ async def read(db: Database, deployment_id: UUID) -> DeploymentRow:
 @prepared
 def _by_id(db: Database) -> Select[Any]:
     return selected(db).where(deployment.c.id == bindparam("deployment"))
+
+
+async def to_run(db: Database, deployment_id: UUID) -> RunnableDeployment:
+    """What making a run of the deployment takes, in one question. Raises NotFound."""
+    async with db.read() as connection:
+        row = (await connection.execute(_to_run(db), {"deployment": deployment_id})).mappings().first()
+    if row is None:
+        raise missing_deployment(deployment_id)
+    columns = dict(row)
+    template = columns.pop("job_template")
+    return RunnableDeployment(DeploymentRow(**columns), template)
+
+
+@prepared
+def _to_run(db: Database) -> Select[Any]:
+    with_template = selected(db).add_columns(work_pool.c.base_job_template.label("job_template"))
+    return with_template.where(deployment.c.id == bindparam("deployment"))
 
 
 async def read_by_name(db: Database, flow_name: str, name: str) -> DeploymentRow:

@@ -90,6 +90,11 @@ async def create(
     started. Raises NotFound when there is no such flow or pool.
     """
     place = (work_pool_name, work_queue_name)
+    if new.idempotency_key is None and place == (None, None):
+        recorded = await new_runs.record(db, *_new_rows(flow_id, new, first), is_due=first.is_scheduled())
+        if recorded is None:
+            raise NotFound(f"there is no flow {flow_id}")
+        return recorded, True
     try:
         run_id, made = await _create(db, flow_id, new, first, place)
     except IntegrityError:  # somebody else recorded the same run a moment ago: now it is there to be found
@@ -202,13 +207,7 @@ async def record_trail(
 async def _create(
     db: Database, flow_id: UUID, new: NewFlowRun, first: State, place: tuple[str | None, str | None]
 ) -> tuple[UUID, bool]:
-    facts = FlowRunFacts(new.id)
-    [entry] = fold(facts, [transition_of(first)])
-    run, state = new_flow_run_row(new, flow_id, facts), state_row(entry) | {"data": _data(first)}
-    if new.idempotency_key is None and place == (None, None):
-        if not await new_runs.record(db, run, state, by_deployment=False, is_due=first.is_scheduled()):
-            raise NotFound(f"there is no flow {flow_id}")
-        return new.id, True
+    run, state = _new_rows(flow_id, new, first)
     async with db.write() as connection:
         if not await connection.scalar(_FLOW, {"flow": flow_id}):
             raise NotFound(f"there is no flow {flow_id}")
@@ -223,6 +222,13 @@ async def _create(
         if first.is_scheduled():
             await announce(connection, RUNS)
         return new.id, True
+
+
+def _new_rows(flow_id: UUID, new: NewFlowRun, first: State) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The columns of a run and of its first state."""
+    facts = FlowRunFacts(new.id)
+    [entry] = fold(facts, [transition_of(first)])
+    return new_flow_run_row(new, flow_id, facts), state_row(entry) | {"data": _data(first)}
 
 
 def transition_of(state: State) -> FlowRunTransition:

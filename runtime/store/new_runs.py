@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Dialect, Table
 
@@ -14,30 +14,54 @@ from .. import clock
 from .announcements import RUNS, announce_by_sqlite
 from .database import Database
 from .prepared import prepared
-from .tables import deployment, flow, flow_run, flow_run_state
-from .types import to_micros
+from .rows import FlowRunRow, FlowRunStateRow
+from .search import FlowRunAndState
+from .tables import flow_run, flow_run_state
+from .types import from_micros, to_micros
 
 _TIMES = ("created", "updated")
+_MOMENTS = (
+    "state_timestamp",
+    "expected_start_time",
+    "next_scheduled_start_time",
+    "start_time",
+    "end_time",
+)
+_FIELDS = frozenset({each.name for each in fields(FlowRunRow)} - {"flow_name", "parameters_pickle", "result"})
+_FLOW_NAME = "SELECT name FROM flow WHERE id = ?"
+_DEPLOYMENT = "SELECT 1 FROM deployment WHERE id = ?"
 
 
 async def record(
-    db: Database, run: Mapping[str, Any], state: Mapping[str, Any], *, by_deployment: bool, is_due: bool
-) -> bool:
-    """Record the columns of a new run and of its first state, in one transaction.
+    db: Database,
+    run: Mapping[str, Any],
+    state: Mapping[str, Any],
+    *,
+    is_due: bool,
+    place: tuple[str | None, str | None] = (None, None),
+) -> FlowRunAndState | None:
+    """Record the columns of a new run and of its first state, in one transaction; gives it as it stands then.
 
-    False, and nothing is recorded, when the deployment that it is of (`by_deployment`), or its flow, is gone.
-    `is_due`: whoever starts runs is told. The run has no idempotency key: this does not look for a twin.
+    None, and nothing is recorded, when its flow, or the deployment that it is of, is gone. `is_due`: whoever
+    starts runs is told. `place`: the names of its pool and queue. The run has no idempotency key: this does
+    not look for a twin.
     """
     statements = _statements(db)
-    owner: UUID = run["deployment_id"] if by_deployment else run["flow_id"]
+    of_deployment = run.get("deployment_id") is not None
     if db.is_sqlite:
-        return await db.sqlite_write(
-            lambda connection: _by_sqlite(connection, statements, run, state, owner, by_deployment, is_due)
-        )
-    sql = statements.on_postgres(by_deployment, is_due)
-    async with db.asyncpg_write() as driver:
-        values = (*statements.run.bind(run), owner, *statements.state.bind(state))
-        return await driver.fetchrow(sql, *values) is not None
+        made = await db.sqlite_write(lambda it: _by_sqlite(it, statements, run, state, of_deployment, is_due))
+    else:
+        sql = statements.on_postgres(of_deployment, is_due)
+        values = (*statements.run.bind(run), run.get("deployment_id"), *statements.state.bind(state))
+        async with db.asyncpg_write() as driver:
+            made = await driver.fetchrow(sql, *values)
+    if made is None:
+        return None
+    facts: dict[str, Any] = {name: run.get(name) for name in _FIELDS}
+    facts |= {name: _moment(run.get(name)) for name in _MOMENTS}
+    facts |= {name: made[name] for name in ("flow_name", *_TIMES)}
+    first: dict[str, Any] = {**state, "timestamp": _moment(state["timestamp"])}
+    return FlowRunAndState(FlowRunRow(**facts), FlowRunStateRow(**first), *place)
 
 
 def _by_sqlite(
@@ -45,18 +69,24 @@ def _by_sqlite(
     statements: _Statements,
     run: Mapping[str, Any],
     state: Mapping[str, Any],
-    owner: UUID,
-    by_deployment: bool,
+    of_deployment: bool,
     is_due: bool,
-) -> bool:
+) -> dict[str, Any] | None:
+    flow_name = connection.execute(_FLOW_NAME, (run["flow_id"].hex,)).fetchone()
+    if flow_name is None:
+        return None
+    if of_deployment and not connection.execute(_DEPLOYMENT, (run["deployment_id"].hex,)).fetchone():
+        return None
     now = to_micros(clock.epoch_s())
-    sql = statements.run_on_sqlite(by_deployment)
-    if not connection.execute(sql, (*statements.run.bind(run), now, now, owner.hex)).rowcount:
-        return False
+    connection.execute(statements.run_on_sqlite, (*statements.run.bind(run), now, now))
     connection.execute(statements.state_on_sqlite, statements.state.bind(state))
     if is_due:
         announce_by_sqlite(connection, RUNS)
-    return True
+    return {"flow_name": flow_name[0], "created": from_micros(now), "updated": from_micros(now)}
+
+
+def _moment(epoch_s: float | None) -> datetime | None:
+    return None if epoch_s is None else from_micros(to_micros(epoch_s))
 
 
 class _Columns:
@@ -83,9 +113,10 @@ class _Statements:
     run: _Columns
     state: _Columns
 
-    def run_on_sqlite(self, by_deployment: bool) -> str:
-        cells = ", ".join("?" for _ in (*self.run.names, *_TIMES))
-        return f"{_into(flow_run, (*self.run.names, *_TIMES))} SELECT {cells} {_guard(by_deployment, '?')}"
+    @property
+    def run_on_sqlite(self) -> str:
+        names = (*self.run.names, *_TIMES)
+        return f"{_into(flow_run, names)} VALUES ({', '.join('?' for _ in names)})"
 
     @property
     def state_on_sqlite(self) -> str:
@@ -93,18 +124,22 @@ class _Statements:
             f"{_into(flow_run_state, self.state.names)} VALUES ({', '.join('?' for _ in self.state.names)})"
         )
 
-    def on_postgres(self, by_deployment: bool, is_due: bool) -> str:
+    def on_postgres(self, of_deployment: bool, is_due: bool) -> str:
         count = len(self.run.names)
         run_cells = [f"${place}::{kind}" for place, kind in enumerate(self.run.types, 1)]
         state_cells = [f"${place}::{kind}" for place, kind in enumerate(self.state.types, count + 2)]
         told = ", pg_notify('heliostat', 'runs')" if is_due else ""
+        known = f"EXISTS (SELECT 1 FROM deployment WHERE id = ${count + 1}::uuid)"
+        there = known if of_deployment else f"${count + 1}::uuid IS NULL"
         return (
             f"WITH made AS ({_into(flow_run, (*self.run.names, *_TIMES))} "
             f"SELECT {', '.join(run_cells)}, clock_timestamp(), clock_timestamp() "
-            f"{_guard(by_deployment, f'${count + 1}::uuid')} RETURNING id), "
+            f"FROM flow WHERE id = ${1 + self.run.names.index('flow_id')}::uuid AND {there} "
+            "RETURNING id, flow_id, created, updated), "
             f"history AS ({_into(flow_run_state, self.state.names)} "
             f"SELECT {', '.join(state_cells)} FROM made) "
-            f"SELECT id{told} FROM made"
+            f"SELECT created, updated, (SELECT name FROM flow WHERE id = flow_id) AS flow_name{told} "
+            "FROM made"
         )
 
 
@@ -116,8 +151,3 @@ def _statements(db: Database) -> _Statements:
 
 def _into(table: Table, names: list[str] | tuple[str, ...]) -> str:
     return f"INSERT INTO {table.name} ({', '.join(names)})"
-
-
-def _guard(by_deployment: bool, place: str) -> str:
-    owner = deployment if by_deployment else flow
-    return f"WHERE EXISTS (SELECT 1 FROM {owner.name} WHERE id = {place})"

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ..errors import NotFound
 from ..states import StateType
-from . import new_runs
+from . import new_runs, search
 from .announcements import RUNS, announce
 from .claims import claim
 from .database import Database
@@ -22,11 +22,12 @@ from .deployment_run_rows import NewDeploymentRun, run_and_state_rows
 from .flow_runs import INSERT_STATE, insert_flow_run
 from .run_moves import Move, move_within
 from .schedules import missing_deployment
+from .search import FlowRunAndState
 from .tables import deployment, flow_run, run_lease, work_pool
 from .types import Timestamp
 from .work_queues import get_or_create_within
 
-__all__ = ["claim", "create_run", "lapsed_leases", "mark_late", "release"]
+__all__ = ["claim", "create_run", "create_run_of", "lapsed_leases", "mark_late", "release"]
 
 LATE_AFTER_S = 15.0  # reference notes, section 8
 _LIVING = ("PENDING", "RUNNING", "CANCELLING", "PAUSED")
@@ -35,27 +36,34 @@ _DEPLOYMENT = select(deployment).where(deployment.c.id == bindparam("deployment"
 
 
 async def create_run(
-    db: Database,
-    deployment_id: UUID,
-    new: NewDeploymentRun | None = None,
-    known: DeploymentRow | None = None,
+    db: Database, deployment_id: UUID, new: NewDeploymentRun | None = None
 ) -> tuple[UUID, bool]:
     """Record a run of a deployment, Scheduled unless `new` says otherwise.
 
     Gives its id and whether it was made: a run of the same flow with the same idempotency key is given as it
-    is. A queue that does not exist is made. Parameters and job variables are not checked here. `known` is the
-    deployment as the caller has just read it. Raises NotFound (the deployment).
+    is. A queue that does not exist is made. Parameters and job variables are not checked here. Raises
+    NotFound (the deployment).
     """
     new = new or NewDeploymentRun()
-    if known is not None and new.idempotency_key is None and new.work_queue_name is None:
-        run, state = run_and_state_rows(known.columns(), new)
-        if not await new_runs.record(db, run, state, by_deployment=True, is_due=True):
-            raise missing_deployment(deployment_id)
-        return new.id, True
     try:
         return await _create(db, deployment_id, new)
     except IntegrityError:  # somebody else recorded the same run a moment ago: now it is there to be found
         return await _create(db, deployment_id, new)
+
+
+async def create_run_of(
+    db: Database, owner: DeploymentRow, new: NewDeploymentRun
+) -> tuple[FlowRunAndState, bool]:
+    """The same for a deployment as the caller has just read it; gives the run as it stands."""
+    if new.idempotency_key is None and new.work_queue_name is None:
+        place = (owner.work_pool_name, owner.work_queue_name)
+        rows = run_and_state_rows(owner.columns(), new)
+        recorded = await new_runs.record(db, *rows, is_due=True, place=place)
+        if recorded is None:
+            raise missing_deployment(owner.id)
+        return recorded, True
+    run_id, is_new = await create_run(db, owner.id, new)
+    return await search.one_flow_run(db, run_id), is_new
 
 
 async def mark_late(db: Database, after_s: float = LATE_AFTER_S, limit: int = 500) -> list[UUID]:
