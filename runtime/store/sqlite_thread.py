@@ -36,13 +36,20 @@ class SqliteThread:
         self._pragmas = pragmas
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._connection: sqlite3.Connection | None = None
+        self._is_closing = False
         self._thread = threading.Thread(target=self._serve, name="heliostat-sqlite", daemon=True)
         self._thread.start()
 
     def run(self, act: Act[T]) -> asyncio.Future[T]:
-        """Run `act` and answer on the calling loop. It is carried through even if nobody waits any more."""
+        """Run `act` and answer on the calling loop. It is carried through even if nobody waits any more.
+
+        Once the connection was closed the answer is an OperationalError.
+        """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
+        if self._is_closing:
+            answer.set_exception(sqlite3.OperationalError("connection closed"))
+            return answer
 
         def job() -> None:
             try:
@@ -70,14 +77,19 @@ class SqliteThread:
 
     async def close(self) -> None:
         """Finish what is queued, close the connection and end the thread. Harmless a second time."""
+        if self._is_closing:
+            return
         closed = self.run(_close)
+        self._is_closing = True
         self._jobs.put(None)
         await asyncio.wait([closed])
 
     def stop(self) -> None:
         """The same without waiting."""
-        self.post(_close)
-        self._jobs.put(None)
+        if not self._is_closing:
+            self._is_closing = True
+            self.post(_close)
+            self._jobs.put(None)
 
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:
