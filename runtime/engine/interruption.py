@@ -8,12 +8,14 @@ import signal
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from ..errors import CancelRun
-from ..store.commands import CommandKind
 from . import interrupts
+
+if TYPE_CHECKING:
+    from ..store.commands import CommandKind
 
 
 class Interruption(CancelRun):

@@ -16,7 +16,6 @@ from ..context import FlowRunInfo
 from ..errors import LeaseLost
 from ..journal.recording import Recording, current_recording
 from ..journal.records import LogBatch, Record
-from ..store import flow_runs
 from ..terminal import Terminal, be_a_worker
 from .run_desk import RunDesk
 
@@ -134,6 +133,8 @@ class RelayHost:
             verb, args, kwargs = request
             return recording.call(verb, *args, **kwargs)
         if kind == OPEN:
+            from ..store import flow_runs  # here, where the database is: a worker does not load its drivers
+
             run_id, epoch, owner, last_seq = request
             run = recording.call(flow_runs.read, run_id)
             journal = recording.journal.open(run_id, epoch, owner, last_seq)

@@ -19,7 +19,6 @@ from .. import serializers, tracebacks
 from ..context import TaskRunInfo, flow_session
 from ..logging import capture_into
 from ..storage import storage_for
-from ..store import cache as cache_verbs
 from ..task_runners import ThreadTaskRunner
 from ..terminal import terminal_here
 from . import payload
@@ -131,7 +130,9 @@ def _session_of(code_key: bytes, worker_code: WorkerCode, line: LineToDriver) ->
 
 
 def _find_cached(keys: Sequence[str]) -> Any:
-    return recording_here().call(cache_verbs.get_many, keys)
+    from ..store import cache  # only where it is asked: loading a database's drivers takes a second
+
+    return recording_here().call(cache.get_many, keys)
 
 
 def _reply(began: float, outcomes: list[Outcome | None], **nothing_done: Any) -> bytes:

@@ -184,6 +184,17 @@ def test_migrations_that_the_code_knows_are_those_that_there_are() -> None:
     assert tuple(found) == REVISIONS
 
 
+def test_workers_of_fan_outs_do_not_load_the_drivers_of_databases() -> None:
+    """They record through the driver of the run; what they load, everybody waits for when they start."""
+    heavy = ["sqlalchemy", "alembic", "asyncpg", "aiosqlite", "fastapi", "httpx", "pydantic_settings"]
+    program = (
+        "import sys, heliostat.runtime.engine.worker, heliostat.runtime.engine.ray_lane; "
+        f"print(*[each for each in {heavy} if each in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
+
+
 def test_tests_run_against_one_copy_of_the_package() -> None:
     """pytest once imported the root's `__init__.py` a second time, under the name of the clone's folder."""
     import heliostat
