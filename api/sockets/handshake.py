@@ -113,7 +113,12 @@ async def while_it_stays(line: Line, act: Coroutine[Any, Any, None]) -> None:
             if isinstance(message, bytes):
                 line.answer(message)
 
-    tasks = [asyncio.create_task(act), asyncio.create_task(until_gone())]
+    await first_to_end(act, until_gone())
+
+
+async def first_to_end(*acts: Coroutine[Any, Any, None]) -> None:
+    """Carry on with all until one ends, then end the others. Raises what that one raises."""
+    tasks = [asyncio.create_task(act) for act in acts]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:

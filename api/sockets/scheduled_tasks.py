@@ -15,7 +15,7 @@ from ...runtime.store.database import Database
 from ...runtime.store.feed import TASKS
 from .. import wire
 from ..event_desk import desk_of
-from .handshake import TRY_AGAIN_LATER, Gone, Line
+from .handshake import TRY_AGAIN_LATER, Gone, Line, first_to_end
 
 router = APIRouter()
 
@@ -87,15 +87,9 @@ async def _serve(socket: WebSocket, line: Line, database: Database, asked: Subsc
                 await line.close(1000 if is_end else PROTOCOL_VIOLATION, "" if is_end else "expected 'ack'")
                 return
 
-    tasks = [asyncio.create_task(act()) for act in (attend, hear, give)]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        await first_to_end(attend(), hear(), give())
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         feed.unsubscribe(news)
         await asyncio.shield(_leave(database, subscription_id))
 

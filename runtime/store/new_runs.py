@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Dialect, Table
 
@@ -46,13 +46,12 @@ async def record(
     starts runs is told. `place`: the names of its pool and queue. The run has no idempotency key: this does
     not look for a twin.
     """
-    statements = _statements(db)
     of_deployment = run.get("deployment_id") is not None
     if db.is_sqlite:
-        made = await db.sqlite_write(lambda it: _by_sqlite(it, statements, run, state, of_deployment, is_due))
+        made = await db.sqlite_write(lambda it: _by_sqlite(db, it, run, state, of_deployment, is_due))
     else:
-        sql = statements.on_postgres(of_deployment, is_due)
-        values = (*statements.run.bind(run), run.get("deployment_id"), *statements.state.bind(state))
+        sql, bound = _on_postgres(db, of_deployment, is_due), _bound(db)
+        values = (*bound.run.bind(run), run.get("deployment_id"), *bound.state.bind(state))
         async with db.asyncpg_write() as driver:
             made = await driver.fetchrow(sql, *values)
     if made is None:
@@ -65,8 +64,8 @@ async def record(
 
 
 def _by_sqlite(
+    db: Database,
     connection: sqlite3.Connection,
-    statements: _Statements,
     run: Mapping[str, Any],
     state: Mapping[str, Any],
     of_deployment: bool,
@@ -78,8 +77,9 @@ def _by_sqlite(
     if of_deployment and not connection.execute(_DEPLOYMENT, (run["deployment_id"].hex,)).fetchone():
         return None
     now = to_micros(clock.epoch_s())
-    connection.execute(statements.run_on_sqlite, (*statements.run.bind(run), now, now))
-    connection.execute(statements.state_on_sqlite, statements.state.bind(state))
+    bound, (insert_run, insert_state) = _bound(db), _on_sqlite(db)
+    connection.execute(insert_run, (*bound.run.bind(run), now, now))
+    connection.execute(insert_state, bound.state.bind(state))
     if is_due:
         announce_by_sqlite(connection, RUNS)
     return {"flow_name": flow_name[0], "created": from_micros(now), "updated": from_micros(now)}
@@ -108,45 +108,48 @@ class _Columns:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Statements:
+class _Bound(NamedTuple):
     run: _Columns
     state: _Columns
 
-    @property
-    def run_on_sqlite(self) -> str:
-        names = (*self.run.names, *_TIMES)
-        return f"{_into(flow_run, names)} VALUES ({', '.join('?' for _ in names)})"
 
-    @property
-    def state_on_sqlite(self) -> str:
-        return (
-            f"{_into(flow_run_state, self.state.names)} VALUES ({', '.join('?' for _ in self.state.names)})"
-        )
-
-    def on_postgres(self, of_deployment: bool, is_due: bool) -> str:
-        count = len(self.run.names)
-        run_cells = [f"${place}::{kind}" for place, kind in enumerate(self.run.types, 1)]
-        state_cells = [f"${place}::{kind}" for place, kind in enumerate(self.state.types, count + 2)]
-        told = ", pg_notify('heliostat', 'runs')" if is_due else ""
-        known = f"EXISTS (SELECT 1 FROM deployment WHERE id = ${count + 1}::uuid)"
-        there = known if of_deployment else f"${count + 1}::uuid IS NULL"
-        return (
-            f"WITH made AS ({_into(flow_run, (*self.run.names, *_TIMES))} "
-            f"SELECT {', '.join(run_cells)}, clock_timestamp(), clock_timestamp() "
-            f"FROM flow WHERE id = ${1 + self.run.names.index('flow_id')}::uuid AND {there} "
-            "RETURNING id, flow_id, created, updated), "
-            f"history AS ({_into(flow_run_state, self.state.names)} "
-            f"SELECT {', '.join(state_cells)} FROM made) "
-            f"SELECT created, updated, (SELECT name FROM flow WHERE id = flow_id) AS flow_name{told} "
-            "FROM made"
-        )
+@prepared
+def _bound(db: Database) -> _Bound:
+    dialect = db.engine.dialect
+    return _Bound(_Columns(flow_run, dialect), _Columns(flow_run_state, dialect))
 
 
 @prepared
-def _statements(db: Database) -> _Statements:
-    dialect = db.engine.dialect
-    return _Statements(_Columns(flow_run, dialect), _Columns(flow_run_state, dialect))
+def _on_sqlite(db: Database) -> tuple[str, str]:
+    """The statements for the run and for its state."""
+    run, state = _bound(db)
+    run_names = (*run.names, *_TIMES)
+    run_cells, state_cells = (", ".join("?" for _ in names) for names in (run_names, state.names))
+    return (
+        f"{_into(flow_run, run_names)} VALUES ({run_cells})",
+        f"{_into(flow_run_state, state.names)} VALUES ({state_cells})",
+    )
+
+
+@prepared
+def _on_postgres(db: Database, of_deployment: bool, is_due: bool) -> str:
+    run, state = _bound(db)
+    count = len(run.names)
+    run_cells = [f"${place}::{kind}" for place, kind in enumerate(run.types, 1)]
+    state_cells = [f"${place}::{kind}" for place, kind in enumerate(state.types, count + 2)]
+    told = ", pg_notify('heliostat', 'runs')" if is_due else ""
+    known = f"EXISTS (SELECT 1 FROM deployment WHERE id = ${count + 1}::uuid)"
+    there = known if of_deployment else f"${count + 1}::uuid IS NULL"
+    return (
+        f"WITH made AS ({_into(flow_run, (*run.names, *_TIMES))} "
+        f"SELECT {', '.join(run_cells)}, clock_timestamp(), clock_timestamp() "
+        f"FROM flow WHERE id = ${1 + run.names.index('flow_id')}::uuid AND {there} "
+        "RETURNING id, flow_id, created, updated), "
+        f"history AS ({_into(flow_run_state, state.names)} "
+        f"SELECT {', '.join(state_cells)} FROM made) "
+        f"SELECT created, updated, (SELECT name FROM flow WHERE id = flow_id) AS flow_name{told} "
+        "FROM made"
+    )
 
 
 def _into(table: Table, names: list[str] | tuple[str, ...]) -> str:
