@@ -114,7 +114,7 @@ async def _reasons(
     if not reasons and run.work_queue_id is not None and late_s >= LATE_AFTER_S:
         text = "nobody has claimed it: is the server that keeps its pool up, and Ray?"
         reasons.append(Reason("no-keeper", text, due_at, "heliostat ray status"))
-    if late_s >= 1:
+    if late_s >= LATE_AFTER_S:
         reasons.append(Reason("late", f"it is {late_s:.0f} s late", due_at))
     return reasons
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, t
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import NotFound
+from ..schedule_slots import LATE_AFTER_S
 from ..states import StateType
 from . import new_runs, search
 from .announcements import RUNS, announce
@@ -29,7 +30,6 @@ from .work_queues import get_or_create_within
 
 __all__ = ["claim", "create_run", "create_run_of", "lapsed_leases", "mark_late", "release"]
 
-LATE_AFTER_S = 15.0  # reference notes, section 8
 _LIVING = ("PENDING", "RUNNING", "CANCELLING", "PAUSED")
 
 _DEPLOYMENT = select(deployment).where(deployment.c.id == bindparam("deployment"))

@@ -17,12 +17,18 @@ from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
 
 
 @pytest.fixture
-async def waiting(db: Database, given: Any) -> Any:
-    """A due run of a process pool that has a worker."""
+async def waiting(db: Database, given: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A due run of a process pool that has a worker. It stays as punctual as it is, however slow the test is."""
     await work_pools.create(db, NewWorkPool("hall", "process"))
     await workers.heartbeat(db, "hall", "w1")
     row = await given.deployment(db, work_pool_name="hall")
     run_id, _ = await scheduled_runs.create_run(db, row.id)
+    moment = await db.time()
+
+    async def stopped(_: Database) -> datetime:
+        return moment
+
+    monkeypatch.setattr(Database, "time", stopped)
     return row, run_id
 
 
