@@ -210,7 +210,7 @@ class Settings:
         1_000, "Ray calls in flight at once before a producer of tasks waits.", _whole(1)
     )
     pack_target_ms: int = _setting(
-        200, "Milliseconds that one Ray call of packed short tasks should last.", _whole(1)
+        400, "Milliseconds that one Ray call of packed short tasks should last.", _whole(1)
     )
     replay_divergence: str = _setting(
         "rerun",

@@ -2,7 +2,8 @@
 
 Short calls are packed so that one remote call lasts about `target_s`. Nothing is assumed: the first calls of
 a task go alone, packs grow from what was measured, and they shrink again towards the end of a fan-out so that
-all workers finish together (guided self-scheduling).
+all workers finish together (guided self-scheduling), but not so far that a call of Ray costs more than it evens
+out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ MAX_CALLS = 1_000  # in one pack: bounds what one answer holds and what the jour
 MAX_ARGUMENT_BYTES = 4 * 1024 * 1024  # of one pack
 GROWTH = 8  # at most this many times the largest pack that came back
 OVERLAPPING_GROWTH = 32  # the same for calls that run side by side: a large pack lasts no longer
+SMALLEST = 8  # at the end of a fan-out a pack still lasts this part of the target
 SMOOTHING = 0.5  # weight of the newest measurement
 OVERLAPPING_AT_LEAST_S = 2e-4  # what one more overlapping call is taken to cost before a pack tells
 FIRST_CALLS = 16  # answers among which a faster one counts fully
@@ -66,7 +68,8 @@ class Estimate:
             return 1
         by_growth = self.largest_pack * (OVERLAPPING_GROWTH if self.overlaps else GROWTH)
         by_rest = -(-waiting // (max(slots, 1) if self.overlaps else 2 * max(slots, 1)))
-        return max(1, min(self.usual_size(target_s), by_growth, by_rest))
+        usual = self.usual_size(target_s)
+        return max(1, min(usual, by_growth, max(by_rest, usual // SMALLEST), waiting))
 
     def usual_size(self, target_s: float, wanted: int | None = None) -> int:
         """The same where plenty of calls wait, so that neither a start nor an end keeps packs small."""
