@@ -18,8 +18,8 @@ from .schedules import Schedule
 
 AUTO_SCHEDULED_TAG = "auto-scheduled"
 LATE_AFTER_S = 15.0
-"""Overdue by less, a run is not late, and a slot was not missed: its run is made, whatever the policy. From the
-reference notes, section 8.
+"""Overdue by less, a run is not late, and a slot was not missed: its run is made, whatever the policy. From
+the reference notes, section 8.
 """
 
 _FIRST_WINDOW = timedelta(minutes=15)

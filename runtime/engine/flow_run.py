@@ -35,7 +35,7 @@ from .command_watch import watch
 from .deadline import DeadlinePassed, time_limit
 from .execution import INTERRUPTIONS
 from .flow_results import Kept, keep_result, restore_result, state_of_returned
-from .flow_states import FlowStates, transition_of
+from .flow_states import FlowStates, resumes, transition_of
 from .hooks import run_hooks
 from .interruption import Body, Interruption, interruption
 from .interrupts import Terminated, termination_raises
@@ -205,9 +205,8 @@ class FlowRun:
         return tuple(sorted({*self.flow.tags, *current_tags.get()}))
 
     def _info(self, run: FlowRunRow) -> FlowRunInfo:
-        return FlowRunInfo(
-            run.id, run.name, self.flow.name, self.parameters, tuple(run.tags), run.run_count + 1
-        )
+        attempt = run.run_count + (not resumes(run))
+        return FlowRunInfo(run.id, run.name, self.flow.name, self.parameters, tuple(run.tags), attempt)
 
     def _answered_by(self, run: FlowRunRow) -> bool:
         """A sub-flow run that completed in an earlier execution of its parent answers with its result."""

@@ -27,6 +27,7 @@ class FlowStates:
         self._desk = desk
         self._retry = retry
         self._run_count = run.run_count
+        self._resumes = resumes(run)
         self._has_deployment = run.deployment_id is not None
         self._is_subflow = run.parent_task_run_id is not None
         self.current = State(StateType(run.state_type or "PENDING"), name=run.state_name or "Pending")
@@ -68,8 +69,6 @@ class FlowStates:
 
     def adopt(self, state_type: StateType, name: str) -> None:
         """Somebody else has written this state: the run goes on from there."""
-        if state_type is StateType.RUNNING:
-            self._run_count += 1
         self.current = State(state_type, name=name)
 
     def wait_s(self, scheduled: State) -> float:
@@ -87,8 +86,14 @@ class FlowStates:
         """Record a decided state; `release` gives the lease back with it, and nothing can follow."""
         self._desk.journal.append(transition_of(state, kept, release=release))
         if state.is_running():
-            self._run_count += 1
+            self._run_count += not self._resumes
+            self._resumes = False
         self.current = state
+
+
+def resumes(run: FlowRunRow) -> bool:
+    """Whether the run's next Running goes on after a pause, and is no new attempt."""
+    return bool(run.empirical_policy.get("resuming"))
 
 
 def transition_of(state: State, kept: Kept | None = None, *, release: bool = False) -> FlowRunTransition:

@@ -2,8 +2,8 @@
 
 Short calls are packed so that one remote call lasts about `target_s`. Nothing is assumed: the first calls of
 a task go alone, packs grow from what was measured, and they shrink again towards the end of a fan-out so that
-all workers finish together (guided self-scheduling), but not so far that a call of Ray costs more than it evens
-out.
+all workers finish together (guided self-scheduling), but not so far that a call of Ray costs more than it
+evens out.
 """
 
 from __future__ import annotations

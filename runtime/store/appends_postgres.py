@@ -96,7 +96,8 @@ _READ_FACTS = (
     "SELECT id, version, state_id, state_type, state_name, "
     f"{_MICROS.format('state_timestamp')}, run_count, total_run_time, "
     f"{_MICROS.format('expected_start_time')}, {_MICROS.format('next_scheduled_start_time')}, "
-    f"{_MICROS.format('start_time')}, {_MICROS.format('end_time')} "
+    f"{_MICROS.format('start_time')}, {_MICROS.format('end_time')}, "
+    "coalesce(empirical_policy ->> 'resuming' = 'true', false) "
     "FROM flow_run WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 )
 _UPDATE_FACTS = (
@@ -106,6 +107,10 @@ _UPDATE_FACTS = (
     f"next_scheduled_start_time = {_MOMENT.format('$10')}, start_time = {_MOMENT.format('$11')}, "
     f"end_time = {_MOMENT.format('$12')}, result_kind = $13, result = $14, "
     "error = $15::text::jsonb WHERE id = $1"
+)
+_HAVE_RESUMED = (
+    """UPDATE flow_run SET empirical_policy = empirical_policy || '{"resuming": false}'::jsonb """
+    "WHERE id = ANY($1::uuid[])"
 )
 _INSERT_STATE = (
     "INSERT INTO flow_run_state (id, flow_run_id, type, name, timestamp, message, details, result_kind) "
@@ -118,9 +123,13 @@ async def _write_transitions(connection: Any, plan: CommitPlan) -> None:
         return
     entries: list[StateEntry] = []
     updates: list[tuple[Any, ...]] = []
+    resumed: list[UUID] = []
     for row in await connection.fetch(_READ_FACTS, list(plan.transitions)):
-        facts = FlowRunFacts(*row)
+        *columns, resuming = row
+        facts = FlowRunFacts(*columns, resuming=resuming)
         entries += fold(facts, plan.transitions[facts.id])
+        if resuming and not facts.resuming:
+            resumed.append(facts.id)
         updates.append(
             (
                 facts.id,
@@ -142,6 +151,8 @@ async def _write_transitions(connection: Any, plan: CommitPlan) -> None:
         )
     await connection.executemany(_INSERT_STATE, [_state_row(entry) for entry in entries])
     await connection.executemany(_UPDATE_FACTS, updates)
+    if resumed:
+        await connection.execute(_HAVE_RESUMED, resumed)
 
 
 def _state_row(entry: StateEntry) -> tuple[Any, ...]:

@@ -113,16 +113,23 @@ _FACTS = (
     "version, state_id, state_type, state_name, state_timestamp, run_count, total_run_time, "
     "expected_start_time, next_scheduled_start_time, start_time, end_time, result_kind, result, error"
 )
+_READ_FACTS = f"SELECT {_FACTS}, json_extract(empirical_policy, '$.resuming') FROM flow_run WHERE id = ?"
+_HAS_RESUMED = (
+    "UPDATE flow_run SET empirical_policy = json_set(empirical_policy, '$.resuming', json('false')) "
+    "WHERE id = ?"
+)
 
 
 def _write_transitions(connection: sqlite3.Connection, plan: CommitPlan) -> None:
     for run_id, transitions in plan.transitions.items():
-        row = connection.execute(f"SELECT {_FACTS} FROM flow_run WHERE id = ?", (run_id.hex,)).fetchone()
+        row = connection.execute(_READ_FACTS, (run_id.hex,)).fetchone()
         if row is None:
             continue
-        version, state_id, *rest = row
-        facts = FlowRunFacts(run_id, version, UUID(state_id) if state_id else None, *rest)
+        version, state_id, *rest, resuming = row
+        facts = FlowRunFacts(run_id, version, UUID(state_id) if state_id else None, *rest, bool(resuming))
         insert_states(connection, fold(facts, transitions))
+        if resuming and not facts.resuming:
+            connection.execute(_HAS_RESUMED, (run_id.hex,))
         connection.execute(
             f"UPDATE flow_run SET ({_FACTS}, updated) = ({_marks(15)}) WHERE id = ?",
             (

@@ -31,6 +31,7 @@ class FlowRunFacts:
     result_kind: str | None = None
     result: bytes | None = None
     error: str | None = None
+    resuming: bool = False  # the next RUNNING goes on after a pause: it is no new attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def _too_late(facts: FlowRunFacts, new: FlowRunTransition) -> bool:
 
 def _note_beginning(facts: FlowRunFacts, new: FlowRunTransition, at: int) -> None:
     if new.state_type == "RUNNING":
-        facts.run_count += 1
+        facts.run_count += not facts.resuming
+        facts.resuming = False
         if facts.start_time is None:
             facts.start_time = at
 

@@ -292,16 +292,14 @@ async def write_within(
     `changes` are those of its policy that a verdict carries.
     """
     policy: dict[str, Any] = dict(run["empirical_policy"] or {})
-    was_resuming = bool(policy.get("resuming"))
+    policy |= {name: changes[name] for name in _POLICY_FACTS if name in changes}
     facts = FlowRunFacts(run["id"], **{name: _fact(name, run[name]) for name in _FACTS})
+    facts.resuming = bool(policy.get("resuming"))
     [entry] = fold(facts, [transition_of(state)])
-    if state.is_running() and was_resuming:
-        facts.run_count -= 1  # it goes on after a suspension: no new attempt
+    if "resuming" in policy:
+        policy["resuming"] = facts.resuming
     if state.type in FINAL_STATES and facts.start_time is None:
         facts.start_time = entry.timestamp
-    policy |= {name: changes[name] for name in _POLICY_FACTS if name in changes}
-    if state.is_running() and "resuming" in policy:
-        policy["resuming"] = False
     if "pause_keys" in policy:
         policy["pause_keys"] = sorted(policy["pause_keys"] or ())
     written: dict[str, Any] = state_row(entry) | {"data": _data(state)}

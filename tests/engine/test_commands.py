@@ -195,6 +195,7 @@ def test_a_paused_run_waits_for_its_input(recorded: Any, beside: Any) -> None:
 
     assert asks() == 5
     assert recorded.states() == ["Pending", "Running", "Paused", "Running", "Completed"]
+    assert recorded.run().run_count == 1
     with pytest.raises(StaleState, match="not paused"):
         resume_flow_run(recorded.run().id)
 
@@ -269,6 +270,7 @@ def test_a_suspended_run_holds_nothing_and_goes_on_from_there(recorded: Any, tmp
     assert effects.read_text().split() == ["1", "2"]
     names = recorded.states(recorded.run(run_id))
     assert names == ["Scheduled", "Running", "Suspended", "Resuming", "Running", "Completed"]
+    assert recorded.run(run_id).run_count == 1
 
 
 def test_a_run_that_is_suspended_from_outside_stops_at_once(

@@ -18,7 +18,7 @@ from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
 
 @pytest.fixture
 async def waiting(db: Database, given: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A due run of a process pool that has a worker. It stays as punctual as it is, however slow the test is."""
+    """A due run of a process pool that has a worker: as punctual as it is, however slow the test."""
     await work_pools.create(db, NewWorkPool("hall", "process"))
     await workers.heartbeat(db, "hall", "w1")
     row = await given.deployment(db, work_pool_name="hall")

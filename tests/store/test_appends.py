@@ -13,7 +13,8 @@ import pytest
 from heliostat.runtime import ids
 from heliostat.runtime.errors import JournalGap
 from heliostat.runtime.journal.records import LogBatch, LogLine, RuleDecision, RunAppend
-from heliostat.runtime.store import cache, flow_runs, leases, logs, task_runs
+from heliostat.runtime.states import Running, Scheduled
+from heliostat.runtime.store import cache, flow_run_changes, flow_runs, leases, logs, task_runs
 from heliostat.runtime.store.appends import commit
 from heliostat.runtime.store.database import Database
 
@@ -288,3 +289,23 @@ async def test_a_request_to_cancel_is_not_undone_by_what_its_process_had_written
     await run.record(given.transition("CANCELLED", given.t0 + 2))
     history = [state.type for state in await flow_runs.history(db, run.id)]
     assert history[-2:] == ["CANCELLING", "CANCELLED"]
+
+
+async def test_a_run_that_resumes_after_a_pause_begins_no_new_attempt(db: Database, given: Any) -> None:
+    """Seen: each pause and each suspension used up one of a run's retries, since its count of runs rose."""
+    run = await given.run(db)
+
+    async def runs_counted() -> tuple[int, Any]:
+        now = await flow_runs.read(db, run.id)
+        return now.run_count, now.empirical_policy.get("resuming")
+
+    await run.record(given.transition("PAUSED", given.t0 + 2))
+    assert (await flow_run_changes.propose(db, run.id, Running())).written
+    assert await runs_counted() == (1, False)
+    await run.record(given.transition("PAUSED", given.t0 + 3, "Suspended"))
+    assert (await flow_run_changes.propose(db, run.id, Scheduled(name="Resuming"))).written
+    assert await runs_counted() == (1, True)
+    await run.record(given.transition("RUNNING", given.t0 + 4))
+    assert await runs_counted() == (1, False)
+    await run.record(given.transition("RUNNING", given.t0 + 5, "Retrying"))
+    assert await runs_counted() == (2, False)
