@@ -98,7 +98,8 @@ class CommandWatch:
                 return False
             kind, at = self._told.get(command.run_id, ("", 0.0))
             now = clock.monotonic_s()
-            if kind == command.kind and now - at < AGAIN_S:
+            # To be paused is told each time: a run may have gone on and been paused again meanwhile.
+            if kind == command.kind != "pause" and now - at < AGAIN_S:
                 return True
             if not held[1](command):
                 return False

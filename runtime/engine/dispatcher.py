@@ -92,7 +92,9 @@ class Dispatcher:
         while True:
             with self.changed:
                 size = group.estimate.pack_size(group.waiting, 1, self._pack_target_s, group.wanted_size)
-                taken = [] if self._closed else group.take_of(fanout, size)
+                # Of a paused run they stay queued: whoever waits for them runs them when it goes on.
+                holds = self._closed or group.desk.gate.is_closed
+                taken = [] if holds else group.take_of(fanout, size)
                 if not taken:
                     return
                 spans = [each for span in taken for each in self._without_settled(span)]
@@ -158,6 +160,15 @@ class Dispatcher:
         """Let those who wait look again."""
         with self.changed:
             self.changed.notify_all()
+
+    def go_on(self) -> None:
+        """Calls that were held back while their run was paused may begin."""
+        self.wake()
+        if not self._is_inline:
+            try:
+                self.pump()
+            except BaseException as error:  # whoever waits must learn of it
+                self.fail(error)
 
     def drain(self, desk: RunDesk) -> None:
         """Wait until every call of that run has ended and its late log lines are in."""
@@ -306,6 +317,8 @@ class Dispatcher:
             if self._closed:
                 return []
             for group in list(self._groups):
+                if group.desk.gate.is_closed:
+                    continue
                 packs = self._packs_of(group)
                 # Its turn is over: others come first next time.
                 del self._groups[group]

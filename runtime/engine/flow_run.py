@@ -370,6 +370,8 @@ class FlowRun:
     def _obey(self, command: Command) -> bool:
         """Called by the watch, in its thread."""
         if command.kind == "pause":
+            if self.session.control is not None:
+                self.session.control.hold_calls()
             return True
         return self.body.interrupt(interruption(command.kind, self.info.id))
 
@@ -469,6 +471,7 @@ class FlowRun:
 
     def _close(self) -> None:
         watch().let_go(self.info.id)
+        self.desk.gate.end()
         self.desk.end_progress()
         if self._final is not None and self._final.is_completed() and self.session.dispatching.started:
             spool.forget(self.info.id)

@@ -1,10 +1,11 @@
-"""Pausing and suspending a flow run from inside its body."""
+"""Pausing and suspending a flow run from inside its body, and holding its calls while others pause it."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import datetime
@@ -12,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from .. import clock
-from ..errors import CancelRun, Duplicate, NotFound, RunFailure
+from ..errors import CancelRun, Duplicate, HeliostatError, NotFound, RunFailure
 from ..states import FINAL_STATES, Paused, State, StateType, Suspended
 from ..store import flow_run_inputs, flow_runs
 from .flow_states import FlowStates
@@ -82,6 +83,34 @@ class RunControl:
             return self._response("suspended", key)
         raise SuspendHere(suspended)
 
+    def hold_calls(self) -> None:
+        """The run is PAUSED: what has begun goes on, no new call begins until the run does. At once."""
+        if self._desk.gate.close():
+            threading.Thread(target=self._open_when_resumed, name="heliostat-paused", daemon=True).start()
+
+    def _open_when_resumed(self) -> None:
+        from_outside = not self._states.current.is_paused()
+        if from_outside:
+            self._desk.say(logging.INFO, "paused from outside: no new task begins until the run is resumed")
+        while not self._desk.gate.wait_for(POLL_S):
+            try:
+                run = self._asks.call(flow_runs.read, self._run_id)
+            except HeliostatError:
+                continue  # the database, or what is between, is away
+            if run.state_type == "CANCELLING" or run.state_type in FINAL_STATES:
+                return  # the run hears of that, too, and nothing shall begin before it does
+            if run.state_type != "PAUSED":
+                if from_outside:
+                    self._desk.say(logging.INFO, "resumed")
+                self._release_calls()
+
+    def _release_calls(self) -> None:
+        self._desk.gate.open()
+        session = self._desk.session
+        dispatcher = None if session is None else session.dispatching.started
+        if dispatcher is not None:
+            dispatcher.go_on()
+
     def _key(self, key: str | None) -> str:
         if key is None:
             self._pauses += 1
@@ -115,6 +144,7 @@ class RunControl:
             run = self._asks.call(flow_runs.read, self._run_id)
             if run.state_type == "RUNNING":
                 self._states.adopt(StateType.RUNNING, run.state_name or "Running")
+                self._release_calls()
                 return
             if run.state_type == "CANCELLING":
                 raise interruption("cancel", self._run_id)

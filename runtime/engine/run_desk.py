@@ -18,6 +18,7 @@ from . import outcomes
 from .fanout import Fanout
 from .inputs import task_inputs_of
 from .outcomes import Outcome, Timeline
+from .pause_gate import PauseGate
 from .progress import progress_on
 from .replay import Replay
 
@@ -45,6 +46,7 @@ class RunDesk:
         self.journal = journal
         self.terminal = terminal
         self.replay = replay
+        self.gate = PauseGate()  # before calls of this run begin
         self.open_calls = 0  # calls of this run that have not ended; under the dispatcher's lock
         self.fanouts: weakref.WeakSet[Fanout] = weakref.WeakSet()
         self.failures_shown = 0

@@ -28,6 +28,7 @@ from .calls import Rows, futures_in, replace_futures
 from .execution import Call, PackExecution
 from .fanout import Fanout, holding
 from .outcomes import CANCELLED, COMPLETED, NOT_READY, RETRY, Extra, Kept, Outcome
+from .pause_gate import PauseGate
 
 if TYPE_CHECKING:
     from ..tasks import Task
@@ -47,6 +48,9 @@ def call_task(
     """Run a synchronous task in the calling thread."""
     call = DirectCall(task, args, kwargs, wait_for)
     while not call.answered():
+        gate = call.closed_gate()
+        if gate is not None:
+            gate.wait()
         with call.capturing():
             outcomes_of_attempt = call.execution.run([call.next_call()])
         call.take(outcomes_of_attempt[0])
@@ -70,6 +74,9 @@ async def call_task_async(
     call = DirectCall(task, args, kwargs, wait_for)
     watcher = Watcher.of_this_process()
     while not call.answered():
+        gate = call.closed_gate()
+        if gate is not None:
+            await asyncio.to_thread(gate.wait)
         board = call.execution.board
         watcher.add(board)
         try:
@@ -117,6 +124,13 @@ class DirectCall:
     def answered(self) -> bool:
         """Whether the call has ended."""
         return self._outcome is not None
+
+    def closed_gate(self) -> PauseGate | None:
+        """What the call waits at while its run is paused; one that a running task makes waits for nothing."""
+        if self._recorded is None or task_run_info.get() is not None:
+            return None
+        gate = self._recorded.group.desk.gate
+        return gate if gate.is_closed else None
 
     def capturing(self) -> AbstractContextManager[None]:
         """Log lines and prints of the call go where its run's go; without a run, to the terminal."""

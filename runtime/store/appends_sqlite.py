@@ -126,7 +126,9 @@ def _write_transitions(connection: sqlite3.Connection, plan: CommitPlan) -> None
         if row is None:
             continue
         version, state_id, *rest, resuming = row
-        facts = FlowRunFacts(run_id, version, UUID(state_id) if state_id else None, *rest, bool(resuming))
+        facts = FlowRunFacts(
+            run_id, version, UUID(state_id) if state_id else None, *rest, resuming=bool(resuming)
+        )
         insert_states(connection, fold(facts, transitions))
         if resuming and not facts.resuming:
             connection.execute(_HAS_RESUMED, (run_id.hex,))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from heliostat.runtime.states import Cancelling, Suspended
+from heliostat.runtime.states import Cancelling, Paused, Suspended
 from heliostat.runtime.store import flow_run_changes, leases, resuming, work_pools, work_queues
 
 pytestmark = pytest.mark.timeout(400)  # the first of them starts Ray
@@ -124,6 +124,32 @@ def test_a_run_that_pauses_itself_goes_on_in_its_process_with_what_it_asked_for(
     plane.ask(resuming.resume, run_id, {"value": 7})
     assert plane.ended(run_id).state_type == "COMPLETED", plane.told(run_id)
     assert plane.states(run_id) == ["Scheduled", "Pending", "Running", "Paused", "Running", "Completed"]
+
+
+def test_runs_that_are_paused_from_outside_begin_no_task_until_they_are_resumed(plane: Any) -> None:
+    pooled = plane.deploy("flows.py:works_when_permitted")
+    shared = plane.deploy(
+        "flows.py:works_when_permitted", name="shared", job_variables={"isolation": "shared"}
+    )
+    runs = [plane.start(pooled, name="pooled"), plane.start(shared, name="shared")]
+
+    def tell() -> str:
+        return "\n".join(map(plane.told, runs))
+
+    def all_say(text: str) -> bool:
+        return all(any(text in line for line in plane.messages(each)) for each in runs)
+
+    plane.wait_until(lambda: {"begins-pooled", "begins-shared"} <= set(plane.effects()), tell=tell)
+    for run_id in runs:
+        plane.ask(flow_run_changes.propose, run_id, Paused(timeout_s=600))
+    plane.wait_until(lambda: all_say("paused from outside"), tell=tell)
+    (plane.project / "permit").touch()
+    plane.wait_until(lambda: {"asks-pooled", "asks-shared"} <= set(plane.effects()), tell=tell)
+    assert [line for line in plane.effects() if line.startswith("work")] == []
+    for run_id in runs:
+        plane.ask(resuming.resume, run_id)
+    assert {plane.ended(run_id).state_type for run_id in runs} == {"COMPLETED"}, tell()
+    assert {plane.run(run_id).run_count for run_id in runs} == {1}
 
 
 def kill_process_of(name: str) -> None:

@@ -15,9 +15,11 @@ from heliostat.runtime import clock
 from heliostat.runtime.context import current_flow_run
 from heliostat.runtime.engine import command_watch, run_control
 from heliostat.runtime.engine.claimed import execute_claimed
+from heliostat.runtime.engine.pause_gate import PauseGate
+from heliostat.runtime.engine.run_desk import RunDesk
 from heliostat.runtime.errors import NotInAFlow, RunCancelled, StaleState
 from heliostat.runtime.journal.recording import current_recording
-from heliostat.runtime.states import Cancelled, Cancelling, State
+from heliostat.runtime.states import Cancelled, Cancelling, Paused, State
 from heliostat.runtime.store import deployments, flow_run_changes, flows, leases, scheduled_runs
 from heliostat.runtime.store.deployment_rows import NewDeployment
 
@@ -56,6 +58,12 @@ def beside() -> Iterator[Callable[..., None]]:
 def propose(run_id: UUID, state: State, force: bool = False) -> None:
     became = current_recording().call(flow_run_changes.propose, run_id, state, force=force)
     assert became.written, became.verdict
+
+
+def gate_of(run_id: UUID) -> PauseGate:
+    desk = RunDesk.of(run_id)
+    assert desk is not None
+    return desk.gate
 
 
 def wait_for(reached: Callable[[], bool]) -> None:
@@ -225,6 +233,58 @@ async def test_an_asynchronous_flow_pauses_without_holding_up_its_loop(recorded:
         return 1
 
     assert await pauses() == 1
+
+
+@pytest.mark.parametrize("how", ["direct", "inline", "threads"])
+def test_no_call_begins_while_the_run_is_paused_from_outside(recorded: Any, beside: Any, how: str) -> None:
+    """Paused twice within the time in which other commands are not told again."""
+    begun_in: list[str] = []
+
+    @task
+    def notes(number: int) -> int:
+        begun_in.append(recorded.run(current_flow_run().id).state_name)
+        return number
+
+    @flow(task_runner="inline" if how == "direct" else how)
+    def calls() -> list[int]:
+        run_id = current_flow_run().id
+        wait_for(lambda: recorded.run(run_id).state_name == "Running")
+        values = [notes(0)]
+        for number in (1, 2):
+            propose(run_id, Paused(timeout_s=PATIENCE_S))
+            wait_for(lambda: gate_of(run_id).is_closed)
+            if how == "direct":
+                beside(lambda: resume_flow_run(run_id))
+                values.append(notes(number))
+            else:
+                sent = notes.submit(number)
+                assert not sent.done() and len(begun_in) == number
+                beside(lambda: resume_flow_run(run_id))
+                values.append(sent.result())
+        return values
+
+    assert calls() == [0, 1, 2]
+    assert begun_in == ["Running"] * 3
+    assert recorded.run().run_count == 1
+
+
+def test_a_paused_run_is_cancelled_with_the_calls_that_it_holds(recorded: Any, beside: Any) -> None:
+    @task
+    def never() -> None:
+        raise AssertionError("it was to wait")
+
+    @flow(task_runner="threads")
+    def calls() -> None:
+        run_id = current_flow_run().id
+        wait_for(lambda: recorded.run(run_id).state_name == "Running")
+        propose(run_id, Paused(timeout_s=PATIENCE_S))
+        wait_for(lambda: gate_of(run_id).is_closed)
+        never.submit()
+        beside(lambda: propose(run_id, Cancelling()))
+        never()
+
+    assert calls(return_state=True).name == "Cancelled"
+    assert recorded.counts().get("COMPLETED") is None and recorded.counts().get("FAILED") is None
 
 
 def test_a_pause_that_nobody_ends_fails_the_run(recorded: Any) -> None:

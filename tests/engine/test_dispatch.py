@@ -83,6 +83,27 @@ def test_an_authors_pack_size_is_kept(bench: Bench) -> None:
     assert [len(pack) for pack in bench.lane.packs(3)] == [4, 4, 2]
 
 
+def test_of_a_paused_run_what_was_sent_ends_and_nothing_more_is_sent() -> None:
+    bench = Bench(slots=2, max_window=4)
+    try:
+        fanout = bench.send(bench.group(pack=False), 6)
+        sent = bench.lane.packs(4)
+        bench.desk.gate.close()
+        for pack in sent:
+            bench.lane.complete(pack)
+        assert bench.dispatcher.wait_until(lambda: fanout.open_count == 2, PATIENCE_S)
+        later = bench.send(bench.group(pack=False), 1)
+        assert (fanout.counts(), later.counts()) == ({"Completed": 4, "Pending": 2}, {"Pending": 1})
+        assert len(bench.lane.launched) == 4
+        bench.desk.gate.open()
+        bench.dispatcher.go_on()
+        for number in range(5, 8):
+            bench.lane.complete(bench.lane.packs(number)[number - 1])
+        assert _values(fanout) == list(range(6)) and _values(later) == [0]
+    finally:
+        bench.close()
+
+
 def test_groups_take_turns(bench: Bench) -> None:
     first, second = bench.group(pack=1), bench.group(pack=1)
     bench.send(first, 3)
