@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 from typing import ClassVar
+from uuid import UUID
 
 from ...runtime import clock
 from ...runtime.settings import current_settings
 from ...runtime.states import Cancelled, Crashed, Scheduled, State
 from ...runtime.store import rescues
 from ...runtime.store.database import Database
-from ...runtime.store.deployment_rows import LapsedLease
+from ...runtime.store.deployment_rows import LapsedLease, StrandedClaim
 from ...runtime.store.feed import Feed
 from .loop import Loop
 
@@ -19,6 +20,12 @@ _log = logging.getLogger("heliostat.services")
 
 MOST_RESCUES = 10
 """A run that has lost its executor more often ends as Crashed: it is likely what kills them."""
+
+CLAIM_PATIENCE_S = 60.0
+"""From a worker's claim, which has no lease, until it has started the run's process."""
+
+PROCESS_PATIENCE_S = 600.0
+"""From there until that process, which fetches the code first, holds the run's lease."""
 
 _SCRIPT_PATIENCE_S = 60.0  # a script may record to a server that was away: its lease lapses without harm
 _LONGEST_BACKOFF_S = 60.0
@@ -52,6 +59,11 @@ class Reaper(Loop):
         if now - self._healthy_since >= self._lease_s:
             for lapsed in await rescues.lapsed(self.db, script_patience_s=_SCRIPT_PATIENCE_S):
                 await rescue(self.db, lapsed)
+            stranded = await rescues.stranded(
+                self.db, patience_s=CLAIM_PATIENCE_S, process_patience_s=PROCESS_PATIENCE_S
+            )
+            for claim in stranded:
+                await _give_out_again(self.db, claim)
         return None
 
 
@@ -69,16 +81,30 @@ async def rescue(db: Database, lapsed: LapsedLease, *, proven_dead: bool = False
     return done
 
 
+async def _give_out_again(db: Database, claim: StrandedClaim) -> None:
+    """The worker that claimed a run is gone, or the process that it started for it is."""
+    who = f"its process {claim.infrastructure_pid}" if claim.infrastructure_pid else "whoever claimed it"
+    state = await _given_up_or_again(
+        db, claim.run_id, f"{who} has not begun it since {claim.claimed_at:%H:%M:%S} UTC"
+    )
+    if await rescues.give_out_again(db, claim, state):
+        _log.warning("flow run %s: %s", claim.run_id, state.message)
+
+
 async def _state_after(db: Database, lapsed: LapsedLease) -> tuple[State, bool]:
     who = f"process {lapsed.pid} on {lapsed.host}"
     if lapsed.state_type == "CANCELLING":
         return Cancelled(f"{who} ended while the run was being cancelled"), True
     if lapsed.deployment_id is None:
         return Crashed(f"{who} has been silent since {lapsed.until:%H:%M:%S} UTC"), False
-    losses = await rescues.rescues_of(db, lapsed.run_id)
+    return await _given_up_or_again(db, lapsed.run_id, f"{who} ended"), True
+
+
+async def _given_up_or_again(db: Database, run_id: UUID, why: str) -> State:
+    losses = await rescues.rescues_of(db, run_id)
     if losses >= MOST_RESCUES:
-        return Crashed(f"{who} ended, the {losses + 1}. that this run has lost: given up"), True
+        return Crashed(f"{why}, the {losses + 1}. that this run has lost: given up")
     # The first is the fault of a machine; from the second on it may be the run's own.
     delay_s = 0.0 if losses == 0 else min(2.0 ** (losses - 1), _LONGEST_BACKOFF_S)
     when = await db.time() + timedelta(seconds=delay_s)
-    return Scheduled(when, f"{who} ended: the run goes on in another one", name="AwaitingRetry"), True
+    return Scheduled(when, f"{why}: the run goes on in another one", name="AwaitingRetry")

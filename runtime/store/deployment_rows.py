@@ -247,6 +247,16 @@ class LapsedLease:
 
 
 @dataclass(frozen=True, slots=True)
+class StrandedClaim:
+    """A run that was claimed and not begun; `state_id` is that of the claim."""
+
+    run_id: UUID
+    state_id: UUID
+    claimed_at: datetime
+    infrastructure_pid: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CodePackageRow:
     """A code package without its bytes. `uri` tells where they are when the database does not hold them."""
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, case, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..rules import Accept, Verdict
 from ..states import State
 from .announcements import COMMANDS, RUNS, announce
 from .database import Database
-from .deployment_rows import LapsedLease
+from .deployment_rows import LapsedLease, StrandedClaim
 from .flow_run_changes import read_state_within, record_trail, write_within
-from .tables import flow_run, rule_decision, run_lease, task_run
+from .tables import flow_run, rule_decision, run_lease, task_run, work_pool
 
 RULE = "lapsed-lease"
 """Under this name the decision is recorded."""
 
+_OWN_POOLS = ("process", "ray")
 _AT_WORK = ("PENDING", "RUNNING", "CANCELLING")
 
 
@@ -78,6 +80,51 @@ async def rescues_of(db: Database, run_id: UUID) -> int:
         return await connection.scalar(statement) or 0
 
 
+async def stranded(
+    db: Database, *, patience_s: float, process_patience_s: float, limit: int = 200
+) -> list[StrandedClaim]:
+    """Runs of deployments that somebody claimed without a lease, as workers do, and nobody has begun.
+
+    After `patience_s`, or `process_patience_s` when a process was started for them, which may still fetch its
+    code. Those of pools of foreign types are left alone: what is started there may take any time.
+    """
+    lease, run = run_lease.c, flow_run.c
+    since = case(
+        (run.infrastructure_pid.is_(None), db.from_now(-patience_s)),
+        else_=db.from_now(-process_patience_s),
+    )
+    statement = (
+        select(run.id, run.state_id, run.state_timestamp, run.infrastructure_pid)
+        .outerjoin(run_lease, lease.run_id == run.id)
+        .outerjoin(work_pool, work_pool.c.id == run.work_pool_id)
+        .where(
+            run.state_type == "PENDING",
+            run.deployment_id.is_not(None),
+            lease.owner.is_(None),
+            run.state_timestamp <= since,
+            or_(run.work_pool_id.is_(None), work_pool.c.type.in_(_OWN_POOLS)),
+        )
+        .order_by(run.state_timestamp)
+        .limit(limit)
+    )
+    async with db.read() as connection:
+        return [StrandedClaim(*row) for row in await connection.execute(statement)]
+
+
+async def give_out_again(db: Database, claim: StrandedClaim, state: State) -> bool:
+    """Give a stranded run another state; False, and nothing changed, when that claim is over."""
+    held = select(run_lease.c.owner).where(run_lease.c.run_id == claim.run_id)
+    async with db.write() as connection:
+        owner = await connection.scalar(held.with_for_update())  # the lease first, as journals do
+        one = select(flow_run).where(flow_run.c.id == claim.run_id).with_for_update()
+        run = (await connection.execute(one)).mappings().first()
+        if owner is not None or run is None or run["state_id"] != claim.state_id:
+            return False
+        await _write(db, connection, run, state)
+        await announce(connection, RUNS)
+        return True
+
+
 async def overrule(
     db: Database, run_id: UUID, epoch: int, state: State, *, proven_dead: bool = False, fence: bool = True
 ) -> bool:
@@ -99,12 +146,16 @@ async def overrule(
         run = (await connection.execute(one)).mappings().first()
         if run is None or run["state_type"] not in _AT_WORK:
             return False
-        current = await read_state_within(connection, run["state_id"])
-        verdict = Verdict(Accept(RULE, state), state, [(RULE, "ACCEPT", state.message or state.name)])
-        await record_trail(connection, "flow-run", run_id, None, current, state, verdict)
-        await write_within(db, connection, run, state, {"retry_type": "reschedule"})
+        await _write(db, connection, run, state)
         if fence:
             free = update(run_lease).where(lease.run_id == run_id).values(owner=None, until=db.now())
             await connection.execute(free)
         await announce(connection, RUNS, COMMANDS)
         return True
+
+
+async def _write(db: Database, connection: AsyncConnection, run: RowMapping, state: State) -> None:
+    current = await read_state_within(connection, run["state_id"])
+    verdict = Verdict(Accept(RULE, state), state, [(RULE, "ACCEPT", state.message or state.name)])
+    await record_trail(connection, "flow-run", run["id"], None, current, state, verdict)
+    await write_within(db, connection, run, state, {"retry_type": "reschedule"})

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from heliostat.actors.loops import reaper
 from heliostat.actors.loops.reaper import MOST_RESCUES, Reaper, rescue
-from heliostat.runtime.states import Running
+from heliostat.runtime.states import Pending, Running
 from heliostat.runtime.store import (
     flow_run_changes,
     flow_runs,
     leases,
+    polling,
     rescues,
     scheduled_runs,
     task_run_changes,
     work_pools,
 )
 from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.deployment_rows import NewWorkPool
 from heliostat.runtime.store.task_run_changes import NewTaskRun
 
 GONE = -100.0  # a lease that lapsed long ago
@@ -77,9 +82,9 @@ async def test_nothing_is_reaped_before_the_database_was_healthy_for_a_lease(
     db: Database, given: Any
 ) -> None:
     run = await given.claimed(db, GONE)
-    reaper = Reaper(db, lease_s=600.0)
-    await reaper.step()
-    await reaper.step()
+    patient = Reaper(db, lease_s=600.0)
+    await patient.step()
+    await patient.step()
     assert await state_of(db, run.run_id) == ("PENDING", "Pending")
 
 
@@ -123,3 +128,43 @@ async def test_a_sub_flow_is_left_to_its_parent_until_that_has_ended(db: Databas
     await given.move(db, parent.run_id, "FAILED")
     await Reaper(db, lease_s=0.0).step()
     assert await state_of(db, child.run_id) == ("CRASHED", "Crashed")
+
+
+@pytest.mark.parametrize("started", [False, True])
+async def test_a_run_whose_worker_died_before_it_began_is_given_out_again(
+    db: Database, given: Any, monkeypatch: pytest.MonkeyPatch, started: bool
+) -> None:
+    """Seen: a worker claims over the API, without a lease; killed then, it left its run PENDING for good."""
+    await work_pools.create(db, NewWorkPool("yard", "process"))
+    await work_pools.create(db, NewWorkPool("far", "kubernetes"))
+    near = await given.deployment(db, "near", work_pool_name="yard")
+    far = await given.deployment(db, "far", work_pool_name="far")
+    served = await given.deployment(db, "served")
+    runs = [(await scheduled_runs.create_run(db, each.id))[0] for each in (near, served, far)]
+    for run_id in runs:
+        await flow_run_changes.propose(db, run_id, Pending())
+        await flow_run_changes.propose(db, run_id, Pending(name="Submitting"))
+        if started:
+            await flow_run_changes.change(db, run_id, {"infrastructure_pid": "host-a:12"})
+    patience = "PROCESS_PATIENCE_S" if started else "CLAIM_PATIENCE_S"
+    await Reaper(db, lease_s=0.0).step()
+    assert [await state_of(db, run_id) for run_id in runs] == [("PENDING", "Submitting")] * 3
+    (seen, _) = await rescues.stranded(db, patience_s=-1.0, process_patience_s=-1.0)
+    monkeypatch.setattr(reaper, patience, -1.0)
+    await Reaper(db, lease_s=0.0).step()
+    again = ("SCHEDULED", "AwaitingRetry")
+    assert [await state_of(db, run_id) for run_id in runs] == [again, again, ("PENDING", "Submitting")]
+    assert not await rescues.give_out_again(db, seen, Running())
+    found = await polling.of_deployments(db, [near.id, served.id], before=await db.time())
+    assert set(found) == set(runs[:2])
+
+
+async def test_a_claim_whose_process_has_the_lease_is_not_given_out_again(db: Database, given: Any) -> None:
+    run = await given.claimed(db, 60.0)
+    assert await rescues.stranded(db, patience_s=-1.0, process_patience_s=-1.0) == []
+    lease = await leases.read(db, run.run_id)
+    assert lease is not None and await leases.release(db, run.run_id, lease.epoch, lease.owner)
+    (claim,) = await rescues.stranded(db, patience_s=-1.0, process_patience_s=-1.0)
+    await leases.take(db, run.run_id, given.owner(), 60.0)
+    assert not await rescues.give_out_again(db, claim, Running())
+    assert await state_of(db, run.run_id) == ("PENDING", "Pending")
