@@ -27,6 +27,7 @@ from ..runtime.store import (
     flow_runs,
     leases,
     logs,
+    losses,
     scheduled_runs,
     work_queues,
     workers,
@@ -35,11 +36,12 @@ from ..runtime.store import work_pools as pool_verbs
 from ..runtime.store.database import Database
 from ..runtime.store.deployment_rows import DeploymentRow, WorkPoolRow
 from ..runtime.store.feed import POOLS, RUNS, Feed
-from ..runtime.store.rows import FlowRunRow, Owner
+from ..runtime.store.rows import FlowRunRow, Lease, Owner
 from .hosts import Host, HostLost, Hosts, Unplaceable
 from .jobs import CodeSource, Ended, Job, Setting
 
 _log = logging.getLogger("heliostat.actors")
+_DIED = "its process died: the run goes on in another one"
 _LOOK_EVERY_S = 1.0  # for runs that became due by time alone
 _TIDY_EVERY_S = 5.0
 _HEARTBEAT_EVERY_S = 10
@@ -57,7 +59,6 @@ class _Carried:
     job: Job
     epoch_owner: UUID | None  # who holds the lease while no supervisor does
     host: Host | None = None
-    crashes: int = 0
     cancel_seen_s: float | None = None
 
 
@@ -163,15 +164,18 @@ class WorkPool:
 
     # Runs that somebody else has begun.
 
-    async def rescue(self, run_id: UUID, dead_epoch: int) -> None:
-        """Go on with a run whose owner is dead; harmless when it is not any more."""
+    async def rescue(self, run_id: UUID, dead_epoch: int, *, is_loss: bool = True) -> None:
+        """Go on with a run whose owner is dead; harmless when it is not any more.
+
+        `is_loss`: a process that executed it died, which a run may cause so many times only.
+        """
         if run_id in self._carried:
             return
         try:
             run = await flow_runs.read(self._db, run_id)
             if run.work_pool_id != self._pool.id:
                 return  # a sub-flow's: the run that called it runs it again
-            taken = await leases.take(self._db, run_id, self._owner, self._lease_s, dead_epoch=dead_epoch)
+            taken, lost = await self._take_from(run_id, dead_epoch, is_loss)
             deployment = await self._deployment_of(run)
             path, steps = (None, None) if deployment is None else (deployment.path, deployment.pull_steps)
             layers = (None if deployment is None else deployment.job_variables, run.job_variables)
@@ -179,9 +183,23 @@ class WorkPool:
         except HeliostatError as error:
             _log.info("run %s is not taken over: %s", run_id, error)
             return
-        if await self._goes_on(run, taken.epoch):
+        if await self._goes_on(run, taken.epoch) and not await self._is_given_up(job, lost):
             _log.warning("run %s goes on: its process was lost", run_id)
             self.carry(job)
+
+    async def _take_from(self, run_id: UUID, dead_epoch: int, is_loss: bool) -> tuple[Lease, int]:
+        """The lease of a run whose owner is dead, and how often the run has lost its process."""
+        if is_loss:
+            return await losses.take_over(self._db, run_id, self._owner, self._lease_s, dead_epoch, _DIED)
+        taken = await leases.take(self._db, run_id, self._owner, self._lease_s, dead_epoch=dead_epoch)
+        return taken, 0
+
+    async def _is_given_up(self, job: Job, lost: int) -> bool:
+        """Whether the run has lost its process too often; it is Crashed then."""
+        if lost <= job.crash_retries:
+            return False
+        await self._finish(job.run_id, job.epoch, Crashed(f"its process died {lost} times"))
+        return True
 
     async def _deployment_of(self, run: FlowRunRow) -> DeploymentRow | None:
         if run.deployment_id is not None:
@@ -202,7 +220,7 @@ class WorkPool:
     async def recover(self) -> None:
         """Take up what an earlier self had claimed and not handed over."""
         for run_id, epoch in await leases.held_by(self._db, self._owner.id):
-            await self.rescue(run_id, epoch)
+            await self.rescue(run_id, epoch, is_loss=False)
 
     # Carrying a run.
 
@@ -264,15 +282,11 @@ class WorkPool:
         if _is_final(run.state_type):
             return False
         dead_epoch = lease.epoch if lease is not None else None
-        taken = await self._stubborn(leases.take, run_id, self._owner, self._lease_s, dead_epoch=dead_epoch)
+        taken, lost = await self._stubborn(
+            losses.take_over, run_id, self._owner, self._lease_s, dead_epoch, _DIED
+        )
         carried.job, carried.epoch_owner = replace(job, epoch=taken.epoch), self._owner.id
-        carried.crashes += 1
-        if not await self._goes_on(run, taken.epoch):
-            return False
-        if carried.crashes > job.crash_retries:
-            await self._finish(run_id, taken.epoch, Crashed(f"its process died {carried.crashes} times"))
-            return False
-        return True
+        return await self._goes_on(run, taken.epoch) and not await self._is_given_up(carried.job, lost)
 
     async def _put_back(self, carried: _Carried, reason: HeliostatError) -> None:
         """No process can be had: the run waits, and says why."""

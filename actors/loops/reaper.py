@@ -10,7 +10,7 @@ from uuid import UUID
 from ...runtime import clock
 from ...runtime.settings import current_settings
 from ...runtime.states import Cancelled, Crashed, Scheduled, State
-from ...runtime.store import rescues
+from ...runtime.store import losses, rescues
 from ...runtime.store.database import Database
 from ...runtime.store.deployment_rows import LapsedLease, StrandedClaim
 from ...runtime.store.feed import Feed
@@ -101,10 +101,10 @@ async def _state_after(db: Database, lapsed: LapsedLease) -> tuple[State, bool]:
 
 
 async def _given_up_or_again(db: Database, run_id: UUID, why: str) -> State:
-    losses = await rescues.rescues_of(db, run_id)
-    if losses >= MOST_RESCUES:
-        return Crashed(f"{why}, the {losses + 1}. that this run has lost: given up")
+    lost = await losses.count(db, run_id)
+    if lost >= MOST_RESCUES:
+        return Crashed(f"{why}, the {lost + 1}. that this run has lost: given up")
     # The first is the fault of a machine; from the second on it may be the run's own.
-    delay_s = 0.0 if losses == 0 else min(2.0 ** (losses - 1), _LONGEST_BACKOFF_S)
+    delay_s = 0.0 if lost == 0 else min(2.0 ** (lost - 1), _LONGEST_BACKOFF_S)
     when = await db.time() + timedelta(seconds=delay_s)
     return Scheduled(when, f"{why}: the run goes on in another one", name="AwaitingRetry")

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from ..errors import UserError
 from ..states import StateType
-from ..store import cache, commands, deployments, flow_run_inputs, flow_runs, leases, task_runs
+from ..store import cache, commands, deployments, flow_run_inputs, flow_runs, leases, losses, task_runs
 from ..store.deployment_rows import DeploymentRow
 from ..store.rows import (
     Adopted,
@@ -164,6 +164,7 @@ _VERBS: dict[str, RemoteVerb] = {
             dead_epoch=(_Epoch | None, None),
         ),
         RemoteVerb(leases.read, LeaseRow | None, run_id=UUID),
+        RemoteVerb(losses.count, int, run_id=UUID),
         RemoteVerb(leases.release, bool, run_id=UUID, epoch=_Epoch, owner_id=UUID),
         RemoteVerb(
             task_runs.completed_range, list[ReplayedTask], flow_run_id=UUID, first_id=UUID, last_id=UUID

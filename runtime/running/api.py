@@ -13,7 +13,7 @@ from ..client.records import FlowRun
 from ..engine.owner import is_dead
 from ..journal.remote_verbs import remote_verb
 from ..states import State
-from ..store import leases
+from ..store import leases, losses
 
 
 class ClientApi:
@@ -44,9 +44,8 @@ class ClientApi:
         if lease is not None and lease.owner is not None and is_dead(lease):
             await self._ask(leases.release, run_id, lease.epoch, lease.owner)
 
-    async def crashes(self, run_id: UUID, message_start: str) -> int:
-        states = await self._client.read_flow_run_states(run_id)
-        return sum((state.message or "").startswith(message_start) for state in states)
+    async def losses(self, run_id: UUID) -> int:
+        return await self._ask(losses.count, run_id)
 
     async def log(self, run_id: UUID, lines: Iterable[str]) -> None:
         at = clock.now().isoformat()

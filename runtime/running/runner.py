@@ -24,13 +24,13 @@ from .. import clock
 from ..client.records import FlowRun
 from ..errors import HeliostatError, NotFound, Unavailable
 from ..states import AwaitingRetry, Cancelled, Crashed, Pending, State
+from ..store.losses import LOST
 from .child import Child, Job, how_it_ended
 
 __all__ = ["Job", "Runner", "RunnerApi", "RunnerTimes", "python_command"]
 
 _log = logging.getLogger("heliostat.runner")
 
-_LOST = "The process of this run"  # how messages of lost processes begin: they are counted by it
 _SHOWN_LINES = 5
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
 
@@ -60,8 +60,8 @@ class RunnerApi(Protocol):
         """Give back the lease that a process of this machine held which is gone, so that others may go on."""
         ...
 
-    async def crashes(self, run_id: UUID, message_start: str) -> int:
-        """How many states of the run have messages that begin like that."""
+    async def losses(self, run_id: UUID) -> int:
+        """How often the run has lost its process since it last ended."""
         ...
 
     async def log(self, run_id: UUID, lines: Iterable[str]) -> None:
@@ -247,9 +247,9 @@ class Runner:
         run, child = hand.run, hand.child
         said = child.last_lines if child is not None else []
         if hand.abandoned:
-            lost = f"{_LOST} was ended because its worker stops"
+            lost = "The worker of this run stops and ended its process"  # not the run's fault: not counted
         else:
-            lost = f"{_LOST} {how}"
+            lost = f"{LOST} {how}"
             _log.error("run %s: %s", run.name, lost)
             with suppress(HeliostatError):
                 await self._api.log(run.id, [f"{lost}. What it said last:", *said] if said else [f"{lost}."])
@@ -257,7 +257,7 @@ class Runner:
         if state.is_pending() and not hand.abandoned:
             await self._told(run.id, Crashed(f"{lost} before its flow began.{last}"))
             return
-        before = await _patiently(lambda: self._api.crashes(run.id, _LOST))
+        before = await _patiently(lambda: self._api.losses(run.id))
         if before >= self._crash_retries and not hand.abandoned:
             await self._told(run.id, Crashed(f"{lost}, as {before} times before.{last}"))
             return

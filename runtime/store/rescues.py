@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..rules import Accept, Verdict
@@ -13,10 +13,8 @@ from .announcements import COMMANDS, RUNS, announce
 from .database import Database
 from .deployment_rows import LapsedLease, StrandedClaim
 from .flow_run_changes import read_state_within, record_trail, write_within
-from .tables import flow_run, rule_decision, run_lease, task_run, work_pool
-
-RULE = "lapsed-lease"
-"""Under this name the decision is recorded."""
+from .losses import RULE
+from .tables import flow_run, run_lease, task_run, work_pool
 
 _OWN_POOLS = ("process", "ray")
 _AT_WORK = ("PENDING", "RUNNING", "CANCELLING")
@@ -69,15 +67,6 @@ async def lapsed(db: Database, *, script_patience_s: float, limit: int = 200) ->
     )
     async with db.read() as connection:
         return [LapsedLease(**row) for row in (await connection.execute(statement)).mappings()]
-
-
-async def rescues_of(db: Database, run_id: UUID) -> int:
-    """How often the run has lost its executor so far."""
-    statement = select(func.count()).where(
-        rule_decision.c.flow_run_id == run_id, rule_decision.c.rule == RULE
-    )
-    async with db.read() as connection:
-        return await connection.scalar(statement) or 0
 
 
 async def stranded(

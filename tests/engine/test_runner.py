@@ -50,7 +50,7 @@ class FakeApi:
     async def let_go(self, run_id: UUID) -> None:
         self.released.append(run_id)
 
-    async def crashes(self, run_id: UUID, message_start: str) -> int:
+    async def losses(self, run_id: UUID) -> int:
         return self.before
 
     async def log(self, run_id: UUID, lines: Iterable[str]) -> None:

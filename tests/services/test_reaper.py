@@ -13,6 +13,7 @@ from heliostat.runtime.store import (
     flow_run_changes,
     flow_runs,
     leases,
+    losses,
     polling,
     rescues,
     scheduled_runs,
@@ -90,10 +91,10 @@ async def test_nothing_is_reaped_before_the_database_was_healthy_for_a_lease(
 
 async def test_a_run_that_loses_every_executor_is_given_up(db: Database, given: Any) -> None:
     run = await given.claimed(db, GONE)
-    for losses in range(MOST_RESCUES + 1):
-        assert await rescues.rescues_of(db, run.run_id) == losses
+    for lost in range(MOST_RESCUES + 1):
+        assert await losses.count(db, run.run_id) == lost
         await Reaper(db, lease_s=0.0).step()
-        if losses < MOST_RESCUES:
+        if lost < MOST_RESCUES:
             assert (await state_of(db, run.run_id))[1] == "AwaitingRetry"
             await leases.take(db, run.run_id, given.owner(), GONE)
             await given.move(db, run.run_id, "RUNNING")
