@@ -74,8 +74,8 @@ class DatabaseAccess:
         _log.warning("the database answers")
 
 
-def database_of(request: Request) -> Database:
-    """The open database, for a route."""
+async def database_of(request: Request) -> Database:
+    """The open database, for a route. Asynchronous, or each request would take a detour over a thread."""
     access: DatabaseAccess = request.app.state.database_access
     return access.database()
 

@@ -101,7 +101,7 @@ class StateCreate(OneModel):
     name: str | None = None
     message: str | None = None
     data: Any = None
-    state_details: StateDetails = StateDetails()
+    state_details: StateDetails = Field(default_factory=StateDetails)
 
     def as_state(self) -> State:
         """The state as the rules take it. Scheduled without a time means now."""
@@ -152,7 +152,7 @@ class FlowRunCreate(OneModel):
     context: dict[str, Any] = {}
     parent_task_run_id: UUID | None = None
     infrastructure_document_id: UUID | None = None
-    empirical_policy: FlowRunPolicy = FlowRunPolicy()
+    empirical_policy: FlowRunPolicy = Field(default_factory=FlowRunPolicy)
     tags: list[str] = []
     labels: Labels | None = {}
     idempotency_key: str | None = None
@@ -166,7 +166,7 @@ class FlowRunUpdate(OneModel):
     name: str | None = None
     flow_version: str | None = None
     parameters: dict[str, Any] = {}
-    empirical_policy: FlowRunPolicy = FlowRunPolicy()
+    empirical_policy: FlowRunPolicy = Field(default_factory=FlowRunPolicy)
     tags: list[str] = []
     infrastructure_pid: str | None = None
     job_variables: dict[str, Any] | None = None
@@ -229,7 +229,7 @@ class TaskRunCreate(OneModel):
     cache_key: str | None = None
     cache_expiration: Moment | None = None
     task_version: str | None = None
-    empirical_policy: TaskRunPolicy = TaskRunPolicy()
+    empirical_policy: TaskRunPolicy = Field(default_factory=TaskRunPolicy)
     tags: list[str] = []
     labels: Labels | None = {}
     task_inputs: dict[str, list[TaskRunResult | FlowRunResult | Parameter | Constant]] = {}

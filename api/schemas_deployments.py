@@ -150,7 +150,7 @@ class DeploymentRunCreate(OneModel):
     enforce_parameter_schema: bool | None = None
     context: dict[str, Any] = {}
     infrastructure_document_id: UUID | None = None
-    empirical_policy: FlowRunPolicy = FlowRunPolicy()
+    empirical_policy: FlowRunPolicy = Field(default_factory=FlowRunPolicy)
     tags: list[str] = []
     idempotency_key: str | None = None
     labels: Labels | None = None

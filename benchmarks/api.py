@@ -15,12 +15,12 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
+from load import pour
 from measuring import arguments, fresh_home
 from sqlalchemy import text
 
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--task-runs", type=int, default=1_000_000)
     parser.add_argument("--logs", type=int, default=5_000_000)
     parser.add_argument("--rounds", type=int, default=20, help="times that each route is asked")
-    parser.add_argument("--writes", type=int, default=1_000, help="runs that are made and moved")
+    parser.add_argument("--writes", type=int, default=3_000, help="runs that are made and moved")
     words = parser.parse_args()
     with fresh_home("postgres") as url:
         figures = asyncio.run(_measured(url, words))
@@ -98,7 +98,7 @@ async def _measured(url: str, words: Any) -> dict[str, float]:
                 for name, ask in _routes(run_ids).items()
             }
             loads = {"load before": began, "load after": os.getloadavg()[0]}
-            return {**figures, **await _writes_per_s(client, words.writes), **loads}
+            return {**figures, **await _writes_per_s(client, int(port), words.writes), **loads}
     finally:
         server.terminate()
         server.wait()
@@ -197,36 +197,20 @@ async def _p95_ms(client: httpx.AsyncClient, ask: tuple[str, Any], rounds: int) 
     return statistics.quantiles(took[2:], n=20)[-1]
 
 
-async def _writes_per_s(client: httpx.AsyncClient, count: int) -> dict[str, float]:
-    """Runs made, and states proposed, a second by 16 clients at once."""
+async def _writes_per_s(client: httpx.AsyncClient, port: int, count: int) -> dict[str, float]:
+    """Runs made, and states proposed, a second by 32 clients at once."""
     flow = (await client.post("/flows/", json={"name": "written"})).json()["id"]
-    made: list[str] = []
-
-    async def create(_: int) -> None:
-        body = {"flow_id": flow, "state": {"type": "PENDING"}}
-        made.append((await client.post("/flow_runs/", json=body)).json()["id"])
-
-    async def move(number: int) -> None:
-        body = {"state": {"type": "RUNNING"}}
-        answer = await client.post(f"/flow_runs/{made[number]}/set_state", json=body)
-        assert answer.status_code == 201, answer.text
-
-    return {
-        "per s POST /flow_runs/": await _rate(create, count),
-        "per s POST /flow_runs/ID/set_state": await _rate(move, count),
-    }
-
-
-async def _rate(act: Callable[[int], Any], count: int) -> float:
-    numbers = iter(range(count))
-
-    async def client() -> None:
-        for number in numbers:
-            await act(number)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(client() for _ in range(16)))
-    return count / (time.perf_counter() - began)
+    new = {"flow_id": flow, "state": {"type": "PENDING"}}
+    await pour(port, [("/api/flow_runs/", new)] * 100)  # what is paid only once
+    made = await pour(port, [("/api/flow_runs/", new)] * count)
+    runs = [json.loads(answer)["id"] for answer in made.answers]
+    running = {"state": {"type": "RUNNING"}}
+    moved = await pour(port, [(f"/api/flow_runs/{run}/set_state", running) for run in runs])
+    accepted = [json.loads(answer)["status"] for answer in moved.answers].count("ACCEPT")
+    counted = {"flow_runs": {"id": {"any_": runs[:200]}, "state": {"type": {"any_": ["RUNNING"]}}}}
+    recorded = (await client.post("/flow_runs/count", json=counted)).json()
+    assert (accepted, recorded) == (count, min(count, 200)), "what was answered is not what was asked"
+    return {"per s POST /flow_runs/": made.per_s, "per s POST /flow_runs/ID/set_state": moved.per_s}
 
 
 async def _until_ready(client: httpx.AsyncClient) -> None:

@@ -17,6 +17,7 @@ from ...runtime.supervised import BEYOND_HELP, end_with_supervisor
 from ..app import create_app
 from ..sockets.pings import HeldPings
 
+_KEEP_ALIVE_S = 75  # longer than clients keep idle connections (httpx: 5 s): who closes first must not be us
 _DRAIN_S = 3  # what requests under way may still take when the server is stopped
 
 
@@ -40,6 +41,7 @@ def main() -> int:
         ws=HeldPings,
         server_header=False,
         timeout_graceful_shutdown=_DRAIN_S,
+        timeout_keep_alive=_KEEP_ALIVE_S,
     )
     server = uvicorn.Server(config)
     try:

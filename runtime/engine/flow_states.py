@@ -69,6 +69,8 @@ class FlowStates:
 
     def adopt(self, state_type: StateType, name: str) -> None:
         """Somebody else has written this state: the run goes on from there."""
+        if state_type is StateType.RUNNING:
+            self._run_count += 1  # the end of a pause counts (reference notes, section 10)
         self.current = State(state_type, name=name)
 
     def wait_s(self, scheduled: State) -> float:

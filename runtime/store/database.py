@@ -124,6 +124,14 @@ class Database:
             async with driver.transaction():
                 yield driver
 
+    @asynccontextmanager
+    async def asyncpg_statements(self) -> AsyncGenerator[Any]:
+        """The same where every statement is a transaction of its own: one way less to the database and back,
+        and the same back.
+        """
+        async with self._connected() as connection:
+            yield (await connection.get_raw_connection()).driver_connection
+
     async def sqlite_write(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Run `act` in one write transaction on a thread of its own: one hop, however many statements."""
         async with self.failures_told(), self._write_turn:

@@ -6,12 +6,12 @@ that come at once each sees what the other did.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Update, bindparam, insert, select, update
+from sqlalchemy import ARRAY, RowMapping, Select, Update, Uuid, any_, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,6 +26,7 @@ from .database import Database
 from .deployment_slots import admitted, lock_limit
 from .derive import FlowRunFacts, fold
 from .flow_runs import INSERT_STATE, insert_flow_run, new_flow_run_row, state_row
+from .gathering import gathered
 from .prepared import prepared
 from .rows import FlowRunStateRow, NewFlowRun
 from .search import FlowRunAndState
@@ -54,12 +55,6 @@ _MOMENTS = frozenset(
     {"state_timestamp", "expected_start_time", "next_scheduled_start_time", "start_time", "end_time"}
 )
 _FLOW = select(flow.c.id).where(flow.c.id == bindparam("flow"))
-_LOCKED_RUN = (
-    select(flow_run, *(column.label(f"state__{column.name}") for column in flow_run_state.c))
-    .outerjoin(flow_run_state, flow_run_state.c.id == flow_run.c.state_id)
-    .where(flow_run.c.id == bindparam("run"))
-    .with_for_update(of=flow_run)
-)
 _STATE = select(flow_run_state).where(flow_run_state.c.id == bindparam("state"))
 _DECISION = insert(rule_decision)
 _POLICY_FACTS = ("pause_keys", "resuming", "retry_type")
@@ -127,40 +122,86 @@ async def merge_labels(db: Database, run_id: UUID, labels: Mapping[str, Any]) ->
 
 
 async def propose(db: Database, run_id: UUID, proposed: State, *, force: bool = False) -> Proposed:
-    """Judge a proposed state by the rules and write what they allow, with what they said.
+    """Judge a proposed state by the rules and write what they allow, with what they said, in one transaction
+    (others may share it).
 
     `proposed.data` is what the proposer says of the result, as JSON. A sub-flow's tracking task run follows.
     Raises NotFound.
     """
-    async with db.write() as connection:
-        if proposed.is_pending() and not force:
-            await lock_limit(connection, run_id)
-        run = (await connection.execute(_LOCKED_RUN, {"run": run_id})).mappings().first()
-        if run is None:
-            raise _missing(run_id)
-        current = await _present_state(connection, run)
-        verdict = decide(
-            "flow-run",
-            None if current is None else state_of(current),
-            proposed,
-            _facts_for_rules(run, current, proposed),
-            force=force,
-        )
-        if not force:
-            verdict = await admitted(connection, run, verdict)
-        await record_trail(connection, "flow-run", run_id, None, current, proposed, verdict)
-        state = verdict.state_to_write
-        if state is None:
-            return Proposed(verdict, current, False)
-        if run["parent_task_run_id"] is not None:
-            state = replace(state, details={**state.details, "task_run_id": str(run["parent_task_run_id"])})
-        written = await write_within(db, connection, run, state, verdict.changes)
-        if run["parent_task_run_id"] is not None:
-            from .task_run_changes import follow_child  # it needs this module's trail and state
+    return await _judged(db, _Proposal(run_id, proposed, force))
 
-            await follow_child(db, connection, run["parent_task_run_id"], run_id, state)
-        await announce(connection, *_topics(current, state, force))
-        return Proposed(verdict, written, True)
+
+class _Proposal(NamedTuple):
+    run_id: UUID
+    state: State
+    force: bool
+
+    @property
+    def asks_for_a_slot(self) -> bool:
+        return self.state.is_pending() and not self.force
+
+
+def _subjects(proposal: _Proposal) -> tuple[Hashable, ...]:
+    # Of two that ask for a slot the second must see that the first has taken one.
+    return (proposal.run_id, "slot") if proposal.asks_for_a_slot else (proposal.run_id,)
+
+
+@gathered(_subjects)
+async def _judged(db: Database, proposals: Sequence[_Proposal]) -> list[Proposed | Exception]:
+    """What becomes of each proposal; they are of different runs."""
+    became: list[Proposed | Exception] = []
+    writes: list[_Write] = []
+    trail: list[dict[str, Any]] = []
+    topics: set[str] = set()
+    async with db.write() as connection:
+        for each in proposals:
+            if each.asks_for_a_slot:
+                await lock_limit(connection, each.run_id)
+        runs = await _locked(db, connection, [each.run_id for each in proposals])
+        for run_id, proposed, force in proposals:
+            run = runs.get(run_id)
+            if run is None:
+                became.append(_missing(run_id))
+                continue
+            current = await _present_state(connection, run)
+            verdict = _verdict(run, current, proposed, force)
+            if not force:
+                verdict = await admitted(connection, run, verdict)
+            trail += trail_rows("flow-run", run_id, None, current, proposed, verdict)
+            state = verdict.state_to_write
+            if state is None:
+                became.append(Proposed(verdict, current, False))
+                continue
+            if run["parent_task_run_id"] is not None:
+                parent = {"task_run_id": str(run["parent_task_run_id"])}
+                state = replace(state, details={**state.details, **parent})
+            write = _write_of(run, state, verdict.changes)
+            writes.append(write)
+            topics.update(_topics(current, state, force))
+            became.append(Proposed(verdict, write.written, True))
+        await _keep(db, connection, trail, writes)
+        for write in writes:
+            if write.parent_task_run_id is not None:
+                from .task_run_changes import follow_child  # it needs this module's trail and state
+
+                await follow_child(db, connection, write.parent_task_run_id, write.run["run"], write.proposed)
+        await announce(connection, *sorted(topics))
+    return became
+
+
+def _verdict(run: RowMapping, current: FlowRunStateRow | None, proposed: State, force: bool) -> Verdict:
+    before = None if current is None else state_of(current)
+    return decide("flow-run", before, proposed, _facts_for_rules(run, current, proposed), force=force)
+
+
+async def _locked(
+    db: Database, connection: AsyncConnection, run_ids: Sequence[UUID]
+) -> dict[UUID, RowMapping]:
+    """The runs that there are, each with its state, locked until the transaction ends; in the order of their
+    ids, so that two groups never wait for each other.
+    """
+    found = await connection.execute(_locked_runs(db), {"runs": run_ids})
+    return {row["id"]: row for row in found.mappings()}
 
 
 def state_of(row: FlowRunStateRow) -> State:
@@ -185,8 +226,22 @@ async def record_trail(
     verdict: Verdict,
 ) -> None:
     """Keep what the rules said of a proposal."""
+    rows = trail_rows(kind, flow_run_id, task_run_id, current, proposed, verdict)
+    if rows:
+        await connection.execute(_DECISION, rows)
+
+
+def trail_rows(
+    kind: Kind,
+    flow_run_id: UUID,
+    task_run_id: UUID | None,
+    current: Any,
+    proposed: State,
+    verdict: Verdict,
+) -> list[dict[str, Any]]:
+    """The same as rows."""
     at = clock.epoch_s()
-    rows = [
+    return [
         {
             "flow_run_id": flow_run_id,
             "task_run_id": task_run_id,
@@ -200,8 +255,6 @@ async def record_trail(
         }
         for rule, outcome, reason in verdict.trail
     ]
-    if rows:
-        await connection.execute(_DECISION, rows)
 
 
 async def _create(
@@ -291,23 +344,69 @@ async def write_within(
 
     `changes` are those of its policy that a verdict carries.
     """
+    write = _write_of(run, state, changes)
+    await _keep(db, connection, [], [write])
+    return write.written
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A state that is to be written: the rows of it and of its run, and how it is read back."""
+
+    proposed: State
+    state: dict[str, Any]
+    run: dict[str, Any]
+    written: FlowRunStateRow
+    parent_task_run_id: UUID | None
+
+
+def _write_of(run: RowMapping, state: State, changes: Mapping[str, Any]) -> _Write:
     policy: dict[str, Any] = dict(run["empirical_policy"] or {})
-    policy |= {name: changes[name] for name in _POLICY_FACTS if name in changes}
     facts = FlowRunFacts(run["id"], **{name: _fact(name, run[name]) for name in _FACTS})
     facts.resuming = bool(policy.get("resuming"))
     [entry] = fold(facts, [transition_of(state)])
-    if "resuming" in policy:
-        policy["resuming"] = facts.resuming
+    policy |= {name: changes[name] for name in _POLICY_FACTS if name in changes}
+    if state.is_running() and "resuming" in policy:
+        policy["resuming"] = False
     if state.type in FINAL_STATES and facts.start_time is None:
         facts.start_time = entry.timestamp
     if "pause_keys" in policy:
         policy["pause_keys"] = sorted(policy["pause_keys"] or ())
-    written: dict[str, Any] = state_row(entry) | {"data": _data(state)}
-    await connection.execute(INSERT_STATE, written)
+    row: dict[str, Any] = state_row(entry) | {"data": _data(state)}
     columns = {name: _column(name, getattr(facts, name)) for name in _FACTS}
-    await connection.execute(_write_run(db), columns | {"run": run["id"], "empirical_policy": policy})
-    written["timestamp"] = from_micros(entry.timestamp)
-    return FlowRunStateRow(**written)
+    read: dict[str, Any] = {**row, "timestamp": from_micros(entry.timestamp)}
+    return _Write(
+        state,
+        row,
+        columns | {"run": run["id"], "empirical_policy": policy},
+        FlowRunStateRow(**read),
+        run["parent_task_run_id"],
+    )
+
+
+async def _keep(
+    db: Database, connection: AsyncConnection, trail: list[dict[str, Any]], writes: Sequence[_Write]
+) -> None:
+    if trail:
+        await connection.execute(_DECISION, trail)
+    if writes:
+        await connection.execute(INSERT_STATE, [write.state for write in writes])
+        await connection.execute(_write_run(db), [write.run for write in writes])
+
+
+@prepared
+def _locked_runs(db: Database) -> Select[Any]:
+    runs = bindparam("runs", type_=ARRAY(Uuid))
+    wanted = (
+        flow_run.c.id.in_(bindparam("runs", expanding=True)) if db.is_sqlite else flow_run.c.id == any_(runs)
+    )
+    return (
+        select(flow_run, *(column.label(f"state__{column.name}") for column in flow_run_state.c))
+        .outerjoin(flow_run_state, flow_run_state.c.id == flow_run.c.state_id)
+        .where(wanted)
+        .order_by(flow_run.c.id)
+        .with_for_update(of=flow_run)
+    )
 
 
 @prepared

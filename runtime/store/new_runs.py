@@ -1,18 +1,20 @@
-"""Recording a run and its first state with one question to the database: what starts of runs wait for."""
+"""Recording runs and their first states with one question to the database: what starts of runs wait for."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Dialect, Table
 
 from .. import clock
 from .announcements import RUNS, announce_by_sqlite
 from .database import Database
+from .gathering import gathered
 from .prepared import prepared
 from .rows import FlowRunRow, FlowRunStateRow
 from .search import FlowRunAndState
@@ -40,20 +42,14 @@ async def record(
     is_due: bool,
     place: tuple[str | None, str | None] = (None, None),
 ) -> FlowRunAndState | None:
-    """Record the columns of a new run and of its first state, in one transaction; gives it as it stands then.
+    """Record the columns of a new run and of its first state, in one transaction (others may share it); gives
+    it as it stands then.
 
     None, and nothing is recorded, when its flow, or the deployment that it is of, is gone. `is_due`: whoever
     starts runs is told. `place`: the names of its pool and queue. The run has no idempotency key: this does
     not look for a twin.
     """
-    of_deployment = run.get("deployment_id") is not None
-    if db.is_sqlite:
-        made = await db.sqlite_write(lambda it: _by_sqlite(db, it, run, state, of_deployment, is_due))
-    else:
-        sql, bound = _on_postgres(db, of_deployment, is_due), _bound(db)
-        values = (*bound.run.bind(run), run.get("deployment_id"), *bound.state.bind(state))
-        async with db.asyncpg_write() as driver:
-            made = await driver.fetchrow(sql, *values)
+    made = await _recorded(db, _NewRun(run, state, is_due))
     if made is None:
         return None
     facts: dict[str, Any] = {name: run.get(name) for name in _FIELDS}
@@ -63,18 +59,43 @@ async def record(
     return FlowRunAndState(FlowRunRow(**facts), FlowRunStateRow(**first), *place)
 
 
+class _NewRun(NamedTuple):
+    run: Mapping[str, Any]
+    state: Mapping[str, Any]
+    is_due: bool
+
+
+def _subjects(new: _NewRun) -> tuple[UUID]:
+    return (new.run["id"],)
+
+
+@gathered(_subjects)
+async def _recorded(db: Database, news: Sequence[_NewRun]) -> list[Mapping[str, Any] | None]:
+    """For each new run the name of its flow and its times; None where nothing was recorded."""
+    if db.is_sqlite:
+        return await db.sqlite_write(lambda it: [_by_sqlite(db, it, *new) for new in news])
+    bound = _bound(db)
+    rows = [
+        (*bound.run.bind(run), run.get("deployment_id"), *bound.state.bind(state), is_due)
+        for run, state, is_due in news
+    ]
+    async with db.asyncpg_statements() as driver:
+        made = {each["id"]: each for each in await driver.fetchmany(_on_postgres(db), rows)}
+    return [made.get(new.run["id"]) for new in news]
+
+
 def _by_sqlite(
     db: Database,
     connection: sqlite3.Connection,
     run: Mapping[str, Any],
     state: Mapping[str, Any],
-    of_deployment: bool,
     is_due: bool,
 ) -> dict[str, Any] | None:
     flow_name = connection.execute(_FLOW_NAME, (run["flow_id"].hex,)).fetchone()
     if flow_name is None:
         return None
-    if of_deployment and not connection.execute(_DEPLOYMENT, (run["deployment_id"].hex,)).fetchone():
+    deployment_id = run.get("deployment_id")
+    if deployment_id and not connection.execute(_DEPLOYMENT, (deployment_id.hex,)).fetchone():
         return None
     now = to_micros(clock.epoch_s())
     bound, (insert_run, insert_state) = _bound(db), _on_sqlite(db)
@@ -132,14 +153,14 @@ def _on_sqlite(db: Database) -> tuple[str, str]:
 
 
 @prepared
-def _on_postgres(db: Database, of_deployment: bool, is_due: bool) -> str:
+def _on_postgres(db: Database) -> str:
     run, state = _bound(db)
     count = len(run.names)
+    last = count + len(state.names) + 2
     run_cells = [f"${place}::{kind}" for place, kind in enumerate(run.types, 1)]
     state_cells = [f"${place}::{kind}" for place, kind in enumerate(state.types, count + 2)]
-    told = ", pg_notify('heliostat', 'runs')" if is_due else ""
     known = f"EXISTS (SELECT 1 FROM deployment WHERE id = ${count + 1}::uuid)"
-    there = known if of_deployment else f"${count + 1}::uuid IS NULL"
+    there = f"(${count + 1}::uuid IS NULL OR {known})"
     return (
         f"WITH made AS ({_into(flow_run, (*run.names, *_TIMES))} "
         f"SELECT {', '.join(run_cells)}, clock_timestamp(), clock_timestamp() "
@@ -147,8 +168,8 @@ def _on_postgres(db: Database, of_deployment: bool, is_due: bool) -> str:
         "RETURNING id, flow_id, created, updated), "
         f"history AS ({_into(flow_run_state, state.names)} "
         f"SELECT {', '.join(state_cells)} FROM made) "
-        f"SELECT created, updated, (SELECT name FROM flow WHERE id = flow_id) AS flow_name{told} "
-        "FROM made"
+        "SELECT id, created, updated, (SELECT name FROM flow WHERE id = flow_id) AS flow_name, "
+        f"CASE WHEN ${last}::boolean THEN pg_notify('heliostat', 'runs')::text END FROM made"
     )
 
 
