@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
@@ -14,6 +14,9 @@ from ..runtime import parameter_templates
 from ..runtime.errors import BadJobTemplate, ParameterMismatch
 from ..runtime.store import variables
 from ..runtime.store.database import Database
+from ..runtime.store.deployment_rows import DeploymentRow
+from .errors import conflicting
+from .schemas_deployments import DeploymentCreate, ScheduleCreate, ScheduleUpdate
 
 CODE_STEP = "heliostat.code_package"
 """The pull step that stands for a code package: `{CODE_STEP: {"revision": ...}}`."""
@@ -51,6 +54,19 @@ def check_parameters(
         mismatch = ParameterMismatch("parameters do not fit: " + "; ".join(problems))
         mismatch.parameters = tuple(line.partition(":")[0] for line in problems)
         raise mismatch
+
+
+def check_schedules(
+    deployment: DeploymentRow | DeploymentCreate,
+    schedules: Sequence[ScheduleCreate | ScheduleUpdate],
+    what: str,
+) -> None:
+    """Whether the parameters of schedules fit a deployment that wants that. Raises HTTPException (409)."""
+    if deployment.enforce_parameter_schema:
+        for each in schedules:
+            if each.parameters:
+                with conflicting(what):
+                    check_parameters(each.parameters, deployment.parameter_openapi_schema, complete=False)
 
 
 def check_variables(

@@ -231,8 +231,8 @@ def _entry(
     from ...runtime.deploying.timetable import schedule_entry
     from .when import seconds_of
 
-    given = {"cron": cron, "interval": interval and seconds_of(interval), "rrule": rrule}
-    rule: Row = {name: value for name, value in given.items() if value}
+    given = {"cron": cron, "interval": None if interval is None else seconds_of(interval), "rrule": rrule}
+    rule: Row = {name: value for name, value in given.items() if value is not None}
     if len(rule) != 1:
         raise click.UsageError("Give one of --cron, --interval and --rrule.")
     more = {"timezone": timezone, "anchor_date": anchor}

@@ -16,6 +16,7 @@ from .. import responses_deployments as responses
 from .. import wire_deployments
 from ..answers import JsonAnswer, no_content
 from ..database_access import Db
+from ..deployment_checks import check_schedules
 from ..errors import found
 from ..schemas_deployments import ScheduleCreate, ScheduleRuns, ScheduleUpdate
 
@@ -33,7 +34,8 @@ async def read_schedules(id: UUID, db: Db) -> JsonAnswer:
 
 @router.post("/schedules", status_code=201, response_model=list[responses.Schedule])
 async def create_schedules(id: UUID, body: list[ScheduleCreate], db: Db) -> JsonAnswer:
-    """Add schedules, all or none: 409 when one has the slug of another."""
+    """Add schedules, all or none: 409 when one has the slug of another, or parameters that do not fit."""
+    check_schedules(await found(deployments.read(db, id), "Deployment"), body, "Error creating schedule")
     adding = schedules.create_all(db, id, [each.as_spec() for each in body])
     rows = await found(adding, "Deployment")
     return JsonAnswer([wire_deployments.schedule(row) for row in rows], 201)
@@ -42,7 +44,7 @@ async def create_schedules(id: UUID, body: list[ScheduleCreate], db: Db) -> Json
 @router.patch("/schedules/{schedule_id:uuid}", status_code=204)
 async def update_schedule(id: UUID, schedule_id: UUID, body: ScheduleUpdate, db: Db) -> Response:
     """Change a schedule; only fields in the body change. Its future runs are made anew."""
-    await found(deployments.read(db, id), "Deployment")
+    check_schedules(await found(deployments.read(db, id), "Deployment"), [body], "Error updating schedule")
     await found(schedules.change(db, id, schedule_id, body.as_spec()), "Schedule")
     return no_content()
 

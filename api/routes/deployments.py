@@ -17,7 +17,13 @@ from .. import wire, wire_deployments
 from ..answers import JsonAnswer, made, no_content
 from ..database_access import Db
 from ..deployment_changes import checked_changes
-from ..deployment_checks import check_parameters, check_variables, code_revision_of, refuse_shared_limit
+from ..deployment_checks import (
+    check_parameters,
+    check_schedules,
+    check_variables,
+    code_revision_of,
+    refuse_shared_limit,
+)
 from ..errors import conflicting, found
 from ..models.ui import Deleted
 from ..schemas_deployments import (
@@ -42,6 +48,7 @@ async def create_deployment(body: DeploymentCreate, db: Db) -> JsonAnswer:
     if body.enforce_parameter_schema and body.parameters:
         with conflicting("Error creating deployment"):
             check_parameters(body.parameters, body.parameter_openapi_schema, complete=False)
+    check_schedules(body, body.schedules, "Error creating deployment")
     if body.work_pool_name is not None and body.job_variables:
         pool = await found(work_pools.read(db, body.work_pool_name), f'Work pool "{body.work_pool_name}"')
         check_variables(pool.base_job_template, body.job_variables)
