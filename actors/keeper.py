@@ -40,9 +40,10 @@ _ANSWERS_WITHIN_S = 5.0
 class Keeper:
     """One keeper; `run` is called once, in the main thread."""
 
-    def __init__(self, server: str, address: str | None) -> None:
+    def __init__(self, server: str, address: str | None, api_url: str | None = None) -> None:
         self._server = server
         self._address = address
+        self._api_url = api_url
         self._stop = threading.Event()
         self._state = KeeperState(os.getpid(), clock.epoch_s(), is_local=address is None)
 
@@ -76,7 +77,7 @@ class Keeper:
         pools = asyncio.run(ray_pools())
         from .surroundings import settings_here
 
-        wanted = tree.tree(pools, settings_here())
+        wanted = tree.tree(pools, settings_here(self._api_url))
         for child in wanted:
             tree.ensure(child)
         for name in tree.superfluous(wanted, names.living(names.CONTROL)):
@@ -170,9 +171,10 @@ def main() -> int:
     parser.add_argument("--alive-fd", type=int, required=True)
     parser.add_argument("--server", required=True)
     parser.add_argument("--ray-address")
+    parser.add_argument("--api-url")
     words = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    keeper = Keeper(words.server, words.ray_address)
+    keeper = Keeper(words.server, words.ray_address, words.api_url)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         keeper.stop()

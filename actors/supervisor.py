@@ -24,7 +24,7 @@ from ..runtime.engine.command_watch import Ear, watch
 from ..runtime.engine.ray_project import Project, use_project
 from ..runtime.errors import CancelRun, HeliostatError, LeaseHeld, LeaseLost
 from ..runtime.journal.recording import Recording, use_recording
-from ..runtime.pull_steps import project_folder
+from ..runtime.pull_steps import are_stock, project_folder
 from ..runtime.states import State
 from ..runtime.store import code_packages, flow_runs
 from ..runtime.store.commands import Command
@@ -70,7 +70,7 @@ class Supervisor:
             self._executed.add(job.run_id)
         try:
             project = self._bring_code(job.code)
-            ended = execute_claimed(job.run_id, job.epoch, project)
+            ended = execute_claimed(job.run_id, job.epoch, project, is_stock=are_stock(_steps_of(job.code)))
         except (KeyboardInterrupt, CancelRun, SystemExit):
             return self._told(job, None)  # the engine has recorded how it ended
         except (LeaseHeld, LeaseLost) as error:
@@ -127,7 +127,8 @@ class Supervisor:
 
         if code.revision is not None:
             return unpack_once(code.revision, fetch, self._cache)
-        return project_folder(json.loads(code.pull_steps or "[]"), code.path, fetch)
+        steps = _steps_of(code)
+        return None if are_stock(steps) else project_folder(steps, code.path, fetch)
 
     def _listen(self) -> None:
         unheeded: dict[UUID, Command] = {}  # by runs that are not far enough to obey
@@ -148,6 +149,10 @@ class Supervisor:
                 for run_id, command in unheeded.items()
                 if not watch().tell(command) and run_id in executed
             }
+
+
+def _steps_of(code: CodeSource) -> list[dict[str, Any]]:
+    return json.loads(code.pull_steps or "[]")
 
 
 def rss_bytes() -> int:

@@ -10,12 +10,17 @@ from ..runtime import settings
 _NOT_FOR_RUNS = ("HELIOSTAT_DATABASE_URL", "HELIOSTAT_API_URL")
 
 
-def settings_here() -> dict[str, str]:
-    """The settings of this process, for control actors: they open the database themselves."""
+def settings_here(api_url: str | None = None) -> dict[str, str]:
+    """The settings of this process, for control actors: they open the database themselves.
+
+    `api_url` is where Ray's machines reach the server; flows of the stock client are told.
+    """
     given = {name: value for name, value in os.environ.items() if name.startswith(settings.ENV_PREFIX)}
     given["HELIOSTAT_DATABASE_URL"] = settings.current_settings().database_url
     given["HELIOSTAT_HOME"] = str(settings.current_settings().home)
     given.pop("HELIOSTAT_API_URL", None)
+    if api_url is not None:
+        given["HELIOSTAT_PUBLIC_API_URL"] = api_url
     return given
 
 

@@ -50,6 +50,7 @@ _AT_ONCE = 32  # runs that one claim takes
 _AHEAD = 8  # claimed runs that wait for a process
 _PLACE_AGAIN_S = 10.0
 _CANCEL_WITHIN_S = 10.0  # from being told to cancel until the process is killed
+_CANCEL_OTHERS_WITHIN_S = 40.0  # where the supervisor has the run executed by another program
 
 
 @dataclass(slots=True)
@@ -362,8 +363,17 @@ class WorkPool:
                 carried.cancel_seen_s = None
             elif carried.cancel_seen_s is None:
                 carried.cancel_seen_s = now
-            elif now - carried.cancel_seen_s > _CANCEL_WITHIN_S and carried.host is not None:
-                self._kill(run_id, carried.host, asked)
+            elif (late_s := now - carried.cancel_seen_s) > _CANCEL_WITHIN_S and carried.host is not None:
+                if not await self._has_time(run_id, late_s):
+                    self._kill(run_id, carried.host, asked)
+
+    async def _has_time(self, run_id: UUID, late_s: float) -> bool:
+        """Whether the supervisor of a run that was told to end need not be killed yet."""
+        lease = await leases.read(self._db, run_id)
+        if lease is None or lease.owner is None:
+            return True  # it has let go of the run, whose hooks may still be called
+        run = await flow_runs.read(self._db, run_id)
+        return run.infrastructure_pid is not None and late_s <= _CANCEL_OTHERS_WITHIN_S
 
     def _kill(self, run_id: UUID, host: Host, asked: Mapping[UUID, str]) -> None:
         """Kill a process; one with other runs takes no more of them, and is killed when those have ended."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .errors import MissingFlow
+from .errors import MissingFlow, StockFlow
 
 if TYPE_CHECKING:
     from .flows import Flow
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     AnyFlow = Flow[..., Any]
 
 _MODULE_PREFIX = "heliostat_flows_"
+_STOCK = "prefect"
 
 
 def load_flow(entrypoint: str) -> AnyFlow:
     """The flow that `entrypoint` names: "path.py:flow", "module:flow", or "path.py" where it has only one.
 
     `flow` is the variable's name in the module, or the flow's own name. Raises MissingFlow, which says what
-    the file has instead, or where loading it failed.
+    the file has instead, or where loading it failed; StockFlow for a flow of the stock client.
     """
     target, flow_name = _split(entrypoint)
     module = _load_file(Path(target)) if target.endswith(".py") else _load_module(target)
@@ -42,6 +43,8 @@ def load_flow(entrypoint: str) -> AnyFlow:
     for found in flows.values():
         if found.name == flow_name:
             return found
+    if type(getattr(module, flow_name, None)).__module__.partition(".")[0] == _STOCK:
+        raise StockFlow(_no_such_flow(target, flow_name, module), hint="only the stock client can run it")
     raise MissingFlow(_no_such_flow(target, flow_name, module), hint=_what_there_is(target, flow_name, flows))
 
 
@@ -159,6 +162,10 @@ def _loading_failed(what: str, file: str | None, error: BaseException) -> Missin
     hint = "mend it; code that must not run on loading belongs under `if __name__ == '__main__':`"
     if isinstance(error, ImportError) and "relative import" in str(error):
         hint = "a file that imports relatively is part of a package: name it as package.module:FLOW"
+    elif isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == _STOCK:
+        return StockFlow(
+            f"{what} is written for the package {_STOCK}", hint="only the stock client can run it"
+        )
     elif isinstance(error, ModuleNotFoundError):
         hint = f"install {error.name!r} into this environment, or put it beside the file"
     reason = f"{type(error).__name__}: {error}".rstrip(": ")

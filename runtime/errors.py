@@ -2,12 +2,12 @@
 
     HeliostatError
      ├─ UserError            the author or operator mends something and tries again
-     │   ├─ ParameterMismatch, MissingFlow, NotInAFlow, WaitCycle, CannotPickle
+     │   ├─ ParameterMismatch, MissingFlow, StockFlow, NotInAFlow, WaitCycle, CannotPickle
      │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive, UnfinishedRun
      │   ├─ SchemaTooNew, BadSchedule, BadJobTemplate, BadJobVariables
      │   ├─ Reserved, PackageTooLarge, BadPackage, UnresolvedParameter
      │   ├─ RequestRefused, NotAllowed, BadDeployment, BadSlots, BadBlock, SecretsUnreadable
-     │   └─ GraphTooLarge, BadEventQuery, UnstorableValue
+     │   └─ GraphTooLarge, BadEventQuery, UnstorableValue, StockClientMissing
      ├─ RunFailure           recorded in a run's state, travels between processes
      │   └─ TaskFailed, TaskCrashed, TaskTimedOut, UpstreamFailed, FlowRunFailed, RunCancelled, ResultLost
      ├─ Conflict             another writer won: give way
@@ -59,6 +59,14 @@ class ParameterMismatch(UserError):
 
 class MissingFlow(UserError):
     """An entrypoint names no flow."""
+
+
+class StockFlow(MissingFlow):
+    """An entrypoint names a flow of the stock client, which only that one can execute."""
+
+
+class StockClientMissing(UserError):
+    """A flow of the stock client cannot be executed here: it is not installed, or knows no server."""
 
 
 class NotInAFlow(UserError):

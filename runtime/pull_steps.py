@@ -6,6 +6,7 @@ server keeps, a git repository, a folder at an fsspec address, a folder that is 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -65,6 +66,15 @@ def step_of(step: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         raise BadDeployment(f"The step {name!r} has no arguments by name but {arguments!r}.")
     short = name.rpartition(".")[2]
     return short, dict(cast("Mapping[str, Any]", arguments or {}))
+
+
+def are_stock(steps: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether only the stock client can carry out the steps: one is unknown here, or names a block of its."""
+    for step in steps:
+        name, arguments = step_of(step)
+        if name not in _STEPS or "{{ prefect." in json.dumps(arguments, default=str):
+            return True
+    return False
 
 
 def known_steps() -> tuple[str, ...]:

@@ -144,6 +144,11 @@ class Settings:
     api_url: str | None = _setting(
         None, "Address of a Heliostat API; unset means the database directly.", _url("http", "https")
     )
+    public_api_url: str | None = _setting(
+        None,
+        "Address at which Ray's machines reach the API of a server; unset means the one that it listens at.",
+        _url("http", "https"),
+    )
     api_auth_string: str | None = _setting(
         None, "What clients tell an API that asks for it, as USER:PASSWORD.", secret=True
     )
@@ -158,6 +163,10 @@ class Settings:
     )
     stock_ui: str | None = _setting(
         None, "Folder of an installed prefect package whose pages a server shows as well."
+    )
+    stock_python: str | None = _setting(
+        None,
+        "Python that executes flows of the stock client in ray pools; unset means the flow's process's own.",
     )
     encryption_key: str | None = _setting(
         None,

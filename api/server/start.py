@@ -158,6 +158,16 @@ def api_url(options: ServerOptions) -> str:
     return f"{_root(options)}/api"
 
 
+def public_url(options: ServerOptions) -> str:
+    """The address that processes on Ray's machines are given."""
+    configured = current_settings().public_api_url
+    if configured is not None:
+        return configured
+    if options.ray_address is None or options.host not in ("0.0.0.0", "::", ""):
+        return api_url(options)
+    return f"http://{socket.getfqdn()}:{options.port}/api"  # others ask for it, too
+
+
 def answers(url: str, path: str = "/health", timeout_s: float = 2.0) -> bool:
     """Whether a route of an API at `url` answers with 200."""
     try:
@@ -179,7 +189,7 @@ def _tree(options: ServerOptions, listener: socket.socket) -> list[Child]:
         words = ["--services", ",".join(loops)]
         processes.append(Child("services process", "api.server.services_process", words))
     if options.has(RAY):
-        words = ["--server", str(options.port)]
+        words = ["--server", str(options.port), "--api-url", public_url(options)]
         if options.ray_address is not None:
             words += ["--ray-address", options.ray_address]
         processes.append(Child("keeper", "actors.keeper", words))

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from .. import clock, tracebacks
 from ..entrypoints import load_flow
-from ..errors import MissingFlow, ParameterMismatch
+from ..errors import MissingFlow, ParameterMismatch, StockClientMissing, StockFlow
 from ..journal.records import LogBatch, LogLine
 from ..states import Cancelled, Crashed, Failed, State, StateType
 from ..store import flow_runs, leases
@@ -28,6 +28,7 @@ from .flow_run import Resumption
 from .flow_states import transition_of
 from .owner import owner_of_this_process
 from .relay import recording_here
+from .stock_flows import is_stock_flow
 
 if TYPE_CHECKING:
     from ..flows import Flow
@@ -36,13 +37,16 @@ if TYPE_CHECKING:
 _loading = threading.Lock()
 
 
-def execute_claimed(run_id: UUID, claimed_epoch: int | None, project: Path | None = None) -> State:
+def execute_claimed(
+    run_id: UUID, claimed_epoch: int | None, project: Path | None = None, *, is_stock: bool = False
+) -> State:
     """Execute a claimed run in this process and return the state it ended in (or was left in: Paused).
 
     `claimed_epoch` is the epoch of the claim's lease, or of an execution whose process is known to be dead;
     None when there is no lease. `project` is the folder that the entrypoint is relative to. What an earlier
     execution has completed answers from the journal. A run that has ended meanwhile is left alone; one that
     cannot begin (no such flow, wrong parameters) is Failed, code that cannot be loaded makes it Crashed.
+    A flow of the stock client is executed by that one; `is_stock` says so where its code is not here.
 
     Raises NotFound, LeaseHeld when another process holds the run, LeaseLost when one takes it away.
     """
@@ -53,10 +57,14 @@ def execute_claimed(run_id: UUID, claimed_epoch: int | None, project: Path | Non
         return _state_of(run)
     if run.state_type == "CANCELLING":
         return end_before_flow(run, lease, Cancelled("cancelled before its flow began"))
+    if is_stock:
+        return _execute_stock(adopted)
     try:
         with _loading:  # of several runs in one process, one loads the file and the others find it
             flow = load_claimed_flow(run, project)
         values = _parameters_of(run)
+    except StockFlow:
+        return _execute_stock(adopted)
     except Exception as error:
         return end_before_flow(run, lease, Crashed(f"the flow cannot be loaded: {error}", data=error))
     is_new = run.run_count == 0 and claimed_epoch in (None, 1)
@@ -67,6 +75,17 @@ def execute_claimed(run_id: UUID, claimed_epoch: int | None, project: Path | Non
         return end_before_flow(run, lease, Failed(tracebacks.headline(error), data=error))
 
 
+def _execute_stock(adopted: Adopted) -> State:
+    from .stock_run import execute_stock_run
+
+    try:
+        return execute_stock_run(adopted)
+    except StockClientMissing as error:
+        return end_before_flow(
+            adopted.run, adopted.lease, Crashed(f"the run cannot begin: {error}", data=error)
+        )
+
+
 def adopt(run_id: UUID, claimed_epoch: int | None) -> Adopted:
     """Take a claimed run's lease for this process. Raises NotFound, LeaseHeld."""
     recording, owner = recording_here(), owner_of_this_process()
@@ -74,13 +93,15 @@ def adopt(run_id: UUID, claimed_epoch: int | None) -> Adopted:
 
 
 def load_claimed_flow(run: FlowRunRow, project: Path | None) -> Flow[..., Any]:
-    """The flow of a recorded run, from its project's folder. Raises MissingFlow."""
+    """The flow of a recorded run, from its project's folder. Raises MissingFlow, StockFlow."""
     entrypoint = run.entrypoint
     if entrypoint is None:
         raise MissingFlow(
             f"flow run {run.name} does not say where its flow is",
             hint="give its deployment an entrypoint: path/in/project.py:flow",
         )
+    if is_stock_flow(entrypoint, project):
+        raise StockFlow(f"{entrypoint} is a flow of the stock client")
     if project is None:
         return load_flow(entrypoint)
     root = str(project)

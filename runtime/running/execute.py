@@ -28,9 +28,14 @@ def execute_run(run_id: UUID) -> State:
     Code that cannot be fetched makes it Crashed with the reason. Raises NotFound, LeaseHeld, LeaseLost,
     DatabaseUnavailable.
     """
+    from ..pull_steps import are_stock
+
     run = recording_here().call(flow_runs.read, run_id)
     try:
-        project = project_of(run)
+        deployment = deployment_of(run)
+        if are_stock(steps_of(run, deployment)):
+            return execute_claimed(run_id, None, is_stock=True)
+        project = project_of(run, deployment)
     except HeliostatError as error:
         adopted = adopt(run_id, None)
         why = Crashed(f"the code of the flow cannot be fetched: {error}", data=error)
@@ -38,13 +43,10 @@ def execute_run(run_id: UUID) -> State:
     return execute_claimed(run_id, None, project)
 
 
-def project_of(run: FlowRunRow) -> Path | None:
+def project_of(run: FlowRunRow, deployment: DeploymentRow | None) -> Path | None:
     """The folder with the run's code on this machine; its pull steps are carried out. None: none is named."""
     from ..pull_steps import project_folder
 
-    deployment = None
-    if run.deployment_id is not None:
-        deployment = recording_here().call(deployments.read, run.deployment_id)
     steps = steps_of(run, deployment)
     path = None if deployment is None or run.code_revision is not None else deployment.path
     project = project_folder(steps, path, fetch_package)
@@ -53,6 +55,11 @@ def project_of(run: FlowRunRow) -> Path | None:
             project
         )  # as the standard's runs have it; the folder of a package is shared, and stays clean
     return project
+
+
+def deployment_of(run: FlowRunRow) -> DeploymentRow | None:
+    """The deployment that a run is one of."""
+    return None if run.deployment_id is None else recording_here().call(deployments.read, run.deployment_id)
 
 
 def steps_of(run: FlowRunRow, deployment: DeploymentRow | None) -> list[Mapping[str, Any]]:

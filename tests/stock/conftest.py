@@ -83,20 +83,23 @@ def stock(
 ) -> Iterator[Stock]:
     """A server with its services on a database of its own, with two API processes on Postgres.
 
-    One for all tests: what they make bears names of their own.
+    One for all tests: what they make bears names of their own. That on SQLite keeps a Ray, too.
     """
     folder = tmp_path_factory.mktemp(f"stock-{request.param}")
+    services = [*LOOPS]
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("migrated_sqlite_file"), folder / "heliostat.db")
         database_url, workers = f"sqlite:///{folder / 'heliostat.db'}", "1"
+        services.append("ray")
     else:
         server = request.getfixturevalue("postgres_server")
         server.psql("CREATE DATABASE stock TEMPLATE heliostat_template STRATEGY FILE_COPY;")
         database_url, workers = server.get_uri(database="stock"), "2"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    words = ["--port", str(port), "--api-workers", workers, "--services", ",".join(LOOPS)]
+    words = ["--port", str(port), "--api-workers", workers, "--services", ",".join(services)]
     environment = {"HELIOSTAT_HOME": str(folder / "home"), "HELIOSTAT_DATABASE_URL": database_url}
+    environment |= {"HELIOSTAT_STOCK_PYTHON": stock_python, "RAY_AUTH_MODE": "disabled"}
     with (folder / "server.txt").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "heliostat", "server", "start", *words],

@@ -38,3 +38,10 @@ def test_serve_deploy_and_a_process_worker_with_cancel_and_suspend(stock: Any) -
         "worked": 0,
         "served": {"status": "READY", "results": [6], "scheduled": 3, "tracked": 1},
     }
+
+
+@pytest.mark.parametrize("stock", ["sqlite"], indirect=True)
+def test_deployments_run_on_ray_without_a_change_and_are_cancelled_with_their_hooks(stock: Any) -> None:
+    assert stock.run("on_ray.py") == {
+        "on_ray": {"result": 0, "said": [1, 1], "cancelled": "Cancelled", "hook": [1]}
+    }

@@ -1,0 +1,83 @@
+"""Telling flows of the stock client from ours, without importing what they import.
+
+Its package takes seconds to load and would stay in a process that other flows use after this one.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = "prefect"
+
+
+def is_stock_flow(entrypoint: str, project: Path | None) -> bool:
+    """Whether the text of the entrypoint's module says that its flow is one of the stock client.
+
+    False also where that cannot be seen: loading the flow shows it then.
+    """
+    target, colon, name = entrypoint.rpartition(":")
+    if not colon:
+        return False
+    path = _file_of(target, project)
+    try:
+        tree = ast.parse(path.read_bytes()) if path is not None else None
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return tree is not None and name in _stock_names(tree)
+
+
+def _file_of(target: str, project: Path | None) -> Path | None:
+    if target.endswith(".py"):
+        path = (project or Path()) / target
+        return path if path.is_file() else None
+    if project is not None:  # what `python -m` would find there
+        parts = project.joinpath(*target.split("."))
+        for path in (parts.with_suffix(".py"), parts / "__init__.py"):
+            if path.is_file():
+                return path
+    if "." in target and target.partition(".")[0] not in sys.modules:
+        return None  # to find it would import the package round it
+    try:
+        spec = importlib.util.find_spec(target)
+    except (ImportError, ValueError):
+        return None
+    return Path(spec.origin) if spec is not None and spec.origin is not None else None
+
+
+def _stock_names(tree: ast.Module) -> set[str]:
+    """Names of the module that were made by something of the package: decorated, called, derived."""
+    imported = set(_imported(tree))
+    made: set[str] = set()
+    if not imported:
+        return made
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if any(_root(each) in imported for each in node.decorator_list):
+                made.add(node.name)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            if _root(node.value) in imported | made:
+                made |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return made
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    """The names under which the package and its parts are known in the module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.partition(".")[0] == PACKAGE:
+                    yield alias.asname or PACKAGE
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            if (node.module or "").partition(".")[0] == PACKAGE:
+                yield from (alias.asname or alias.name for alias in node.names)
+
+
+def _root(node: ast.expr) -> str | None:
+    """`a` of `a`, `a.b` and `a.b(...)(...)`."""
+    while isinstance(node, ast.Attribute | ast.Call):
+        node = node.value if isinstance(node, ast.Attribute) else node.func
+    return node.id if isinstance(node, ast.Name) else None
