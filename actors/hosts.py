@@ -18,6 +18,7 @@ from ..runtime.errors import HeliostatError
 from .jobs import CodeSource, Described, Ended, Job, Setting
 
 _log = logging.getLogger("heliostat.actors")
+_SMOOTHING = 0.2  # weight of the last run's time
 
 
 class HostLost(HeliostatError):
@@ -59,12 +60,12 @@ class HostLimits:
     warm: int = 2  # blank processes of the ordinary kind that wait for a run
     most: int = 64
     starting: int = 2  # at a time: each start costs a core for half a second
-    enough: int = 2  # from so many on, none is added while runs end quickly
+    enough: int = 2  # from so many on (shared: half), none is added while runs end quickly
     quick_s: float = 0.5
     calm_s: float = (
         10.0  # after a death none is started only to be warm: the run's tasks need processes first
     )
-    runs: int = 500  # after which a process is replaced
+    runs: int = 500  # for each that it can execute at a time, after which a process is replaced
     growth_bytes: int = 1024 * 1024 * 1024
     shared_runs: int = 32  # at a time in a shared process
 
@@ -110,6 +111,7 @@ class Hosts:
         self._waiting: deque[_Waiting] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._last_end_s = float("-inf")
+        self._took_s: dict[str, float] = {}  # by isolation, smoothed: how long runs take
         self._last_death_s = float("-inf")
         self._look_again: asyncio.TimerHandle | None = None
         self.on_room: Callable[[], None] = lambda: None  # called when a process has become free
@@ -144,9 +146,11 @@ class Hosts:
         host.active -= 1
         host.runs = max(host.runs, ended.runs)
         self._last_end_s = clock.monotonic_s()
+        took_s = self._took_s.get(host.setting.isolation, ended.took_s)
+        self._took_s[host.setting.isolation] = took_s + _SMOOTHING * (ended.took_s - took_s)
         limits = self._limits
         grown = host.first_rss_bytes and ended.rss_bytes - host.first_rss_bytes > limits.growth_bytes
-        spent = host.runs >= limits.runs or host.setting.isolation == "fresh"
+        spent = host.runs >= limits.runs * host.capacity or host.setting.isolation == "fresh"
         if ended.error is not None or grown or spent or ended.state_type == "CRASHED":
             host.retiring = True
         if host.retiring and not host.active:
@@ -251,11 +255,15 @@ class Hosts:
             return False
         codes = {job.code for job in jobs}
         at_work = [each for each in self._hosts if each.setting == setting and each.code in codes]
-        is_enough = len(at_work) >= self._limits.enough and codes <= {each.code for each in at_work}
-        return is_enough and self._ends_quickly()
+        enough = max(1, self._limits.enough // 2) if setting.isolation == "shared" else self._limits.enough
+        is_enough = len(at_work) >= enough and codes <= {each.code for each in at_work}
+        return is_enough and self._ends_quickly(setting.isolation)
 
-    def _ends_quickly(self) -> bool:
-        return clock.monotonic_s() - self._last_end_s < self._limits.quick_s
+    def _ends_quickly(self, isolation: str = "pooled") -> bool:
+        quick_s = self._limits.quick_s
+        ends = clock.monotonic_s() - self._last_end_s < quick_s
+        # Of many in one process one ends all the time, however long each takes.
+        return ends and self._took_s.get(isolation, 0.0) < quick_s
 
     def _make_room(self) -> bool:
         idle = next((each for each in self._hosts if not each.active), None)

@@ -75,6 +75,7 @@ class Ended:
     runs: int = 0  # that this process has executed
     rss_bytes: int = 0
     is_elsewhere: bool = False  # another process holds the run
+    took_s: float = 0.0  # in this process
 
 
 @dataclass(frozen=True, slots=True)

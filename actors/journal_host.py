@@ -24,8 +24,8 @@ from ..runtime.store import commands, flow_runs, leases
 from ..runtime.store.commands import Command
 from ..runtime.store.database import Database
 from ..runtime.store.feed import COMMANDS, Feed
+from ..runtime.store.gathering import Gathering
 from . import names
-from .group_commit import GroupCommit
 from .surroundings import settle_in
 
 _log = logging.getLogger("heliostat.actors")
@@ -52,17 +52,22 @@ class JournalHost:
         self._db = db
         self._feed = feed
         self._transport = StoreTransport(db, lease_s)
-        self._commits = GroupCommit(self._transport.commit)
+        self._commits = Gathering(self._commit_together, _runs_of)
         self._audiences: dict[str, _Audience] = {}
         self._looker = asyncio.create_task(self._look_for_ever(), name="commands of runs")
 
     async def commit(self, appends: list[RunAppend]) -> list[Ack]:
         """See Transport."""
-        acks = await self._commits.commit(appends)
+        acks = await self._commits.do(appends)
         for append in appends:
             if any(isinstance(each, FlowRunTransition) and each.release for each in append.records):
                 self._end(append.run_id)
         return acks
+
+    async def _commit_together(self, several: Sequence[list[RunAppend]]) -> list[list[Ack] | Exception]:
+        """The appends of many processes in one transaction."""
+        acks = iter(await self._transport.commit([append for appends in several for append in appends]))
+        return [[next(acks) for _ in appends] for appends in several]
 
     async def renew(self, leases: Sequence[HeldLease]) -> set[UUID]:
         """See Transport."""
@@ -83,6 +88,15 @@ class JournalHost:
         if verb is leases.release:
             self._end(args[0])
         return value
+
+    async def adopt(
+        self, takings: Sequence[tuple[tuple[Any, ...], dict[str, Any]]], supervisor: str | None
+    ) -> list[Any]:
+        """`flow_runs.adopt` for several runs of one process at a time: for each `(True, Adopted)` or
+        `(False, error)`.
+        """
+        each = (self.call(flow_runs.adopt, args, kwargs, supervisor) for args, kwargs in takings)
+        return await asyncio.gather(*map(answer, each))
 
     def hold(self, supervisor: str, run_id: UUID) -> None:
         """That supervisor executes the run from now on."""
@@ -180,6 +194,9 @@ class JournalActor:
     ) -> Any:
         return await answer(self._use("call", verb, args, kwargs, supervisor))
 
+    async def adopt(self, takings: list[Any], supervisor: str | None) -> Any:
+        return await answer(self._use("adopt", takings, supervisor))
+
     async def commands(self, supervisor: str, runs: list[UUID], timeout_s: float) -> Any:
         return await answer(self._use("commands", supervisor, runs, timeout_s))
 
@@ -205,6 +222,11 @@ class JournalActor:
                 db = await Database.open(settings.database_url)
                 self._host = JournalHost(db, await Feed.open(db), settings.lease_s)
             return self._host
+
+
+def _runs_of(appends: list[RunAppend]) -> set[UUID]:
+    # A resend may wait beside the first sending.
+    return {append.run_id for append in appends}
 
 
 async def answer(work: Any) -> tuple[bool, Any]:

@@ -22,9 +22,12 @@ from ..runtime.journal.recording import Recording
 from ..runtime.journal.records import Ack, RunAppend
 from ..runtime.journal.transport import HeldLease
 from ..runtime.loop_thread import LoopThread
+from ..runtime.store import flow_runs
+from ..runtime.store.gathering import Gathering
 from . import names
 
 _ray: Any = ray
+_Asked = tuple[tuple[Any, ...], dict[str, Any]]
 _log = logging.getLogger("heliostat.actors")
 _ANSWER_WITHIN_S = 60.0
 _BACKOFF_FIRST_S, _BACKOFF_MOST_S = 0.05, 1.0
@@ -83,6 +86,7 @@ class ActorRecording(Recording):
         super().__init__(f"actor:{names.JOURNAL}", thread, None, journal, lease_s)  # pyright: ignore[reportArgumentType]
         self.transport = transport
         self._supervisor = supervisor
+        self._adoptions: Gathering[_Asked, Any] = Gathering(self._adopt_together, _nothing_in_common)
 
     @classmethod
     def start(
@@ -102,14 +106,20 @@ class ActorRecording(Recording):
         return self._thread.run(work)
 
     def _asked(self, verb: Any, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-        return self._ask_until_answered(verb, args, kwargs)
+        if verb is flow_runs.adopt:  # of a process that runs many flows they come in numbers
+            return self._adoptions.do((args, kwargs))
+        return self._ask_until_answered("call", verb, args, kwargs, self._supervisor)
 
-    async def _ask_until_answered(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def _adopt_together(self, several: Sequence[_Asked]) -> list[Any]:
+        answers = await self._ask_until_answered("adopt", list(several), self._supervisor)
+        return [value for _, value in answers]
+
+    async def _ask_until_answered(self, method: str, *args: Any) -> Any:
         began = warned = clock.monotonic_s()
         backoff_s = _BACKOFF_FIRST_S
         while True:
             try:
-                return await self.transport.ask("call", verb, args, kwargs, self._supervisor)
+                return await self.transport.ask(method, *args)
             except DatabaseUnavailable as error:
                 if not error.heals:
                     raise
@@ -122,3 +132,7 @@ class ActorRecording(Recording):
 
     async def _let_go(self) -> None:
         return None
+
+
+def _nothing_in_common(_: _Asked) -> tuple[()]:
+    return ()

@@ -13,6 +13,7 @@ import os
 import platform
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -66,6 +67,10 @@ class Supervisor:
 
     def execute(self, job: Job) -> Ended:
         """Execute one run to its end; never raises."""
+        began = clock.monotonic_s()
+        return replace(self._execute(job), took_s=clock.monotonic_s() - began)
+
+    def _execute(self, job: Job) -> Ended:
         with self._lock:
             self._executed.add(job.run_id)
         try:

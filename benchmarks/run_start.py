@@ -8,6 +8,7 @@ runs at once, until the database says that every one is COMPLETED; with each iso
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -20,6 +21,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+from load import pour
 from measuring import arguments, fresh_home, machine, report
 
 FLOW = """
@@ -79,7 +81,7 @@ async def _measure(url: str, port: int, folder: Path, starts: int, runs: int) ->
                 }
             }
             for kind, deployment_id in ids.items():
-                figures[f"{kind}_runs_per_s"] = await _throughput(api, db, deployment_id, runs)
+                figures[f"{kind}_runs_per_s"] = await _throughput(port, db, deployment_id, runs)
             return figures
         finally:
             await db.close()
@@ -96,16 +98,11 @@ async def _latencies(api: Any, db: Any, deployment_id: Any, notes: Path, count: 
     return taken
 
 
-async def _throughput(api: Any, db: Any, deployment_id: Any, count: int) -> float:
-    turns = asyncio.Semaphore(_TOGETHER)
-
-    async def start() -> Any:
-        async with turns:
-            return await _start(api, deployment_id)
-
+async def _throughput(port: int, db: Any, deployment_id: Any, count: int) -> float:
     began = time.perf_counter()
-    made = await asyncio.gather(*(start() for _ in range(count)))
-    await _finished(db, made)
+    asked = [(f"/api/deployments/{deployment_id}/create_flow_run", {})] * count
+    made = await pour(port, asked, _TOGETHER)
+    await _finished(db, [json.loads(answer)["id"] for answer in made.answers])
     return count / (time.perf_counter() - began)
 
 

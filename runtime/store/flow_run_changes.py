@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, RowMapping, Select, Update, Uuid, any_, bindparam, insert, select, update
+from sqlalchemy import RowMapping, Select, Update, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,7 +27,7 @@ from .deployment_slots import admitted, lock_limit
 from .derive import FlowRunFacts, fold
 from .flow_runs import INSERT_STATE, insert_flow_run, new_flow_run_row, state_row
 from .gathering import gathered
-from .prepared import prepared
+from .prepared import is_one_of, prepared
 from .rows import FlowRunStateRow, NewFlowRun
 from .search import FlowRunAndState
 from .tables import flow, flow_run, flow_run_state, rule_decision
@@ -396,14 +396,10 @@ async def _keep(
 
 @prepared
 def _locked_runs(db: Database) -> Select[Any]:
-    runs = bindparam("runs", type_=ARRAY(Uuid))
-    wanted = (
-        flow_run.c.id.in_(bindparam("runs", expanding=True)) if db.is_sqlite else flow_run.c.id == any_(runs)
-    )
     return (
         select(flow_run, *(column.label(f"state__{column.name}") for column in flow_run_state.c))
         .outerjoin(flow_run_state, flow_run_state.c.id == flow_run.c.state_id)
-        .where(wanted)
+        .where(is_one_of(db, flow_run.c.id, "runs"))
         .order_by(flow_run.c.id)
         .with_for_update(of=flow_run)
     )

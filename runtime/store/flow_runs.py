@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,13 +14,14 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import NotFound
+from ..errors import LeaseHeld, NotFound
 from ..states import FINAL_STATES
 from . import flows, leases
 from .announcements import RUNS, announce
 from .database import Database
 from .derive import FlowRunFacts, StateEntry, fold
-from .prepared import prepared
+from .gathering import gathered
+from .prepared import is_one_of, prepared
 from .rows import Adopted, Begun, FlowRunRow, FlowRunStateRow, NewFlowRun, Owner, RuleDecisionRow
 from .tables import flow, flow_run, flow_run_input, flow_run_state, log, rule_decision, run_lease, task_run
 from .types import to_micros
@@ -48,13 +49,32 @@ async def begin(db: Database, new: NewFlowRun, owner: Owner, lease_s: float) -> 
 async def adopt(
     db: Database, run_id: UUID, owner: Owner, lease_s: float, dead_epoch: int | None = None
 ) -> Adopted:
-    """Take the lease of a recorded run, as `leases.take` does, and read the run, in one transaction.
+    """Take the lease of a recorded run, as `leases.take` does, and read the run, in one transaction (others
+    may share it).
 
     Raises NotFound, LeaseHeld.
     """
+    return await _adopted(db, leases.Taking(run_id, owner, lease_s, dead_epoch))
+
+
+def _run_of(taking: leases.Taking) -> tuple[UUID]:
+    return (taking.run_id,)
+
+
+@gathered(_run_of)
+async def _adopted(db: Database, takings: Sequence[leases.Taking]) -> builtins.list[Adopted | Exception]:
     async with db.write() as connection:
-        lease = await leases.take_within(db, connection, run_id, owner, lease_s, dead_epoch=dead_epoch)
-        return Adopted(await _one(connection, run_id), lease)
+        taken = await leases.take_many_within(db, connection, takings)
+        ids = [each.run_id for each in takings]
+        found = await connection.execute(_several(db), {"runs": ids})
+        runs = {row["id"]: FlowRunRow(**row) for row in found.mappings()}
+        for run_id in ids:
+            if run_id not in runs:
+                raise _missing(run_id)  # and no lease of it stays behind
+    return [
+        lease if isinstance(lease, LeaseHeld) else Adopted(runs[run_id], lease)
+        for run_id, lease in zip(ids, taken, strict=True)
+    ]
 
 
 async def read(db: Database, run_id: UUID) -> FlowRunRow:
@@ -281,10 +301,17 @@ _ONE = _selected().where(flow_run.c.id == bindparam("run"))
 async def _one(connection: AsyncConnection, run_id: UUID) -> FlowRunRow:
     row = (await connection.execute(_ONE, {"run": run_id})).mappings().first()
     if row is None:
-        raise NotFound(
-            f"there is no flow run {run_id}", hint="heliostat flow-run ls shows the runs there are"
-        )
+        raise _missing(run_id)
     return FlowRunRow(**row)
+
+
+@prepared
+def _several(db: Database) -> Select[Any]:
+    return _selected().where(is_one_of(db, flow_run.c.id, "runs"))
+
+
+def _missing(run_id: UUID) -> NotFound:
+    return NotFound(f"there is no flow run {run_id}", hint="heliostat flow-run ls shows the runs there are")
 
 
 async def _last(connection: AsyncConnection) -> FlowRunRow:

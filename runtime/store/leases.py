@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Double, Uuid, and_, bindparam, or_, select, true, update
+from sqlalchemy import ColumnElement, Double, Select, Uuid, and_, bindparam, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from ..errors import LeaseHeld
 from .database import Database
-from .prepared import prepared
+from .prepared import is_one_of, prepared
 from .rows import Lease, LeaseRow, Owner
 from .tables import run_lease
+
+NO_EPOCH = -1  # no lease has it
 
 
 async def take(
@@ -34,6 +36,58 @@ async def take(
     """
     async with db.write() as connection:
         return await take_within(db, connection, run_id, owner, lease_s, force, dead_epoch)
+
+
+class Taking(NamedTuple):
+    """Who wants which run, as for `take`."""
+
+    run_id: UUID
+    owner: Owner
+    lease_s: float
+    dead_epoch: int | None = None
+
+
+async def take_many_within(
+    db: Database, connection: AsyncConnection, takings: Sequence[Taking]
+) -> list[Lease | LeaseHeld]:
+    """`take` for several runs as a part of a larger transaction; that one is held is given, not raised."""
+    # In one order, so that two who take some of the same runs never wait for each other.
+    ordered = sorted(takings, key=lambda each: each.run_id)
+    await connection.execute(_take_many_statement(db), [_facts_of(each) for each in ordered])
+    ids = [each.run_id for each in takings]
+    found = await connection.execute(_read_many_statement(db), {"runs": ids})
+    now = {row.run_id: row for row in found}
+    return [
+        Lease(each.run_id, now[each.run_id].epoch, now[each.run_id].last_seq)
+        if now[each.run_id].owner == each.owner.id
+        else await _held(connection, each.run_id)
+        for each in takings
+    ]
+
+
+def _facts_of(taking: Taking) -> dict[str, Any]:
+    owner = taking.owner
+    return {
+        "run": taking.run_id,
+        "owner": owner.id,
+        "lease_s": taking.lease_s,
+        "host": owner.host,
+        "pid": owner.pid,
+        "process_started": owner.process_started,
+        "dead_epoch": NO_EPOCH if taking.dead_epoch is None else taking.dead_epoch,
+    }
+
+
+@prepared
+def _take_many_statement(db: Database) -> Any:
+    return _taking_statement(db, force=False, from_the_dead=True)
+
+
+@prepared
+def _read_many_statement(db: Database) -> Select[Any, Any, Any, Any]:
+    table = run_lease.c
+    columns = (table.run_id, table.owner, table.epoch, table.last_seq)
+    return select(*columns).where(is_one_of(db, table.run_id, "runs"))
 
 
 async def take_within(
@@ -65,6 +119,11 @@ async def take_within(
 
 @prepared
 def _take_statement(db: Database, force: bool, from_the_dead: bool) -> ReturningInsert[Any, Any]:
+    statement = _taking_statement(db, force, from_the_dead)
+    return statement.returning(run_lease.c.epoch, run_lease.c.last_seq)
+
+
+def _taking_statement(db: Database, force: bool, from_the_dead: bool) -> Any:
     insert = sqlite.insert if db.is_sqlite else postgresql.insert
     holder: dict[str, Any] = {
         "owner": bindparam("owner", type_=Uuid()),
@@ -88,7 +147,6 @@ def _take_statement(db: Database, force: bool, from_the_dead: bool) -> Returning
             set_={"epoch": run_lease.c.epoch + 1, **holder},
             where=true() if force else free,
         )
-        .returning(run_lease.c.epoch, run_lease.c.last_seq)
     )
 
 

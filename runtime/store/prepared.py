@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import ARRAY, ColumnElement, any_, bindparam
 
 from .database import Database
 
@@ -29,3 +31,12 @@ def prepared(build: Callable[Concatenate[Database, P], S]) -> Callable[Concatena
         return found
 
     return statement
+
+
+def is_one_of(db: Database, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """That a column has one of the values of a list that is bound by `name`; one statement for every length
+    where the database can.
+    """
+    if db.is_sqlite:
+        return column.in_(bindparam(name, expanding=True))
+    return column == any_(bindparam(name, type_=ARRAY(column.type)))

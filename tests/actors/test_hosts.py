@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from heliostat.actors.group_commit import GroupCommit
 from heliostat.actors.hosts import HostLimits, Hosts, Unplaceable
 from heliostat.actors.jobs import CodeSource, Described, Ended, Job, Setting
-from heliostat.runtime.errors import JournalGap
-from heliostat.runtime.journal.records import Ack, RunAppend
 
 
 class FakeProcess:
@@ -119,6 +116,22 @@ async def test_no_process_is_added_while_those_at_work_end_quickly(launcher: Fak
     assert await waiting is host
 
 
+@pytest.mark.parametrize(("took_s", "processes"), [(0.01, 1), (600.0, 2)])
+async def test_a_shared_process_that_is_full_gets_company_unless_its_runs_are_short(
+    launcher: FakeLauncher, took_s: float, processes: int
+) -> None:
+    hosts = Hosts(launcher, HostLimits(warm=0, enough=2, quick_s=60.0, shared_runs=2))
+    first, _ = [await hosts.take(a_job(isolation="shared")) for _ in range(2)]
+    hosts.give_back(first, ended(took_s=took_s))
+    waiting = [asyncio.create_task(hosts.take(a_job(isolation="shared"))) for _ in range(2)]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for _ in range(10):
+        await asyncio.sleep(0)  # a start, if there is one
+    assert len(launcher.made) == processes
+    hosts.give_back(first, ended(took_s=took_s, runs=2))
+    await asyncio.gather(*waiting)
+
+
 async def test_what_no_node_can_hold_is_refused_at_once(launcher: FakeLauncher) -> None:
     hosts = Hosts(launcher)
     with pytest.raises(Unplaceable, match="too much"):
@@ -134,50 +147,3 @@ async def test_when_all_places_are_taken_an_idle_process_of_other_code_makes_roo
     hosts.give_back(first, ended())
     second = await hosts.take(a_job("b"))
     assert launcher.made[0].killed and second is not first
-
-
-class FakeStore:
-    """Commits that wait until they are let go."""
-
-    def __init__(self) -> None:
-        self.gate = asyncio.Event()
-        self.batches: list[list[UUID]] = []
-        self.bad: UUID | None = None
-
-    async def commit(self, appends: list[RunAppend]) -> list[Ack]:
-        await self.gate.wait()
-        runs = [append.run_id for append in appends]
-        self.batches.append(runs)
-        if self.bad in runs:
-            raise JournalGap("a hole")
-        return [Ack(append.run_id, append.last_seq) for append in appends]
-
-
-def an_append(run_id: UUID | None = None) -> RunAppend:
-    return RunAppend(run_id or uuid4(), 1, uuid4(), 1, [])
-
-
-async def test_commits_of_many_become_one_and_each_gets_its_own_answer() -> None:
-    store = FakeStore()
-    group = GroupCommit(store.commit)
-    appends = [an_append() for _ in range(5)]
-    asked = [asyncio.create_task(group.commit([append])) for append in appends]
-    await asyncio.sleep(0)
-    store.gate.set()
-    answers = await asyncio.gather(*asked)
-    assert [ack.run_id for (ack,) in answers] == [append.run_id for append in appends]
-    assert len(store.batches) <= 2
-
-
-async def test_a_bad_append_fails_alone_and_a_resend_goes_after_the_first() -> None:
-    store = FakeStore()
-    group = GroupCommit(store.commit)
-    bad, good, twice = an_append(), an_append(), an_append()
-    store.bad = bad.run_id
-    asked = [asyncio.create_task(group.commit([each])) for each in (good, bad, twice, twice)]
-    await asyncio.sleep(0)
-    store.gate.set()
-    answers = await asyncio.gather(*asked, return_exceptions=True)
-    assert isinstance(answers[1], JournalGap)
-    assert [type(each) for each in (answers[0], answers[2], answers[3])] == [list] * 3
-    assert all(batch.count(twice.run_id) <= 1 for batch in store.batches)

@@ -9,15 +9,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from heliostat.runtime.errors import NotFound
+from heliostat.runtime.errors import LeaseHeld, NotFound
 from heliostat.runtime.ids import uuid7
 from heliostat.runtime.states import Cancelled, Completed, Pending, Running, State
-from heliostat.runtime.store import deployments, flow_run_changes, flows, scheduled_runs, search
+from heliostat.runtime.store import deployments, flow_run_changes, flow_runs, flows, scheduled_runs, search
 from heliostat.runtime.store.database import Database
 from heliostat.runtime.store.deployment_rows import NewDeployment
 from heliostat.runtime.store.flow_run_changes import Proposed
-from heliostat.runtime.store.gathering import gathered
-from heliostat.runtime.store.rows import NewFlowRun
+from heliostat.runtime.store.gathering import Gathering, gathered
+from heliostat.runtime.store.rows import Adopted, NewFlowRun, Owner
 
 
 async def _made(db: Database, count: int, flow_id: UUID | None = None) -> list[UUID]:
@@ -49,7 +49,7 @@ async def test_what_is_asked_meanwhile_rides_in_the_next_transaction(db: Databas
     await asyncio.sleep(0)  # lets them ask
     goes_on.set()
     assert await asyncio.gather(first, *others) == [2, 4, 6, 24, 8]
-    assert groups == [[1], [2, 3], [12, 4]], "2 and 12 are about the same subject"
+    assert groups == [[1], [2, 3, 4], [12]], "2 and 12 are about the same subject"
 
 
 async def test_who_stops_waiting_takes_nothing_from_the_others(db: Database) -> None:
@@ -142,3 +142,36 @@ async def test_of_runs_that_ask_for_the_last_slot_at_once_one_gets_it(db: Databa
     became = await _proposed(db, [(run_id, Pending()) for run_id in runs])
     states = [each.state.type for each in became if isinstance(each, Proposed) and each.state is not None]
     assert sorted(states) == ["PENDING", "SCHEDULED", "SCHEDULED", "SCHEDULED"]
+
+
+async def test_runs_that_are_adopted_at_once_get_their_leases_and_what_is_held_stays_so(
+    db: Database, given: Any
+) -> None:
+    runs = await _made(db, 12)
+    held = await given.run(db)
+    owner = Owner(uuid4(), "host-b", 7, 2.5)
+    asked = (flow_runs.adopt(db, run_id, owner, 15.0) for run_id in (*runs, held.id, uuid4()))
+    *adopted, refused, unknown = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(refused, LeaseHeld) and isinstance(unknown, NotFound)
+    for run_id, each in zip(runs, adopted, strict=True):
+        assert isinstance(each, Adopted) and each.run.id == each.lease.run_id == run_id
+        assert (each.lease.epoch, each.lease.last_seq, each.run.flow_name) == (1, 0, "survey")
+    again = await asyncio.gather(*(flow_runs.adopt(db, run_id, owner, 15.0, dead_epoch=1) for run_id in runs))
+    assert {each.lease.epoch for each in again} == {2}
+
+
+async def test_the_one_that_comes_first_goes_first() -> None:
+    groups: list[list[tuple[str, str]]] = []
+    goes_on = asyncio.Event()
+
+    async def together(items: Sequence[tuple[str, str]]) -> list[None]:
+        groups.append(list(items))
+        await goes_on.wait()
+        return [None] * len(items)
+
+    gathering: Gathering[tuple[str, str], None] = Gathering(together, lambda item: item)
+    asked = [("a", "b"), ("b", "c"), ("c", "d"), ("x", "y")]
+    under_way = [asyncio.ensure_future(gathering.do(item)) for item in asked]
+    goes_on.set()
+    await asyncio.gather(*under_way)
+    assert groups == [[("a", "b"), ("x", "y")], [("b", "c")], [("c", "d")]]
