@@ -24,7 +24,7 @@ from uuid import UUID
 from ..runtime import clock
 from ..runtime.errors import BadSetting, HeliostatError, RayUnavailable, SchemaTooNew
 from ..runtime.settings import current_settings
-from ..runtime.store import work_pools
+from ..runtime.store import server_settings, work_pools
 from ..runtime.store.database import Database
 from ..runtime.supervised import BEYOND_HELP, end_with_supervisor
 from . import keeper_state
@@ -91,9 +91,20 @@ class Keeper:
             return
         state = replace(self._state, is_up=False, at=clock.epoch_s())
         keeper_state.write(self._server, state)
-        dashboard = ray_cluster.start_local() if self._address is None else ray_cluster.join(self._address)
-        address = ray_cluster.address()
-        self._state = replace(self._state, address=address, dashboard=dashboard, is_up=True, problem=None)
+        namespace = asyncio.run(own_namespace())
+        dashboard = (
+            ray_cluster.start_local(namespace)
+            if self._address is None
+            else ray_cluster.join(self._address, namespace)
+        )
+        self._state = replace(
+            self._state,
+            address=ray_cluster.address(),
+            namespace=namespace,
+            dashboard=dashboard,
+            is_up=True,
+            problem=None,
+        )
 
     def _tell(self, wanted: Sequence[Any]) -> None:
         from . import names
@@ -109,6 +120,7 @@ class Keeper:
             actors=actors,
             supervisors=supervisors(_ANSWERS_WITHIN_S),
             nodes=nodes(),
+            others=names.other_namespaces(),
         )
         keeper_state.write(self._server, self._state)
 
@@ -145,6 +157,17 @@ class Keeper:
                     for name in names.living(prefix):
                         names.end(names.find(name))
         ray_cluster.leave()
+
+
+async def own_namespace() -> str:
+    """Where the control actors of this server's database live."""
+    from . import names
+
+    db = await Database.open(current_settings().database_url)
+    try:
+        return names.namespace_of(await server_settings.database_id(db))
+    finally:
+        await db.close()
 
 
 async def ray_pools() -> list[tuple[UUID, str]]:

@@ -29,6 +29,8 @@ class KeeperState:
     actors: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     supervisors: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     nodes: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    namespace: str | None = None  # of its actors
+    others: list[str] = field(default_factory=list[str])  # namespaces of servers with other databases
 
 
 def write(server: str, state: KeeperState) -> None:

@@ -1,4 +1,4 @@
-"""Control actors by name: one of each in the namespace, of this version of the code."""
+"""Control actors by name: one of each in the namespace of a database, of this version of the code."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import ray
 
-from ..runtime.engine.ray_cluster import JOURNAL, NAMESPACE
+from ..runtime.engine.ray_cluster import JOURNAL, NAMESPACE, namespace
 
 _ray: Any = ray  # its types leave much open
 _log = logging.getLogger("heliostat.actors")
 
-__all__ = ["JOURNAL", "NAMESPACE", "code_version", "end", "ensure", "find", "living", "mark_of"]
+__all__ = ["JOURNAL", "code_version", "end", "ensure", "find", "living", "mark_of", "namespace"]
 
 CONTROL = "control:"  # control actors besides the journal: "control:scheduler", "control:pool:default"
 SUPERVISOR = "supervisor:"  # "supervisor:default:01ab": pool and number
@@ -41,10 +42,22 @@ def mark_of(environment: dict[str, str]) -> str:
     return f"{code_version()}+{blake2b(database.encode(), digest_size=6).hexdigest()}"
 
 
+def namespace_of(database_id: UUID) -> str:
+    """Where the actors of the servers of one database live, so that those of several share a cluster."""
+    return f"{NAMESPACE}-{database_id.hex}"
+
+
+def other_namespaces() -> list[str]:
+    """Those of other databases whose servers have actors on the cluster."""
+    named = _ray.util.list_named_actors(all_namespaces=True)
+    known = {each["namespace"] for each in named if each["name"] == JOURNAL}
+    return sorted(each for each in known - {namespace()} if each.startswith(NAMESPACE))
+
+
 def find(name: str) -> Any | None:
     """The handle of a living actor of that name; None where there is none."""
     try:
-        return _ray.get_actor(name, namespace=NAMESPACE)
+        return _ray.get_actor(name, namespace=namespace())
     except ValueError:
         return None
 
@@ -75,10 +88,11 @@ def end(handle: Any) -> None:
 def living(prefix: str = "") -> list[str]:
     """The names of our living actors that begin with `prefix`."""
     named = _ray.util.list_named_actors(all_namespaces=True)
-    ours = (each["name"] for each in named if each["namespace"] == NAMESPACE)
+    here = namespace()
+    ours = (each["name"] for each in named if each["namespace"] == here)
     return sorted(name for name in ours if name.startswith(prefix))
 
 
 def _get_or_create(name: str, cls: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    fixed = {"name": name, "namespace": NAMESPACE, "lifetime": "detached", "get_if_exists": True}
+    fixed = {"name": name, "namespace": namespace(), "lifetime": "detached", "get_if_exists": True}
     return cls.options(**fixed, **options).remote(*args)

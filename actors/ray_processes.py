@@ -69,7 +69,7 @@ class RayLauncher:
         name = f"{self.prefix}{setting.isolation}:{next(self._numbers)}-{uuid4().hex[:6]}"
         options: dict[str, Any] = {
             "name": name,
-            "namespace": names.NAMESPACE,
+            "namespace": names.namespace(),
             "lifetime": "detached",
             "max_restarts": 0,
             "num_cpus": setting.num_cpus,

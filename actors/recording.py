@@ -53,7 +53,7 @@ class JournalActorTransport:
         """What the actor answers. Raises DatabaseUnavailable when it does not, and what the verb raises."""
         try:
             if self._handle is None:
-                self._handle = await asyncio.to_thread(_ray.get_actor, self._name, names.NAMESPACE)
+                self._handle = await asyncio.to_thread(_ray.get_actor, self._name, names.namespace())
             reply = getattr(self._handle, method).remote(*args)
             done, value = await asyncio.wait_for(asyncio.wrap_future(reply.future()), within_s)
         except (RayError, ValueError, TimeoutError) as error:

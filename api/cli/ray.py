@@ -22,6 +22,8 @@ def ray() -> None:
 def status(output: str) -> int:
     """Show the control actors, supervisors and nodes, as the server's keeper last saw them.
 
+    Servers with other databases on the same cluster have actors of their own; they are named.
+
     The exit code is 0 when Ray and every control actor are up, else 7.
     """
     from ...actors import keeper_state
@@ -36,6 +38,9 @@ def status(output: str) -> int:
         ray_row = {"kind": "ray", "name": state.address, "state": how, "dashboard": state.dashboard}
         rows.append({**about, **ray_row, "details": state.dashboard})
         rows += [{**about, "kind": "actor", **each, "details": None} for each in state.actors]
+        for namespace in state.others:
+            other = {"name": namespace, "state": "alive", "details": "of a server with another database"}
+            rows.append({**about, "kind": "other server", **other})
         for each in state.supervisors:
             doing = f"{each['active']} running" if each["active"] else "idle"
             details = f"{each['isolation']}, {each['runs']} runs so far, on {each['node']}"

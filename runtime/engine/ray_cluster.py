@@ -20,7 +20,7 @@ from .pack_group import Resources
 from .ray_project import with_project
 
 T = TypeVar("T")
-NAMESPACE = "heliostat"
+NAMESPACE = "heliostat"  # of scripts; servers add what tells their databases apart
 JOURNAL = "journal"  # the actor through which the database is reached
 _ASK_TIMEOUT_S = 20.0
 _LISTENS_WITHIN_S = 5.0
@@ -63,7 +63,7 @@ def connect(address: str | None) -> None:
             ) from error
 
 
-def start_local() -> str | None:
+def start_local(namespace: str = NAMESPACE) -> str | None:
     """Start a Ray that ends with this process; gives the address of its dashboard. Raises RayUnavailable."""
     # Explicitly: else Ray makes a token for itself, which no other process on this machine would have.
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
@@ -73,10 +73,10 @@ def start_local() -> str | None:
     # Ray gives its workers the lowest priority but four: beside anything else that is busy on the machine, a
     # new worker takes ten times as long to start, and whoever waits for a task waits for it.
     os.environ.setdefault("RAY_worker_niceness", "0")
-    return _initialise(address="local")
+    return _initialise(namespace, "local")
 
 
-def join(address: str) -> str | None:
+def join(address: str, namespace: str = NAMESPACE) -> str | None:
     """Join a cluster as a driver of control actors; gives the address of its dashboard."""
     try:
         _check_that_it_listens(address)
@@ -85,21 +85,21 @@ def join(address: str) -> str | None:
             f"nothing listens at the Ray address {address!r} ({error})",
             hint="Start Ray there (`ray start --head`), or leave --ray-address out for a local one.",
         ) from error
-    return _initialise(address=address)
+    return _initialise(namespace, address)
 
 
-def _initialise(**options: Any) -> str | None:
+def _initialise(namespace: str, address: str) -> str | None:
     with _connecting:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")
         try:
             with sigterm_kept():
                 context = _ray.init(
-                    namespace=NAMESPACE,
+                    address=address,
+                    namespace=namespace,
                     ignore_reinit_error=True,
                     logging_level=logging.ERROR,
                     log_to_driver=False,
-                    **options,
                 )
         except Exception as error:
             raise RayUnavailable(f"Ray cannot be started or joined: {_first_line(error)}") from error
@@ -110,6 +110,11 @@ def _initialise(**options: Any) -> str | None:
 def is_joined() -> bool:
     """Whether this process has joined a cluster."""
     return bool(_ray.is_initialized())
+
+
+def namespace() -> str:
+    """Where named actors live that belong together: the joined driver's, in all that it has begun."""
+    return str(_ray.get_runtime_context().namespace)
 
 
 def address() -> str:

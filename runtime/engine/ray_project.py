@@ -76,10 +76,10 @@ def _fetch(revision: str) -> bytes:
     import ray
 
     from ..store import code_packages
-    from .ray_cluster import JOURNAL, NAMESPACE
+    from .ray_cluster import JOURNAL, namespace
 
     anything: Any = ray
-    journal = anything.get_actor(JOURNAL, namespace=NAMESPACE)
+    journal = anything.get_actor(JOURNAL, namespace=namespace())
     done, value = anything.get(journal.call.remote(code_packages.get, (revision,), {}))
     if not done:
         raise value

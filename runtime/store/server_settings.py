@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID, uuid4
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -10,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from .database import Database
 from .setup_tables import server_setting
 
+DATABASE_ID = "database_id"
 RESULT_STORAGE = "default_result_storage_block_id"
 
 
@@ -31,3 +33,15 @@ async def write(db: Database, name: str, value: Any) -> None:
         await connection.execute(
             new.on_conflict_do_update(index_elements=["name"], set_={"value": new.excluded.value})
         )
+
+
+async def database_id(db: Database) -> UUID:
+    """What tells this database from others, wherever it is reached; made when it is first asked for."""
+    known = await read(db, DATABASE_ID)
+    if known is None:
+        async with db.write() as connection:
+            insert = sqlite.insert if db.is_sqlite else postgresql.insert
+            new = insert(server_setting).values(name=DATABASE_ID, value=str(uuid4()))
+            await connection.execute(new.on_conflict_do_nothing(index_elements=["name"]))
+        known = await read(db, DATABASE_ID)
+    return UUID(known)

@@ -159,6 +159,6 @@ def kill_process_of(name: str) -> None:
 
     anything: Any = ray
 
-    handle = anything.get_actor(name, namespace=names.NAMESPACE)
+    handle = anything.get_actor(name, namespace=names.namespace())
     pid = anything.get(handle.pid.remote())
     os.kill(pid, signal.SIGKILL)
