@@ -66,15 +66,26 @@ def ensure(name: str, mark: str, cls: Any, *args: Any, **options: Any) -> Any:
     """The actor of that name, made where it is missing, and made anew where it runs other code or serves
     another database.
 
-    Its class answers `version()` with its mark. Raises what its constructor raises.
+    Its class answers `version()` with its mark. Where a new one has another mark, too, the code was edited
+    since this process began: it stays. Raises what its constructor raises.
     """
     handle = _get_or_create(name, cls, args, options)
-    if _ray.get(handle.version.remote(), timeout=_ANSWERS_WITHIN_S) != mark:
+    if _version(handle) not in (mark, _newest.get(name)):
         _log.warning("actor %s has other code or another database than this server: it is made anew", name)
         end(handle)
         handle = _get_or_create(name, cls, args, options)
-        _ray.get(handle.version.remote(), timeout=_ANSWERS_WITHIN_S)
+        version = _version(handle)
+        if version != mark:
+            _newest[name] = version
+            _log.warning("the code was edited since this server started, and %s runs it: start it anew", name)
     return handle
+
+
+_newest: dict[str, str] = {}  # marks of actors that have newer code than this process
+
+
+def _version(handle: Any) -> str:
+    return str(_ray.get(handle.version.remote(), timeout=_ANSWERS_WITHIN_S))
 
 
 def end(handle: Any) -> None:

@@ -121,3 +121,36 @@ def test_servers_with_different_databases_share_a_cluster(
 async def test_a_database_has_one_id_whoever_asks(db: Database) -> None:
     one = await server_settings.database_id(db)
     assert await server_settings.database_id(db) == one
+
+
+def test_an_actor_is_made_anew_for_another_version_but_once_where_the_code_was_edited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seen: an edit under a running server had its actors killed all the time, and no run went on."""
+
+    class Handle:
+        def __init__(self, mark: str) -> None:
+            self.mark = mark
+            self.version = self
+
+        def remote(self) -> str:
+            return self.mark
+
+    living: list[Handle] = [Handle("old")]
+    on_disk = "new"
+    monkeypatch.setattr(names, "_ray", type("Ray", (), {"get": lambda answer, timeout: answer}))
+    monkeypatch.setattr(names, "end", lambda handle: living.remove(handle))
+    monkeypatch.setattr(names, "_newest", {})
+
+    def get_or_create(*_: Any) -> Handle:
+        if not living:
+            living.append(Handle(on_disk))
+        return living[0]
+
+    monkeypatch.setattr(names, "_get_or_create", get_or_create)
+    assert names.ensure("journal", "new", None).mark == "new"
+    on_disk = "edited"
+    living.clear()
+    edited = names.ensure("journal", "new", None)
+    assert edited.mark == "edited"
+    assert names.ensure("journal", "new", None) is edited
