@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ def flow_from_source(
     target, colon, name = entrypoint.rpartition(":")
     if not colon:
         raise BadDeployment(f"{entrypoint!r} names no flow.", hint="write path/in/source.py:function")
+    if str(folder) not in sys.path:  # as where it will run: modules beside the flow are found from there
+        sys.path.insert(0, str(folder))
     found = load_flow(f"{folder / target}:{name}" if target.endswith(".py") else entrypoint)
     return found.sourced(FlowSource(entrypoint, (step,)))
 
