@@ -9,9 +9,9 @@ from ..runtime.store.database import Database
 from ..runtime.store.deployment_rows import DeploymentRow
 from .deployment_checks import (
     check_parameters,
+    check_shared_limit,
     check_variables,
     code_revision_of,
-    refuse_shared_limit,
     written_out,
 )
 from .errors import conflicting, found
@@ -28,9 +28,7 @@ async def checked_changes(db: Database, row: DeploymentRow, body: DeploymentUpda
     UnresolvedParameter.
     """
     changes: dict[str, Any] = body.model_dump(exclude_unset=True, exclude=_NOT_COLUMNS)
-    shared = changes.pop("global_concurrency_limit_id", None)
-    if shared != own_limit_id(row.id):  # forms send back what they were shown
-        refuse_shared_limit(shared)
+    await _check_limits(db, row, changes)
     if body.parameters is not None:
         changes["parameters"] = await written_out(db, body.parameters)
     if "pull_steps" in changes:
@@ -38,6 +36,18 @@ async def checked_changes(db: Database, row: DeploymentRow, body: DeploymentUpda
     _check_parameters(row, changes)
     await _check_variables(db, row, changes)
     return changes
+
+
+async def _check_limits(db: Database, row: DeploymentRow, changes: dict[str, Any]) -> None:
+    """A deployment has a limit of its own, or shares one: what is set last takes the other's place."""
+    shared = changes.get("global_concurrency_limit_id")
+    if shared == own_limit_id(row.id):  # forms send back what they were shown
+        del changes["global_concurrency_limit_id"]
+    elif shared is not None:
+        await check_shared_limit(db, shared)
+        changes["concurrency_limit"] = None
+    elif changes.get("concurrency_limit") is not None:
+        changes["global_concurrency_limit_id"] = None
 
 
 def _check_parameters(row: DeploymentRow, changes: dict[str, Any]) -> None:

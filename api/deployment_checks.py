@@ -11,8 +11,8 @@ from fastapi import HTTPException
 from ..pools.job_variables import check_schema, variable_problems
 from ..pools.templates import check_job_variables, merge_job_variables, read_job_template
 from ..runtime import parameter_templates
-from ..runtime.errors import BadJobTemplate, ParameterMismatch
-from ..runtime.store import variables
+from ..runtime.errors import BadJobTemplate, NotFound, ParameterMismatch
+from ..runtime.store import shared_limits, variables
 from ..runtime.store.database import Database
 from ..runtime.store.deployment_rows import DeploymentRow
 from .errors import conflicting
@@ -84,14 +84,13 @@ def check_variables(
         check_job_variables(template, merge_job_variables(*layers), complete=complete)
 
 
-def refuse_shared_limit(limit_id: UUID | None) -> None:
-    """422 for a limit that several deployments would share: nothing here would hold it."""
+async def check_shared_limit(db: Database, limit_id: UUID | None) -> None:
+    """404 for a limit to be shared that is not there."""
     if limit_id is not None:
-        raise HTTPException(
-            422,
-            "Limits that deployments share are not held by this server: leave global_concurrency_limit_id"
-            " out and give the deployment a concurrency_limit of its own.",
-        )
+        try:
+            await shared_limits.check(db, limit_id)
+        except NotFound as error:
+            raise HTTPException(404, "Concurrency Limit not found") from error
 
 
 def code_revision_of(pull_steps: Iterable[Mapping[str, Any]] | None) -> str | None:

@@ -29,7 +29,7 @@ def deployment(row: DeploymentRow) -> Wire:
         "paused": row.paused,
         "schedules": [schedule(each) for each in row.schedules],
         "concurrency_limit": None,
-        "global_concurrency_limit": _own_limit(row),
+        "global_concurrency_limit": _shared_limit(row) or _own_limit(row),
         "concurrency_options": _options(row),
         "job_variables": row.job_variables,
         "parameters": row.parameters,
@@ -94,6 +94,23 @@ def _own_limit(row: DeploymentRow) -> Wire | None:
         "limit": row.concurrency_limit,
         "active_slots": row.active_slots or 0,
         "slot_decay_per_second": 0.0,
+    }
+
+
+def _shared_limit(row: DeploymentRow) -> Wire | None:
+    """GlobalConcurrencyLimitResponse: the limit that the deployment shares with others."""
+    limit = row.shared_limit
+    if limit is None:
+        return None
+    return {
+        "id": limit.id,
+        "created": limit.created,
+        "updated": limit.updated,
+        "active": limit.active,
+        "name": limit.name,
+        "limit": limit.limit,
+        "active_slots": int(limit.active_slots),
+        "slot_decay_per_second": limit.slot_decay_per_second,
     }
 
 

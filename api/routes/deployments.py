@@ -20,9 +20,9 @@ from ..deployment_changes import checked_changes
 from ..deployment_checks import (
     check_parameters,
     check_schedules,
+    check_shared_limit,
     check_variables,
     code_revision_of,
-    refuse_shared_limit,
 )
 from ..errors import conflicting, found
 from ..models.ui import Deleted
@@ -44,7 +44,7 @@ async def create_deployment(body: DeploymentCreate, db: Db) -> JsonAnswer:
 
     Replacing keeps its id; its schedules are made anew, and the runs that they had made ahead go.
     """
-    refuse_shared_limit(body.global_concurrency_limit_id)
+    await check_shared_limit(db, body.global_concurrency_limit_id)
     if body.enforce_parameter_schema and body.parameters:
         with conflicting("Error creating deployment"):
             check_parameters(body.parameters, body.parameter_openapi_schema, complete=False)
@@ -81,7 +81,8 @@ def _new(body: DeploymentCreate) -> NewDeployment:
         work_pool_name=body.work_pool_name,
         work_queue_name=body.work_queue_name,
         job_variables=body.job_variables,
-        concurrency_limit=body.concurrency_limit,
+        concurrency_limit=body.concurrency_limit if body.global_concurrency_limit_id is None else None,
+        global_concurrency_limit_id=body.global_concurrency_limit_id,
         concurrency_options=None if options is None else options.model_dump(),
         storage_document_id=body.storage_document_id,
         infrastructure_document_id=body.infrastructure_document_id,

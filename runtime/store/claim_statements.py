@@ -72,7 +72,8 @@ async def take_leases(
 _DUE = """
     SELECT r.id, r.flow_id, r.name, r.deployment_id, r.work_queue_id, r.run_count, r.entrypoint,
       r.code_revision, r.job_variables, r.next_scheduled_start_time AS due_at,
-      d.concurrency_limit AS deployment_limit, d.job_variables AS deployment_variables, d.path, d.pull_steps
+      d.concurrency_limit AS deployment_limit, d.global_concurrency_limit_id AS shared_limit_id,
+      d.concurrency_options, d.job_variables AS deployment_variables, d.path, d.pull_steps
     FROM flow_run r
     LEFT JOIN deployment d ON d.id = r.deployment_id
     LEFT JOIN run_lease l ON l.run_id = r.id
@@ -87,6 +88,8 @@ _RESULT_TYPES: dict[str, Any] = {
     "id": Uuid(),
     "flow_id": Uuid(),
     "deployment_id": Uuid(),
+    "shared_limit_id": Uuid(),
+    "concurrency_options": Json(),
     "work_queue_id": Uuid(),
     "job_variables": Json(),
     "deployment_variables": Json(),

@@ -1,7 +1,8 @@
 """Claiming runs that are due: one transaction finds them, counts limits, takes leases and moves the runs.
 
 Claims of one pool go one after the other only where the pool or one of its queues has a limit; a deployment's
-limit is counted under a lock on the deployment, and one that another claim holds is left to that claim.
+limit is counted under a lock on the deployment (one that several share under a lock on the limit), and one
+that another claim holds is left to that claim.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .. import clock
 from ..states import StateType
+from . import shared_limits
 from .claim_statements import due_runs, take_leases
 from .database import Database
 from .deployment_rows import ClaimedRun
@@ -61,7 +63,8 @@ class _Places:
 
     pool: int | None  # None: no limit
     queues: dict[UUID, int | None]
-    deployments: dict[UUID, int] = field(default_factory=dict[UUID, int])  # limited ones, locked and counted
+    # Of limits that were locked and counted, by the deployment or, where several share one, by the limit.
+    slots: dict[UUID, float] = field(default_factory=dict[UUID, float])
     full: set[UUID] = field(default_factory=set[UUID])
     cancels: set[UUID] = field(default_factory=set[UUID])
     taken: dict[UUID, Any] = field(default_factory=dict[UUID, Any])
@@ -99,13 +102,14 @@ class _Places:
 
     def admits(self, run: Any) -> bool:
         """Whether the run's deployment has a slot for it; takes the slot."""
-        if run.deployment_limit is None:
+        key = _limit_key(run)
+        if key is None:
             return True
-        free = self.deployments[run.deployment_id]
+        free = self.slots[key]
         if free <= 0:
             self.full.add(run.deployment_id)
             return False
-        self.deployments[run.deployment_id] = free - 1
+        self.slots[key] = free - 1
         return True
 
 
@@ -152,6 +156,7 @@ async def _gather(
             return
         found = await due_runs(db, connection, queue_id, room, places.full, places.seen())
         await _count_deployments(connection, places, found)
+        await _count_shared(db, connection, places, found)
         passed_over = False
         for run in found:
             if places.admits(run):
@@ -166,7 +171,8 @@ async def _gather(
 
 async def _count_deployments(connection: AsyncConnection, places: _Places, runs: Sequence[Any]) -> None:
     """Find the free slots of the limited deployments among the runs' that are not known yet."""
-    new = {run.deployment_id for run in runs if run.deployment_limit is not None} - set(places.deployments)
+    own = {run.deployment_id for run in runs if run.deployment_limit is not None and not run.shared_limit_id}
+    new = own - set(places.slots)
     if not new:
         return
     locked = await connection.execute(
@@ -185,13 +191,33 @@ async def _count_deployments(connection: AsyncConnection, places: _Places, runs:
     for deployment_id in new:
         row = limits.get(deployment_id)
         if row is None:  # another claim, or an editor, has it: its runs' turn comes with the next claim
-            places.deployments[deployment_id] = 0
+            places.slots[deployment_id] = 0
             continue
         limit: int = row.concurrency_limit if row.concurrency_limit is not None else len(runs)
-        places.deployments[deployment_id] = limit - active.get(deployment_id, 0)
+        places.slots[deployment_id] = limit - active.get(deployment_id, 0)
         options: dict[str, Any] = row.concurrency_options or {}
         if options.get("collision_strategy") == "CANCEL_NEW":
             places.cancels.add(deployment_id)
+
+
+async def _count_shared(
+    db: Database, connection: AsyncConnection, places: _Places, runs: Sequence[Any]
+) -> None:
+    """The same of limits that deployments share."""
+    shared = [run for run in runs if run.shared_limit_id is not None]
+    for run in shared:
+        options: dict[str, Any] = run.concurrency_options or {}
+        if options.get("collision_strategy") == "CANCEL_NEW":
+            places.cancels.add(run.deployment_id)
+    new = {run.shared_limit_id for run in shared} - set(places.slots)
+    if new:
+        places.slots |= await shared_limits.free_slots(db, connection, new)
+
+
+def _limit_key(run: Any) -> UUID | None:
+    if run.shared_limit_id is not None:
+        return run.shared_limit_id
+    return None if run.deployment_limit is None else run.deployment_id
 
 
 async def _cancel(db: Database, connection: AsyncConnection, runs: Sequence[Any]) -> None:

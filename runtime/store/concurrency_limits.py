@@ -22,6 +22,7 @@ from ..errors import Duplicate, NotFound
 from ..ids import uuid7
 from .database import Database
 from .setup_tables import concurrency_lease, concurrency_limit
+from .tables import deployment, flow_run
 from .wire_text import plain_text
 
 TAG_PREFIX = "tag:"
@@ -47,7 +48,7 @@ class NewLimit:
 
 @dataclass(frozen=True, slots=True)
 class LimitRow:
-    """A limit as it stands now: `active_slots` after decay, leased ones included."""
+    """A limit as it stands now: `active_slots` after decay, with leased ones and those of runs."""
 
     id: UUID
     name: str
@@ -154,7 +155,7 @@ async def change(db: Database, reference: UUID | str, changes: Mapping[str, Any]
 
 
 async def delete(db: Database, reference: UUID | str) -> None:
-    """Remove a limit and the leases on its slots. Raises NotFound."""
+    """Remove a limit and the leases on its slots; deployments share it no more. Raises NotFound."""
     async with db.write() as connection:
         limit_id = await connection.scalar(
             select(concurrency_limit.c.id).where(same_as(reference)).with_for_update()
@@ -163,6 +164,10 @@ async def delete(db: Database, reference: UUID | str) -> None:
             raise missing(reference)
         await connection.execute(
             sql_delete(concurrency_lease).where(concurrency_lease.c.limit_id == limit_id)
+        )
+        shared = deployment.c.global_concurrency_limit_id
+        await connection.execute(
+            update(deployment).where(shared == limit_id).values(global_concurrency_limit_id=None)
         )
         await connection.execute(sql_delete(concurrency_limit).where(concurrency_limit.c.id == limit_id))
 
@@ -178,7 +183,7 @@ def selected(db: Database) -> Select[Any]:
         columns.active,
         columns.slot_limit.label("limit"),
         columns.slot_decay_per_second,
-        (decayed(db) + leased(db)).label("active_slots"),
+        (decayed(db) + leased(db) + by_runs()).label("active_slots"),
         columns.denied_slots,
         columns.avg_slot_occupancy_seconds,
     ]
@@ -204,6 +209,23 @@ def leased(db: Database) -> ColumnElement[int]:
         .scalar_subquery()
     )
     return case((limit.slot_decay_per_second > 0, 0), else_=counted)
+
+
+def by_runs() -> ColumnElement[int]:
+    """Slots of the runs at work of deployments that share the limit."""
+    from .work_pools import HOLDING  # whose rows show limits
+
+    return (
+        select(func.count())
+        .select_from(deployment)
+        .join(flow_run, flow_run.c.deployment_id == deployment.c.id)
+        .where(
+            deployment.c.global_concurrency_limit_id == concurrency_limit.c.id,
+            flow_run.c.state_type.in_(HOLDING),
+        )
+        .correlate(concurrency_limit)
+        .scalar_subquery()
+    )
 
 
 def seconds_between(db: Database, start: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[float]:

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
+from .concurrency_limits import LimitRow
+
 ReadyStatus = Literal["READY", "NOT_READY"]
 PoolStatus = Literal["READY", "NOT_READY", "PAUSED"]
 WorkerStatus = Literal["ONLINE", "OFFLINE"]
@@ -117,6 +119,7 @@ class DeploymentRow:
     created_by: dict[str, Any] | None
     updated_by: dict[str, Any] | None
     active_slots: int | None = None
+    shared_limit: LimitRow | None = None  # in lists and where one is read
     schedules: list[ScheduleRow] = field(default_factory=list[ScheduleRow])
 
     def columns(self) -> dict[str, Any]:

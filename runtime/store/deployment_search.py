@@ -35,7 +35,7 @@ async def deployments(
     )
     async with db.read() as connection:
         rows = (await connection.execute(statement)).mappings().all()
-        return await with_schedules(connection, rows)
+        return await with_schedules(db, connection, rows)
 
 
 async def count(db: Database, search: Search) -> int:

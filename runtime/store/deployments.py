@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import NotFound
 from ..ids import uuid7
+from . import shared_limits
 from .announcements import RUNS, SCHEDULES, announce
 from .database import Database
 from .deployment_rows import DeploymentRow, NewDeployment, RunnableDeployment, ScheduleSpec
@@ -150,7 +151,7 @@ async def read(db: Database, deployment_id: UUID) -> DeploymentRow:
         rows = (await connection.execute(_by_id(db), {"deployment": deployment_id})).mappings().all()
         if not rows:
             raise missing_deployment(deployment_id)
-        (found,) = await with_schedules(connection, rows)
+        (found,) = await with_schedules(db, connection, rows)
         return found
 
 
@@ -209,7 +210,7 @@ async def list(
         )
     async with db.read() as connection:
         rows = (await connection.execute(statement.limit(limit).offset(offset))).mappings().all()
-        return await with_schedules(connection, rows)
+        return await with_schedules(db, connection, rows)
 
 
 async def polled(db: Database, deployment_ids: Sequence[UUID]) -> None:
@@ -240,11 +241,19 @@ def selected(db: Database) -> Select[Any]:
 
 
 async def with_schedules(
-    connection: AsyncConnection, rows: Sequence[RowMapping]
+    db: Database, connection: AsyncConnection, rows: Sequence[RowMapping]
 ) -> builtins.list[DeploymentRow]:
-    """Rows of `selected` as deployments with their schedules."""
+    """Rows of `selected` as deployments with their schedules and the limits that they share."""
     schedules = await of_deployments(connection, [row["id"] for row in rows])
-    return [DeploymentRow(**row, schedules=schedules.get(row["id"], [])) for row in rows]
+    shared = await shared_limits.of_ids(db, connection, [row["global_concurrency_limit_id"] for row in rows])
+    return [
+        DeploymentRow(
+            **row,
+            schedules=schedules.get(row["id"], []),
+            shared_limit=shared.get(row["global_concurrency_limit_id"]),
+        )
+        for row in rows
+    ]
 
 
 async def _one(
@@ -253,7 +262,7 @@ async def _one(
     rows = (await connection.execute(selected(db).where(condition).limit(1))).mappings().all()
     if not rows:
         raise missing_deployment(reference)
-    (found,) = await with_schedules(connection, rows)
+    (found,) = await with_schedules(db, connection, rows)
     return found
 
 

@@ -18,6 +18,7 @@ from ..states import FINAL_STATES, State, StateType
 from .claims import HOLDING
 from .database import Database
 from .rows import FlowRunRow, FlowRunStateRow, LeaseRow
+from .setup_tables import concurrency_limit
 from .tables import (
     deployment,
     flow,
@@ -216,9 +217,26 @@ async def _limits(connection: AsyncConnection, run: FlowRunRow) -> AsyncGenerato
     if run.deployment_id is not None:
         table = deployment.c
         found = await connection.execute(
-            select(table.concurrency_limit, table.name).where(table.id == run.deployment_id)
+            select(
+                table.concurrency_limit,
+                table.name,
+                concurrency_limit.c.id.label("shared_id"),
+                concurrency_limit.c.name.label("shared_name"),
+                concurrency_limit.c.slot_limit,
+            )
+            .outerjoin(
+                concurrency_limit,
+                (concurrency_limit.c.id == table.global_concurrency_limit_id) & concurrency_limit.c.active,
+            )
+            .where(table.id == run.deployment_id)
         )
         owner = found.first()
+        if owner is not None and owner.shared_id is not None:
+            sharing = select(table.id).where(table.global_concurrency_limit_id == owner.shared_id)
+            held = flow_run.c.state_type.in_(HOLDING) & flow_run.c.deployment_id.in_(sharing)
+            name = f"concurrency limit {owner.shared_name!r}"
+            if reason := await _full(connection, "deployment-limit", name, owner.slot_limit, held):
+                yield reason
         if owner is not None and owner.concurrency_limit is not None:
             held = flow_run.c.state_type.in_(HOLDING) & (flow_run.c.deployment_id == run.deployment_id)
             name = f"deployment {owner.name!r}"

@@ -166,7 +166,7 @@ async def _judged(db: Database, proposals: Sequence[_Proposal]) -> list[Proposed
             current = await _present_state(connection, run)
             verdict = _verdict(run, current, proposed, force)
             if not force:
-                verdict = await admitted(connection, run, verdict)
+                verdict = await admitted(db, connection, run, verdict)
             trail += trail_rows("flow-run", run_id, None, current, proposed, verdict)
             state = verdict.state_to_write
             if state is None:

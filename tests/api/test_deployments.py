@@ -57,7 +57,7 @@ WRONG_DEPLOYMENTS: list[tuple[dict[str, Any], int, str]] = [
     ({"schedules": [{"schedule": {"rrule": "FREQ=OFTEN"}}]}, 422, "rrule"),
     ({"schedules": [{"schedule": {"cron": "@daily", "timezone": "Moon/Crater"}}]}, 422, "timezone"),
     ({"schedules": [{"schedule": {"interval": 60}, "slug": s} for s in "aa"]}, 422, "same slug"),
-    ({"global_concurrency_limit_id": str(uuid4())}, 422, "concurrency_limit of its own"),
+    ({"global_concurrency_limit_id": str(uuid4())}, 404, "Limit not found"),
     ({"name": "a/b"}, 422, "pattern"),
     ({"colour": "red"}, 422, "colour"),
 ]
@@ -205,6 +205,30 @@ async def test_no_more_runs_than_the_deployments_limit_become_pending(
         for ending in ("RUNNING", "COMPLETED"):
             await api.propose(first, ending)
         assert (await api.propose(second, "PENDING")).json()["status"] == "ACCEPT"
+
+
+async def test_deployments_share_a_limit_until_it_is_gone(api: Any) -> None:
+    limit = (await api.post("/v2/concurrency_limits/", json={"name": "both", "limit": 2})).json()
+    shared = {"global_concurrency_limit_id": limit["id"]}
+    one, other = await api.deployment(name="one", **shared), await api.deployment(name="other")
+    assert (await api.patch(f"/deployments/{other['id']}", json=shared)).status_code == 204
+    runs = [await api.run_of(each) for each in (one, other, one)]
+    told = [(await api.propose(run, "PENDING")).json()["status"] for run in runs]
+    assert told == ["ACCEPT", "ACCEPT", "REJECT"]
+    shown = (await read(api, one))["global_concurrency_limit"]
+    assert (shown["name"], shown["limit"], shown["active_slots"]) == ("both", 2, 2)
+    # Those who ask for slots by name see them, too.
+    asked = {"names": ["both"], "slots": 1, "mode": "concurrency"}
+    assert (await api.post("/v2/concurrency_limits/increment", json=asked)).status_code == 423
+    await api.propose(runs[1], "CANCELLED", force=True)
+    assert (await api.post("/v2/concurrency_limits/increment", json=asked)).status_code == 200
+    assert (await api.propose(runs[2], "PENDING")).json()["status"] == "REJECT"
+    # A limit of its own takes the other's place, and so does the end of the shared one.
+    assert (await api.patch(f"/deployments/{other['id']}", json={"concurrency_limit": 5})).status_code == 204
+    assert (await read(api, other))["global_concurrency_limit"]["name"] == f"deployment:{other['id']}"
+    assert (await api.delete(f"/v2/concurrency_limits/{limit['id']}")).status_code == 204
+    assert (await read(api, one))["global_concurrency_limit"] is None
+    assert (await api.propose(runs[2], "PENDING")).json()["status"] == "ACCEPT"
 
 
 async def test_of_runs_that_are_proposed_at_once_only_as_many_as_fit_are_accepted(api: Any) -> None:

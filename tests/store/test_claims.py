@@ -14,6 +14,7 @@ from heliostat.runtime import clock
 from heliostat.runtime.errors import NotFound
 from heliostat.runtime.states import Scheduled
 from heliostat.runtime.store import (
+    concurrency_limits,
     deployments,
     flow_run_changes,
     flow_runs,
@@ -23,6 +24,7 @@ from heliostat.runtime.store import (
     work_pools,
     work_queues,
 )
+from heliostat.runtime.store.concurrency_limits import NewLimit
 from heliostat.runtime.store.database import Database
 from heliostat.runtime.store.deployment_rows import DeploymentRow, NewWorkPool, NewWorkQueue, WorkPoolRow
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
@@ -206,6 +208,21 @@ async def test_a_deployment_may_cancel_runs_that_it_has_no_slot_for(
     (*_, said) = await flow_runs.decisions(db, second)
     assert (said.outcome, said.to_type) == ("REJECT", "PENDING") and "limit" in said.reason
     assert await leases.read(db, second) is None
+
+
+async def test_claims_keep_to_a_limit_that_deployments_share(
+    db: Database, pool: WorkPoolRow, given: Any
+) -> None:
+    limit = await concurrency_limits.create(db, NewLimit("both", 3))
+    sharing = [
+        await a_deployment(db, given, name=name, global_concurrency_limit_id=limit.id) for name in "ab"
+    ]
+    runs = [run for each in sharing for run in await runs_of(db, each, 4)]
+    taken = await claimed_ids(db, pool, given)
+    assert len(taken) == 3 and await claimed_ids(db, pool, given) == []
+    assert (await concurrency_limits.read(db, limit.id)).active_slots == 3
+    await concurrency_limits.change(db, limit.id, {"active": False})
+    assert {*taken, *await claimed_ids(db, pool, given)} == set(runs)
 
 
 async def test_limits_hold_and_nobody_gets_a_run_twice_however_many_claim(
