@@ -33,6 +33,8 @@ _T = StateType
 _ANY = frozenset(StateType)
 _LEASE_KEY = "deployment_concurrency_lease_id"
 
+MOST_CACHE_KEY = 2000  # characters; reference notes, section 6
+
 PLACEMENT = "placement"
 """Under this name it is recorded that calls of a run wait for a node that has what they ask for."""
 
@@ -56,6 +58,7 @@ class RunFacts:
     flow_state: StateType | None = None  # task runs: of the flow run that they belong to
     flow_run_count: int = 0  # task runs: how often that flow run has been RUNNING
     flow_run_run_count: int = 0  # task runs: the same when this task run was last decided on
+    cached: State | None = None  # task runs: what was kept under the cache key of the proposal
     full_tag: str | None = None  # task runs: one of its tags whose limit has no free slot
     full_tag_limit: int = 0  # how many slots there are
     full_tag_retry_s: float = 0.0  # when one may be free
@@ -460,6 +463,36 @@ def _awaiting_retry(proposal: Proposal) -> State:
     return AwaitingRetry(when, proposal.proposed.message, details=details)
 
 
+class CachedState(Rule):
+    """A task run does not run when the state of one with the same cache key was kept."""
+
+    name = "cached-state"
+    from_types = _ANY
+    to_types = frozenset({_T.RUNNING})
+
+    def check(self, proposal: Proposal) -> Decision:
+        kept = proposal.facts.cached
+        if kept is None or proposal.proposed.details.get("refresh_cache"):
+            return self.accept()
+        return Reject(self.name, kept, "A task run with this cache key has completed already.")
+
+
+class CacheKeysAreShort(Rule):
+    """A state with a cache key that is too long is written, and not kept under it."""
+
+    name = "cache-keys-are-short"
+    from_types = _ANY | {None}
+    to_types = frozenset({_T.COMPLETED})
+
+    def check(self, proposal: Proposal) -> Decision:
+        proposed = proposal.proposed
+        if len(str(proposed.details.get("cache_key") or "")) <= MOST_CACHE_KEY:
+            return self.accept()
+        details = {name: value for name, value in proposed.details.items() if name != "cache_key"}
+        reason = f"A cache key has at most {MOST_CACHE_KEY} characters."
+        return Reject(self.name, dataclasses.replace(proposed, details=details), reason)
+
+
 class FlowMustBeRunning(Rule):
     """Tasks run only while their flow does."""
 
@@ -528,6 +561,7 @@ FLOW_RUN_RULES: tuple[Rule, ...] = (
     RetryFlowRun(),
 )
 TASK_RUN_RULES: tuple[Rule, ...] = (
+    CachedState(),
     KeepPersistedResults(),
     TaskLeavingFinalStates(),
     FlowMustBeRunning(),
@@ -536,6 +570,7 @@ TASK_RUN_RULES: tuple[Rule, ...] = (
     WaitForScheduledTime(),
     RetryTaskRun(),
     NameReruns(),
+    CacheKeysAreShort(),
 )
 FORCED_FLOW_RUN_RULES: tuple[Rule, ...] = (KeepPersistedResultsByForce(), NothingToTearDown())
 FORCED_TASK_RUN_RULES: tuple[Rule, ...] = (KeepPersistedResultsByForce(),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Response
 
 from ...runtime.errors import NotFound
-from ...runtime.store import deployment_search, deployments, work_pools
+from ...runtime.store import deployment_search, deployments, flows, work_pools
 from ...runtime.store.deployment_rows import NewDeployment
 from ...runtime.store.filters import Search
 from .. import responses_deployments as responses
@@ -53,7 +54,7 @@ async def create_deployment(body: DeploymentCreate, db: Db) -> JsonAnswer:
         pool = await found(work_pools.read(db, body.work_pool_name), f'Work pool "{body.work_pool_name}"')
         check_variables(pool.base_job_template, body.job_variables)
     try:
-        row, is_new = await deployments.upsert(db, _new(body))
+        row, is_new = await deployments.upsert(db, _new(body, await flows.labels_of(db, body.flow_id)))
     except NotFound as error:
         if body.work_pool_name is not None and str(body.flow_id) not in str(error):
             raise HTTPException(404, f'Work pool "{body.work_pool_name}" not found.') from error
@@ -61,7 +62,7 @@ async def create_deployment(body: DeploymentCreate, db: Db) -> JsonAnswer:
     return JsonAnswer(wire_deployments.deployment(row), made(is_new))
 
 
-def _new(body: DeploymentCreate) -> NewDeployment:
+def _new(body: DeploymentCreate, inherited: Mapping[str, Any]) -> NewDeployment:
     options = body.concurrency_options
     return NewDeployment(
         flow_id=body.flow_id,
@@ -70,7 +71,7 @@ def _new(body: DeploymentCreate) -> NewDeployment:
         description=body.description,
         paused=body.paused,
         tags=body.tags,
-        labels={"prefect.flow.id": str(body.flow_id), **(body.labels or {})},
+        labels={"prefect.flow.id": str(body.flow_id), **inherited, **(body.labels or {})},
         parameters=body.parameters,
         parameter_openapi_schema=body.parameter_openapi_schema,
         enforce_parameter_schema=body.enforce_parameter_schema,

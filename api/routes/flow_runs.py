@@ -11,7 +11,7 @@ from ...runtime import ids
 from ...runtime.errors import NotFound
 from ...runtime.names import generate_name
 from ...runtime.states import Pending
-from ...runtime.store import flow_run_changes, flow_runs, run_history, search
+from ...runtime.store import flow_run_changes, flow_runs, flows, run_history, search
 from ...runtime.store.rows import NewFlowRun
 from ...runtime.store.search import FlowRunAndState
 from .. import responses, wire
@@ -43,6 +43,7 @@ def _shown(found_run: FlowRunAndState) -> wire.Wire:
 @router.post("/", response_model=responses.FlowRun, responses={201: {"model": responses.FlowRun}})
 async def create_flow_run(body: FlowRunCreate, db: Db) -> JsonAnswer:
     """Record a flow run; one of the same flow and idempotency key is given as it is (200)."""
+    inherited = await flows.labels_of(db, body.flow_id)
     new = NewFlowRun(
         id=ids.uuid7(),
         flow_name="",
@@ -51,7 +52,7 @@ async def create_flow_run(body: FlowRunCreate, db: Db) -> JsonAnswer:
         parameters=body.parameters,
         flow_version=body.flow_version,
         tags=tuple(body.tags),
-        labels={"prefect.flow.id": str(body.flow_id), **(body.labels or {})},
+        labels={"prefect.flow.id": str(body.flow_id), **inherited, **(body.labels or {})},
         context=body.context,
         empirical_policy=body.empirical_policy.model_dump(mode="json"),
         idempotency_key=body.idempotency_key,

@@ -68,6 +68,24 @@ async def create(
     return FlowRow(**found), bool(made.rowcount)
 
 
+async def labels_of(db: Database, flow_id: UUID) -> Mapping[str, Any]:
+    """The labels of a flow; none of an unknown one. It keeps them for ever, so each process asks once."""
+    known = _labels.get(flow_id)
+    if known is None:
+        async with db.read() as connection:
+            known = await connection.scalar(select(flow.c.labels).where(flow.c.id == flow_id))
+        if known is None:
+            return {}
+        if len(_labels) >= _MOST_LABELS_KNOWN:
+            _labels.clear()
+        _labels[flow_id] = known
+    return known
+
+
+_labels: dict[UUID, Mapping[str, Any]] = {}
+_MOST_LABELS_KNOWN = 10_000
+
+
 async def read_by_name(db: Database, name: str) -> FlowRow:
     """The flow of that name. Raises NotFound."""
     async with db.read() as connection:

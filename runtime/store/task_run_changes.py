@@ -20,7 +20,7 @@ from ..errors import NotFound
 from ..ids import uuid7
 from ..rules import RunFacts, Verdict, decide
 from ..states import FINAL_STATES, NO_VALUE, State, StateType
-from . import tag_slots
+from . import state_cache, tag_slots
 from .background_runs import put_within
 from .concurrency_limits import TAG_PREFIX
 from .database import Database
@@ -95,6 +95,8 @@ async def propose(db: Database, task_run_id: UUID, proposed: State, *, force: bo
         flow_facts = await _flow_facts(connection, row.flow_run_id)
         current = states_of(row)[-1]
         facts = _facts_for_rules(row, current, proposed, flow_facts)
+        if proposed.is_running() and not force:
+            facts = replace(facts, cached=await state_cache.kept_within(db, connection, proposed))
         begins = proposed.is_running() and not force and current.type != StateType.RUNNING
         had_slots = False
         if begins and row.tags:
@@ -112,6 +114,8 @@ async def propose(db: Database, task_run_id: UUID, proposed: State, *, force: bo
         epoch = max(row.epoch, flow_facts[1]) if flow_facts and not row.seq else row.epoch
         reset: int | None = verdict.changes.get("run_count")
         await _write(connection, row, verdict.state_to_write, epoch, reset)
+        if verdict.state_to_write.is_completed() and verdict.state_to_write is not facts.cached:
+            await state_cache.keep_within(db, connection, verdict.state_to_write)
         if row.flow_run_id == NO_FLOW_RUN and _waits_for_a_worker(verdict.state_to_write):
             await put_within(db, connection, task_run_id, row.task_key)
         return Proposed(verdict, await _one(connection, task_run_id), True)
@@ -146,6 +150,8 @@ async def _create(db: Database, new: NewTaskRun, first: State) -> tuple[TaskRunR
         if known is not None:
             return await _one(connection, known), False
         task_run_id = new.id or _id_beside(flow_run_id)
+        of_flow_run = select(flow_run.c.labels).where(flow_run.c.id == flow_run_id)
+        inherited: dict[str, Any] = await connection.scalar(of_flow_run) or {}
         at = first.timestamp
         await connection.execute(
             insert(task_run).values(
@@ -165,7 +171,7 @@ async def _create(db: Database, new: NewTaskRun, first: State) -> tuple[TaskRunR
                 state_name=plain_text(first.name),
                 message=_plain(first.message),
                 tags=sorted({plain_text(tag) for tag in new.tags}),
-                labels=json_value(dict(new.labels)),
+                labels=json_value({**inherited, **new.labels}),
                 policy=json_value(dict(new.policy)),
                 task_version=_plain(new.task_version),
                 task_inputs=json_value(dict(new.task_inputs)),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
+
+from heliostat.runtime import clock
 
 
 async def states_of(api: Any, run: dict[str, Any]) -> list[str]:
@@ -234,3 +237,40 @@ async def test_history_has_every_interval_and_counts_by_state(api: Any) -> None:
     assert (
         await api.post("/flow_runs/history", json={**body, "history_interval_seconds": 0.5})
     ).status_code == 422
+
+
+async def test_labels_go_on_from_flow_to_flow_run_to_task_run(api: Any) -> None:
+    named = {"name": "labelled", "labels": {"team": "sun", "level": 1}}
+    flow = (await api.post("/flows/", json=named)).json()
+    body = {"flow_id": flow["id"], "labels": {"level": 2}}
+    run = (await api.post("/flow_runs/", json=body)).json()
+    assert run["labels"] == {"prefect.flow.id": flow["id"], "team": "sun", "level": 2}
+    task_run = await api.task_run(run, labels={"team": "moon"})
+    assert task_run["labels"] == {"prefect.flow.id": flow["id"], "team": "moon", "level": 2}
+    deployed = (await api.post("/deployments/", json={"name": "d", "flow_id": flow["id"]})).json()
+    assert deployed["labels"]["team"] == "sun"
+
+
+async def test_a_task_run_with_a_known_cache_key_is_cached_unless_it_asks_to_run(api: Any) -> None:
+    run = await api.flow_run("RUNNING")
+    first, second, third, fourth = [await api.task_run(run, key) for key in "1234"]
+    soon = (clock.now() + timedelta(hours=1)).isoformat()
+    kept = {"cache_key": "same", "cache_expiration": soon}
+    assert (await api.propose(first, "RUNNING", "task_runs", state_details=kept)).json()["status"] == "ACCEPT"
+    await api.propose(first, "COMPLETED", "task_runs", state_details=kept, data={"type": "x"}, message="done")
+    cached = (await api.propose(second, "RUNNING", "task_runs", state_details=kept)).json()
+    assert (cached["status"], cached["state"]["type"], cached["state"]["name"]) == (
+        "REJECT",
+        "COMPLETED",
+        "Cached",
+    )
+    assert (cached["state"]["data"], cached["state"]["message"]) == ({"type": "x"}, "done")
+    anew = {**kept, "refresh_cache": True}
+    assert (await api.propose(third, "RUNNING", "task_runs", state_details=anew)).json()["status"] == "ACCEPT"
+    past = {"cache_key": "same", "cache_expiration": (clock.now() - timedelta(hours=1)).isoformat()}
+    await api.propose(third, "COMPLETED", "task_runs", state_details=past)
+    last = await api.propose(fourth, "RUNNING", "task_runs", state_details=kept)
+    assert last.json()["status"] == "ACCEPT"  # what third has kept has expired
+    long = {"cache_key": "x" * 2001}
+    told = (await api.propose(fourth, "COMPLETED", "task_runs", state_details=long)).json()
+    assert (told["status"], told["state"]["type"]) == ("REJECT", "COMPLETED")
