@@ -36,6 +36,9 @@ class Database:
     def __init__(self, target: Target, engine: AsyncEngine) -> None:
         self.dialect = target.dialect
         self.engine = engine
+        # Postgres shows each statement what is committed by then, in a transaction or not: beginning one and
+        # ending it would be two more ways to the database and back.
+        self._reading = engine if self.is_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._target = target
         self._write_turn = (
             asyncio.Lock()
@@ -103,8 +106,10 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection]:
-        """A transaction that only reads."""
-        async with self._connected() as connection:
+        """A connection that only reads: one state of the database on SQLite; on Postgres each statement sees
+        what is committed by then.
+        """
+        async with self._connected(self._reading) as connection:
             yield connection
 
     @asynccontextmanager
@@ -140,9 +145,9 @@ class Database:
             return await self._sqlite_writer.write(act)
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncGenerator[AsyncConnection]:
+    async def _connected(self, engine: AsyncEngine | None = None) -> AsyncGenerator[AsyncConnection]:
         """A connection from the pool; one that broke does not go back there."""
-        async with self.failures_told(), self.engine.connect() as connection:
+        async with self.failures_told(), (engine or self.engine).connect() as connection:
             try:
                 yield connection
             except Exception as error:

@@ -24,6 +24,7 @@ from .announcements import RUNS, SCHEDULES, announce
 from .database import Database
 from .deployment_rows import DeploymentRow, NewDeployment, RunnableDeployment, ScheduleSpec
 from .future_runs import remove_within, unstarted
+from .gathering import gathered
 from .prepared import prepared
 from .schedule_matching import match_schedules
 from .schedules import (
@@ -160,15 +161,26 @@ def _by_id(db: Database) -> Select[Any]:
     return selected(db).where(deployment.c.id == bindparam("deployment"))
 
 
-async def to_run(db: Database, deployment_id: UUID) -> RunnableDeployment:
-    """What making a run of the deployment takes, in one question. Raises NotFound."""
+def _of_none(_: UUID) -> tuple[()]:
+    return ()
+
+
+@gathered(_of_none)
+async def to_run(
+    db: Database, deployment_ids: Sequence[UUID]
+) -> builtins.list[RunnableDeployment | Exception]:
+    """What making a run of a deployment takes, in one question for all who ask at the moment. Raises
+    NotFound.
+    """
+    known: dict[UUID, RunnableDeployment] = {}
     async with db.read() as connection:
-        row = (await connection.execute(_to_run(db), {"deployment": deployment_id})).mappings().first()
-    if row is None:
-        raise missing_deployment(deployment_id)
-    columns = dict(row)
-    template = columns.pop("job_template")
-    return RunnableDeployment(DeploymentRow(**columns), template)
+        for deployment_id in set(deployment_ids):
+            row = (await connection.execute(_to_run(db), {"deployment": deployment_id})).mappings().first()
+            if row is not None:
+                columns = dict(row)
+                template = columns.pop("job_template")
+                known[deployment_id] = RunnableDeployment(DeploymentRow(**columns), template)
+    return [known.get(each) or missing_deployment(each) for each in deployment_ids]
 
 
 @prepared
