@@ -11,11 +11,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, FromClause, func, insert, select, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import NotFound
 from ..ids import uuid7
 from .database import Database
 from .filters import Search
+from .lifecycle_events import Action, tell_within
 from .setup_filters import ArtifactCollectionFilter, ArtifactFilter, SetupConditions
 from .setup_tables import artifact, artifact_collection
 from .wire_text import json_value, plain_text
@@ -82,15 +84,19 @@ async def create(db: Database, new: NewArtifact) -> ArtifactRow:
             )
         )
         if key is not None:
+            own_id = uuid7()
             newest = (sqlite.insert if db.is_sqlite else postgresql.insert)(artifact_collection).values(
-                id=uuid7(), key=key, latest_id=artifact_id, created=db.now(), updated=db.now()
+                id=own_id, key=key, latest_id=artifact_id, created=db.now(), updated=db.now()
             )
-            await connection.execute(
+            collection_id = await connection.scalar(
                 newest.on_conflict_do_update(
                     index_elements=["key"],
                     set_={"latest_id": newest.excluded.latest_id, "updated": newest.excluded.updated},
-                )
+                ).returning(artifact_collection.c.id)
             )
+            assert collection_id is not None
+            action: Action = "created" if collection_id == own_id else "updated"
+            await _tell(connection, action, collection_id, key, artifact_id)
         row = await connection.execute(select(artifact).where(artifact.c.id == artifact_id))
         return ArtifactRow(**row.mappings().one())
 
@@ -219,11 +225,23 @@ async def delete(db: Database, artifact_id: UUID) -> None:
         )
         was_newest = artifact_collection.c.latest_id == artifact_id
         if before is None:
-            await connection.execute(sql_delete(artifact_collection).where(was_newest))
+            gone = await connection.execute(
+                sql_delete(artifact_collection).where(was_newest).returning(artifact_collection.c.id)
+            )
+            for (collection_id,) in gone:
+                await _tell(connection, "deleted", collection_id, row.key, artifact_id)
         else:
             await connection.execute(
                 update(artifact_collection).where(was_newest).values(latest_id=before, updated=db.now())
             )
+
+
+async def _tell(
+    connection: AsyncConnection, action: Action, collection_id: UUID, key: str, latest_id: UUID
+) -> None:
+    facts = {"key": key, "latest_id": str(latest_id)}
+    related = {"latest": f"prefect.artifact.{latest_id}"}
+    await tell_within(connection, "artifact-collection", action, collection_id, key, facts, related=related)
 
 
 def _order(table: FromClause, newest: ColumnElement[Any], sort: ArtifactSort) -> list[ColumnElement[Any]]:

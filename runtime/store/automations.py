@@ -19,6 +19,7 @@ from .automation_tables import automation_part, automation_window
 from .database import Database
 from .filter_conditions import FilterConditions, _joined  # pyright: ignore[reportPrivateUsage]
 from .filters import Filter, Ids, Operator, Tags, Texts
+from .lifecycle_events import Action, tell_within
 from .tables import automation
 from .wire_text import json_value, plain_text
 
@@ -80,6 +81,7 @@ async def create(db: Database, facts: Mapping[str, Any]) -> AutomationRow:
                 updated=db.now(),
             )
         )
+        await _tell(connection, "created", [automation_id])
     return await read(db, automation_id)
 
 
@@ -144,6 +146,7 @@ async def related_to(db: Database, resource_id: str) -> list[AutomationRow]:
 async def delete(db: Database, automation_id: UUID) -> None:
     """Remove an automation. Raises NotFound."""
     async with db.write() as connection:
+        await _tell(connection, "deleted", [automation_id])
         gone = await connection.execute(sql_delete(automation).where(automation.c.id == automation_id))
         if not gone.rowcount:
             raise _missing(automation_id)
@@ -156,6 +159,7 @@ async def delete_owned_by(db: Database, resource_id: str) -> None:
         owned = automation.c.owner_resource == plain_text(resource_id)
         ids = list(await connection.scalars(select(automation.c.id).where(owned).with_for_update()))
         if ids:
+            await _tell(connection, "deleted", ids)
             await connection.execute(sql_delete(automation).where(automation.c.id.in_(ids)))
             await _forget_counts(connection, ids)
 
@@ -180,6 +184,14 @@ async def _set(db: Database, automation_id: UUID, values: Mapping[str, Any]) -> 
         if not (await connection.execute(statement.values(**values, updated=db.now()))).rowcount:
             raise _missing(automation_id)
         await _forget_counts(connection, [automation_id])
+        await _tell(connection, "updated", [automation_id])
+
+
+async def _tell(connection: AsyncConnection, action: Action, ids: list[UUID]) -> None:
+    statement = select(automation.c.id, automation.c.name, automation.c.enabled)
+    for row in (await connection.execute(statement.where(automation.c.id.in_(ids)))).all():
+        facts = {"name": row.name, "enabled": row.enabled}
+        await tell_within(connection, "automation", action, row.id, row.name, facts)
 
 
 async def _forget_counts(connection: AsyncConnection, ids: list[UUID]) -> None:

@@ -19,6 +19,7 @@ from ..errors import BadBlock, Duplicate, NotFound
 from ..ids import uuid7
 from .block_types import BlockSchemaRow, schema_row
 from .database import Database
+from .lifecycle_events import Action, tell_within
 from .setup_filters import BlockDocumentFilter, BlockSchemaFilter, BlockTypeFilter, SetupConditions
 from .setup_tables import block_document, block_schema, block_type
 from .wire_text import json_value, plain_text
@@ -71,6 +72,7 @@ async def create(
                     updated=db.now(),
                 )
             )
+            await _tell(connection, "created", document_id)
     except IntegrityError as error:
         raise Duplicate(f"there is a block document {name!r} of this type already") from error
     return await read(db, document_id)
@@ -166,14 +168,31 @@ async def change(
                 updated=db.now(),
             )
         )
+        await _tell(connection, "updated", document_id)
 
 
 async def delete(db: Database, document_id: UUID) -> None:
     """Remove a document. Raises NotFound."""
     async with db.write() as connection:
+        await _tell(connection, "deleted", document_id)
         gone = await connection.execute(sql_delete(block_document).where(block_document.c.id == document_id))
         if not gone.rowcount:
             raise _missing(document_id)
+
+
+async def _tell(connection: AsyncConnection, action: Action, document_id: UUID) -> None:
+    """Without its data: what is secret in it is not to be told."""
+    statement = select(block_document).where(block_document.c.id == document_id)
+    row = (await connection.execute(statement)).first()
+    if row is None or row.is_anonymous:
+        return
+    related = {
+        "block-type": f"prefect.block-type.{row.block_type_id}",
+        "block-schema": f"prefect.block-schema.{row.block_schema_id}",
+    }
+    await tell_within(
+        connection, "block-document", action, row.id, row.name, {"name": row.name}, related=related
+    )
 
 
 async def _check(

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..errors import Duplicate, NotFound
 from ..ids import uuid7
 from .database import Database
+from .lifecycle_events import Action, tell_within
 from .setup_tables import concurrency_lease, concurrency_limit
 from .tables import deployment, flow_run
 from .wire_text import plain_text
@@ -82,7 +83,9 @@ async def create(db: Database, new: NewLimit) -> LimitRow:
                     avg_slot_occupancy_seconds=EXPECTED_OCCUPANCY_S,
                 )
             )
-            return await _one(db, connection, limit_id)
+            made = await _one(db, connection, limit_id)
+            await _tell(connection, "created", made)
+            return made
     except IntegrityError as error:
         raise Duplicate(
             f"there is a concurrency limit {new.name!r} already", hint="change it, or choose another name"
@@ -148,6 +151,7 @@ async def change(db: Database, reference: UUID | str, changes: Mapping[str, Any]
                 .where(concurrency_limit.c.id == limit_id)
                 .values(**values, updated=db.now())
             )
+            await _tell(connection, "updated", await _one(db, connection, limit_id))
     except IntegrityError as error:
         raise Duplicate(
             f"there is a concurrency limit {changes['name']!r} already", hint="choose another name"
@@ -162,6 +166,7 @@ async def delete(db: Database, reference: UUID | str) -> None:
         )
         if limit_id is None:
             raise missing(reference)
+        await _tell(connection, "deleted", await _one(db, connection, limit_id))
         await connection.execute(
             sql_delete(concurrency_lease).where(concurrency_lease.c.limit_id == limit_id)
         )
@@ -252,3 +257,13 @@ async def _one(db: Database, connection: AsyncConnection, reference: UUID | str)
     if row is None:
         raise missing(reference)
     return LimitRow(**row)
+
+
+async def _tell(connection: AsyncConnection, action: Action, row: LimitRow) -> None:
+    facts = {
+        "name": row.name,
+        "limit": row.limit,
+        "active": row.active,
+        "slot_decay_per_second": row.slot_decay_per_second,
+    }
+    await tell_within(connection, "concurrency-limit", action, row.id, row.name, facts)

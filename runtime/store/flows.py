@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..errors import NotFound
 from ..ids import uuid7
 from .database import Database
+from .lifecycle_events import Action, tell_within
 from .rows import FlowRow
 from .tables import deployment, flow, flow_run
 from .wire_text import json_value, plain_text
@@ -41,6 +42,7 @@ async def get_or_create_within(
             .on_conflict_do_nothing(index_elements=["name"])
         )
         found = (await connection.execute(by_name)).mappings().one()
+        await _tell(connection, "created", FlowRow(**found))
     return FlowRow(**found)
 
 
@@ -64,8 +66,10 @@ async def create(
             .on_conflict_do_nothing(index_elements=["name"])
         )
         by_name = select(flow).where(flow.c.name == plain_text(name))
-        found = (await connection.execute(by_name)).mappings().one()
-    return FlowRow(**found), bool(made.rowcount)
+        found = FlowRow(**(await connection.execute(by_name)).mappings().one())
+        if made.rowcount:
+            await _tell(connection, "created", found)
+    return found, bool(made.rowcount)
 
 
 async def labels_of(db: Database, flow_id: UUID) -> Mapping[str, Any]:
@@ -100,16 +104,20 @@ async def change_tags(db: Database, flow_id: UUID, tags: Iterable[str]) -> None:
     """Give a flow other tags. Raises NotFound."""
     async with db.write() as connection:
         values = {"tags": json_value(_kept(tags)), "updated": db.now()}
-        changed = await connection.execute(update(flow).where(flow.c.id == flow_id).values(**values))
-        if not changed.rowcount:
+        changed = await connection.execute(
+            update(flow).where(flow.c.id == flow_id).values(**values).returning(flow)
+        )
+        row = changed.mappings().first()
+        if row is None:
             raise NotFound(f"there is no flow {flow_id}")
+        await _tell(connection, "updated", FlowRow(**row))
 
 
 async def delete(db: Database, flow_id: UUID) -> int:
     """Remove a flow with its deployments and all its runs; gives the number of runs. Raises NotFound."""
     from . import deployments, flow_runs
 
-    await read(db, flow_id)
+    gone = await read(db, flow_id)
     async with db.read() as connection:
         of_flow = await connection.scalars(select(deployment.c.id).where(deployment.c.flow_id == flow_id))
         deployment_ids = builtins.list(of_flow)
@@ -127,8 +135,14 @@ async def delete(db: Database, flow_id: UUID) -> int:
             with suppress(NotFound):  # a sub-flow run of the same flow has gone with its parent
                 removed += await flow_runs.delete(db, run_id)
     async with db.write() as connection:
-        await connection.execute(sql_delete(flow).where(flow.c.id == flow_id))
+        if (await connection.execute(sql_delete(flow).where(flow.c.id == flow_id))).rowcount:
+            await _tell(connection, "deleted", gone)
     return removed
+
+
+async def _tell(connection: AsyncConnection, action: Action, row: FlowRow) -> None:
+    facts = {"name": row.name, "tags": row.tags, "labels": row.labels}
+    await tell_within(connection, "flow", action, row.id, row.name, facts)
 
 
 def _kept(tags: Iterable[str]) -> builtins.list[str]:

@@ -11,10 +11,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import Duplicate, NotFound
 from ..ids import uuid7
 from .database import Database
+from .lifecycle_events import Action, tell_within
 from .setup_filters import SetupConditions, VariableFilter
 from .setup_tables import variable
 from .wire_text import json_value, plain_text
@@ -49,6 +51,7 @@ async def create(db: Database, name: str, value: Any, tags: Sequence[str] = ()) 
                     updated=db.now(),
                 )
             )
+            await _tell(connection, "created", variable.c.id == variable_id)
     except IntegrityError as error:
         raise Duplicate(
             f"there is a variable {name!r} already", hint="change it, or choose another name"
@@ -119,6 +122,7 @@ async def change(db: Database, reference: UUID | str, changes: Mapping[str, Any]
             statement = update(variable).where(_same_as(reference)).values(**values, updated=db.now())
             if not (await connection.execute(statement)).rowcount:
                 raise _missing(reference)
+            await _tell(connection, "updated", _same_as(changes.get("name", reference)))
     except IntegrityError as error:
         raise Duplicate(f"there is a variable {changes['name']!r} already") from error
 
@@ -126,8 +130,16 @@ async def change(db: Database, reference: UUID | str, changes: Mapping[str, Any]
 async def delete(db: Database, reference: UUID | str) -> None:
     """Remove a variable. Raises NotFound."""
     async with db.write() as connection:
+        await _tell(connection, "deleted", _same_as(reference))
         if not (await connection.execute(sql_delete(variable).where(_same_as(reference)))).rowcount:
             raise _missing(reference)
+
+
+async def _tell(connection: AsyncConnection, action: Action, condition: ColumnElement[bool]) -> None:
+    row = (await connection.execute(select(variable).where(condition))).first()
+    if row is not None:
+        facts = {"name": row.name, "value": row.value, "tags": row.tags}
+        await tell_within(connection, "variable", action, row.id, row.name, facts)
 
 
 def _same_as(reference: UUID | str) -> ColumnElement[bool]:

@@ -1,0 +1,47 @@
+"""Events of what people set up: `prefect.<kind>.created`, `updated` and `deleted`, in the transaction that
+does it. Those of pools, queues and deployments, whose status changes by itself, are made by `place_events`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .. import clock
+from ..events.records import RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, Event, Resource
+from ..ids import uuid7
+from .announcements import EVENTS, announce
+from .events import insert_within
+from .wire_text import json_value
+
+Action = Literal["created", "updated", "deleted"]
+Kind = Literal["artifact-collection", "automation", "block-document", "concurrency-limit", "flow", "variable"]
+
+
+async def tell_within(
+    connection: AsyncConnection,
+    kind: Kind,
+    action: Action,
+    subject: UUID,
+    name: str | None,
+    payload: Mapping[str, Any] | None = None,
+    related: Mapping[str, str] | None = None,
+) -> None:
+    """Record what happened to a thing; `payload` is what it is like now, or was at last.
+
+    `related`: ids of other resources by their roles.
+    """
+    now = clock.now()
+    resource = {RESOURCE_ID: f"prefect.{kind}.{subject}"}
+    if name is not None:
+        resource[RESOURCE_NAME] = name
+    others: Sequence[Resource] = [
+        {RESOURCE_ID: resource_id, RESOURCE_ROLE: role} for role, resource_id in (related or {}).items()
+    ]
+    what = f"prefect.{kind}.{action}"
+    told = Event(uuid7(), now, what, resource, list(others), json_value(dict(payload or {})), None, now)
+    await insert_within(connection, [told])
+    await announce(connection, EVENTS)
