@@ -11,18 +11,18 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, Update, bindparam, insert, select, update
+from sqlalchemy import RowMapping, Select, Update, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import clock
 from ..errors import NotFound
 from ..journal.records import FlowRunTransition
-from ..rules import Kind, RunFacts, Verdict, decide
+from ..rules import RunFacts, Verdict, decide
 from ..states import FINAL_STATES, NO_VALUE, State, StateType
 from . import new_runs, search
 from .announcements import COMMANDS, RUNS, announce
 from .database import Database
+from .decision_trail import record_trail, trail_of
 from .deployment_slots import admitted, lock_limit
 from .derive import FlowRunFacts, fold
 from .flow_runs import INSERT_STATE, insert_flow_run, new_flow_run_row, state_row
@@ -30,7 +30,7 @@ from .gathering import gathered
 from .prepared import is_one_of, prepared
 from .rows import FlowRunStateRow, NewFlowRun
 from .search import FlowRunAndState
-from .tables import flow, flow_run, flow_run_state, rule_decision
+from .tables import flow, flow_run, flow_run_state
 from .types import from_micros, to_micros
 from .wire_text import json_value, plain_text
 from .work_pools import OCCUPYING
@@ -56,7 +56,6 @@ _MOMENTS = frozenset(
 )
 _FLOW = select(flow.c.id).where(flow.c.id == bindparam("flow"))
 _STATE = select(flow_run_state).where(flow_run_state.c.id == bindparam("state"))
-_DECISION = insert(rule_decision)
 _POLICY_FACTS = ("pause_keys", "resuming", "retry_type")
 
 
@@ -167,7 +166,7 @@ async def _judged(db: Database, proposals: Sequence[_Proposal]) -> list[Proposed
             verdict = _verdict(run, current, proposed, force)
             if not force:
                 verdict = await admitted(db, connection, run, verdict)
-            trail += trail_rows("flow-run", run_id, None, current, proposed, verdict)
+            trail += trail_of(run_id, None, current, proposed, verdict)
             state = verdict.state_to_write
             if state is None:
                 became.append(Proposed(verdict, current, False))
@@ -214,47 +213,6 @@ def state_of(row: FlowRunStateRow) -> State:
 def is_persisted(data: Any) -> bool:
     """Whether what a client says of a result names a stored one."""
     return isinstance(data, dict) and cast("dict[str, Any]", data).get("type") != "unpersisted"
-
-
-async def record_trail(
-    connection: AsyncConnection,
-    kind: Kind,
-    flow_run_id: UUID,
-    task_run_id: UUID | None,
-    current: Any,
-    proposed: State,
-    verdict: Verdict,
-) -> None:
-    """Keep what the rules said of a proposal."""
-    rows = trail_rows(kind, flow_run_id, task_run_id, current, proposed, verdict)
-    if rows:
-        await connection.execute(_DECISION, rows)
-
-
-def trail_rows(
-    kind: Kind,
-    flow_run_id: UUID,
-    task_run_id: UUID | None,
-    current: Any,
-    proposed: State,
-    verdict: Verdict,
-) -> list[dict[str, Any]]:
-    """The same as rows."""
-    at = clock.epoch_s()
-    return [
-        {
-            "flow_run_id": flow_run_id,
-            "task_run_id": task_run_id,
-            "timestamp": at,
-            "rule": rule,
-            "outcome": outcome,
-            "reason": plain_text(reason),
-            "from_type": None if current is None else str(current.type),
-            "to_type": proposed.type.value,
-            "to_name": plain_text(proposed.name),
-        }
-        for rule, outcome, reason in verdict.trail
-    ]
 
 
 async def _create(
@@ -387,8 +345,7 @@ def _write_of(run: RowMapping, state: State, changes: Mapping[str, Any]) -> _Wri
 async def _keep(
     db: Database, connection: AsyncConnection, trail: list[dict[str, Any]], writes: Sequence[_Write]
 ) -> None:
-    if trail:
-        await connection.execute(_DECISION, trail)
+    await record_trail(connection, trail)
     if writes:
         await connection.execute(INSERT_STATE, [write.state for write in writes])
         await connection.execute(_write_run(db), [write.run for write in writes])

@@ -11,8 +11,9 @@ from ..rules import Accept, Verdict
 from ..states import State
 from .announcements import COMMANDS, RUNS, announce
 from .database import Database
+from .decision_trail import record_trail, trail_of
 from .deployment_rows import LapsedLease, StrandedClaim
-from .flow_run_changes import read_state_within, record_trail, write_within
+from .flow_run_changes import read_state_within, write_within
 from .losses import RULE
 from .tables import flow_run, run_lease, task_run, work_pool
 
@@ -146,5 +147,5 @@ async def overrule(
 async def _write(db: Database, connection: AsyncConnection, run: RowMapping, state: State) -> None:
     current = await read_state_within(connection, run["state_id"])
     verdict = Verdict(Accept(RULE, state), state, [(RULE, "ACCEPT", state.message or state.name)])
-    await record_trail(connection, "flow-run", run["id"], None, current, state, verdict)
+    await record_trail(connection, trail_of(run["id"], None, current, state, verdict))
     await write_within(db, connection, run, state, {"retry_type": "reschedule"})

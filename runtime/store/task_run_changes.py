@@ -24,7 +24,8 @@ from . import state_cache, tag_slots
 from .background_runs import put_within
 from .concurrency_limits import TAG_PREFIX
 from .database import Database
-from .flow_run_changes import is_persisted, record_trail
+from .decision_trail import record_trail, trail_of
+from .flow_run_changes import is_persisted
 from .rows import NO_FLOW_RUN, TaskRunRow, TaskRunState
 from .tables import flow_run, log, task_run
 from .task_runs import states_of, task_run_row
@@ -103,7 +104,7 @@ async def propose(db: Database, task_run_id: UUID, proposed: State, *, force: bo
             had_slots = await tag_slots.holds_within(connection, task_run_id)
             facts = await _with_tag_slots(db, connection, row, facts)
         verdict = decide("task-run", state_of(current), proposed, facts, force=force)
-        await record_trail(connection, "task-run", row.flow_run_id, task_run_id, current, proposed, verdict)
+        await record_trail(connection, trail_of(row.flow_run_id, task_run_id, current, proposed, verdict))
         became = verdict.state_to_write or state_of(current)
         # Slots are for running; what a client took by itself before it asked stays its own.
         if row.tags and not became.is_running() and (verdict.state_to_write is not None or not had_slots):

@@ -119,7 +119,7 @@ async def test_a_state_that_cannot_be_stored_fails_alone(
 ) -> None:
     runs = await _made(db, 4)
     broken = Running(message="x" * 10, name="Running")
-    monkeypatch.setattr(flow_run_changes, "trail_rows", _unless(broken, flow_run_changes.trail_rows))
+    monkeypatch.setattr(flow_run_changes, "trail_of", _unless(broken, flow_run_changes.trail_of))
     results = await _proposed(db, [*((run_id, Running()) for run_id in runs[:3]), (runs[3], broken)])
     assert all(isinstance(each, Proposed) and each.written for each in results[:3])
     assert isinstance(results[3], ValueError)
@@ -127,12 +127,12 @@ async def test_a_state_that_cannot_be_stored_fails_alone(
 
 
 def _unless(broken: State, rows: Any) -> Any:
-    def trail_rows(*facts: Any) -> Any:
+    def trail_of(*facts: Any) -> Any:
         if broken in facts:
             raise ValueError("no such trail")
         return rows(*facts)
 
-    return trail_rows
+    return trail_of
 
 
 async def test_of_runs_that_ask_for_the_last_slot_at_once_one_gets_it(db: Database) -> None:

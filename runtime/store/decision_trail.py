@@ -1,0 +1,44 @@
+"""What the rules said of proposals, kept with the run."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .. import clock
+from ..rules import Verdict
+from ..states import State
+from .tables import rule_decision
+from .wire_text import plain_text
+
+_DECISION = insert(rule_decision)
+
+
+def trail_of(
+    flow_run_id: UUID, task_run_id: UUID | None, current: Any, proposed: State, verdict: Verdict
+) -> list[dict[str, Any]]:
+    """The rows of one proposal. `current`: the state before, if there is one."""
+    at = clock.epoch_s()
+    return [
+        {
+            "flow_run_id": flow_run_id,
+            "task_run_id": task_run_id,
+            "timestamp": at,
+            "rule": rule,
+            "outcome": outcome,
+            "reason": plain_text(reason),
+            "from_type": None if current is None else str(current.type),
+            "to_type": proposed.type.value,
+            "to_name": plain_text(proposed.name),
+        }
+        for rule, outcome, reason in verdict.trail
+    ]
+
+
+async def record_trail(connection: AsyncConnection, rows: list[dict[str, Any]]) -> None:
+    """Keep rows of `trail_of`."""
+    if rows:
+        await connection.execute(_DECISION, rows)
