@@ -55,7 +55,7 @@ from .routes import (
     work_queues,
     workers,
 )
-from .sockets import events_in, events_out, logs_out, scheduled_tasks
+from .sockets import events_in, events_out, logs_out, scheduled_tasks, worker_channel
 
 ROUTERS: tuple[APIRouter, ...] = (
     service.router,
@@ -100,6 +100,7 @@ SOCKETS: tuple[APIRouter, ...] = (
     events_out.router,
     logs_out.router,
     scheduled_tasks.router,
+    worker_channel.router,
 )
 
 

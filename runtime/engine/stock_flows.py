@@ -9,6 +9,7 @@ import ast
 import importlib.util
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 PACKAGE = "prefect"
@@ -23,11 +24,19 @@ def is_stock_flow(entrypoint: str, project: Path | None) -> bool:
     if not colon:
         return False
     path = _file_of(target, project)
+    if path is None:
+        return False
     try:
-        tree = ast.parse(path.read_bytes()) if path is not None else None
+        is_now = path.stat()
+        return name in _stock_names_in(path, is_now.st_mtime_ns, is_now.st_size)
     except (OSError, SyntaxError, ValueError):
         return False
-    return tree is not None and name in _stock_names(tree)
+
+
+@lru_cache(maxsize=256)
+def _stock_names_in(path: Path, _mtime_ns: int, _size: int) -> frozenset[str]:
+    """The same for a file as it is now: one process may run a flow many times a second."""
+    return frozenset(_stock_names(ast.parse(path.read_bytes())))
 
 
 def _file_of(target: str, project: Path | None) -> Path | None:

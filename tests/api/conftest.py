@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from heliostat.api.app import create_app
+from heliostat.api.sockets.pings import HeldPings
+from heliostat.runtime.events.filters import EventFilter
+from heliostat.runtime.store import event_search
+from heliostat.runtime.store.database import Database
 
 
 class Client(httpx.AsyncClient):
@@ -69,3 +81,56 @@ async def api(database_url: str) -> AsyncIterator[Client]:
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with Client(transport=transport, base_url="http://test/api") as client:
             yield client
+
+
+@dataclass
+class Served:
+    """An API on a port, and the database behind it as another process would open it."""
+
+    url: str
+    db: Database
+
+    async def open(self, path: str, first: Any = None) -> ClientConnection:
+        line = await connect(f"{self.url}{path}", subprotocols=[Subprotocol("prefect")])
+        await line.send(json.dumps(first or {"type": "auth", "token": None}))
+        return line
+
+    async def admitted(self, path: str) -> ClientConnection:
+        line = await self.open(path)
+        assert json.loads(await line.recv()) == {"type": "auth_success"}
+        return line
+
+    async def names(self) -> list[str]:
+        """The names of the events that are recorded."""
+        return [each.event for each in await event_search.find(self.db, EventFilter(), 200)]
+
+
+class Server(uvicorn.Server):
+    """Leaves signals to the test's own loop: what it would set back later belongs to one that has ended."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+
+@pytest.fixture
+async def served(database_url: str) -> AsyncIterator[Served]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    app = create_app(database_url)
+    config = uvicorn.Config(app, ws=HeldPings, log_level="critical", timeout_graceful_shutdown=1)
+    server = Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    await server.up.wait()
+    db = await Database.open(database_url)
+    yield Served(f"ws://127.0.0.1:{listener.getsockname()[1]}/api", db)
+    await db.close()
+    server.should_exit = True
+    await serving

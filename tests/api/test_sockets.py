@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-import uvicorn
 from sqlalchemy import text
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
-from websockets.typing import Subprotocol
 
-from heliostat.api.app import create_app
-from heliostat.api.sockets.pings import HeldPings
 from heliostat.runtime import clock, ids
-from heliostat.runtime.events.filters import EventFilter
 from heliostat.runtime.events.records import LARGEST_BYTES
 from heliostat.runtime.journal.records import LogLine
 from heliostat.runtime.states import Cancelling, Pending, Running, Scheduled
 from heliostat.runtime.store import (
     background_runs,
-    event_search,
     flow_run_changes,
     flow_runs,
     flows,
@@ -38,59 +28,6 @@ from heliostat.runtime.store import (
 from heliostat.runtime.store.database import Database
 from heliostat.runtime.store.rows import NewFlowRun
 from heliostat.runtime.store.task_run_changes import NewTaskRun
-
-
-@dataclass
-class Served:
-    """An API on a port, and the database behind it as another process would open it."""
-
-    url: str
-    db: Database
-
-    async def open(self, path: str, first: Any = None) -> ClientConnection:
-        line = await connect(f"{self.url}{path}", subprotocols=[Subprotocol("prefect")])
-        await line.send(json.dumps(first or {"type": "auth", "token": None}))
-        return line
-
-    async def admitted(self, path: str) -> ClientConnection:
-        line = await self.open(path)
-        assert json.loads(await line.recv()) == {"type": "auth_success"}
-        return line
-
-    async def names(self) -> list[str]:
-        """The names of the events that are recorded."""
-        return [each.event for each in await event_search.find(self.db, EventFilter(), 200)]
-
-
-class Server(uvicorn.Server):
-    """Leaves signals to the test's own loop: what it would set back later belongs to one that has ended."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = asyncio.Event()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.up.set()
-
-
-@pytest.fixture
-async def served(database_url: str) -> AsyncIterator[Served]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    app = create_app(database_url)
-    config = uvicorn.Config(app, ws=HeldPings, log_level="critical", timeout_graceful_shutdown=1)
-    server = Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    await server.up.wait()
-    db = await Database.open(database_url)
-    yield Served(f"ws://127.0.0.1:{listener.getsockname()[1]}/api", db)
-    await db.close()
-    server.should_exit = True
-    await serving
 
 
 def an_event(name: str, minutes: float = 0, **facts: Any) -> dict[str, Any]:
@@ -116,16 +53,23 @@ async def a_run(db: Database) -> UUID:
 
 
 @pytest.mark.parametrize(
-    "path", ["/events/in", "/events/out", "/logs/out", "/task_runs/subscriptions/scheduled"]
+    "path",
+    [
+        "/events/in",
+        "/events/out",
+        "/logs/out",
+        "/task_runs/subscriptions/scheduled",
+        "/work_pools/hall/workers/connect",
+    ],
 )
-async def test_who_does_not_begin_with_auth_is_sent_away(served: Served, path: str) -> None:
+async def test_who_does_not_begin_with_auth_is_sent_away(served: Any, path: str) -> None:
     line = await served.open(path, {"type": "hello"})
     with pytest.raises(ConnectionClosed):
         await line.recv()
     assert line.close_code == 1008
 
 
-async def test_a_reader_without_a_filter_is_sent_away(served: Served) -> None:
+async def test_a_reader_without_a_filter_is_sent_away(served: Any) -> None:
     for message in ('{"type": "filter", "filter": {"color": 1}}', "no json", "[]"):
         line = await served.admitted("/events/out")
         await line.send(message)
@@ -134,7 +78,7 @@ async def test_a_reader_without_a_filter_is_sent_away(served: Served) -> None:
         assert line.close_code == 1002
 
 
-async def test_a_pong_says_that_everything_before_it_is_durable(served: Served) -> None:
+async def test_a_pong_says_that_everything_before_it_is_durable(served: Any) -> None:
     line = await served.admitted("/events/in")
     await asyncio.wait_for(await line.ping(), 20)
     async with served.db.write() as connection:  # nobody else can write now
@@ -150,7 +94,7 @@ async def test_a_pong_says_that_everything_before_it_is_durable(served: Served) 
     await line.close()
 
 
-async def test_what_is_no_event_is_left_out_and_the_rest_is_taken(served: Served) -> None:
+async def test_what_is_no_event_is_left_out_and_the_rest_is_taken(served: Any) -> None:
     line = await served.admitted("/events/in")
     bad = ["{", "[]", "{}", json.dumps(an_event("x" * 1_025)), json.dumps(an_event("x", resource={"a": "b"}))]
     bad.append(json.dumps(an_event("large", payload={"text": "x" * LARGEST_BYTES})))
@@ -161,7 +105,7 @@ async def test_what_is_no_event_is_left_out_and_the_rest_is_taken(served: Served
     await line.close()
 
 
-async def test_events_that_are_sent_again_after_a_lost_connection_count_once(served: Served) -> None:
+async def test_events_that_are_sent_again_after_a_lost_connection_count_once(served: Any) -> None:
     sent = [json.dumps(an_event(f"shop.{number}")) for number in range(20)]
     for _ in range(2):
         line = await served.admitted("/events/in")
@@ -172,7 +116,7 @@ async def test_events_that_are_sent_again_after_a_lost_connection_count_once(ser
     assert len(await served.names()) == 20
 
 
-async def test_a_reader_gets_recent_events_then_each_new_one_once(served: Served) -> None:
+async def test_a_reader_gets_recent_events_then_each_new_one_once(served: Any) -> None:
     source = await served.admitted("/events/in")
     for minutes in (20, 10, 5):
         await source.send(json.dumps(an_event(f"shop.{minutes}", minutes)))
@@ -188,7 +132,7 @@ async def test_a_reader_gets_recent_events_then_each_new_one_once(served: Served
     await source.close()
 
 
-async def test_a_reader_may_do_without_what_was_before(served: Served) -> None:
+async def test_a_reader_may_do_without_what_was_before(served: Any) -> None:
     source = await served.admitted("/events/in")
     await source.send(json.dumps(an_event("before")))
     await asyncio.wait_for(await source.ping(), 20)
@@ -210,7 +154,7 @@ async def test_a_reader_may_do_without_what_was_before(served: Served) -> None:
     await source.close()
 
 
-async def test_a_cancelled_run_is_told_to_those_who_execute_it(served: Served) -> None:
+async def test_a_cancelled_run_is_told_to_those_who_execute_it(served: Any) -> None:
     """Stock workers and runners stop a run when they hear of it here."""
     run_id = await a_run(served.db)
     await flow_run_changes.propose(served.db, run_id, Pending(), force=True)
@@ -226,7 +170,7 @@ async def test_a_cancelled_run_is_told_to_those_who_execute_it(served: Served) -
     await reader.close()
 
 
-async def test_a_reader_of_logs_gets_new_lines_that_fit(served: Served) -> None:
+async def test_a_reader_of_logs_gets_new_lines_that_fit(served: Any) -> None:
     run_id = await a_run(served.db)
     reader = await served.admitted("/logs/out")
     asked = {"flow_run_id": {"any_": [str(run_id)]}, "level": {"ge_": 20}}
@@ -250,7 +194,7 @@ async def a_background_run(db: Database, key: str = "tasks.later") -> UUID:
     return row.id
 
 
-async def worker(served: Served, *keys: str, name: str = "host-1") -> ClientConnection:
+async def worker(served: Any, *keys: str, name: str = "host-1") -> ClientConnection:
     line = await served.admitted("/task_runs/subscriptions/scheduled")
     await line.send(json.dumps({"type": "subscribe", "keys": list(keys), "client_id": name}))
     return line
@@ -262,7 +206,7 @@ async def given_to(line: ClientConnection) -> str:
     return run["id"]
 
 
-async def test_background_runs_are_given_to_workers_in_order_one_at_a_time(served: Served) -> None:
+async def test_background_runs_are_given_to_workers_in_order_one_at_a_time(served: Any) -> None:
     runs = [str(await a_background_run(served.db)) for _ in range(2)]
     await a_background_run(served.db, "tasks.other")
     line = await worker(served, "tasks.later")
@@ -277,7 +221,7 @@ async def test_background_runs_are_given_to_workers_in_order_one_at_a_time(serve
     await line.close()
 
 
-async def test_a_background_run_that_did_not_reach_its_worker_goes_to_the_next_one(served: Served) -> None:
+async def test_a_background_run_that_did_not_reach_its_worker_goes_to_the_next_one(served: Any) -> None:
     run_id = str(await a_background_run(served.db))
     line = await worker(served, "tasks.later")
     assert await given_to(line) == run_id
@@ -291,7 +235,7 @@ async def test_a_background_run_that_did_not_reach_its_worker_goes_to_the_next_o
 
 
 async def test_a_background_run_that_was_taken_and_not_begun_is_given_out_again(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a worker acknowledged and died with would else wait for ever; what it began is not given again."""
     taken, begun = await a_background_run(served.db), await a_background_run(served.db)
@@ -307,7 +251,7 @@ async def test_a_background_run_that_was_taken_and_not_begun_is_given_out_again(
 
 
 @pytest.mark.parametrize("said", [{"type": "x"}, {"type": "subscribe", "keys": [], "client_id": "a"}, {}])
-async def test_a_task_worker_that_does_not_say_what_it_serves_is_sent_away(served: Served, said: Any) -> None:
+async def test_a_task_worker_that_does_not_say_what_it_serves_is_sent_away(served: Any, said: Any) -> None:
     line = await served.admitted("/task_runs/subscriptions/scheduled")
     await line.send(json.dumps(said))
     with pytest.raises(ConnectionClosed):
