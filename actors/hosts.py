@@ -62,6 +62,7 @@ class HostLimits:
     starting: int = 2  # at a time: each start costs a core for half a second
     enough: int = 2  # from so many on (shared: half), none is added while runs end quickly
     quick_s: float = 0.5
+    shared_quick_s: float = 2.0  # of many side by side each takes longer, and more processes help little
     calm_s: float = (
         10.0  # after a death none is started only to be warm: the run's tasks need processes first
     )
@@ -97,6 +98,7 @@ class Host:
 @dataclass(slots=True, eq=False)
 class _Waiting:
     job: Job
+    since_s: float = field(default_factory=clock.monotonic_s)
     served: asyncio.Future[Host] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -144,10 +146,11 @@ class Hosts:
     def give_back(self, host: Host, ended: Ended) -> None:
         """The job is over; the process is used again unless it has served its time."""
         host.active -= 1
-        host.runs = max(host.runs, ended.runs)
         self._last_end_s = clock.monotonic_s()
-        took_s = self._took_s.get(host.setting.isolation, ended.took_s)
-        self._took_s[host.setting.isolation] = took_s + _SMOOTHING * (ended.took_s - took_s)
+        if host.runs:  # the first one loads the code
+            took_s = self._took_s.get(host.setting.isolation, ended.took_s)
+            self._took_s[host.setting.isolation] = took_s + _SMOOTHING * (ended.took_s - took_s)
+        host.runs = max(host.runs, ended.runs)
         limits = self._limits
         grown = host.first_rss_bytes and ended.rss_bytes - host.first_rss_bytes > limits.growth_bytes
         spent = host.runs >= limits.runs * host.capacity or host.setting.isolation == "fresh"
@@ -209,7 +212,7 @@ class Hosts:
             waiting = self._waiting.popleft()
             if waiting.served.done():
                 continue
-            host = self._best_for(waiting.job)
+            host = self._best_for(waiting)
             if host is None:
                 left.append(waiting)
                 continue
@@ -227,43 +230,52 @@ class Hosts:
         self._look_again = None
         self._serve()
 
-    def _best_for(self, job: Job) -> Host | None:
-        suitable = [host for host in self._hosts if host.suits(job)]
-        if all(host.code is None for host in suitable) and self._is_enough(job.setting, [job]):
+    def _best_for(self, waiting: _Waiting) -> Host | None:
+        suitable = [host for host in self._hosts if host.suits(waiting.job)]
+        if all(host.code is None for host in suitable) and self._is_enough([waiting]):
             return None
         # One that has loaded the code already, else a blank one; shared ones evenly.
         return min(suitable, key=lambda host: (host.code is None, host.active), default=None)
 
     def _grow(self) -> None:
-        wanted: dict[Setting, list[Job]] = {}
+        wanted: dict[Setting, list[_Waiting]] = {}
         for waiting in self._waiting:
-            wanted.setdefault(waiting.job.setting, []).append(waiting.job)
+            wanted.setdefault(waiting.job.setting, []).append(waiting)
         for setting, jobs in wanted.items():
             starting = self._starting.get(setting, 0)
             places = starting * self._capacity_of(setting)
             if places >= len(jobs) or starting >= self._limits.starting:
                 continue
-            if self._is_enough(setting, jobs):
+            if self._is_enough(jobs):
                 continue
             if len(self._hosts) + sum(self._starting.values()) >= self._limits.most and not self._make_room():
                 continue
             self._start(setting)
 
-    def _is_enough(self, setting: Setting, jobs: list[Job]) -> bool:
-        """Whether those at work will be free in a moment."""
+    def _is_enough(self, waiting: list[_Waiting]) -> bool:
+        """Whether those at work will be free in a moment, for jobs of one setting."""
+        setting = waiting[0].job.setting
         if setting.isolation == "fresh":
             return False
-        codes = {job.code for job in jobs}
+        codes = {each.job.code for each in waiting}
         at_work = [each for each in self._hosts if each.setting == setting and each.code in codes]
         enough = max(1, self._limits.enough // 2) if setting.isolation == "shared" else self._limits.enough
         is_enough = len(at_work) >= enough and codes <= {each.code for each in at_work}
-        return is_enough and self._ends_quickly(setting.isolation)
+        # Of many that come at once nobody can tell yet how soon the first ones end.
+        are_new = all(clock.monotonic_s() - each.since_s < self._limits.quick_s for each in waiting)
+        return is_enough and (
+            self._ends_quickly(setting.isolation) or (are_new and self._is_quick(setting.isolation))
+        )
 
     def _ends_quickly(self, isolation: str = "pooled") -> bool:
-        quick_s = self._limits.quick_s
-        ends = clock.monotonic_s() - self._last_end_s < quick_s
+        ends = clock.monotonic_s() - self._last_end_s < self._limits.quick_s
         # Of many in one process one ends all the time, however long each takes.
-        return ends and self._took_s.get(isolation, 0.0) < quick_s
+        return ends and self._is_quick(isolation)
+
+    def _is_quick(self, isolation: str) -> bool:
+        limits = self._limits
+        quick_s = limits.shared_quick_s if isolation == "shared" else limits.quick_s
+        return self._took_s.get(isolation, 0.0) < quick_s
 
     def _make_room(self) -> bool:
         idle = next((each for each in self._hosts if not each.active), None)
