@@ -68,7 +68,7 @@ def main() -> None:
     parser.set_defaults(database="postgres")
     parser.add_argument("--task-runs", type=int, default=1_000_000)
     parser.add_argument("--logs", type=int, default=5_000_000)
-    parser.add_argument("--rounds", type=int, default=20, help="times that each route is asked")
+    parser.add_argument("--rounds", type=int, default=40, help="times that each route is asked")
     parser.add_argument("--writes", type=int, default=3_000, help="runs that are made and moved")
     words = parser.parse_args()
     with fresh_home("postgres") as url:
@@ -93,10 +93,11 @@ async def _measured(url: str, words: Any) -> dict[str, float]:
         base = f"http://127.0.0.1:{port}/api"
         async with httpx.AsyncClient(base_url=base, timeout=60, limits=limits) as client:
             await _until_ready(client)
-            figures = {
-                f"p95 ms {name}": await _p95_ms(client, ask, words.rounds)
-                for name, ask in _routes(run_ids).items()
-            }
+            figures: dict[str, float] = {}
+            for name, ask in _routes(run_ids).items():
+                took = await _times_ms(client, ask, words.rounds)
+                figures[f"p95 ms {name}"] = statistics.quantiles(took, n=20, method="inclusive")[-1]
+                figures[f"median ms {name}"] = statistics.median(took)
             loads = {"load before": began, "load after": os.getloadavg()[0]}
             return {**figures, **await _writes_per_s(client, int(port), words.writes), **loads}
     finally:
@@ -186,7 +187,7 @@ def _routes(run_ids: list[UUID]) -> dict[str, tuple[str, Any]]:
     }
 
 
-async def _p95_ms(client: httpx.AsyncClient, ask: tuple[str, Any], rounds: int) -> float:
+async def _times_ms(client: httpx.AsyncClient, ask: tuple[str, Any], rounds: int) -> list[float]:
     path, body = ask
     took: list[float] = []
     for _ in range(rounds + 2):
@@ -194,7 +195,7 @@ async def _p95_ms(client: httpx.AsyncClient, ask: tuple[str, Any], rounds: int) 
         answer = await (client.get(path) if body is None else client.post(path, json=body))
         took.append((time.perf_counter() - began) * 1e3)
         assert answer.status_code == 200, (path, answer.text)
-    return statistics.quantiles(took[2:], n=20)[-1]
+    return took[2:]
 
 
 async def _writes_per_s(client: httpx.AsyncClient, port: int, count: int) -> dict[str, float]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -74,7 +76,7 @@ async def history(
     conditions = FilterConditions(db.is_sqlite)
     asked = conditions.of_flow_runs(search) if kind == "flow-run" else conditions.of_task_runs(search)
     expected = table.c.expected_start_time
-    statement = (
+    tallies = (
         select(
             interval_begin(db, expected, start, interval_s).label("begin"),
             table.c.state_type,
@@ -83,12 +85,20 @@ async def history(
             _sum_of_run_times_s(db, table),
             _in_seconds(db, func.sum(_lateness(db, table))),
         )
-        .where(expected >= start, expected < edges[-1], *asked)
+        .where(*asked)
         .group_by("begin", table.c.state_type, table.c.state_name)
     )  # sorted here: the database would sort every run instead of the few tallies
     intervals = [HistoryInterval(*span) for span in pairwise(edges)]
-    async with db.read() as connection:
-        rows = [row for row in await connection.execute(statement) if row[1] is not None]
+
+    async def between(first: datetime, last: datetime) -> Sequence[Any]:
+        async with db.read() as connection:
+            found = await connection.execute(tallies.where(expected >= first, expected < last))
+            return [row for row in found if row[1] is not None]
+
+    # Two of Postgres' processes add up a day's task runs in half the time; it does not divide this by itself.
+    is_divided = table is task_run and count > 1 and not db.is_sqlite
+    parts = pairwise([edges[0], edges[count // 2], edges[-1]] if is_divided else [edges[0], edges[-1]])
+    rows = [row for part in await asyncio.gather(*(between(*part) for part in parts)) for row in part]
     for row in sorted(rows, key=lambda row: (row[1], row[2])):
         place = interval_number(row[0], start, interval_s)
         if 0 <= place < count:
