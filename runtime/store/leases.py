@@ -80,7 +80,7 @@ def _facts_of(taking: Taking) -> dict[str, Any]:
 
 @prepared
 def _take_many_statement(db: Database) -> Any:
-    return _taking_statement(db, force=False, from_the_dead=True)
+    return _taking_statement(db, force=False)
 
 
 @prepared
@@ -100,30 +100,19 @@ async def take_within(
     dead_epoch: int | None = None,
 ) -> Lease:
     """`take` as a part of a larger transaction."""
-    facts: dict[str, Any] = {
-        "run": run_id,
-        "owner": owner.id,
-        "lease_s": lease_s,
-        "host": owner.host,
-        "pid": owner.pid,
-        "process_started": owner.process_started,
-    }
-    if dead_epoch is not None:
-        facts["dead_epoch"] = dead_epoch
-    statement = _take_statement(db, force, dead_epoch is not None)
-    taken = (await connection.execute(statement, facts)).first()
+    facts = _facts_of(Taking(run_id, owner, lease_s, dead_epoch))
+    taken = (await connection.execute(_take_statement(db, force), facts)).first()
     if taken is None:
         raise await _held(connection, run_id)
     return Lease(run_id, taken.epoch, taken.last_seq)
 
 
 @prepared
-def _take_statement(db: Database, force: bool, from_the_dead: bool) -> ReturningInsert[Any, Any]:
-    statement = _taking_statement(db, force, from_the_dead)
-    return statement.returning(run_lease.c.epoch, run_lease.c.last_seq)
+def _take_statement(db: Database, force: bool) -> ReturningInsert[Any, Any]:
+    return _taking_statement(db, force).returning(run_lease.c.epoch, run_lease.c.last_seq)
 
 
-def _taking_statement(db: Database, force: bool, from_the_dead: bool) -> Any:
+def _taking_statement(db: Database, force: bool) -> Any:
     insert = sqlite.insert if db.is_sqlite else postgresql.insert
     holder: dict[str, Any] = {
         "owner": bindparam("owner", type_=Uuid()),
@@ -136,9 +125,8 @@ def _taking_statement(db: Database, force: bool, from_the_dead: bool) -> Any:
         run_lease.c.owner.is_(None),
         run_lease.c.owner == bindparam("owner", type_=Uuid()),
         run_lease.c.until <= db.now(),
+        run_lease.c.epoch == bindparam("dead_epoch"),
     )
-    if from_the_dead:
-        free = or_(free, run_lease.c.epoch == bindparam("dead_epoch"))
     return (
         insert(run_lease)
         .values(run_id=bindparam("run", type_=Uuid()), epoch=1, last_seq=0, **holder)
