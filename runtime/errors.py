@@ -2,7 +2,7 @@
 
     HeliostatError
      ├─ UserError            the author or operator mends something and tries again
-     │   ├─ ParameterMismatch, MissingFlow, StockFlow, NotInAFlow, WaitCycle, CannotPickle
+     │   ├─ ParameterMismatch, MissingFlow, StockFlow, NotInAFlow, RunIsOver, WaitCycle, CannotPickle
      │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive, UnfinishedRun
      │   ├─ SchemaTooNew, BadSchedule, BadJobTemplate, BadJobVariables
      │   ├─ Reserved, PackageTooLarge, BadPackage, UnresolvedParameter
@@ -71,6 +71,10 @@ class StockClientMissing(UserError):
 
 class NotInAFlow(UserError):
     """A task was submitted where no flow is running."""
+
+
+class RunIsOver(UserError):
+    """A thread of a run called a task or flow when the run had ended."""
 
 
 class WaitCycle(UserError):

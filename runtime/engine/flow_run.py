@@ -9,14 +9,14 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from .. import clock, parameters, tracebacks
 from ..context import FlowRunInfo, current_tags, flow_run_info, flow_session, task_run_info
-from ..errors import CancelRun, CannotPickle, HeliostatError, LeaseLost, RunCancelled, TaskTimedOut
+from ..errors import CancelRun, CannotPickle, HeliostatError, LeaseLost, RunCancelled, RunIsOver, TaskTimedOut
 from ..ids import uuid7
 from ..journal.recording import Recording
 from ..journal.run_journal import RunJournal
@@ -134,6 +134,8 @@ class FlowRun:
         self.pause_s = 0.0
         self.body = Body()
         self._parent = flow_session.get()
+        if self._parent is not None:
+            self._parent.calls.check()
         self._tracking = Tracking(self._parent, flow.name) if self._parent is not None else None
         self._recording = recording_here()
         self._final: State | None = None
@@ -171,6 +173,9 @@ class FlowRun:
         dispatching = self._parents_dispatching() or Dispatching(task_runner_named(self.flow.task_runner))
         self.session = FlowSession(self.info, self.desk, dispatching, self._find_cached)
         self.states = FlowStates(self.desk, self.flow.retry, run)
+        self.session.calls.live()
+        if self._parent is not None and self._tracking is not None:
+            self._parent.calls.begin(self._tracking)
         self.session.control = RunControl(self._recording, self.states, self.desk, journal.barrier)
         if isinstance(self._recording, Recording):
             watch().hold(self.info.id, self._recording, self._obey)
@@ -400,11 +405,28 @@ class FlowRun:
             return
         watch().let_go(self.info.id)
         self._final = accepted
+        self._end_calls(accepted)
         self.desk.end_progress()
         self._write_final(accepted, kept)
-        if self._tracking is not None:
-            self._tracking.ended(accepted)
+        self._tell_parent(accepted)
         self._close()
+
+    def _end_calls(self, final: State) -> None:
+        """From now on threads of the run can make no calls; what they have submitted is awaited."""
+        self.session.calls.end()
+        if not self.desk.open_calls:
+            return
+        if final.is_completed() or final.is_failed():
+            self._wait_for_calls()
+        else:
+            self._cancel_calls()
+
+    def _tell_parent(self, final: State) -> None:
+        if self._parent is None or self._tracking is None:
+            return
+        with suppress(RunIsOver):  # it has not waited, and its record says so
+            with self._parent.calls.recording(self._tracking):
+                self._tracking.ended(final)
 
     def _write_final(self, final: State, kept: Kept) -> None:
         """Make the end durable, then let the author's hooks see it; they may still log."""
@@ -415,7 +437,8 @@ class FlowRun:
         self.journal.barrier().result()
         self.desk.show(line)
         if hooks:
-            run_hooks(hooks, self.flow, self.info, final)
+            with self.session.calls.once_more():
+                run_hooks(hooks, self.flow, self.info, final)
             self.journal.barrier().result()
             lease, owner = self.lease, owner_of_this_process()
             self._recording.call(leases.release, lease.run_id, lease.epoch, owner.id)
@@ -471,6 +494,9 @@ class FlowRun:
 
     def _close(self) -> None:
         watch().let_go(self.info.id)
+        self.session.calls.end()
+        if self._parent is not None and self._tracking is not None:
+            self._parent.calls.leave(self._tracking)
         self.desk.gate.end()
         self.desk.end_progress()
         if self._final is not None and self._final.is_completed() and self.session.dispatching.started:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from ..context import TaskRunInfo
+from ..logging import TASK_LOGGER, engine_logger
 from ..states import State, StateType
 
-_log = logging.getLogger("heliostat.task_runs")
+_log = engine_logger(TASK_LOGGER)
 
 Hook = Callable[..., Any]
 

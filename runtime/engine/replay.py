@@ -5,7 +5,6 @@ Ids of one call site are consecutive, so the calls of a fan-out are one range of
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,13 @@ from .. import ids
 from ..caching import input_hash
 from ..errors import NondeterministicReplay
 from ..journal.records import CallSite
+from ..logging import FLOW_LOGGER, engine_logger
 
 if TYPE_CHECKING:
     from ..store.rows import ReplayedTask
     from .outcomes import Outcome
 
-_log = logging.getLogger("heliostat.flow_runs")
+_log = engine_logger(FLOW_LOGGER)
 _DURABLE = ("none", "inline", "stored")
 _AT_ONCE = 5_000
 

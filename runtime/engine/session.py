@@ -13,11 +13,13 @@ from ..futures import TaskFuture, TaskFutureList
 from ..journal.records import CallSite
 from ..settings import current_settings
 from ..task_runners import TaskRunner
+from ..threads import install as install_in_threads
 from .cache_lookup import CacheLookup
 from .calls import Rows, sort_map_arguments
 from .dispatcher import Dispatcher
 from .fanout import Fanout
 from .interruption import uninterrupted
+from .open_calls import OpenCalls
 from .pack_group import PackGroup, Resources
 from .run_desk import RunDesk
 
@@ -62,7 +64,9 @@ class FlowSession:
     def __init__(
         self, flow_run: FlowRunInfo, desk: RunDesk, dispatching: Dispatching, find_cached: CacheFinder
     ) -> None:
+        install_in_threads()
         self.flow_run = flow_run
+        self.calls = OpenCalls(flow_run, desk.say)
         self.desk = desk
         desk.session = self
         self.dispatching = dispatching
@@ -190,6 +194,7 @@ class FlowSession:
     def _fanout(
         self, task: Task[Any, Any], calls: Any, wait_for: tuple[Any, ...], *, closed: bool = True
     ) -> Fanout:
+        self.calls.check()
         group = self.group_of(task)
         site = self.site_of_task(task, group)
         dispatcher = self.dispatching.get()

@@ -122,7 +122,9 @@ class _Execution:
             start_new_session=True,
         )
         assert process.stdout is not None
-        reader = threading.Thread(target=self._read, args=(process.stdout,), name="stock output", daemon=True)
+        reader = threading.Thread(
+            target=self._read, args=(process.stdout,), name="heliostat-stock-output", daemon=True
+        )
         reader.start()
         if not self._recording.polls_commands:  # in a supervisor; a runner has told it already
             pid = f"{platform.node()}:{process.pid}"

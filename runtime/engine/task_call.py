@@ -14,7 +14,7 @@ from uuid import UUID
 
 from .. import clock, tracebacks
 from ..context import FlowRunInfo, TaskRunInfo, flow_session, task_run_info
-from ..errors import ResultLost, UpstreamFailed
+from ..errors import ResultLost, RunIsOver, UpstreamFailed
 from ..futures import TaskFuture
 from ..ids import task_run_base, uuid7
 from ..journal.records import LogLine
@@ -27,7 +27,8 @@ from .board import Board, Watcher
 from .calls import Rows, futures_in, replace_futures
 from .execution import Call, PackExecution
 from .fanout import Fanout, holding
-from .outcomes import CANCELLED, COMPLETED, NOT_READY, RETRY, Extra, Kept, Outcome
+from .open_calls import warn_outside_of_runs
+from .outcomes import CANCELLED, COMPLETED, CRASHED, NOT_READY, RETRY, Extra, Kept, Outcome
 from .pause_gate import PauseGate
 
 if TYPE_CHECKING:
@@ -46,16 +47,16 @@ def call_task(
     return_state: bool,
 ) -> Any:
     """Run a synchronous task in the calling thread."""
-    call = DirectCall(task, args, kwargs, wait_for)
-    while not call.answered():
-        gate = call.closed_gate()
-        if gate is not None:
-            gate.wait()
-        with call.capturing():
-            outcomes_of_attempt = call.execution.run([call.next_call()])
-        call.take(outcomes_of_attempt[0])
-        if call.pause_s:
-            clock.sleep(call.pause_s)
+    with DirectCall(task, args, kwargs, wait_for) as call:
+        while not call.answered():
+            gate = call.closed_gate()
+            if gate is not None:
+                gate.wait()
+            with call.capturing():
+                outcomes_of_attempt = call.execution.run([call.next_call()])
+            call.take(outcomes_of_attempt[0])
+            if call.pause_s:
+                clock.sleep(call.pause_s)
     return call.state() if return_state else call.value()
 
 
@@ -71,23 +72,23 @@ async def call_task_async(
     for future in pending:
         if not future.done():
             await asyncio.to_thread(future.wait)
-    call = DirectCall(task, args, kwargs, wait_for)
     watcher = Watcher.of_this_process()
-    while not call.answered():
-        gate = call.closed_gate()
-        if gate is not None:
-            await asyncio.to_thread(gate.wait)
-        board = call.execution.board
-        watcher.add(board)
-        try:
-            with call.capturing():
-                # A context of its own, so that the caller's stays as it is.
-                context = contextvars.copy_context()
-            call.take(await asyncio.get_running_loop().create_task(call.start_async(), context=context))
-        finally:
-            watcher.remove(board)
-        if call.pause_s:
-            await asyncio.sleep(call.pause_s)
+    with DirectCall(task, args, kwargs, wait_for) as call:
+        while not call.answered():
+            gate = call.closed_gate()
+            if gate is not None:
+                await asyncio.to_thread(gate.wait)
+            board = call.execution.board
+            watcher.add(board)
+            try:
+                with call.capturing():
+                    # A context of its own, so that the caller's stays as it is.
+                    context = contextvars.copy_context()
+                call.take(await asyncio.get_running_loop().create_task(call.start_async(), context=context))
+            finally:
+                watcher.remove(board)
+            if call.pause_s:
+                await asyncio.sleep(call.pause_s)
     try:
         return call.state() if return_state else call.value()
     except BaseException as error:
@@ -102,15 +103,19 @@ class DirectCall:
     ) -> None:
         bind(task.fn, args, kwargs)
         session = flow_session.get()
+        self._calls = None if session is None else session.calls
         self._recorded: Fanout | None = None
         self._outcome: Outcome | None = None
         self._held: Any = None
         self._attempt = self._tries = 1
         self.pause_s = 0.0
         if session is None:
+            if task_run_info.get() is None:
+                warn_outside_of_runs(f"task {task.name!r}")
             info = _info_outside_of_flows(task)
             self._code = task.code()
         else:
+            session.calls.check()
             self._recorded, info = _open_record(session, task, args, kwargs, wait_for)
             self._code = self._recorded.group.code
         self._index = info.index
@@ -119,7 +124,27 @@ class DirectCall:
         )
         self._args, self._kwargs = args, kwargs
         if session is not None:
-            self._look_up(wait_for)
+            session.calls.begin(self)
+            try:
+                self._look_up(wait_for)
+            except BaseException:
+                session.calls.leave(self)
+                raise
+
+    def __enter__(self) -> DirectCall:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        if self._calls is not None:
+            self._calls.leave(self)
+
+    def cut_off(self) -> None:
+        """Record that the run ended before the call did."""
+        if self._recorded is not None:
+            message = "the flow run ended before the call did"
+            run_count = self._attempt
+            outcome = Outcome(CRASHED, None, clock.epoch_s(), run_count, None, None, None, Extra(message))
+            self._recorded.group.desk.ended(self._recorded, [(0, outcome)], _NODE, os.getpid())
 
     def answered(self) -> bool:
         """Whether the call has ended."""
@@ -237,9 +262,18 @@ class DirectCall:
             self._held = holding(self._outcome.kind, self._outcome.payload, url, serializer)
 
     def _record(self, outcome: Outcome) -> None:
-        fanout = self._recorded
-        if fanout is None:
+        if self._calls is None:
             return
+        try:
+            with self._calls.recording(self):
+                self._write(outcome)
+        except RunIsOver:
+            if outcome.status != CANCELLED:  # what was told to end need not hear that it ended late
+                raise
+
+    def _write(self, outcome: Outcome) -> None:
+        fanout = self._recorded
+        assert fanout is not None
         if (
             outcome.status == COMPLETED
             and outcome.extra is None

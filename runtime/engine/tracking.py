@@ -34,6 +34,10 @@ class Tracking:
         """The child ended."""
         self._record(final.type.value, final.name, clock.epoch_s(), final.message)
 
+    def cut_off(self) -> None:
+        """The parent ends before the child does."""
+        self._record("CRASHED", "Crashed", clock.epoch_s(), "the flow run that called it ended before it did")
+
     def _record(self, state_type: str, name: str, ended: float | None, message: str | None) -> None:
         self._parent.desk.journal.append(
             TaskRunBatch(

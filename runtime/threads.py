@@ -1,0 +1,159 @@
+"""Threads that a run's code starts belong to the run, and so does the work that it hands to pools of threads.
+
+Python gives a new thread an empty context, so that a task called there would not know its run. From the first
+run of a process on, `Thread.start` takes along where it is called, and the pools of the standard library do
+so with each piece of work, since their threads live longer than a run. What does not belong to a run is
+started and handed over as ever. Of the context only what says where a run's code is goes along: other
+libraries' variables are theirs.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextvars import ContextVar, Token
+from dataclasses import replace
+from typing import Any
+
+from .context import current_tags, flow_run_info, flow_session, task_run_info
+from .logging import log_capture
+
+_OURS = "heliostat-"  # begins the names of the engine's own threads, which serve many runs
+_VARIABLES: tuple[ContextVar[Any], ...] = (
+    flow_session,
+    flow_run_info,
+    task_run_info,
+    current_tags,
+    log_capture,
+)
+_installing = threading.Lock()
+_is_installed = False
+_plain_start = threading.Thread.start
+_plain_submit = ThreadPoolExecutor.submit
+
+
+class Belonging:
+    """Where a run's code is: enough to execute more of it in another thread."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        self._values = values
+
+    @classmethod
+    def here(cls) -> Belonging | None:
+        """Where the calling code is; None outside of runs."""
+        if flow_run_info.get() is None:
+            return None
+        info = task_run_info.get()
+        if info is not None:
+            # The engine moves one object along from call to call: this thread stays with its call.
+            with _installing:
+                if info.next_index is None:
+                    info.next_index = {}  # its calls are numbered together with those of the thread around
+            info = replace(info)
+        return cls((flow_session.get(), flow_run_info.get(), info, current_tags.get(), log_capture.get()))
+
+    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call a function there, in this thread."""
+        tokens: list[Token[Any]] = [
+            variable.set(value) for variable, value in zip(_VARIABLES, self._values, strict=True)
+        ]
+        try:
+            return function(*args, **kwargs)
+        finally:
+            for variable, token in zip(_VARIABLES, tokens, strict=True):
+                variable.reset(token)
+
+
+class _There:
+    """A function that is called where it was handed over."""
+
+    __slots__ = ("_belonging", "_function")
+
+    def __init__(self, belonging: Belonging, function: Callable[..., Any]) -> None:
+        self._belonging = belonging
+        self._function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._belonging.call(self._function, *args, **kwargs)
+
+
+def install() -> None:
+    """From now on threads and pools take along the run that they are used in. Harmless a second time."""
+    global _is_installed
+    if _is_installed:
+        return
+    with _installing:
+        if not _is_installed:
+            _is_installed = True
+            threading.Thread.start = _start
+            ThreadPoolExecutor.submit = _submit  # pyright: ignore[reportAttributeAccessIssue]
+            _install_in_pools()
+
+
+def _start(self: threading.Thread) -> None:
+    _install_in_pools()
+    belonging = None if _stays_apart(self) else Belonging.here()
+    if belonging is None:
+        _plain_start(self)
+        return
+    run = self.run
+
+    def run_there() -> None:
+        self.run = run  # a thread that holds itself would be kept until the next garbage collection
+        belonging.call(run)
+
+    self.run = run_there
+    try:
+        _plain_start(self)
+    except BaseException:
+        self.run = run
+        raise
+
+
+def _stays_apart(thread: threading.Thread) -> bool:
+    """Whether a thread works for whoever comes, or was given a context by its author."""
+    if thread.name.startswith(_OURS) or getattr(thread, "_context", None) is not None:
+        return True
+    target = getattr(thread, "_target", None)
+    return getattr(target, "__module__", None) in ("concurrent.futures.thread", "multiprocessing.pool") and (
+        getattr(target, "__name__", None) in ("_worker", "worker")
+    )
+
+
+def _submit(self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    belonging = Belonging.here()
+    if belonging is None or _has_interpreters(self):
+        return _plain_submit(self, fn, *args, **kwargs)
+    return _plain_submit(self, _There(belonging, fn), *args, **kwargs)
+
+
+def _has_interpreters(executor: Executor) -> bool:
+    # Of Python 3.14: a subclass whose functions are pickled.
+    module = sys.modules.get("concurrent.futures.interpreter")
+    return module is not None and isinstance(executor, module.InterpreterPoolExecutor)
+
+
+def _install_in_pools() -> None:
+    """The same for `multiprocessing.pool.ThreadPool`, once somebody has imported it."""
+    pools: Any = sys.modules.get("multiprocessing.pool")
+    thread_pool = getattr(pools, "ThreadPool", None)
+    if thread_pool is None or "apply_async" in vars(thread_pool):
+        return
+    for name in ("apply_async", "imap", "imap_unordered", "_map_async"):
+        setattr(thread_pool, name, _taking_along(getattr(thread_pool, name)))
+
+
+def _taking_along(method: Callable[..., Any]) -> Callable[..., Any]:
+    def hand_over(self: Any, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        belonging = Belonging.here()
+        if belonging is not None:
+            func = _There(belonging, func)
+        return method(self, func, *args, **kwargs)
+
+    hand_over.__name__ = method.__name__
+    hand_over.__doc__ = method.__doc__
+    return hand_over
