@@ -360,9 +360,7 @@ class Pausing(Rule):
         if key is not None and key in facts.pause_keys:
             return Reject(self.name, None, f"The pause {key!r} of this run is over.")
         if details.get("pause_reschedule") and (facts.is_subflow or not facts.has_deployment):
-            return Abort(
-                self.name, "A sub-flow or a run without deployment cannot be suspended, only paused."
-            )
+            return Abort(self.name, "A sub-flow or a run without deployment cannot be suspended.")
         if key is None:
             return self.accept()
         return Accept(self.name, changes={"pause_keys": facts.pause_keys | {key}})
@@ -377,6 +375,8 @@ class ResumingInTime(Rule):
     def check(self, proposal: Proposal) -> Decision:
         current, proposed = proposal.now_current, proposal.proposed
         resumes = proposed.type in (_T.RUNNING, _T.SCHEDULED)
+        if proposed.is_scheduled() and not proposal.facts.has_deployment:
+            return Abort(self.name, "Its deployment was deleted: nobody would start it again.")
         cancels = proposed.type in (_T.CANCELLING, _T.CANCELLED)
         if not (resumes or cancels or proposed.is_final()):
             return Reject(self.name, None, f"This run is {current.name}; it cannot become {proposed.name}.")

@@ -101,6 +101,8 @@ async def _state_after(db: Database, lapsed: LapsedLease) -> tuple[State, bool]:
 
 
 async def _given_up_or_again(db: Database, run_id: UUID, why: str) -> State:
+    if await rescues.is_orphaned(db, run_id):
+        return Crashed(f"{why}, and its deployment was deleted: nobody can start it again")
     lost = await losses.count(db, run_id)
     if lost >= MOST_RESCUES:
         return Crashed(f"{why}, the {lost + 1}. that this run has lost: given up")

@@ -178,7 +178,7 @@ def resume(deployment: str) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted, and do nothing.")
 @yes_option
 def delete(deployments: tuple[str, ...], dry_run: bool, yes: bool) -> None:
-    """Delete deployments with their schedules and scheduled runs. Runs that have begun stay."""
+    """Delete deployments with their schedules and the runs made ahead. Other waiting runs are cancelled."""
 
     async def find_all(client: HeliostatClient) -> dict[UUID, str]:
         found = [await find_deployment(client, each) for each in deployments]
@@ -193,7 +193,7 @@ def delete(deployments: tuple[str, ...], dry_run: bool, yes: bool) -> None:
     if dry_run:
         note(f"Would delete {shown}.")
         return
-    confirm_or_refuse(f"Delete {shown} with schedules and scheduled runs?", yes)
+    confirm_or_refuse(f"Delete {shown} with schedules, and cancel the runs that wait?", yes)
     with_client(delete_all)
     note(f"Deleted {len(found)} deployment(s).")
 

@@ -43,7 +43,7 @@ async def create_schedules(id: UUID, body: list[ScheduleCreate], db: Db) -> Json
 
 @router.patch("/schedules/{schedule_id:uuid}", status_code=204)
 async def update_schedule(id: UUID, schedule_id: UUID, body: ScheduleUpdate, db: Db) -> Response:
-    """Change a schedule; only fields in the body change. Its future runs are made anew."""
+    """Change a schedule; only fields in the body change. Its runs made ahead follow."""
     check_schedules(await found(deployments.read(db, id), "Deployment"), [body], "Error updating schedule")
     await found(schedules.change(db, id, schedule_id, body.as_spec()), "Schedule")
     return no_content()
@@ -51,7 +51,7 @@ async def update_schedule(id: UUID, schedule_id: UUID, body: ScheduleUpdate, db:
 
 @router.delete("/schedules/{schedule_id:uuid}", status_code=204)
 async def delete_schedule(id: UUID, schedule_id: UUID, db: Db) -> Response:
-    """Remove a schedule with its runs that have not started."""
+    """Remove a schedule with the runs that it made ahead; those that are due stay."""
     await found(deployments.read(db, id), "Deployment")
     await found(schedules.delete(db, id, schedule_id), "Schedule")
     return no_content()

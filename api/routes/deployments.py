@@ -43,7 +43,7 @@ router = APIRouter(prefix="/deployments", tags=["Deployments"])
 async def create_deployment(body: DeploymentCreate, db: Db) -> JsonAnswer:
     """Make a deployment, or let it replace the one of that flow and name (200).
 
-    Replacing keeps its id; its schedules are made anew, and the runs that they had made ahead go.
+    Replacing keeps its id; its schedules are made anew. A run made ahead stays if its slot does.
     """
     await check_shared_limit(db, body.global_concurrency_limit_id)
     if body.enforce_parameter_schema and body.parameters:
@@ -121,7 +121,7 @@ async def count_deployments(db: Db, body: DeploymentSearch | None = None) -> int
 
 @router.post("/bulk_delete", response_model=Deleted)
 async def delete_deployments(db: Db, body: DeploymentBulkDelete | None = None) -> JsonAnswer:
-    """Remove deployments that fit, up to the limit, each with its schedules and scheduled runs."""
+    """Remove deployments that fit, up to the limit, each with its schedules and the runs made ahead."""
     body = body or DeploymentBulkDelete()
     rows = await deployment_search.deployments(db, Search(deployments=body.deployments), limit=body.limit)
     deleted: list[UUID] = []
@@ -157,7 +157,10 @@ async def update_deployment(id: UUID, body: DeploymentUpdate, db: Db) -> Respons
 
 @router.delete("/{id:uuid}", status_code=204)
 async def delete_deployment(id: UUID, db: Db) -> Response:
-    """Remove a deployment with its schedules and its scheduled runs; other runs stay."""
+    """Remove a deployment with its schedules and the runs that they made ahead.
+
+    Its other runs stay; those that wait to be started are cancelled.
+    """
     await found(deployments.delete(db, id), "Deployment")
     return no_content()
 

@@ -61,7 +61,7 @@ async def carry_out(client: HeliostatClient, todo: Plan) -> Registered:
     spec, package = todo.spec, todo.package
     uploaded = 0 if package is None else await _upload(client, package)
     if todo.known is not None and not todo.changes:
-        deployment_id = todo.known.id  # an update would make its scheduled runs anew
+        deployment_id = todo.known.id
     else:
         flow_id = await client.create_flow_from_name(spec.flow_name)
         deployment_id = await client.create_deployment(flow_id, spec.name, **todo.body)

@@ -81,6 +81,7 @@ _DUE = """
       AND r.next_scheduled_start_time <= {now}
       AND (l.owner IS NULL OR l.until <= {now})
       AND (l.owner IS NOT NULL OR {retry_type} IS DISTINCT FROM 'in_process')
+      AND (r.deployment_id IS NULL OR d.id IS NOT NULL)
       AND {not_full} AND {not_past}
     ORDER BY r.next_scheduled_start_time, r.id LIMIT :limit
 """

@@ -22,10 +22,11 @@ from ..ids import uuid7
 from . import shared_limits
 from .announcements import RUNS, SCHEDULES, announce
 from .database import Database
+from .deployment_ends import end_runs_within
 from .deployment_rows import DeploymentRow, NewDeployment, RunnableDeployment, ScheduleSpec
-from .future_runs import remove_within, unstarted
 from .gathering import gathered
 from .prepared import prepared
+from .runs_ahead import Standing, settle_within, standing
 from .schedule_matching import match_schedules
 from .schedules import (
     apply_within,
@@ -51,13 +52,15 @@ _FREE_TO_CHANGE = frozenset({"description", "updated_by"})  # no run that was ma
 async def upsert(db: Database, new: NewDeployment) -> tuple[DeploymentRow, bool]:
     """Make a deployment, or let it replace the one of that flow and name; gives it and whether it was made.
 
-    Replacing keeps id and creation; schedules are made anew, and runs that schedules had made ahead go. A
-    queue that does not exist is made. Raises NotFound (flow or pool), BadSchedule; then nothing is changed.
+    Replacing keeps id and creation; schedules are made anew. Runs that schedules had made ahead follow: those
+    go whose slot is gone, others get what is changed. A queue that does not exist is made. Raises NotFound
+    (flow or pool), BadSchedule; then nothing is changed.
     """
     async with db.write() as connection:
         if await connection.scalar(select(flow.c.id).where(flow.c.id == new.flow_id)) is None:
             raise NotFound(f"there is no flow {new.flow_id}")
         place = await place_within(db, connection, new.work_pool_name, new.work_queue_name)
+        before = await _replaced(connection, new)
         values = {name: _value(name, getattr(new, name)) for name in _COLUMNS} | place
         made_id = uuid7()
         insert = sqlite.insert if db.is_sqlite else postgresql.insert
@@ -79,7 +82,8 @@ async def upsert(db: Database, new: NewDeployment) -> tuple[DeploymentRow, bool]
         )
         assert deployment_id is not None
         await replace_within(db, connection, deployment_id, new.schedules)
-        await remove_within(connection, _ahead_of(deployment_id))
+        if before is not None:
+            await _settle(db, connection, before)
         await announce(connection, SCHEDULES, RUNS)
         return await _one(
             db, connection, deployment.c.id == deployment_id, new.name
@@ -96,8 +100,8 @@ async def change(
 
     None leaves those as they are that must have a value: paused, tags, parameters, job variables and so on.
 
-    Runs made ahead by schedules go, to be made again as the deployment is now, unless only the description
-    changes. Raises NotFound (deployment or pool), BadSchedule; then nothing is changed.
+    Runs made ahead by schedules follow: those go whose slot is gone, others get what is changed. Raises
+    NotFound (deployment or pool), BadSchedule; then nothing is changed.
     """
     given = {
         name: value
@@ -107,6 +111,8 @@ async def change(
     async with db.write() as connection:
         place = await _changed_place(db, connection, deployment_id, given)
         await lock_deployment(connection, deployment_id)
+        existing = await of_deployment(connection, deployment_id)
+        before = await standing(connection, deployment_id, existing)
         values = {name: _value(name, value) for name, value in given.items() if not _is_place(name)}
         await connection.execute(
             update(deployment)
@@ -114,11 +120,10 @@ async def change(
             .values(**values, **place, updated=db.now())
         )
         if schedules is not None:
-            matched = match_schedules(await of_deployment(connection, deployment_id), schedules)
-            await apply_within(db, connection, deployment_id, matched)
+            await apply_within(db, connection, deployment_id, match_schedules(existing, schedules))
+        await _settle(db, connection, before)
         if set(given) - _FREE_TO_CHANGE:
-            await remove_within(connection, _ahead_of(deployment_id))
-            await start_anew_within(db, connection, deployment_id, owes="paused" not in given)
+            await start_anew_within(db, connection, deployment_id, owes=not before.deployment["paused"])
         await announce(connection, SCHEDULES, RUNS)
         return await _one(db, connection, deployment.c.id == deployment_id, deployment_id)
 
@@ -134,15 +139,17 @@ async def resume(db: Database, deployment_id: UUID) -> None:
 
 
 async def delete(db: Database, deployment_id: UUID) -> None:
-    """Remove a deployment with its schedules and its scheduled runs; other runs stay. Raises NotFound."""
+    """Remove a deployment with its schedules and the runs that they made ahead. Raises NotFound.
+
+    Every other run stays. Those that wait for somebody to start them are cancelled: nobody will.
+    """
     async with db.write() as connection:
         await lock_deployment(connection, deployment_id)
         await connection.execute(sql_delete(deployment).where(deployment.c.id == deployment_id))
         await connection.execute(
             sql_delete(deployment_schedule).where(deployment_schedule.c.deployment_id == deployment_id)
         )
-        scheduled = [flow_run.c.deployment_id == deployment_id, flow_run.c.state_type == "SCHEDULED"]
-        await remove_within(connection, scheduled)
+        await end_runs_within(db, connection, deployment_id)
         await announce(connection, SCHEDULES, RUNS)
 
 
@@ -288,8 +295,19 @@ def _active_slots() -> ColumnElement[int | None]:
     return case((deployment.c.concurrency_limit.is_not(None), holding), else_=null())
 
 
-def _ahead_of(deployment_id: UUID) -> builtins.list[ColumnElement[bool]]:
-    return [flow_run.c.deployment_id == deployment_id, *unstarted()]
+async def _replaced(connection: AsyncConnection, new: NewDeployment) -> Standing | None:
+    """What a deployment of that flow and name was until now, held still; None where there is none."""
+    same = (deployment.c.flow_id == new.flow_id) & (deployment.c.name == plain_text(new.name))
+    found = await connection.scalar(select(deployment.c.id).where(same).with_for_update(key_share=True))
+    if found is None:
+        return None
+    return await standing(connection, found, await of_deployment(connection, found))
+
+
+async def _settle(db: Database, connection: AsyncConnection, before: Standing) -> None:
+    deployment_id = before.deployment["id"]
+    now = await standing(connection, deployment_id, await of_deployment(connection, deployment_id))
+    await settle_within(db, connection, before, now)
 
 
 def _value(name: str, value: Any) -> Any:

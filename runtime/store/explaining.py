@@ -180,6 +180,10 @@ async def _place(
     if run.deployment_id is None:
         yield Reason("no-deployment", "it belongs to no deployment, so nobody but a client of it starts it")
         return
+    there = select(deployment.c.id).where(deployment.c.id == run.deployment_id)
+    if await connection.scalar(there) is None:
+        yield Reason("deployment-deleted", "its deployment was deleted, so nobody starts it")
+        return
     if run.work_queue_id is None:
         served = select(deployment.c.last_polled).where(deployment.c.id == run.deployment_id)
         last = await connection.scalar(served)

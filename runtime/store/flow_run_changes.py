@@ -26,6 +26,7 @@ from .decision_trail import record_trail, trail_of
 from .deployment_slots import admitted, lock_limit
 from .derive import FlowRunFacts, fold
 from .flow_runs import INSERT_STATE, insert_flow_run, new_flow_run_row, state_row
+from .future_runs import orphaned
 from .gathering import gathered
 from .prepared import is_one_of, prepared
 from .rows import FlowRunStateRow, NewFlowRun
@@ -284,7 +285,7 @@ def _facts_for_rules(run: RowMapping, current: FlowRunStateRow | None, proposed:
         run_count=run["run_count"],
         retries=policy.get("retries") or policy.get("max_retries") or 0,
         retry_delay_s=policy.get("retry_delay") or policy.get("retry_delay_seconds") or 0.0,
-        has_deployment=run["deployment_id"] is not None,
+        has_deployment=run["deployment_id"] is not None and not run["is_orphaned"],
         is_subflow=run["parent_task_run_id"] is not None,
         result_persisted=kept or (current is not None and is_persisted(current.data)),
         proposal_has_result=is_persisted(_data(proposed)),
@@ -354,7 +355,11 @@ async def _keep(
 @prepared
 def _locked_runs(db: Database) -> Select[Any]:
     return (
-        select(flow_run, *(column.label(f"state__{column.name}") for column in flow_run_state.c))
+        select(
+            flow_run,
+            *(column.label(f"state__{column.name}") for column in flow_run_state.c),
+            orphaned().label("is_orphaned"),
+        )
         .outerjoin(flow_run_state, flow_run_state.c.id == flow_run.c.state_id)
         .where(is_one_of(db, flow_run.c.id, "runs"))
         .order_by(flow_run.c.id)

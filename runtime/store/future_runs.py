@@ -6,23 +6,37 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .tables import flow_run, flow_run_input, flow_run_state, log, rule_decision, run_lease
+from .database import Database
+from .tables import deployment, flow_run, flow_run_input, flow_run_state, log, rule_decision, run_lease
 
-AWAITING_SLOT = "AwaitingConcurrencySlot"  # had its turn and waits for a place: spared
+AWAITING_SLOT = "AwaitingConcurrencySlot"  # had its turn and waits for a place
 
 
-def unstarted() -> list[ColumnElement[bool]]:
-    """Conditions on `flow_run`: a schedule made it, and nobody has taken it yet."""
+def untouched() -> list[ColumnElement[bool]]:
+    """Conditions on `flow_run`: it is as its schedule made it; nobody has taken it or moved it."""
+    own_time = flow_run.c.next_scheduled_start_time == flow_run.c.slot_at
     return [
         flow_run.c.auto_scheduled,
         flow_run.c.state_type == "SCHEDULED",
-        flow_run.c.state_name != AWAITING_SLOT,
+        flow_run.c.state_name.in_(("Scheduled", "Late")),
         flow_run.c.run_count == 0,
+        or_(flow_run.c.slot_at.is_(None), own_time),
     ]
+
+
+def made_ahead(db: Database) -> list[ColumnElement[bool]]:
+    """Conditions on `flow_run`: untouched, and its time has not come. Edits take back no others."""
+    return [*untouched(), flow_run.c.next_scheduled_start_time > db.now()]
+
+
+def orphaned() -> ColumnElement[bool]:
+    """Whether a run's deployment was removed: nobody is to start it."""
+    there = exists(select(deployment.c.id).where(deployment.c.id == flow_run.c.deployment_id))
+    return flow_run.c.deployment_id.is_not(None) & ~there
 
 
 async def remove_within(connection: AsyncConnection, conditions: Sequence[ColumnElement[bool]]) -> int:

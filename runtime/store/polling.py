@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .claims import active_by_queue, open_queues
 from .database import Database
+from .future_runs import orphaned
 from .tables import flow_run, run_lease
 
 
@@ -72,7 +73,7 @@ async def _due(
     if limit <= 0:
         return []
     run = flow_run.c
-    retried_by = _retry_type(db)
+    retried_by = retry_type(db)
     lease = run_lease.c
     # A run whose lease lives is being retried by the process that holds it.
     held = exists().where(lease.run_id == run.id, lease.owner.is_not(None), lease.until > db.now())
@@ -84,6 +85,7 @@ async def _due(
             run.next_scheduled_start_time <= before,
             or_(retried_by.is_(None), retried_by != "in_process"),
             ~held,
+            ~orphaned(),
         )
         .order_by(run.next_scheduled_start_time, run.id)
         .limit(limit)
@@ -91,7 +93,8 @@ async def _due(
     return list(await connection.scalars(statement))
 
 
-def _retry_type(db: Database) -> ColumnElement[Any]:
+def retry_type(db: Database) -> ColumnElement[Any]:
+    """Who tries a run again when it has failed, as its policy says."""
     policy = flow_run.c.empirical_policy
     if db.is_sqlite:
         return func.json_extract(policy, "$.retry_type", type_=Text())

@@ -14,6 +14,7 @@ from .database import Database
 from .decision_trail import record_trail, trail_of
 from .deployment_rows import LapsedLease, StrandedClaim
 from .flow_run_changes import read_state_within, write_within
+from .future_runs import orphaned
 from .losses import RULE
 from .tables import flow_run, run_lease, task_run, work_pool
 
@@ -99,6 +100,12 @@ async def stranded(
     )
     async with db.read() as connection:
         return [StrandedClaim(*row) for row in await connection.execute(statement)]
+
+
+async def is_orphaned(db: Database, run_id: UUID) -> bool:
+    """Whether the run's deployment was removed, so that nobody is given it again."""
+    async with db.read() as connection:
+        return bool(await connection.scalar(select(orphaned()).where(flow_run.c.id == run_id)))
 
 
 async def give_out_again(db: Database, claim: StrandedClaim, state: State) -> bool:

@@ -18,9 +18,11 @@ from . import new_runs, search
 from .announcements import RUNS, announce
 from .claims import claim
 from .database import Database
+from .deployment_ends import DELETED
 from .deployment_rows import DeploymentRow, LapsedLease
 from .deployment_run_rows import NewDeploymentRun, run_and_state_rows
 from .flow_runs import INSERT_STATE, insert_flow_run
+from .future_runs import orphaned
 from .run_moves import Move, move_within
 from .schedules import missing_deployment
 from .search import FlowRunAndState
@@ -134,25 +136,30 @@ async def release(
     delay_s: float = 0.0,
     message: str | None = None,
 ) -> bool:
-    """Give back a claimed run that could not be started: Scheduled again, `delay_s` from now.
+    """Give back a claimed run that could not be started: Scheduled again, `delay_s` from now. A run whose
+    deployment was deleted meanwhile is Cancelled.
 
     False when it is not PENDING under that lease any more; nothing is changed then.
     """
     lease, run = run_lease.c, flow_run.c
     mine = select(lease.run_id).where(lease.run_id == run_id, lease.epoch == epoch, lease.owner == owner_id)
-    pending = select(type_coerce(db.from_now(delay_s), Timestamp())).where(
+    pending = select(type_coerce(db.from_now(delay_s), Timestamp()), orphaned()).where(
         run.id == run_id, run.state_type == "PENDING"
     )
     async with db.write() as connection:
         if await connection.scalar(mine.with_for_update()) is None:  # the lease first, as the journal does
             return False
-        due_at = await connection.scalar(pending.with_for_update())
-        if due_at is None:
+        found = (await connection.execute(pending.with_for_update())).first()
+        if found is None:
             return False
+        due_at, is_orphaned = found
         free = update(run_lease).where(lease.run_id == run_id).values(owner=None, until=db.now())
         await connection.execute(free)
-        move = Move(run_id, {"scheduled_time": due_at}, due_at)
-        await move_within(db, connection, [move], StateType.SCHEDULED, "Scheduled", message)
+        if is_orphaned:
+            await move_within(db, connection, [Move(run_id, {})], StateType.CANCELLED, "Cancelled", DELETED)
+        else:
+            move = Move(run_id, {"scheduled_time": due_at}, due_at)
+            await move_within(db, connection, [move], StateType.SCHEDULED, "Scheduled", message)
         await announce(connection, RUNS)
         return True
 

@@ -1,4 +1,4 @@
-"""Schedules of deployments. Every edit raises the revision and takes back the runs that were made ahead.
+"""Schedules of deployments. Every edit raises the revision, and the runs that were made ahead follow it.
 
 All edits lock the deployment's row first, then the schedule's, as those who make runs for slots do.
 """
@@ -20,9 +20,9 @@ from ..schedule_slots import LATE_AFTER_S
 from .announcements import SCHEDULES, announce
 from .database import Database
 from .deployment_rows import ScheduleRow, ScheduleSpec
-from .future_runs import remove_within, unstarted
+from .runs_ahead import Standing, settle_within, standing
 from .schedule_matching import ScheduleChanges, check_slugs, key_of
-from .tables import deployment, deployment_schedule, flow_run
+from .tables import deployment, deployment_schedule
 from .types import Timestamp
 from .wire_text import json_value, plain_text
 
@@ -54,26 +54,30 @@ async def create_all(
 
 
 async def change(db: Database, deployment_id: UUID, schedule_id: UUID, spec: ScheduleSpec) -> ScheduleRow:
-    """Set what the spec gives. Its unstarted future runs go; a scheduler makes new ones.
+    """Set what the spec gives. Its runs made ahead follow: those go whose slot is gone, others are changed.
 
     Raises NotFound, Duplicate (the new slug).
     """
     async with db.write() as connection:
         await lock_deployment(connection, deployment_id)
         row = await _one(connection, deployment_id, schedule_id)
-        others = [each for each in await of_deployment(connection, deployment_id) if each.id != schedule_id]
+        existing = await of_deployment(connection, deployment_id)
+        others = [each for each in existing if each.id != schedule_id]
         if spec.slug is not None and any(each.slug == spec.slug for each in others):
             raise Duplicate(f"the deployment has a schedule {spec.slug!r} already")
         await _edit(db, connection, row, spec, [each.key for each in others])
+        await _settle(db, connection, deployment_id, existing)
         await announce(connection, SCHEDULES)
         return await _one(connection, deployment_id, schedule_id)
 
 
 async def delete(db: Database, deployment_id: UUID, schedule_id: UUID) -> None:
-    """Remove a schedule with its unstarted runs. Raises NotFound."""
+    """Remove a schedule with the runs that it made ahead; those that are due stay. Raises NotFound."""
     async with db.write() as connection:
         await lock_deployment(connection, deployment_id)
+        existing = await of_deployment(connection, deployment_id)
         await _remove(connection, await _one(connection, deployment_id, schedule_id))
+        await _settle(db, connection, deployment_id, existing)
         await announce(connection, SCHEDULES)
 
 
@@ -118,7 +122,7 @@ async def of_deployments(
 async def replace_within(
     db: Database, connection: AsyncConnection, deployment_id: UUID, specs: Sequence[ScheduleSpec]
 ) -> None:
-    """Remove every schedule and make new ones; the deployment is locked already."""
+    """Remove every schedule and make new ones; the deployment is locked already. Runs are left alone."""
     check_slugs(specs)
     existing = await of_deployment(connection, deployment_id)
     await apply_within(db, connection, deployment_id, ScheduleChanges(builtins.list(specs), [], existing))
@@ -127,7 +131,7 @@ async def replace_within(
 async def apply_within(
     db: Database, connection: AsyncConnection, deployment_id: UUID, changes: ScheduleChanges
 ) -> None:
-    """Carry out what matching decided; the deployment is locked already."""
+    """Carry out what matching decided; the deployment is locked already. Runs are left alone."""
     for row in changes.removed:
         await _remove(connection, row)
     for row, spec in changes.edited:
@@ -246,8 +250,6 @@ async def _edit(
             updated=db.now(),
         )
     )
-    future = flow_run.c.next_scheduled_start_time > db.now()
-    await remove_within(connection, [*_runs_of(row), future])
 
 
 def _owed_from(db: Database) -> ColumnElement[Any]:
@@ -260,15 +262,14 @@ def _owed_from(db: Database) -> ColumnElement[Any]:
 
 async def _remove(connection: AsyncConnection, row: ScheduleRow) -> None:
     await connection.execute(sql_delete(deployment_schedule).where(deployment_schedule.c.id == row.id))
-    await remove_within(connection, _runs_of(row))
 
 
-def _runs_of(row: ScheduleRow) -> builtins.list[Any]:
-    return [
-        flow_run.c.deployment_id == row.deployment_id,
-        flow_run.c.schedule_key == row.key,
-        *unstarted(),
-    ]
+async def _settle(
+    db: Database, connection: AsyncConnection, deployment_id: UUID, before: Sequence[ScheduleRow]
+) -> None:
+    was = await standing(connection, deployment_id, before)
+    now = await of_deployment(connection, deployment_id)
+    await settle_within(db, connection, was, Standing(was.deployment, now))
 
 
 async def _one(connection: AsyncConnection, deployment_id: UUID, schedule_id: UUID) -> ScheduleRow:

@@ -17,20 +17,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..schedule_slots import AUTO_SCHEDULED_TAG, slot_key
-from ..states import Scheduled
 from .announcements import RUNS, announce
 from .database import Database
 from .deployment_rows import ScheduleRow
-from .deployment_run_rows import NewDeploymentRun, run_and_state_rows
-from .future_runs import remove_within, unstarted
+from .deployment_run_rows import run_and_state_rows
+from .future_runs import remove_within, untouched
+from .runs_ahead import slot_run
 from .tables import deployment, deployment_schedule, flow_run, flow_run_state
 from .types import Timestamp
 
 RESERVED_FOR_S = 10.0
 """How long a scheduler that has taken a schedule may work on it before another does."""
-
-_CREATOR_NAMES = {"cron": "CronSchedule", "interval": "IntervalSchedule", "rrule": "RRuleSchedule"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +138,9 @@ async def insert_slots(db: Database, batches: Sequence[SlotBatch]) -> SlotsTaken
         owners = await _locked(connection, [batch.schedule_id for batch in batches])
         valid = [batch for batch in batches if _still_valid(batch, owners)]
         rows = [
-            run_and_state_rows(*_run(batch, *owners[batch.schedule_id], slot))
+            run_and_state_rows(owner, slot_run(schedule, owner, slot))
             for batch in valid
+            for schedule, owner in (owners[batch.schedule_id],)
             for slot in batch.slots
         ]
         made = await _insert_runs(db, connection, rows)
@@ -191,25 +189,6 @@ def _still_valid(batch: SlotBatch, owners: _Owners) -> bool:
     return schedule["revision"] == batch.revision and schedule["active"] and not owner["paused"]
 
 
-def _run(
-    batch: SlotBatch, schedule: RowMapping, owner: RowMapping, slot: datetime
-) -> tuple[RowMapping, NewDeploymentRun]:
-    kind = next((name for key, name in _CREATOR_NAMES.items() if key in schedule["definition"]), "Schedule")
-    return owner, NewDeploymentRun(
-        state=Scheduled(slot, "Made by a schedule"),
-        parameters=schedule["parameters"],
-        tags=(AUTO_SCHEDULED_TAG,),
-        idempotency_key=slot_key(owner["id"], batch.schedule_id, slot),
-        created_by={
-            "id": str(batch.schedule_id),
-            "type": "SCHEDULE",
-            "display_value": schedule["slug"] or kind,
-        },
-        schedule_key=schedule["key"],
-        slot_at=slot,
-    )
-
-
 async def _insert_runs(
     db: Database, connection: AsyncConnection, rows: Sequence[tuple[dict[str, Any], dict[str, Any]]]
 ) -> int:
@@ -234,7 +213,7 @@ async def _insert_runs(
 async def _drop(connection: AsyncConnection, owner: RowMapping, keys: Sequence[str]) -> None:
     if keys:
         same = (flow_run.c.flow_id == owner["flow_id"]) & flow_run.c.idempotency_key.in_(keys)
-        await remove_within(connection, [same, *unstarted()])
+        await remove_within(connection, [same, *untouched()])
 
 
 async def _hand_back(connection: AsyncConnection, batches: Iterable[SlotBatch]) -> None:
