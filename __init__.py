@@ -18,6 +18,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .runtime.standard_streams import occupy_missing as _occupy_missing
+
 if TYPE_CHECKING:
     from heliostat.runtime.caching import (
         DEFAULT,
@@ -133,6 +135,8 @@ __all__ = [
     "unmapped",
     "wait",
 ]
+
+_occupy_missing()  # before anything of ours, or of the script, is opened
 
 
 def __getattr__(name: str) -> Any:

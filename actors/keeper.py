@@ -24,6 +24,7 @@ from uuid import UUID
 from ..runtime import clock
 from ..runtime.errors import BadSetting, HeliostatError, RayUnavailable, SchemaTooNew
 from ..runtime.settings import current_settings
+from ..runtime.standard_streams import say
 from ..runtime.store import server_settings, work_pools
 from ..runtime.store.database import Database
 from ..runtime.supervised import BEYOND_HELP, end_with_supervisor
@@ -208,7 +209,7 @@ def main() -> int:
     try:
         keeper.run()
     except (BadSetting, SchemaTooNew) as error:
-        print(error, *([f"hint: {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)
+        say("\n".join([str(error), *([f"hint: {error.hint}"] if error.hint else [])]))
         return BEYOND_HELP
     return 0
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from ..runtime.store import flow_runs, task_runs
+from ..runtime.settings import current_settings
+from ..runtime.store import flow_runs, leases, task_runs
 from ..runtime.store.database import Database
 from ..runtime.store.rows import FlowRunRow, TaskRunRow
 from . import wire
+from .executors import with_executors
 
 
 async def flow_run_details(db: Database, row: FlowRunRow) -> wire.Wire:
     """FlowRun, its flow's name, its states, what rules decided, and how its tasks stand."""
     history = await flow_runs.history(db, row.id)
+    held = await leases.read_many(db, [row.id])
+    run = wire.flow_run(row, history[-1] if history else None)
+    (run,) = with_executors([run], held, await db.time(), current_settings().lease_s)
     return {
-        **wire.flow_run(row, history[-1] if history else None),
+        **run,
         "flow_name": row.flow_name,
         "entrypoint": row.entrypoint,
         "error": row.error,

@@ -21,7 +21,7 @@ def write_summary(summary: Summary, write: Write = print) -> None:
 
 
 def _write_table(table: Table, write: Write) -> None:
-    if sys.stdout.isatty():
+    if sys.stdout is not None and sys.stdout.isatty():
         _rich_table(table)
         return
     lines = [

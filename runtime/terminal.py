@@ -8,11 +8,13 @@ import logging
 import os
 import sys
 import threading
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
 
 from .journal.records import LogLine
 from .settings import current_settings
+from .standard_streams import GONE, is_terminal, write_line
 
 _COLOURS = {logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m", logging.CRITICAL: "\x1b[31m"}
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
@@ -42,7 +44,7 @@ class Terminal:
 
     @property
     def is_interactive(self) -> bool:
-        return bool(getattr(self._target, "isatty", lambda: False)())
+        return is_terminal(self._target)
 
     @property
     def can_redraw(self) -> bool:
@@ -62,14 +64,11 @@ class Terminal:
     def write(self, text: str) -> None:
         """One or more whole lines."""
         with self._lock:
-            if self._display is not None:
-                self._display.print_above(text)
+            if self._display is None:
+                write_line(self._target, text)
                 return
-            try:
-                self._target.write(text + "\n")
-                self._target.flush()
-            except (OSError, ValueError):  # the terminal is gone; the record has it all
-                pass
+            with suppress(*GONE):  # the record has it all
+                self._display.print_above(text)
 
     @property
     def _target(self) -> Any:

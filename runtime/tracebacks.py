@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from . import errors
 from .errors import RunCancelled, RunFailure, TaskCrashed, TaskFailed, TaskTimedOut, UpstreamFailed
+from .standard_streams import say
 
 MAX_TEXT_LENGTH = 65_536
 _RECORDED = "heliostat_recorded"
@@ -138,13 +139,13 @@ def mark_recorded(interruption: BaseException) -> None:
 
 def _show(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt) and any(_RECORDED in each.__dict__ for each in _chain(error)):
-        print("Interrupted.", file=sys.stderr)
+        say("Interrupted.")
         # Python itself forgets that it was a Ctrl-C as soon as a library evaluates text while it ends.
         raise SystemExit(_INTERRUPTED_EXIT)
     shown = drop_our_frames(error.with_traceback(at))
     sys.__excepthook__(kind, shown, shown.__traceback__)
     if isinstance(error, errors.HeliostatError) and error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+        say(f"hint: {error.hint}")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...runtime.settings import override_settings
+from ...runtime.standard_streams import is_terminal
 from .flow_run import report_end
 from .lazy import Verb
 from .output import note, output_option, write_json
@@ -54,7 +55,7 @@ def demo(files: int | None, runner: str | None, exits: bool, no_progress: bool, 
 
         with demo_server() as server:
             code = _tell(run_on(server, files), output)
-            if server.is_own and not exits and sys.stdout.isatty():
+            if server.is_own and not exits and is_terminal(sys.stdout):
                 stay_up(server)
             return code
 

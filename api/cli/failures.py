@@ -7,7 +7,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import Any
 
@@ -15,6 +15,7 @@ import click
 
 from ...runtime import errors
 from ...runtime.settings import UnknownSetting
+from ...runtime.standard_streams import GONE, say
 from .lazy import ReaderLeft
 
 
@@ -54,7 +55,8 @@ def guarded(command: Callable[[], Any], args: Sequence[str], program: str) -> in
     try:
         with _settings_warnings_in_one_line():
             outcome = command()
-        sys.stdout.flush()
+        if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison]  (it was closed at the start)
+            sys.stdout.flush()
         return outcome if isinstance(outcome, int) else Exit.OK
     except (BrokenPipeError, ReaderLeft):
         return _reader_left()
@@ -84,11 +86,12 @@ def exit_code_of(error: BaseException) -> Exit:
 
 def report(what: str, where: str | None = None, hint: str | None = None) -> None:
     """Three lines on stderr: what went wrong, where, and what to type next."""
-    click.echo(_styled(what, fg="red"), err=True)
-    if where:
-        click.echo(_styled(f"where: {where}", dim=True), err=True)
-    if hint:
-        click.echo(f"hint: {hint}", err=True)
+    with suppress(*GONE):  # the exit code says it, too
+        click.echo(_styled(what, fg="red"), err=True)
+        if where:
+            click.echo(_styled(f"where: {where}", dim=True), err=True)
+        if hint:
+            click.echo(f"hint: {hint}", err=True)
 
 
 def _reader_left() -> int:
@@ -104,7 +107,7 @@ def _settings_warnings_in_one_line() -> Generator[None, None, None]:
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         if issubclass(category, UnknownSetting):
-            click.echo(str(message), err=True)
+            say(str(message))
         else:
             shown_before(message, category, *place, **more)
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import click
 
+from ...runtime.settings import current_settings
 from .. import wire
 from .failures import Exit
 from .lazy import Lazy, Noun, verb
@@ -93,11 +94,12 @@ def ls(
         from .flow_run_remote import flow_run_list
 
         found = flow_run_list(state_types, flow_name, name, limit, offset)
-        write_rows(found, _COLUMNS, output, empty="No flow runs.")
+        _write_list(found, output)
         return
 
     async def read(db: Database) -> list[Row]:
-        from ...runtime.store import flow_runs
+        from ...runtime.store import flow_runs, leases
+        from ..executors import HOLDING, with_executors
 
         rows = await flow_runs.list(
             db,
@@ -107,9 +109,16 @@ def ls(
             limit=limit,
             offset=offset,
         )
-        return [{**wire.flow_run(row), "flow_name": row.flow_name} for row in rows]
+        runs = [{**wire.flow_run(row), "flow_name": row.flow_name} for row in rows]
+        held = await leases.read_many(db, [row.id for row in rows if row.state_type in HOLDING])
+        return with_executors(runs, held, await db.time(), current_settings().lease_s)
 
-    write_rows(with_database(read), _COLUMNS, output, empty="No flow runs.")
+    _write_list(with_database(read), output)
+
+
+def _write_list(found: list[Row], output: str) -> None:
+    silent = (Column("Note", "executor_note"),) if any(row["executor_note"] for row in found) else ()
+    write_rows(found, (*_COLUMNS, *silent), output, empty="No flow runs.")
 
 
 @verb(
@@ -299,6 +308,7 @@ def _show(found: Row) -> None:
             ("entrypoint", found["entrypoint"]),
             ("part of", found["parent_task_run_id"]),
             ("process", found["infrastructure_pid"]),
+            ("note", found["executor_note"]),
             (
                 "tasks",
                 ", ".join(f"{count} {kind}" for kind, count in found["task_run_counts"].items()) or None,

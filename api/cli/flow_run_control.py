@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,12 +13,14 @@ from .assignments import from_document
 from .failures import Exit
 from .lazy import Verb
 from .output import Row, note, output_option, write_json
-from .remote import flow_run_id, with_client
+from .records import with_database
+from .remote import api_is_set, flow_run_id, with_client
 from .watching import watch_run
 
 if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient
     from ...runtime.client.records import OrchestrationResult
+    from ...runtime.store.database import Database
 
 run_argument = click.argument("run", metavar="RUN")
 
@@ -113,12 +116,19 @@ def set_state(run: str, state: str, message: str | None, force: bool) -> None:
 @run_argument
 @output_option
 def explain(run: str, output: str) -> None:
-    """Say why a run waits: what is paused or full, who holds it, since when."""
+    """Say why a run waits: what is paused or full, who holds it, since when; or that its process is gone."""
 
-    async def read(client: HeliostatClient) -> Row:
+    async def ask(client: HeliostatClient) -> Row:
         return await client.explain_flow_run(await flow_run_id(client, run))
 
-    found = with_client(read)
+    async def read(db: Database) -> Row:
+        from ...runtime.store import explaining, flow_runs
+        from ..executors import executor_note
+
+        row = await flow_runs.find(db, run)
+        return asdict(await explaining.explain(db, row.id, executor_note))
+
+    found = with_client(ask) if api_is_set() else with_database(read)
     if output != "table":
         write_json(found, indent=output == "json")
         return

@@ -36,14 +36,37 @@ def flow_run_list(
             offset=offset,
             sort="ID_DESC",
         )
-        return await flow_run_rows(client, runs)
+        return await seen_from_here(client, await flow_run_rows(client, runs))
 
     return with_client(read)
 
 
 def flow_run_details(reference: str) -> Row:
     """What `flow-run inspect` shows."""
-    return with_moments(with_client(lambda client: find_flow_run(client, reference)))
+
+    async def read(client: Any) -> Row:
+        (run,) = await seen_from_here(client, [await find_flow_run(client, reference)])
+        return run
+
+    return with_moments(with_client(read))
+
+
+async def seen_from_here(client: Any, runs: list[Row]) -> list[Row]:
+    """Runs with their executors, of which those of this machine are looked for."""
+    from ...runtime import clock
+    from ...runtime.journal.remote_verbs import remote_verb
+    from ...runtime.settings import current_settings
+    from ...runtime.store import leases
+    from ..executors import HOLDING, with_executors
+
+    held = [run["id"] for run in runs if run.get("state_type") in HOLDING]
+    found: list[Any] = []
+    if held:
+        verb = remote_verb(leases.read_many)
+        path = f"/heliostat/recording/{verb.name}"
+        answer = await client.http.send("POST", path, verb.dump_question((held,), {}), repeatable=True)
+        found = verb.load_answer(answer.content)
+    return with_executors(runs, found, clock.now(), current_settings().lease_s)
 
 
 def flow_run_log(reference: str, follow: bool, level: str, output: str, **chosen: Any) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import click
+
+from ...runtime.standard_streams import GONE, is_terminal
 
 Row = dict[str, Any]
 
@@ -88,14 +91,15 @@ def write_json(value: Any, *, indent: bool = True) -> None:
 def note(text: str) -> None:
     """Say something to people, on stderr."""
     if text:
-        click.echo(text, err=True)
+        with suppress(*GONE):
+            click.echo(text, err=True)
 
 
 def confirm_or_refuse(question: str, yes: bool) -> None:
     """Ask before something is destroyed; where no one can answer, --yes is needed. Declining exits with 1."""
     if yes:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise click.UsageError(f"{question} Say --yes: there is no terminal to ask on.")
     if not click.confirm(question, err=True):
         note("Nothing was changed.")
@@ -108,7 +112,7 @@ def yes_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _on_terminal() -> bool:
-    return sys.stdout.isatty()
+    return is_terminal(sys.stdout)
 
 
 def _bold(text: str) -> str:

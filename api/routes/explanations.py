@@ -12,6 +12,7 @@ from ...runtime.store import explaining
 from ..answers import JsonAnswer
 from ..database_access import Db
 from ..errors import found
+from ..executors import executor_note
 
 router = APIRouter(prefix="/heliostat", tags=["Heliostat"])
 
@@ -19,4 +20,4 @@ router = APIRouter(prefix="/heliostat", tags=["Heliostat"])
 @router.get("/flow_runs/{id:uuid}/explain", response_model=dict[str, Any])
 async def explain_flow_run(id: UUID, db: Db) -> JsonAnswer:
     """Why a flow run waits: `summary`, and `reasons` with code, text, since when, hint and who holds it."""
-    return JsonAnswer(asdict(await found(explaining.explain(db, id), "Flow run")))
+    return JsonAnswer(asdict(await found(explaining.explain(db, id, executor_note), "Flow run")))

@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from ...runtime.errors import HeliostatError
+from ...runtime.standard_streams import say
 from ...runtime.supervised import BEYOND_HELP, end_with_supervisor
 from ..app import create_app
 from ..sockets.pings import HeldPings
@@ -52,7 +53,7 @@ def main() -> int:
             raise
     if failures:
         error = failures[0]
-        print(error, *([f"hint: {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)
+        say("\n".join([str(error), *([f"hint: {error.hint}"] if error.hint else [])]))
         return BEYOND_HELP
     return 0
 

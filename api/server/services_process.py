@@ -18,6 +18,7 @@ from ...actors.loops.triggers import Triggers
 from ...runtime import clock
 from ...runtime.errors import DatabaseUnavailable, HeliostatError
 from ...runtime.settings import current_settings
+from ...runtime.standard_streams import say
 from ...runtime.store import services
 from ...runtime.store.database import Database
 from ...runtime.store.feed import Feed
@@ -44,7 +45,7 @@ def main() -> int:
     try:
         asyncio.run(_serve(_kinds(names)))
     except HeliostatError as error:
-        print(error, *([f"hint: {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)
+        say("\n".join([str(error), *([f"hint: {error.hint}"] if error.hint else [])]))
         return BEYOND_HELP
     return 0
 

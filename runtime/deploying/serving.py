@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from uuid import UUID
 from .. import clock
 from ..client.client import HeliostatClient
 from ..errors import BadDeployment, Unavailable
+from ..standard_streams import say
 from .register import register
 from .spec import DeploymentSpec
 
@@ -59,16 +59,16 @@ async def _serve(specs: Sequence[DeploymentSpec], pause_on_shutdown: bool, limit
         names = ", ".join(each.full_name for each in made)
         serving = Serving(client, [each.id for each in made], limit)
         serving.stop_on_signals()
-        _say(f"Serving {names} through {client.api_url}. Ctrl-C ends it.")
-        _say(f"Run one with: heliostat deployment run {made[0].full_name}")
+        say(f"Serving {names} through {client.api_url}. Ctrl-C ends it.")
+        say(f"Run one with: heliostat deployment run {made[0].full_name}")
         try:
             await serving.poll()
             if serving.runner.run_ids:
-                _say(f"Waiting for {len(serving.runner.run_ids)} run(s). Once more Ctrl-C ends them at once.")
+                say(f"Waiting for {len(serving.runner.run_ids)} run(s). Once more Ctrl-C ends them at once.")
         finally:
             if pause_on_shutdown:
                 await serving.pause()
-                _say("The schedules are paused until it is served again.")
+                say("The schedules are paused until it is served again.")
             await serving.runner.drain()
 
 
@@ -149,7 +149,3 @@ class Serving:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, self.stop)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

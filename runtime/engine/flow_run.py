@@ -347,7 +347,7 @@ class FlowRun:
                 self._settle(Crashed(f"{how}; some calls did not stop", data=error))
             return
         if isinstance(error, Terminated):
-            stopped, how = self._cancel_calls(), "terminated by SIGTERM"
+            stopped, how = self._cancel_calls(), f"terminated by {error.signal_name}"
             self._settle(Crashed(how if stopped else f"{how}; some calls did not stop", data=error))
             return
         how = "interrupted by Ctrl-C" if isinstance(error, KeyboardInterrupt) else "cancelled"
@@ -453,7 +453,7 @@ class FlowRun:
         if isinstance(interrupted, Interruption) and interrupted.run_id != self.info.id:
             raise interrupted  # it is for a run that this one is called by
         if isinstance(interrupted, Terminated) and self._parent is None:
-            raise SystemExit(143)
+            raise SystemExit(interrupted.exit_code)
         if interrupted is not None and not isinstance(interrupted, (Exception, CancelRun)):
             raise interrupted
         return final if return_state else final.result()

@@ -1,5 +1,5 @@
-"""Being told to stop from outside: SIGTERM becomes an exception in the flow's body, as Ctrl-C is one
-already.
+"""Being told to stop from outside: SIGTERM and SIGHUP become an exception in the flow's body, as Ctrl-C is
+one already.
 """
 
 from __future__ import annotations
@@ -12,25 +12,44 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""What asks a process to end: by a word from others, or because its terminal is gone."""
+
 
 class Terminated(BaseException):
     """The process was asked to end."""
 
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__(number)
+        self.number = number
+
+    @property
+    def signal_name(self) -> str:
+        return signal.Signals(self.number).name
+
+    @property
+    def exit_code(self) -> int:
+        """That of a process that this signal has ended, as shells tell it."""
+        return 128 + self.number
+
 
 @contextmanager
 def termination_raises() -> Generator[None]:
-    """Within the block SIGTERM raises Terminated, unless the program handles it in its own way."""
-    before = signal.getsignal(signal.SIGTERM)
-    on_main_thread = threading.current_thread() is threading.main_thread()
-    if not on_main_thread or not _is_nobodys(before):
+    """Within the block SIGTERM and SIGHUP raise Terminated. One that the program handles in its own way, or
+    ignores (as under `nohup`), stays with that.
+    """
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    signal.signal(signal.SIGTERM, _terminate)
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    taken = {number: handler for number, handler in before.items() if _is_nobodys(handler)}
+    for number in taken:
+        signal.signal(number, _terminate)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in taken.items():
+            signal.signal(number, handler)
 
 
 def raises_here(interrupt: Callable[[], None]) -> bool:
@@ -47,9 +66,9 @@ def raises_here(interrupt: Callable[[], None]) -> bool:
 _interrupts: deque[Callable[[], None]] = deque()
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    if not _interrupts:
-        raise Terminated
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    if number != signal.SIGTERM or not _interrupts:
+        raise Terminated(number)
     _interrupts.popleft()()
 
 

@@ -27,11 +27,12 @@ def owner_of_this_process() -> Owner:
 
 
 def is_dead(lease: LeaseRow) -> bool:
-    """Whether the holder of a lease is known to be gone. Only for holders on this machine can that be
-    known.
-    """
-    if lease.owner is None or lease.lapsed:
-        return True
+    """Whether a run may be taken from the holder of its lease: that one is silent, or known to be gone."""
+    return lease.owner is None or lease.lapsed or is_gone(lease)
+
+
+def is_gone(lease: LeaseRow) -> bool:
+    """Whether the holder's process has ended. Only of processes on this machine can that be known."""
     if lease.host != platform.node() or lease.pid is None:
         return False
     started = _process_started(lease.pid)

@@ -19,6 +19,7 @@ from uuid import UUID
 
 from .. import clock
 from ..settings import current_settings
+from ..standard_streams import GONE
 from ..terminal import Terminal
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ SHOW_AFTER_S = 1.0  # shorter fan-outs are not worth a line
 LOOK_EVERY_S = 0.25
 _LOOKING_SHARE = 20  # of the time at most one part in so many is spent looking
 _RATE_OVER_S = 10.0
-_TERMINAL_GONE = (OSError, ValueError)  # no reason to stop a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class Progress:
             last = [self._sites[key].look(now_s) for key in gone if self._sites[key].shown]
             for key in gone:
                 del self._sites[key]
-            with suppress(*_TERMINAL_GONE):
+            with suppress(*GONE):
                 if last:
                     self._screen.keep(last)
                 if not self._sites:
@@ -187,7 +187,7 @@ class Progress:
             if len({site.run.id for site, _ in shown}) > 1:
                 lines = [replace(line, name=f"{site.run.name}/{line.name}") for site, line in shown]
             if lines:
-                with suppress(*_TERMINAL_GONE):
+                with suppress(*GONE):
                     self._screen.show(lines)
 
     def _take_arrivals(self) -> None:

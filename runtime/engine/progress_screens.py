@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import clock
+from ..standard_streams import is_terminal, say
 from ..terminal import Terminal
 from .progress import ProgressLine
 
@@ -54,7 +55,7 @@ class RichScreen:
         if live is not None:
             live.console.print(Text.from_ansi(text), soft_wrap=True)
         else:  # it ended just now
-            print(text, file=sys.stderr)
+            say(text)
 
     def _start(self) -> Live:
         from rich.console import Console
@@ -66,7 +67,7 @@ class RichScreen:
             auto_refresh=False,
             transient=True,
             # What is printed goes above the lines. A stdout that is not this terminal is data: hands off.
-            redirect_stdout=sys.stdout.isatty(),
+            redirect_stdout=is_terminal(sys.stdout),
             redirect_stderr=True,
         )
         live.start()

@@ -15,6 +15,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..errors import CannotPickle, RayUnavailable
+from ..standard_streams import stderr_present
 from .interrupts import sigterm_kept
 from .pack_group import Resources
 from .ray_project import with_project
@@ -43,7 +44,7 @@ def connect(address: str | None) -> None:
         os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")
         try:
             _check_that_it_listens(address or os.environ.get("RAY_ADDRESS", ""))
-            with sigterm_kept():
+            with sigterm_kept(), stderr_present():
                 _ray.init(
                     address=address,
                     namespace=NAMESPACE,
@@ -93,7 +94,7 @@ def _initialise(namespace: str, address: str) -> str | None:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")
         try:
-            with sigterm_kept():
+            with sigterm_kept(), stderr_present():
                 context = _ray.init(
                     address=address,
                     namespace=namespace,

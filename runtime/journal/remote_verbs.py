@@ -164,6 +164,7 @@ _VERBS: dict[str, RemoteVerb] = {
             dead_epoch=(_Epoch | None, None),
         ),
         RemoteVerb(leases.read, LeaseRow | None, run_id=UUID),
+        RemoteVerb(leases.read_many, list[LeaseRow], run_ids=_Ids),
         RemoteVerb(losses.count, int, run_id=UUID),
         RemoteVerb(leases.release, bool, run_id=UUID, epoch=_Epoch, owner_id=UUID),
         RemoteVerb(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections import deque
@@ -17,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from io import RawIOBase
 from pathlib import Path
+
+from ..standard_streams import say
 
 _KEPT_LINES = 40  # of what it said last, for the record of a process that was killed
 _LONGEST_LINE = 1_000
@@ -142,7 +143,7 @@ class Child:
         line = raw.decode(errors="replace").rstrip("\r")
         self._lines.append(line[-_LONGEST_LINE:])
         if self._streams:
-            print(line, file=sys.stderr, flush=True)
+            say(line)
 
 
 def _environment(over: Mapping[str, str | None]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -35,6 +35,9 @@ from .work_queues import POLLED_WITHIN_S
 
 _HOLDERS_SHOWN = 10
 
+ExecutorNote = Callable[[FlowRunRow, LeaseRow, datetime], str | None]
+"""Says what is wrong with the holder of a run's lease; None when nothing is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -60,8 +63,10 @@ class Explanation:
     scheduled_for: datetime | None
 
 
-async def explain(db: Database, run_id: UUID) -> Explanation:
-    """Why the run waits, or what it does. Raises NotFound."""
+async def explain(db: Database, run_id: UUID, executor_note: ExecutorNote | None = None) -> Explanation:
+    """Why the run waits, or what it does. `executor_note` says what is wrong with who executes it, as far as
+    that can be seen from where it is asked. Raises NotFound.
+    """
     now = await db.time()
     async with db.read() as connection:
         found = await connection.execute(
@@ -75,7 +80,10 @@ async def explain(db: Database, run_id: UUID) -> Explanation:
         run = FlowRunRow(**row)
         state = await _state(connection, run)
         lease = await _lease(db, connection, run_id)
-        reasons = await _reasons(db, connection, run, state, lease, now)
+        note = None
+        if lease is not None and lease.owner is not None and executor_note is not None:
+            note = executor_note(run, lease, now)
+        reasons = await _reasons(db, connection, run, state, lease, now, note)
         last_word = await _last_word(connection, run)
     if last_word is not None and run.state_type == "SCHEDULED":
         reasons.append(last_word)
@@ -97,10 +105,13 @@ async def _reasons(
     state: FlowRunStateRow | None,
     lease: LeaseRow | None,
     now: datetime,
+    executor_note: str | None,
 ) -> list[Reason]:
     if run.state_type == "PAUSED":
         return [_paused(run, state)]
     if run.state_type in HOLDING:
+        if lease is not None and executor_note is not None:
+            return [Reason("dead-executor", executor_note, lease.until)]
         return [*_executor(run, lease), *await _unplaced(connection, run)]
     if run.state_type != "SCHEDULED":
         return []

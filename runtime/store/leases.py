@@ -162,16 +162,22 @@ async def release(db: Database, run_id: UUID, epoch: int, owner_id: UUID) -> boo
 
 async def read(db: Database, run_id: UUID) -> LeaseRow | None:
     """The lease of a run; None when nobody ever had one."""
-    statement = select(run_lease, (run_lease.c.until <= db.now()).label("lapsed")).where(
-        run_lease.c.run_id == run_id
-    )
+    found = await read_many(db, [run_id])
+    return found[0] if found else None
+
+
+async def read_many(db: Database, run_ids: Sequence[UUID]) -> list[LeaseRow]:
+    """The leases of some runs; nothing for one that nobody ever had."""
+    lapsed = (run_lease.c.until <= db.now()).label("lapsed")
+    statement = select(run_lease, lapsed).where(run_lease.c.run_id.in_(run_ids))
     async with db.read() as connection:
-        row = (await connection.execute(statement)).mappings().first()
-    if row is None:
-        return None
-    facts = dict(row)
-    facts["lapsed"] = bool(facts["lapsed"]) or facts["owner"] is None
-    return LeaseRow(**facts)
+        rows = (await connection.execute(statement)).mappings().all()
+    leases: list[LeaseRow] = []
+    for row in rows:
+        facts: dict[str, Any] = dict(row)
+        facts["lapsed"] = bool(facts["lapsed"]) or facts["owner"] is None
+        leases.append(LeaseRow(**facts))
+    return leases
 
 
 async def held_by(db: Database, owner_id: UUID) -> list[tuple[UUID, int]]:

@@ -42,7 +42,7 @@ def test_flow_runs_are_filtered_and_paged(
     ("words", "schema", "more"),
     [
         (("flow", "ls"), "Flow", set()),
-        (("flow-run", "ls"), "FlowRun", {"flow_name"}),
+        (("flow-run", "ls"), "FlowRun", {"flow_name", "executor", "executor_note"}),
         (("task-run", "ls", "--flow-run", "quiet-heron"), "TaskRun", set()),
         (("flow-run", "logs", "quiet-heron"), "Log", {"task_run_name"}),
     ],
