@@ -17,6 +17,7 @@ from typing import Any
 
 from .. import clock
 from ..errors import HeliostatError, LeaseLost
+from ..journal.records import LogBatch
 from . import records_lookup
 from .admission import Admission
 from .fanout import IN_FLIGHT, QUEUED, RETRYING, WAITING, Fanout
@@ -25,7 +26,7 @@ from .lane import Lane
 from .outcomes import CANCELLED, Failure, Held, InStore, Outcome
 from .pack_group import Pack, PackGroup, ReadySpan
 from .packing import window
-from .run_desk import RunDesk
+from .run_desk import RunDesk, add_to_run
 from .settling import Settling
 
 _log = logging.getLogger("heliostat.internal.dispatch")
@@ -497,9 +498,7 @@ class Dispatcher:
 
     def _on_logs(self, lines: list[Any]) -> None:
         for flow_run_id, line in lines:
-            desk = RunDesk.of(flow_run_id)
-            if desk is not None:
-                desk.log(flow_run_id, line)
+            add_to_run(flow_run_id, LogBatch([line]))
 
     def _take_back(self, pack: Pack, positions: list[int]) -> None:
         with self.changed:

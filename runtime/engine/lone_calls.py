@@ -21,6 +21,7 @@ from .execution import Call, PackExecution
 from .line import LineToDriver
 from .session import FlowSession
 from .wire import WorkerCode, dump_lone_reply
+from .worker_state import state_of_this_worker
 
 _NODE = platform.node()
 
@@ -41,6 +42,7 @@ class LoneCalls:
         self._session = session
         self._capture = capture_into(line.log_sink, code.log_prints)
         self._pid = os.getpid()
+        self._state = state_of_this_worker()
 
     def execute(self, pack_id: str, index: int, arguments: bytes) -> tuple[bytes, dict[int, Any] | None]:
         """The reply, and the value where it is too large to ride in it. `arguments` are marshalled."""
@@ -55,6 +57,7 @@ class LoneCalls:
         finally:
             flow_session.reset(session)
             board.end()
+            self._state.restore()
             self._line.flush_before_answer()
         reply = dump_lone_reply(_NODE, self._pid, time.perf_counter() - began, outcome)
         if not execution.values:

@@ -15,9 +15,9 @@ from uuid import UUID
 from ..context import FlowRunInfo
 from ..errors import LeaseLost
 from ..journal.recording import Recording, current_recording
-from ..journal.records import LogBatch, Record
+from ..journal.records import Record
 from ..terminal import Terminal, be_a_worker
-from .run_desk import RunDesk
+from .run_desk import RunDesk, add_to_run
 
 if TYPE_CHECKING:
     from .line import LineToDriver
@@ -115,14 +115,7 @@ class RelayHost:
 
     def record(self, run_id: UUID, record: Record) -> None:
         """Journal what a worker tells of a run; log lines are shown too."""
-        desk = RunDesk.of(run_id)
-        if desk is None:
-            return  # the run is over here: nobody can add to it
-        if isinstance(record, LogBatch):
-            for line in record.lines:
-                desk.log(run_id, line)
-            return
-        desk.journal.append(record)
+        add_to_run(run_id, record)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import weakref
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from .. import clock
 from ..context import FlowRunInfo
+from ..errors import LeaseLost
 from ..journal.records import CallSite, LogBatch, LogLine, Record, RuleDecision, TaskRunBatch
 from ..logging import PRINTS
 from ..terminal import Terminal
@@ -25,6 +27,7 @@ from .replay import Replay
 if TYPE_CHECKING:
     from .session import FlowSession
 
+_log = logging.getLogger("heliostat.internal.desk")
 _INDEXES_A_SITE = 1 << 60
 
 
@@ -204,6 +207,31 @@ class RunDesk:
                 node=node,
                 pid=pid,
             )
+        )
+
+
+_told_late: set[UUID] = set()
+
+
+def add_to_run(flow_run_id: UUID, record: Record) -> None:
+    """Journal what a worker tells of a run, and show log lines. If the run is over, say so once."""
+    desk = RunDesk.of(flow_run_id)
+    if desk is not None:
+        try:
+            if isinstance(record, LogBatch):
+                for line in record.lines:
+                    desk.log(flow_run_id, line)
+            else:
+                desk.journal.append(record)
+            return
+        except LeaseLost:
+            pass
+    if flow_run_id not in _told_late:
+        _told_late.add(flow_run_id)
+        _log.warning(
+            "threads of flow run %s go on in a worker although it is over here: what they do is not "
+            "recorded; let a task wait for the threads that it started",
+            flow_run_id,
         )
 
 

@@ -34,6 +34,7 @@ from .run_desk import RunDesk
 from .session import Dispatching, FlowSession
 from .spool import Spool
 from .wire import PackSpec, WorkerCode, dump_reply, load_lone, load_worker_code, lone_key
+from .worker_state import state_of_this_worker
 
 _log = logging.getLogger("heliostat.internal.worker")
 _NODE = platform.node()
@@ -91,6 +92,7 @@ def _execute_calls(
         worker_code.flow_run, code.name, worker_code.task_key, spec.scope, spec.base, tags=worker_code.tags
     )
     execution = PackExecution(code, info, board, spool=spool)
+    state = state_of_this_worker()
     line.enter(spec.pack_id, board)
     session = flow_session.set(_session_of(spec.code_key, worker_code, line))
     try:
@@ -98,6 +100,7 @@ def _execute_calls(
             outcomes = execution.run(calls)
     finally:
         flow_session.reset(session)
+        state.restore()
         line.leave(spec.pack_id)
         if spool is not None:
             spool.close()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
+import logging.config
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +186,94 @@ def test_workers_show_nothing_themselves(recorded: Any, capfd: Any) -> None:
     assert run() != os.getpid()
     shown = capfd.readouterr()
     assert (shown.out + shown.err).count("said once") == 1
+
+
+def test_every_call_and_line_of_threads_that_tasks_start_is_recorded(recorded: Any) -> None:
+    """Seen: threads of a task on a worker knew nothing of their run; their calls ran and left no record."""
+
+    @task(pack=2)
+    def spread(number: int) -> int:
+        logger = get_run_logger()
+
+        def work(at: int) -> int:
+            logger.info("given %d", at)
+            get_run_logger().info("own %d", at)
+            print("printed", at)
+            return increment(at) + increment.submit(at).result()
+
+        with ThreadPoolExecutor(3) as pool:
+            return sum(pool.map(work, range(number, number + 5)))
+
+    @flow
+    def run() -> list[int]:
+        return spread.map([0, 10]).result()
+
+    assert run() == [30, 130]
+    tasks = recorded.tasks()
+    assert len(tasks) == 2 + 20 and recorded.counts() == {"COMPLETED": 22}
+    said = [(line.task_run_id, line.message) for line in recorded.logs()]
+    for task_run, numbers in ((tasks["spread-0"], range(5)), (tasks["spread-1"], range(10, 15))):
+        for number in numbers:
+            for message in (f"given {number}", f"own {number}", f"printed {number}"):
+                assert said.count((task_run.id, message)) == 1
+
+
+def test_a_worker_is_as_new_for_the_next_task(recorded: Any) -> None:
+    """Seen: a task called `logging.config.dictConfig`, and its worker recorded no line of later tasks."""
+
+    @task(pack=False)
+    def meddles(how: int) -> int:
+        if how == 0:
+            logging.config.dictConfig({"version": 1})
+        elif how == 1:
+            logging.disable(logging.CRITICAL)
+            logging.getLogger().setLevel(logging.CRITICAL)
+        else:
+            sys.stdout = io.StringIO()
+        get_run_logger().info("task line %d", how)
+        return os.getpid()
+
+    @task(pack=False)
+    def looks(how: int) -> int:
+        get_run_logger().info("later line %d", how)
+        logging.getLogger("a.library").warning("of a library %d", how)
+        print("printed", how)
+        return os.getpid()
+
+    @flow
+    def run() -> Any:
+        workers: set[int] = set()
+        for how in range(3):
+            meddled = meddles.submit(how).result()
+            workers |= {meddled, *looks.map([how] * 8).result()}
+        return workers
+
+    workers = run()
+    said = [line.message for line in recorded.logs()]
+    assert len(workers) <= 4  # few enough that later tasks came to those that were meddled with
+    for how in range(3):
+        assert said.count(f"task line {how}") == 1
+        for what in ("later line", "of a library", "printed"):
+            assert said.count(f"{what} {how}") == 8, what
+
+
+def test_prints_that_a_task_redirects_go_where_they_were_redirected_to(recorded: Any) -> None:
+    """Seen: on workers every print went to the run's log alone, and code that captures its own output got
+    nothing.
+    """
+
+    @task
+    def captures() -> str:
+        print("recorded")
+        text = io.StringIO()
+        with contextlib.redirect_stdout(text):
+            print("inside")
+        return text.getvalue()
+
+    @flow
+    def run() -> list[str]:
+        return [captures(), captures.submit().result()]
+
+    assert run() == ["inside\n"] * 2
+    said = [line.message for line in recorded.logs()]
+    assert said.count("recorded") == 2 and "inside" not in said
