@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 import types
 import typing
 from collections.abc import Callable
 from typing import Any, cast
 
+from .buildable_hints import buildable, loosened
+
 _NONE = cast("type[Any]", type(None))
 _PLAIN = (int, str, float, bool, bytes, list, dict, tuple, set)
 _SHOWN_LENGTH = 80
+
+ROWS_MARK = "x-any-sequence"
+"""In the schema of an array: what was given as a tuple stays one in Python, which an array cannot say."""
+
+KEYS_MARK = "x-keys"
+"""In the schema of an object: the schema of its keys, where they are no text in Python."""
 
 
 class Unfit(Exception):
@@ -73,11 +80,19 @@ def _fits_member(value: Any, hint: Any) -> bool:
 
 
 def adapter_for(hint: Any) -> Any:
-    """A pydantic TypeAdapter; None where there is nothing that could be checked."""
-    import pydantic  # late: it costs a tenth of a second
-    from pydantic.errors import PydanticUserError
+    """A pydantic TypeAdapter; None where there is nothing that could be checked.
 
-    hint = _typed_dicts_replaced(hint)
+    A part of the annotation that pydantic cannot build takes any object.
+    """
+    adapter = _built(buildable(hint))
+    if adapter is None:
+        adapter = _built(loosened(buildable(hint), lambda part: _built(part) is not None))
+    return adapter
+
+
+def _built(hint: Any) -> Any:
+    import pydantic  # late: it costs a tenth of a second
+
     config = pydantic.ConfigDict(arbitrary_types_allowed=True)
     for attempt in (
         lambda: pydantic.TypeAdapter[Any](hint, config=config),
@@ -88,34 +103,9 @@ def adapter_for(hint: Any) -> Any:
             adapter = attempt()
             adapter.rebuild(raise_errors=True)
             return adapter
-        except (PydanticUserError, TypeError, NameError):
+        except Exception:  # of pydantic, of Python's own checks, or of a class that describes itself to it
             continue
     return None
-
-
-def _typed_dicts_replaced(hint: Any, depth: int = 0) -> Any:
-    """Before Python 3.12 pydantic takes no TypedDicts but those of typing_extensions: make such of them."""
-    if sys.version_info >= (3, 12) or depth > 5:
-        return hint
-    if typing.is_typeddict(hint) and type(hint).__module__ == "typing":
-        import typing_extensions as extended
-
-        fields = {
-            name: (extended.Required if name in hint.__required_keys__ else extended.NotRequired)[
-                _typed_dicts_replaced(part, depth + 1)
-            ]
-            for name, part in typing.get_type_hints(hint).items()
-        }
-        return cast("Any", extended.TypedDict)(hint.__name__, fields)
-    if typing.get_origin(hint) is typing.Annotated:
-        return hint.copy_with((_typed_dicts_replaced(typing.get_args(hint)[0], depth + 1),))
-    parts = typing.get_args(hint)
-    replaced = tuple(_typed_dicts_replaced(part, depth + 1) for part in parts)
-    if all(new is old for new, old in zip(replaced, parts, strict=True)):
-        return hint
-    if isinstance(hint, types.UnionType):
-        return typing.Union[replaced]  # noqa: UP007
-    return hint.copy_with(replaced) if hasattr(hint, "copy_with") else typing.get_origin(hint)[replaced]
 
 
 def validated(adapter: Any, value: Any) -> Any:
@@ -124,12 +114,12 @@ def validated(adapter: Any, value: Any) -> Any:
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        raise Unfit(_reasons(error, value)) from None
+        raise Unfit(reasons(error, value)) from None
     except Exception as error:  # a validator of the author's
         raise Unfit(f"{type(error).__name__}: {error} (got {_shown(value)})") from error
 
 
-def _reasons(error: Any, value: Any) -> str:
+def reasons(error: Any, value: Any) -> str:
     """All that pydantic found wrong with one parameter, in one line."""
     found: list[str] = []
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
@@ -155,11 +145,53 @@ def schemas_of(adapters: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], dic
         def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> dict[str, Any]:
             return {}
 
-    inputs = [(name, "validation", adapter) for name, adapter in adapters.items()]
-    found, shared = pydantic.TypeAdapter.json_schemas(
-        cast("Any", inputs), ref_template="#/definitions/{model}", schema_generator=AcceptingTheRest
-    )
+        def decimal_schema(self, schema: Any) -> dict[str, Any]:
+            return _marked(super().decimal_schema(schema), "decimal")
+
+        def complex_schema(self, schema: Any) -> dict[str, Any]:
+            return _marked(super().complex_schema(schema), "complex")
+
+        def dict_schema(self, schema: Any) -> dict[str, Any]:
+            keys = schema.get("keys_schema")
+            if keys is None or keys["type"] in ("str", "any"):
+                return super().dict_schema(schema)
+            return {**super().dict_schema(schema), KEYS_MARK: self.generate_inner(keys)}
+
+        def json_or_python_schema(self, schema: Any) -> dict[str, Any]:
+            found = super().json_or_python_schema(schema)
+            return {**found, ROWS_MARK: True} if schema["json_schema"]["type"] == "list" else found
+
+    def schemas(chosen: dict[str, Any]) -> tuple[Any, Any]:
+        return pydantic.TypeAdapter.json_schemas(
+            cast("Any", [(name, "validation", adapter) for name, adapter in chosen.items()]),
+            ref_template="#/definitions/{model}",
+            schema_generator=AcceptingTheRest,
+        )
+
+    try:
+        found, shared = schemas(adapters)
+    except Exception:  # one class that cannot describe itself fails them all
+        found, shared = schemas(
+            {name: each for name, each in adapters.items() if _describes(schemas, name, each)}
+        )
     return {name: schema for (name, _), schema in found.items()}, shared.get("$defs", {})
+
+
+def _describes(schemas: Callable[[dict[str, Any]], Any], name: str, adapter: Any) -> bool:
+    try:
+        schemas({name: adapter})
+        return True
+    except Exception:  # such a parameter accepts anything in forms
+        return False
+
+
+def _marked(schema: dict[str, Any], name: str) -> dict[str, Any]:
+    """The schema whose text says that it is a number of that kind."""
+    if schema.get("type") == "string":
+        return {**schema, "format": schema.get("format", name)}
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [_marked(each, name) for each in schema["anyOf"]]}
+    return schema
 
 
 def _shown(value: Any) -> str:

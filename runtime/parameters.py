@@ -21,7 +21,9 @@ from weakref import WeakKeyDictionary
 from .annotations import Unfit, adapter_for, fits, resolved_annotations, schemas_of, validated
 from .docstrings import parameter_descriptions
 from .errors import ParameterMismatch, UserError
+from .parameter_values import read, written
 from .readable import readable
+from .sayable import Unsayable, plain_form
 
 _NONE = cast("type[Any]", type(None))
 # Validated lazily by pydantic, which would hand the author a wrapper in place of the iterator that was
@@ -81,6 +83,39 @@ def validate(fn: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str,
     dataclass. Any class may be an annotation (an instance is asked for). Values that are the default, have
     no annotation, or are iterators pass as they are. Raises ParameterMismatch with one line a parameter.
     """
+    return _valid(fn, parameters, _Shape.coerce)
+
+
+def arrived(fn: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """`validate` for parameters that come as JSON (of a deployment, a form): the reverse of `to_send`."""
+    return _valid(fn, parameters, _Shape.read)
+
+
+def to_send(fn: Callable[..., Any], parameters: Mapping[str, Any], *, checked: bool = True) -> dict[str, Any]:
+    """The parameters as JSON that `arrived` makes into what `validate` makes of them: what a call would get.
+
+    `checked` is False for a flow that takes its arguments as they come, without a look at annotations.
+    Not all parameters need be there. Raises ParameterMismatch that names each one that does not fit, or that
+    JSON cannot say without changing it. Secrets are written in clear text.
+    """
+    shape = _shape(fn)
+    problems = _unknown(shape.signature, parameters)
+    forms: dict[str, Any] = {}
+    for name in parameters.keys() - problems.keys():
+        try:
+            forms[name] = shape.written(name, parameters[name], checked)
+        except Unfit as unfit:
+            problems[name] = str(unfit)
+        except Unsayable as unsayable:
+            problems[name] = f"cannot be sent: {unsayable}"
+    if problems:
+        raise _mismatch(fn, problems)
+    return {name: forms[name] for name in parameters}
+
+
+def _valid(
+    fn: Callable[..., Any], parameters: Mapping[str, Any], take: Callable[[_Shape, str, Any], Any]
+) -> dict[str, Any]:
     shape = _shape(fn)
     problems = _unknown(shape.signature, parameters)
     valid: dict[str, Any] = {}
@@ -96,7 +131,7 @@ def validate(fn: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str,
                 problems[name] = "is missing"
             continue
         try:
-            valid[name] = shape.coerce(name, parameters[name])
+            valid[name] = take(shape, name, parameters[name])
         except Unfit as unfit:
             problems[name] = str(unfit)
     if problems:
@@ -123,7 +158,7 @@ def json_schema(fn: Callable[..., Any]) -> ParameterSchema:
         if _is_required(parameter):
             schema["required"].append(name)
         else:
-            _add_default(entry, parameter)
+            _add_default(entry, parameter, shape.adapter(name) if name in shape.hints else None)
         schema["properties"][name] = entry
     return schema
 
@@ -178,6 +213,30 @@ class _Shape:
             return value
         adapter = self.adapter(name)
         return value if adapter is None else validated(adapter, value)
+
+    def read(self, name: str, form: Any) -> Any:
+        """`coerce` for JSON, which has no objects: bytes are text there, sets are lists."""
+        parameter, hint = self.signature.parameters[name], self.hints.get(name)
+        if hint is None or name == self.receiver or form is parameter.default:
+            several = parameter.kind is parameter.VAR_POSITIONAL
+            return tuple(cast("list[Any]", form)) if several and isinstance(form, list) else form
+        adapter = None if fits(form, hint) else self.adapter(name)
+        return form if adapter is None else read(adapter, form)
+
+    def written(self, name: str, given: Any, checked: bool) -> Any:
+        """The reverse of `read`. Raises Unfit, Unsayable."""
+        several = self.signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
+        if several and isinstance(given, tuple):
+            given = list(cast("tuple[Any, ...]", given))
+        value = self.coerce(name, given) if checked else given
+        adapter = self.adapter(name) if checked and name in self.hints else None
+        if adapter is not None and name != self.receiver:
+            return written(adapter, given, value)
+        try:
+            return plain_form(given)
+        except Unsayable as unsayable:
+            more = "" if name in self.hints or not checked else "; an annotation of the parameter may help"
+            raise Unsayable(f"{unsayable}{more}") from None
 
     def adapter(self, name: str) -> Any:
         if name not in self._adapters:
@@ -248,30 +307,28 @@ def _is_required(parameter: inspect.Parameter) -> bool:
     return parameter.default is parameter.empty and not varied
 
 
-def _add_default(entry: dict[str, Any], parameter: inspect.Parameter) -> None:
+def _add_default(entry: dict[str, Any], parameter: inspect.Parameter, adapter: Any) -> None:
     if parameter.kind is parameter.VAR_POSITIONAL:
         entry.update({"type": "array", "default": []})
     elif parameter.kind is parameter.VAR_KEYWORD:
         entry.setdefault("type", "object")
         entry["default"] = {}
     else:
-        default = _json_default(parameter.default)
+        default = _json_default(parameter.default, adapter)
         if default is not parameter.empty:
             entry["default"] = default
 
 
-def _json_default(default: Any) -> Any:
-    """The default as JSON; `Parameter.empty` where it has no JSON form that would mean the same."""
-    try:
-        json.dumps(default, allow_nan=False)
-        return default
-    except (TypeError, ValueError):
-        pass
-    from pydantic_core import to_jsonable_python
+def _json_default(default: Any, adapter: Any) -> Any:
+    """The default as JSON; `Parameter.empty` where it has no JSON form that would mean the same.
 
+    A form sends it back, so that it has to be such as arrives unchanged. Secrets are not told.
+    """
+    if default is None:
+        return None  # it passes whatever the annotation says
     try:
-        return to_jsonable_python(default)
-    except Exception:
+        return plain_form(default) if adapter is None else written(adapter, default, default, secrets=False)
+    except Unsayable:
         return inspect.Parameter.empty
 
 

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from ..errors import Duplicate, NotFound, ParameterMismatch
 from ..states import State
+from .asked_parameters import asked, is_plain
 from .calls import Calls, given, page, read_as
 from .flow_runs import named_filters
 from .records import Deployment, DeploymentSchedule, FlowRun, state_to_json
@@ -77,8 +78,12 @@ class DeploymentCalls(Calls):
     ) -> FlowRun:
         """A run of the deployment: `parameters` over its own, scheduled for now unless `state` says else.
 
-        One idempotency key gives one run. Raises ParameterMismatch when parameters break the schema.
+        One idempotency key gives one run. Raises ParameterMismatch when parameters break the schema, or when
+        one of them cannot be sent such that the flow gets it as it is.
         """
+        if parameters and not is_plain(parameters):
+            known = await self.read_deployment(deployment_id)
+            parameters = asked(parameters, known.parameter_openapi_schema)
         body = given(
             {
                 "parameters": dict(parameters or {}),

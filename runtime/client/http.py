@@ -17,7 +17,9 @@ from ..errors import (
     RequestRefused,
     ServerFailed,
     ServerUnavailable,
+    UnstorableValue,
 )
+from ..sayable import where_unsayable
 from ..server_access import ServerAccess
 from ..settings import current_settings
 
@@ -26,6 +28,7 @@ ATTEMPTS = 6  # the first and five more, as clients of the standard do
 AGAIN = frozenset({408, 429, 502, 503})
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
+_DATA = ("parameters", "job_variables", "run_input")  # of the author: arrives as it is, or not at all
 _API_VERSION = "0.8.4"
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -70,7 +73,7 @@ class Connection:
         `repeatable` says that the request may be sent again although it may have been done already; without
         it, all but POST are. Raises what `error_of` makes of a refusal, ServerUnavailable, ServerFailed.
         """
-        content = None if body is None else orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS)
+        content = None if body is None else _content(body)
         answer = await self.send(method, path, content, query=query, repeatable=repeatable)
         if not answer.content:
             return None
@@ -127,6 +130,35 @@ class Connection:
             f"No Heliostat server answers at {self.api_url} ({why}).",
             hint="start one with: heliostat server start; or set HELIOSTAT_API_URL to where one runs",
         )
+
+
+def _content(body: Any) -> bytes:
+    """The request's JSON. Ids and times become the standard's texts; a value that has no form is refused."""
+    found = _changed_on_the_way(body)
+    try:
+        if found is None:
+            return orjson.dumps(body, option=orjson.OPT_PASSTHROUGH_DATACLASS)
+    except (TypeError, ValueError) as error:
+        found = str(error)
+    raise UnstorableValue(
+        f"the request cannot be sent: {found}",
+        hint="Give plain data: texts, numbers, lists, and dicts with texts as keys.",
+    )
+
+
+def _changed_on_the_way(body: Any) -> str | None:
+    """Where and why the author's data in a request would arrive as something else; None where none would."""
+    for entry in cast("list[Any]", body) if isinstance(body, list) else [body]:
+        if not isinstance(entry, Mapping):
+            continue
+        fields = cast("Mapping[str, Any]", entry)
+        for name in _DATA:
+            found = where_unsayable(fields.get(name))
+            if found is not None:
+                return f"{name}.{found[0]}: {found[1]}"
+        if isinstance(fields.get("schedules"), list):
+            return _changed_on_the_way(fields["schedules"])
+    return None
 
 
 def error_of(answer: httpx.Response) -> Exception:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from ..errors import BadDeployment, ParameterMismatch
+from ..parameters import to_send
+from ..sayable import where_unsayable
 from .options import DeploymentOptions, concurrency_fields
 from .project import place_of
 from .timetable import timetable
@@ -66,8 +68,7 @@ def spec_of(
             f"a deployment has no option {sorted(unknown)[0]!r}",
             hint=f"there are {', '.join(DeploymentOptions.__annotations__)}",
         )
-    parameters = dict(options.get("parameters") or {})
-    _check_parameters(flow, parameters)
+    parameters = _parameters(flow, options.get("parameters") or {})
     source = flow.source
     if source is not None:
         entrypoint, project, pull_steps = source.entrypoint, None, source.pull_steps
@@ -85,7 +86,7 @@ def spec_of(
         "parameters": parameters,
         "parameter_openapi_schema": flow.parameter_schema(),
         "enforce_parameter_schema": options.get("enforce_parameter_schema", True),
-        "job_variables": dict(options.get("job_variables") or {}),
+        "job_variables": _job_variables(options.get("job_variables") or {}),
         "work_pool_name": work_pool_name,
         "work_queue_name": options.get("work_queue_name"),
         "paused": options.get("paused"),
@@ -97,6 +98,9 @@ def spec_of(
             for name in ("cron", "interval", "anchor_date", "rrule", "timezone", "schedules")
         }
     )
+    schedules = [
+        _with_parameters(flow, each, f"schedules[{index}].parameters") for index, each in enumerate(schedules)
+    ]
     return DeploymentSpec(flow.name, checked_name(name), entrypoint, project, pull_steps, schedules, fields)
 
 
@@ -110,22 +114,31 @@ def checked_name(name: str) -> str:
     return name
 
 
-def _check_parameters(flow: Flow[..., Any], parameters: Mapping[str, Any]) -> None:
-    """Those that are given must fit; others may come with each run."""
-    import inspect
+def _job_variables(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Job variables as they are sent. Raises BadDeployment."""
+    found = where_unsayable(dict(given))
+    if found is not None:
+        raise BadDeployment(
+            f"job_variables: {found[0]}: {found[1]}.", hint="Give texts, numbers, lists and dicts of these."
+        )
+    return dict(given)
 
-    from ..parameters import validate
 
-    known = inspect.signature(flow.fn).parameters
-    missing = [
-        name
-        for name, parameter in known.items()
-        if name not in parameters
-        and parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-    ]
+def _parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """Parameters as they are sent: they must arrive as they are. Others may come with each run."""
     try:
-        validate(flow.fn, parameters)
+        return to_send(flow.fn, given, checked=flow.validate_parameters)
     except ParameterMismatch as error:
-        if set(error.parameters) - set(missing):
+        if not where:
             raise
+        mismatch = ParameterMismatch(f"{where}: {error}", hint=error.hint)
+        mismatch.parameters = error.parameters
+        raise mismatch from error
+
+
+def _with_parameters(flow: Flow[..., Any], schedule: dict[str, Any], where: str) -> dict[str, Any]:
+    """A schedule with its own parameters as they are sent."""
+    own: Any = schedule.get("parameters")
+    if not own:
+        return schedule
+    return {**schedule, "parameters": _parameters(flow, cast("Mapping[str, Any]", own), where)}

@@ -69,7 +69,8 @@ def execute_claimed(
         return end_before_flow(run, lease, Crashed(f"the flow cannot be loaded: {error}", data=error))
     is_new = run.run_count == 0 and claimed_epoch in (None, 1)
     try:
-        ended = flow.run(values, True, Resumption(run, claimed_epoch, is_new, lease))
+        from_json = run.parameters_pickle is None
+        ended = flow.run(values, True, Resumption(run, claimed_epoch, is_new, lease, from_json))
         return asyncio.run(ended) if flow.is_async else ended
     except ParameterMismatch as error:  # raised before the run is begun; the flow's own ones are states
         return end_before_flow(run, lease, Failed(tracebacks.headline(error), data=error))

@@ -65,6 +65,7 @@ class Resumption:
     dead_epoch: int | None
     is_new: bool = False
     lease: Lease | None = None
+    from_json: bool = False  # the parameters came as JSON: of a deployment, a form, a command line
 
 
 def run_flow(
@@ -129,7 +130,8 @@ class FlowRun:
 
     def __init__(self, flow: Flow[Any, Any], values: dict[str, Any], resumption: Resumption | None) -> None:
         self.flow = flow
-        self.parameters = parameters.validate(flow.fn, values) if flow.validate_parameters else values
+        check = parameters.arrived if resumption is not None and resumption.from_json else parameters.validate
+        self.parameters = check(flow.fn, values) if flow.validate_parameters else values
         self.args, self.kwargs = parameters.unbind(flow.fn, self.parameters)
         self.pause_s = 0.0
         self.body = Body()
