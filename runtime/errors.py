@@ -3,6 +3,7 @@
     HeliostatError
      ├─ UserError            the author or operator mends something and tries again
      │   ├─ ParameterMismatch, MissingFlow, StockFlow, NotInAFlow, RunIsOver, WaitCycle, CannotPickle
+     │   ├─ HiddenFuture
      │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive, UnfinishedRun
      │   ├─ SchemaTooNew, BadSchedule, BadJobTemplate, BadJobVariables
      │   ├─ Reserved, PackageTooLarge, BadPackage, UnresolvedParameter
@@ -83,6 +84,10 @@ class WaitCycle(UserError):
 
 class CannotPickle(UserError):
     """A function, argument or result cannot be sent to another process."""
+
+
+class HiddenFuture(CannotPickle):
+    """A future is inside an object that is not looked into, so that nobody would put its value there."""
 
 
 class NondeterministicReplay(UserError):

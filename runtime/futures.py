@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, ca
 from uuid import UUID
 
 from . import clock
+from .errors import HiddenFuture
 
 if TYPE_CHECKING:
     from .engine.fanout import Fanout
@@ -91,6 +92,9 @@ class TaskFuture(Generic[R_co]):
     def __hash__(self) -> int:
         return hash((id(self.fanout), self._position))
 
+    def __reduce__(self) -> Any:
+        raise _hidden(self)
+
 
 class TaskFutureList(Sequence[TaskFuture[R_co]]):
     """The calls of one `map`, in order. Iterating makes the futures one by one."""
@@ -154,9 +158,20 @@ class TaskFutureList(Sequence[TaskFuture[R_co]]):
         for future in self:
             yield await future
 
+    def __reduce__(self) -> Any:
+        raise _hidden(self)
+
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {name}" for name, count in self.counts().items())
         return f"TaskFutureList({self.fanout.task_name!r}, {len(self)} calls: {counts or 'none'})"
+
+
+def _hidden(future: TaskFuture[Any] | TaskFutureList[Any]) -> HiddenFuture:
+    return HiddenFuture(
+        f"{future!r} is inside an object that is not looked into",
+        hint="Pass the future itself, or in a list, tuple, set, dict, dataclass or model; or take its value "
+        "with .result() first.",
+    )
 
 
 class _StatesOfCalls(Sequence["State"]):

@@ -395,6 +395,6 @@ def _seconds(span: timedelta | float | None) -> float | None:
 def _waits(wait_for: Any) -> tuple[Any, ...]:
     if wait_for is None:
         return ()
-    if isinstance(wait_for, (list, tuple, set)):
-        return tuple(cast("Iterable[Any]", wait_for))
-    return (wait_for,)
+    from .engine.nested_futures import checked_waits
+
+    return checked_waits(wait_for)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import WaitCycle
 from ..futures import TaskFuture
-from .calls import Columns, futures_in
+from .calls import Columns
 from .fanout import QUEUED, Fanout
+from .nested_futures import futures_in
 from .outcomes import CACHED, COMPLETED, NOT_READY, Failure, Outcome
 from .pack_group import ReadySpan
 from .resolve import carries_futures

@@ -6,17 +6,15 @@ gave is let go once its call has ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from ..errors import ParameterMismatch
-from ..futures import AllowFailure, TaskFuture, TaskFutureList, Unmapped
-from . import payload
+from ..futures import AllowFailure, TaskFutureList, Unmapped
 
 Row = tuple[tuple[Any, ...], dict[str, Any]]
 Column = Sequence[Any]
-FUTURE_TYPES = (TaskFuture, TaskFutureList, AllowFailure)
 
 
 @dataclass(slots=True)
@@ -157,45 +155,6 @@ def sort_map_arguments(task_name: str, args: tuple[Any, ...], kwargs: dict[str, 
         name: (spread, cast("Any", []) if spread else entry) for name, (spread, entry) in keywords.items()
     }
     return MapArguments(Columns(fresh, fresh_keywords, 0, owned=True), iterators)
-
-
-def futures_in(value: Any) -> list[tuple[TaskFuture[Any], bool]]:
-    """Every future inside a value with whether its failure is allowed."""
-    found: list[tuple[TaskFuture[Any], bool]] = []
-
-    def note(entry: Any, allowed: bool = False) -> Any:
-        if isinstance(entry, AllowFailure):
-            payload.substitute(entry.value, FUTURE_TYPES, lambda inner: note(inner, True))
-        elif isinstance(entry, TaskFutureList):
-            found.extend((future, allowed) for future in cast("TaskFutureList[Any]", entry))
-        else:
-            found.append((entry, allowed))
-        return cast("Any", entry)
-
-    payload.substitute(value, FUTURE_TYPES, note)
-    return found
-
-
-def has_futures(column: Column) -> bool:
-    """Whether any entry of a column may hold futures; cheap for plain data."""
-    if isinstance(column, TaskFutureList):
-        return True
-    if isinstance(column, range):
-        return False
-    return any(not payload.is_plain(entry) and futures_in(entry) for entry in column)
-
-
-def replace_futures(value: Any, replacement: Callable[[TaskFuture[Any], bool], Any]) -> Any:
-    """`value` with every future replaced by `replacement(future, failure_allowed)`."""
-
-    def swap(entry: Any, allowed: bool = False) -> Any:
-        if isinstance(entry, AllowFailure):
-            return payload.substitute(entry.value, FUTURE_TYPES, lambda inner: swap(inner, True))
-        if isinstance(entry, TaskFutureList):
-            return [replacement(future, allowed) for future in cast("TaskFutureList[Any]", entry)]
-        return replacement(entry, allowed)
-
-    return payload.substitute(value, FUTURE_TYPES, swap)
 
 
 def _column_or_constant(value: Any) -> tuple[bool, Any]:

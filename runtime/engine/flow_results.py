@@ -14,8 +14,8 @@ from ..settings import current_settings
 from ..states import Completed, Failed, State, final_state_of
 from ..storage import flow_result_key, storage_for
 from . import payload
-from .calls import FUTURE_TYPES
 from .fanout import load_stored
+from .nested_futures import replace_futures, result_of
 from .outcomes import Stored
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def state_of_returned(value: Any) -> State:
         if not verdict.is_completed():
             return verdict
         return Completed(verdict.message, data=[state.result() for state in states])
-    verdict = final_state_of(payload.substitute(value, FUTURE_TYPES, _result_of))
+    verdict = final_state_of(replace_futures(value, result_of))
     if verdict.is_final():
         return verdict
     return Failed(f"the flow returned the state {verdict.name}, in which no run ends")
@@ -107,7 +107,3 @@ def _states_of_futures(value: Any) -> list[State] | None:
         if all(isinstance(entry, TaskFuture) for entry in entries):
             return [entry.wait() for entry in entries]
     return None
-
-
-def _result_of(entry: Any) -> Any:
-    return cast("Any", entry).result() if isinstance(entry, (TaskFuture, TaskFutureList)) else entry

@@ -16,7 +16,16 @@ from uuid import UUID
 
 from .. import clock, parameters, tracebacks
 from ..context import FlowRunInfo, current_tags, flow_run_info, flow_session, task_run_info
-from ..errors import CancelRun, CannotPickle, HeliostatError, LeaseLost, RunCancelled, RunIsOver, TaskTimedOut
+from ..errors import (
+    CancelRun,
+    CannotPickle,
+    HeliostatError,
+    HiddenFuture,
+    LeaseLost,
+    RunCancelled,
+    RunIsOver,
+    TaskTimedOut,
+)
 from ..ids import uuid7
 from ..journal.recording import Recording
 from ..journal.run_journal import RunJournal
@@ -39,6 +48,7 @@ from .flow_states import FlowStates, resumes, transition_of
 from .hooks import run_hooks
 from .interruption import Body, Interruption, interruption
 from .interrupts import Terminated, termination_raises
+from .nested_futures import not_started, replace_futures, result_of, wait_for_futures, wait_for_futures_async
 from .origin import code_revision, entrypoint_of
 from .outcomes import Outcome
 from .owner import owner_of_this_process
@@ -72,7 +82,10 @@ def run_flow(
     flow: Flow[Any, Any], values: dict[str, Any], return_state: bool, resumption: Resumption | None = None
 ) -> Any:
     """Run a flow whose function is synchronous, in this thread. `values` are its bound arguments."""
-    run = FlowRun(flow, values, resumption)
+    failed = wait_for_futures(values)
+    if failed is not None:
+        return not_started(flow.name, failed, return_state)
+    run = FlowRun(flow, replace_futures(values, result_of), resumption)
     while run.begin_attempt():
         with run.executing():
             limit: type[DeadlinePassed] | None = None
@@ -94,7 +107,10 @@ async def run_flow_async(
     flow: Flow[Any, Any], values: dict[str, Any], return_state: bool, resumption: Resumption | None = None
 ) -> Any:
     """Run a flow whose function is asynchronous, on the running loop."""
-    run = FlowRun(flow, values, resumption)
+    failed = await wait_for_futures_async(values)
+    if failed is not None:
+        return not_started(flow.name, failed, return_state)
+    run = FlowRun(flow, await _apart(replace_futures, values, result_of), resumption)
     while await _apart(run.begin_attempt):
         with run.executing():
             limit = asyncio.timeout(flow.timeout_seconds)
@@ -515,6 +531,13 @@ def _because(final: State) -> str:
 def _pickled(values: dict[str, Any]) -> bytes | None:
     try:
         blob = payload.dump(values)
+    except HiddenFuture:
+        for name, value in values.items():
+            try:
+                payload.dump(value)
+            except HiddenFuture as error:
+                raise HiddenFuture(f"parameter {name!r}: {error}", hint=error.hint) from None
+        raise
     except CannotPickle:
         return None
     return blob if len(blob) <= _MAX_PARAMETERS_BYTES else None

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from .calls import futures_in
 from .fanout import Fanout
+from .nested_futures import futures_in
 
 
 def task_inputs_of(fanout: Fanout, positions: Sequence[int]) -> list[str | None] | None:

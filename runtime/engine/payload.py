@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import pickle
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
 from .. import by_value
-from ..errors import CannotPickle
+from ..errors import CannotPickle, HiddenFuture
 
 BY_VALUE_PREFIX = "heliostat_flows_"  # modules loaded from a file's path are named with it
 _UNTRAVELLED = (b"__main__", BY_VALUE_PREFIX.encode())
-_PLAIN = frozenset((int, float, bool, str, bytes, type(None)))
+PLAIN = frozenset((int, float, bool, str, bytes, type(None)))
 
 
 def dump(value: Any) -> bytes:
@@ -36,6 +37,13 @@ def dump(value: Any) -> bytes:
 
 
 def _cannot_pickle(value: Any, error: Exception) -> CannotPickle:
+    if isinstance(error, HiddenFuture):
+        return HiddenFuture(f"{error} ({type(value).__qualname__})", hint=error.hint)
+    if isinstance(error.__context__, RecursionError) or isinstance(error, RecursionError):
+        return CannotPickle(
+            f"a value of type {type(value).__qualname__} is nested too deeply to be sent to another process",
+            hint="Pass it in a flatter form, or run the flow with task_runner='threads'.",
+        )
     return CannotPickle(
         f"a value of type {type(value).__qualname__} cannot be sent to another process: {error}",
         hint="Pass plain data, or what is needed to make the object again (a path, an address), "
@@ -67,7 +75,7 @@ def load(blob: bytes) -> Any:
 
 def is_plain(value: Any) -> bool:
     """Whether `value` is a scalar that needs no search for futures inside."""
-    return type(value) in _PLAIN
+    return type(value) in PLAIN
 
 
 def surely_larger_than(value: Any, limit_bytes: int) -> bool:
@@ -86,41 +94,44 @@ def surely_larger_than(value: Any, limit_bytes: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RefSlot:
-    """Stands for item `position` of the large values behind the `slot`-th reference of a Ray call."""
+    """Stands for item `position` of the large values behind the `slot`-th reference of a Ray call, and is
+    unpickled as that value by `load_filled`.
+    """
 
     slot: int
     position: int
 
+    def __reduce__(self) -> Any:
+        return _fill_ref, (self.slot, self.position)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredSlot:
-    """Stands for a value in result storage."""
+    """Stands for a value in result storage, and is unpickled as that value by `load_filled`."""
 
     url: str
     key: str
     serializer: str
 
+    def __reduce__(self) -> Any:
+        return _fill_stored, (self.url, self.key, self.serializer)
 
-def substitute(value: Any, wanted: tuple[type, ...], replace: Callable[[Any], Any]) -> Any:
-    """`value` with everything of the wanted types inside lists, tuples, sets and dicts replaced.
 
-    Containers without such an entry are returned as they are, not copied. Depth is bounded by Python's
-    recursion.
-    """
-    kind = cast("type[Any]", type(value))
-    if kind in _PLAIN:
-        return value
-    if isinstance(value, wanted):
-        return replace(value)
-    if kind is list or kind is tuple or kind is set:
-        entries = list(cast("list[Any]", value))
-        if all(type(entry) in _PLAIN for entry in entries):
-            return value
-        changed = [substitute(entry, wanted, replace) for entry in entries]
-        same = all(new is old for new, old in zip(changed, entries, strict=True))
-        return value if same else cast("Any", kind(changed))
-    if kind is dict:
-        mapping = cast("dict[Any, Any]", value)
-        renewed = {key: substitute(entry, wanted, replace) for key, entry in mapping.items()}
-        return mapping if all(renewed[key] is mapping[key] for key in mapping) else renewed
-    return value
+_filling = threading.local()
+
+
+def load_filled(blob: bytes, value_of: Callable[[RefSlot | StoredSlot], Any]) -> Any:
+    """What `dump` was given, with `value_of(slot)` in place of each slot."""
+    _filling.value_of = value_of
+    try:
+        return pickle.loads(blob)
+    finally:
+        del _filling.value_of
+
+
+def _fill_ref(slot: int, position: int) -> Any:
+    return _filling.value_of(RefSlot(slot, position))
+
+
+def _fill_stored(url: str, key: str, serializer: str) -> Any:
+    return _filling.value_of(StoredSlot(url, key, serializer))

@@ -238,7 +238,6 @@ class RayLane:
             pack.spans[0].fanout.site.scope,
             segments,
             len(pack),
-            references.has_slots,
         ).dumps()
 
     def _segment(self, span: ReadySpan, references: References) -> Segment:

@@ -5,13 +5,14 @@ store.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, cast
 
 from ..futures import TaskFuture
 from . import payload
-from .calls import Columns, Row, has_futures, replace_futures
+from .calls import Columns, Row
 from .execution import Call
 from .fanout import Fanout
+from .nested_futures import has_futures, replace_futures
 from .outcomes import InStore, Stored
 from .pack_group import Pack, ReadySpan
 from .payload import RefSlot, StoredSlot
@@ -40,12 +41,10 @@ class References:
 
     def __init__(self) -> None:
         self.refs: list[Any] = []
-        self.has_slots = False
         self._slots: dict[Any, int] = {}
 
     def slot_of(self, ref: Any, position: int) -> RefSlot:
         """Stand-in for entry `position` (-1: all) of what `ref` points to."""
-        self.has_slots = True
         slot = self._slots.get(ref)
         if slot is None:
             slot = self._slots[ref] = len(self.refs)
@@ -58,7 +57,6 @@ class References:
         if isinstance(held, InStore):
             return self.slot_of(held.ref, held.position)
         if isinstance(held, Stored):
-            self.has_slots = True
             return StoredSlot(held.url, held.key, held.serializer)
         return _value_here(future, failure_allowed)
 
@@ -78,14 +76,14 @@ def carries_futures(fanout: Fanout) -> bool:
 def _rows(span: ReadySpan, replacement: Callable[[TaskFuture[Any], bool], Any]) -> Generator[Row]:
     calls = span.fanout.calls
     for position in range(span.start, span.stop):
-        args, kwargs = calls.row(position)
-        if all(map(payload.is_plain, args)) and all(map(payload.is_plain, kwargs.values())):
-            yield args, kwargs
+        row = args, kwargs = calls.row(position)
+        others = [entry for entry in (*args, *kwargs.values()) if not payload.is_plain(entry)]
+        if not others:
+            yield row
+        elif len(args) == len(others) == 1 and type(args[0]) is TaskFuture:
+            yield (replacement(cast("TaskFuture[Any]", args[0]), False),), kwargs
         else:
-            yield (
-                tuple(replace_futures(entry, replacement) for entry in args),
-                {name: replace_futures(entry, replacement) for name, entry in kwargs.items()},
-            )
+            yield replace_futures(row, replacement)
 
 
 def _value_here(future: TaskFuture[Any], failure_allowed: bool) -> Any:

@@ -15,7 +15,6 @@ from uuid import UUID
 from .. import clock, tracebacks
 from ..context import FlowRunInfo, TaskRunInfo, flow_session, task_run_info
 from ..errors import ResultLost, RunIsOver, UpstreamFailed
-from ..futures import TaskFuture
 from ..ids import task_run_base, uuid7
 from ..journal.records import LogLine
 from ..logging import PRINTS, capture_into
@@ -24,9 +23,10 @@ from ..states import NO_VALUE, State, StateType
 from ..terminal import Terminal
 from . import outcomes, records_lookup
 from .board import Board, Watcher
-from .calls import Rows, futures_in, replace_futures
+from .calls import Rows
 from .execution import Call, PackExecution
 from .fanout import Fanout, holding
+from .nested_futures import futures_in, replace_futures, result_of, wait_for_futures, wait_for_futures_async
 from .open_calls import warn_outside_of_runs
 from .outcomes import CANCELLED, COMPLETED, CRASHED, NOT_READY, RETRY, Extra, Kept, Outcome
 from .pause_gate import PauseGate
@@ -68,10 +68,7 @@ async def call_task_async(
     return_state: bool,
 ) -> Any:
     """Run an asynchronous task on the running loop."""
-    pending = [future for value in (*args, *kwargs.values(), *wait_for) for future, _ in futures_in(value)]
-    for future in pending:
-        if not future.done():
-            await asyncio.to_thread(future.wait)
+    await wait_for_futures_async((args, kwargs, wait_for))
     watcher = Watcher.of_this_process()
     with DirectCall(task, args, kwargs, wait_for) as call:
         while not call.answered():
@@ -236,15 +233,14 @@ class DirectCall:
         """Wait for futures among the arguments, then see whether journal or cache have the answer."""
         fanout = self._recorded
         assert fanout is not None
-        failed = _wait_for_upstream(self._args, self._kwargs, wait_for)
+        failed = wait_for_futures((self._args, self._kwargs, wait_for))
         if failed is not None:
             message = failed.fanout.told_downstream(failed.position)
             self._outcome = Outcome(NOT_READY, None, None, 0, None, None, None, Extra(message))
             self._record(self._outcome)
             self._held = UpstreamFailed(f"{fanout.name_of(0)} was not started: {message}")
             return
-        self._args = tuple(replace_futures(value, _value_of) for value in self._args)
-        self._kwargs = {name: replace_futures(value, _value_of) for name, value in self._kwargs.items()}
+        self._args, self._kwargs = replace_futures((self._args, self._kwargs), result_of)
         if fanout.group.desk.replay is None and fanout.group.cache is None:
             return
         found = records_lookup.find(fanout, 0, 1)
@@ -308,7 +304,7 @@ def _open_record(
     site = session.site_of_task(task, group)
     index = session.take_indexes(site)
     fanout = Fanout(None, group, site, index, Rows([(args, kwargs)]), wait_for)
-    fanout.has_futures = any(futures_in(value) for value in (*args, *kwargs.values()))
+    fanout.has_futures = bool(futures_in((args, kwargs)))
     info = TaskRunInfo(
         group.flow_run, group.code.name, site.task_key, site.scope, site.base, index, tags=group.tags
     )
@@ -319,19 +315,3 @@ def _info_outside_of_flows(task: Task[Any, Any]) -> TaskRunInfo:
     around = task_run_info.get()
     flow_run = around.flow_run if around is not None else FlowRunInfo(uuid7(), "no flow", "no flow")
     return TaskRunInfo(flow_run, task.name, task.task_key, "", task_run_base(flow_run.id, "", task.task_key))
-
-
-def _wait_for_upstream(
-    args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: tuple[Any, ...]
-) -> TaskFuture[Any] | None:
-    """Block until the futures have ended; the first whose failure is not allowed, if any."""
-    dependencies = [entry for value in (*args, *kwargs.values(), *wait_for) for entry in futures_in(value)]
-    for future, allowed in dependencies:
-        future.wait()
-        if not allowed and future.fanout.status_of(future.position) not in (COMPLETED, outcomes.CACHED):
-            return future
-    return None
-
-
-def _value_of(future: TaskFuture[Any], failure_allowed: bool) -> Any:
-    return future.result(raise_on_failure=not failure_allowed)

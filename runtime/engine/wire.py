@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import marshal
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from . import payload
 from .calls import Row, SlicedColumns
 from .code import TaskCode
 from .outcomes import COMPLETED, Outcome
+from .payload import RefSlot, StoredSlot
 
 CODE_ALONG_BYTES = 4_096
 _PICKLED = 0x80  # the first byte of what is pickled
@@ -56,9 +58,7 @@ class Segment:
 
 
 class PackSpec(NamedTuple):
-    """One pack on its way to a worker. `has_slots`: some arguments stand for values that come by
-    reference.
-    """
+    """One pack on its way to a worker."""
 
     pack_id: str
     code_key: bytes
@@ -67,7 +67,6 @@ class PackSpec(NamedTuple):
     scope: str
     segments: list[Segment] | bytes  # bytes: still pickled
     size: int
-    has_slots: bool
 
     def dumps(self) -> bytes:
         """Raises CannotPickle when an argument cannot travel."""
@@ -80,9 +79,10 @@ class PackSpec(NamedTuple):
         """The spec without its calls, which may need the task's modules: `load_segments` gives them."""
         return cls._make(pickle.loads(blob))
 
-    def load_segments(self) -> list[Segment]:
+    def load_segments(self, value_of: Callable[[RefSlot | StoredSlot], Any]) -> list[Segment]:
+        """The calls, with `value_of(slot)` for what came by reference."""
         assert isinstance(self.segments, bytes)
-        return [Segment(*each) for each in pickle.loads(self.segments)]
+        return [Segment(*each) for each in payload.load_filled(self.segments, value_of)]
 
 
 def lone_key(code_key: bytes, base: int) -> bytes:

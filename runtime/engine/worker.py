@@ -21,7 +21,6 @@ from ..logging import capture_into
 from ..storage import storage_for
 from ..task_runners import ThreadTaskRunner
 from ..terminal import terminal_here
-from . import payload
 from . import spool as spool_files
 from .board import Board
 from .execution import Call, PackExecution
@@ -153,11 +152,15 @@ def _code_of(spec: PackSpec) -> tuple[WorkerCode, LineToDriver] | None:
 
 
 def _calls_of(spec: PackSpec, refs: Sequence[Any]) -> list[Call]:
+    def value_of(slot: RefSlot | StoredSlot) -> Any:
+        if isinstance(slot, StoredSlot):
+            return serializers.loads(storage_for(slot.url).read(slot.key), slot.serializer)
+        value = refs[slot.slot]
+        return value if slot.position < 0 else large_value(value, slot.position)
+
     calls: list[Call] = []
-    for segment in spec.load_segments():
+    for segment in spec.load_segments(value_of):
         rows = segment.rows()
-        if spec.has_slots:
-            rows = [_fill(row, refs) for row in rows]
         first = segment.first_index
         attempts = segment.attempts
         if attempts is None:
@@ -167,20 +170,6 @@ def _calls_of(spec: PackSpec, refs: Sequence[Any]) -> list[Call]:
                 Call(first + at, *attempts[at], args, kwargs) for at, (args, kwargs) in enumerate(rows)
             )
     return calls
-
-
-def _fill(row: Any, refs: Sequence[Any]) -> Any:
-    def value_of(slot: RefSlot | StoredSlot) -> Any:
-        if isinstance(slot, StoredSlot):
-            return serializers.loads(storage_for(slot.url).read(slot.key), slot.serializer)
-        value = refs[slot.slot]
-        return value if slot.position < 0 else large_value(value, slot.position)
-
-    args, kwargs = row
-    return (
-        tuple(payload.substitute(entry, (RefSlot, StoredSlot), value_of) for entry in args),
-        {name: payload.substitute(entry, (RefSlot, StoredSlot), value_of) for name, entry in kwargs.items()},
-    )
 
 
 def large_value(returned: Any, position: int) -> Any:

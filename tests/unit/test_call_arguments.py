@@ -1,30 +1,14 @@
-"""The arguments of a fan-out's calls: sorted, sliced, searched for futures, let go of."""
+"""The arguments of a fan-out's calls: sorted, sliced, let go of."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 import pytest
 
-from heliostat.runtime.engine.calls import (
-    Columns,
-    Rows,
-    futures_in,
-    has_futures,
-    replace_futures,
-    sort_map_arguments,
-)
+from heliostat.runtime.engine.calls import Columns, Rows, sort_map_arguments
 from heliostat.runtime.errors import ParameterMismatch
-from heliostat.runtime.futures import AllowFailure, TaskFuture, TaskFutureList, allow_failure, unmapped
-
-
-class FakeFanout:
-    size = 3
-
-
-def _future(position: int = 0, fanout: Any = None) -> TaskFuture[Any]:
-    return TaskFuture(fanout or FakeFanout(), position)
+from heliostat.runtime.futures import AllowFailure, allow_failure, unmapped
 
 
 def test_columns_give_rows_and_slices_of_the_same_calls() -> None:
@@ -86,29 +70,3 @@ def test_mismatched_or_missing_columns_are_refused() -> None:
 def test_allow_failure_round_a_column_goes_to_each_entry() -> None:
     columns = sort_map_arguments("t", (allow_failure([1, 2]), allow_failure(unmapped([3]))), {}).columns
     assert columns.row(1) == ((AllowFailure(2), AllowFailure([3])), {})
-
-
-def test_futures_are_found_at_any_depth_with_whether_failure_is_allowed() -> None:
-    fanout = FakeFanout()
-    plain, allowed = _future(0, fanout), _future(1, fanout)
-    value = {"a": [plain, (allow_failure([allowed]),)], "b": 3}
-    assert futures_in(value) == [(plain, False), (allowed, True)]
-    listed = futures_in([TaskFutureList(fanout)])  # type: ignore[arg-type]
-    assert [future.position for future, _ in listed] == [0, 1, 2]
-    assert futures_in("text") == futures_in(None) == futures_in([1, "a", {"b": {1, 2}}]) == []
-
-
-def test_plain_columns_are_known_to_hold_no_futures() -> None:
-    assert not has_futures(range(10)) and not has_futures([1, "a", None]) and not has_futures([[1], {"a": 2}])
-    assert has_futures([1, [_future()]]) and has_futures(TaskFutureList(FakeFanout()))  # type: ignore[arg-type]
-
-
-def test_futures_are_replaced_and_containers_without_any_are_not_copied() -> None:
-    untouched, future = [1, [2]], _future(7)
-    replaced = replace_futures(
-        {"a": untouched, "b": (future, allow_failure(future))}, lambda f, ok: (f.position, ok)
-    )
-    assert replaced == {"a": [1, [2]], "b": ((7, False), (7, True))}
-    assert replaced["a"] is untouched
-    special = OrderedDict(a=future)
-    assert replace_futures(special, lambda f, ok: 0) is special, "containers of other kinds are left alone"

@@ -38,7 +38,7 @@ def _shipped(run: int) -> ShippedCode:
 
 def _as_pack(shipped: ShippedCode, index: int, *args: Any, **kwargs: Any) -> PackReply:
     segments = [Segment(index, None, [(args, kwargs)])]
-    spec = PackSpec(f"p{index}", shipped.key, shipped.blob, _BASE, "", segments, 1, False)
+    spec = PackSpec(f"p{index}", shipped.key, shipped.blob, _BASE, "", segments, 1)
     return PackReply.loads(worker.execute(spec.dumps(), ())[0])
 
 
