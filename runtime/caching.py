@@ -6,24 +6,17 @@ where their results lie, the engine asks it before a call and files the result a
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import marshal
-import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta, tzinfo
-from decimal import Decimal
-from enum import Enum
-from fractions import Fraction
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from pathlib import PurePath
-from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, cast
 from uuid import UUID
 
-from .errors import CannotPickle, UserError
+from .errors import NoFingerprint, UserError
+from .fingerprints import Memo, Mode, Walk, digest_of
 
 MAX_KEY_LENGTH = 2000  # what the standard API takes
 
@@ -36,13 +29,38 @@ class CacheFacts:
     source: str | None = None  # see source_of
     run_id: UUID | str | None = None
     flow_parameters: Mapping[str, Any] | None = None
+    fn: Callable[..., Any] | None = field(default=None, repr=False)  # what the task runs
+    # What is made once for keys that are made together:
+    memo: Memo = field(default_factory=dict[int, tuple[object, bytes]], repr=False, compare=False)
+    _code: dict[Mode, bytes | NoFingerprint] = field(
+        default_factory=dict[Mode, "bytes | NoFingerprint"], repr=False, compare=False
+    )
+
+    def at_present(self) -> CacheFacts:
+        """The facts for keys that are made from now on, together: code is looked at once for all of them."""
+        return replace(self, memo={}, _code={})
+
+    def code(self, mode: Mode) -> bytes:
+        """The digest of what the task runs; raises NoFingerprint."""
+        if self.fn is None:
+            return b""
+        known = self._code.get(mode)
+        if known is None:
+            try:
+                known = Walk(mode).of(self.fn)
+            except NoFingerprint as error:
+                known = error
+            self._code[mode] = known
+        if isinstance(known, NoFingerprint):
+            raise known
+        return known
 
 
 def compute_key(policy: CachePolicy, facts: CacheFacts, inputs: Mapping[str, Any]) -> str | None:
     """The cache key of a call, or None when it is not to be cached.
 
-    `inputs` maps parameter names to resolved values (no futures). Raises UserError naming the argument that
-    cannot be hashed, or when a key function fails.
+    `inputs` maps parameter names to resolved values (no futures). Raises NoFingerprint naming the argument
+    that cannot be told from others, and UserError when a key function fails.
     """
     return policy.compute_key(facts, inputs)
 
@@ -55,10 +73,9 @@ class CachePolicy:
         if not parts or any(part is None for part in parts):
             return None
         # The task is always part of the key: two tasks with equal inputs have different answers.
-        digest = blake2b(facts.task_key.encode(), digest_size=20)
-        for part in parts:
-            digest.update(b"\0" + cast("bytes", part))
-        return digest.hexdigest()
+        # Their names may be equal, so it counts by its code too.
+        named = facts.task_key.encode(), facts.code(Mode.ORIGIN)
+        return digest_of("key", *named, *cast("list[bytes]", parts)).hex()
 
     def parts(self) -> tuple[_Part, ...]:
         raise NotImplementedError
@@ -108,7 +125,7 @@ class _Inputs(_Part):
 
     def part(self, facts: CacheFacts, inputs: Mapping[str, Any]) -> bytes | None:
         kept = {name: value for name, value in inputs.items() if name not in self.left_out}
-        return b"inputs" + _fingerprint_named(kept, 'Leave it out (cache_policy - "{name}")')
+        return b"inputs" + _digest_named(facts, kept, 'Leave it out (cache_policy - "{name}")')
 
     def without(self, names: set[str]) -> _Part:
         return _Inputs(self.left_out | names)
@@ -120,7 +137,10 @@ class _Inputs(_Part):
 @dataclass(frozen=True, repr=False)
 class _TaskSource(_Part):
     def part(self, facts: CacheFacts, inputs: Mapping[str, Any]) -> bytes | None:
-        return None if facts.source is None else b"source" + _digest(facts.source.encode())
+        if facts.source is None and facts.fn is None:
+            return None
+        text = (facts.source or "").encode("utf-8", "replace")
+        return b"source" + digest_of("source", text, facts.code(Mode.CODE))
 
     def __repr__(self) -> str:
         return "TASK_SOURCE"
@@ -140,8 +160,8 @@ class _FlowParameters(_Part):
     def part(self, facts: CacheFacts, inputs: Mapping[str, Any]) -> bytes | None:
         if facts.flow_parameters is None:
             return None
-        return b"parameters" + _fingerprint_named(
-            facts.flow_parameters, "Use a policy without FLOW_PARAMETERS"
+        return b"parameters" + _digest_named(
+            facts, facts.flow_parameters, "Use a policy without FLOW_PARAMETERS"
         )
 
     def __repr__(self) -> str:
@@ -163,7 +183,7 @@ class CacheKeyFn(_Part):
 
     def part(self, facts: CacheFacts, inputs: Mapping[str, Any]) -> bytes | None:
         key = self._call(facts, inputs)
-        return None if key is None else b"key" + _digest(key.encode())
+        return None if key is None else b"key" + key.encode()
 
     def _call(self, facts: CacheFacts, inputs: Mapping[str, Any]) -> str | None:
         name = getattr(self.function, "__name__", type(self.function).__name__)
@@ -225,155 +245,26 @@ def hash_of_marshalled(arguments: bytes) -> bytes:
 
 
 def fingerprint(value: Any) -> str:
-    """A digest that is the same for equal values in every process.
+    """A digest that equal values have in every process, and only values that behave alike share.
 
-    Plain data, dataclasses, pydantic models, numpy and pandas count by content, dates, paths and enums by
-    value, functions by source and closure, the rest by its pickled form. Raises whatever pickling the rest
-    raises.
+    Plain data, objects with all of their attributes, arrays and tables count by content, the author's
+    functions and classes by what they do, installed ones by name. Raises NoFingerprint for what nothing tells
+    from others of its kind (a lock, an open file).
     """
-    return _fingerprint(value).hex()
+    return Walk().of(value).hex()
 
 
-def _fingerprint_named(values: Mapping[str, Any], proposal: str) -> bytes:
-    digest = blake2b(digest_size=20)
+def _digest_named(facts: CacheFacts, values: Mapping[str, Any], proposal: str) -> bytes:
+    # One walk for all: two arguments that are one list behave otherwise than two equal lists.
+    walk, parts = Walk(aliases=True, memo=facts.memo), list[bytes]()
     for name in sorted(values):
         try:
-            part = _fingerprint(values[name])
-        except Exception as error:
+            parts += name.encode(), walk.of(values[name])
+        except NoFingerprint as error:
             kind = cast("type[Any]", type(values[name]))
-            raise CannotPickle(
-                f"The argument {name!r} of type {kind.__module__}.{kind.__qualname__} cannot be part of a"
-                f" cache key: {type(error).__name__}: {error}.",
+            raise NoFingerprint(
+                f"the argument {name!r} of type {kind.__module__}.{kind.__qualname__} cannot be part of a"
+                f" cache key: {error}",
                 hint=f"{proposal.format(name=name)}, or use cache_policy=NO_CACHE.",
             ) from error
-        digest.update(name.encode() + b"\0" + part)
-    return digest.digest()
-
-
-def _digest(data: bytes) -> bytes:
-    return blake2b(data, digest_size=20).digest()
-
-
-def _fingerprint(value: Any) -> bytes:
-    """A digest of the value's tag and content; containers are digests of their members' digests."""
-    tag, content = _canonical(value)
-    return _digest(tag.encode() + b"\0" + content)
-
-
-def _canonical(value: Any) -> tuple[str, bytes]:
-    kind = cast("type[Any]", type(value))
-    plain = _PLAIN.get(kind)
-    if plain is not None:
-        return kind.__name__, plain(value)
-    if isinstance(value, Enum):
-        return "enum:" + _title(kind), value.name.encode()
-    if dataclasses.is_dataclass(kind):
-        fields = {f.name: getattr(value, f.name, None) for f in dataclasses.fields(value)}
-        return "fields:" + _title(kind), _mapping(fields)
-    if isinstance(value, PurePath | tzinfo | UUID):
-        return _title(kind), str(value).encode()
-    if isinstance(value, FunctionType):
-        source = source_of(value) or value.__qualname__
-        return "function:" + value.__module__, source.encode() + _closure(value)
-    if isinstance(value, type | ModuleType | BuiltinFunctionType):
-        return "name", f"{getattr(value, '__module__', '')}.{value.__name__}".encode()
-    return _of_libraries(value, kind) or _of_plain_kind(value, kind) or _pickled(value, kind)
-
-
-def _of_libraries(value: Any, kind: type[Any]) -> tuple[str, bytes] | None:
-    """Values of libraries that are at hand already; a value of theirs cannot exist before their import."""
-    pydantic, numpy, pandas = (cast("Any", sys.modules.get(name)) for name in ("pydantic", "numpy", "pandas"))
-    if pydantic is not None and isinstance(value, pydantic.BaseModel):
-        return "fields:" + _title(kind), _mapping({**value.__dict__, **(value.__pydantic_extra__ or {})})
-    if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
-        members = _fingerprint(value.tolist()) if value.dtype.hasobject else value.tobytes()
-        return f"numpy:{value.dtype.descr}{value.shape}", members
-    if pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series | pandas.Index):
-        return "pandas:" + kind.__name__, _table(pandas, value)
-    return None
-
-
-def _of_plain_kind(value: Any, kind: type[Any]) -> tuple[str, bytes] | None:
-    """Subclasses of plain types (named tuples, ordered and default dicts) that carry nothing of their own."""
-    if getattr(value, "__dict__", None):
-        return None
-    for base in _PLAIN_BASES:
-        if isinstance(value, base):
-            return "kind:" + _title(kind), _PLAIN[base](value)
-    return None
-
-
-def _table(pandas: Any, value: Any) -> bytes:
-    hashed = pandas.util.hash_pandas_object(value, index=not isinstance(value, pandas.Index))
-    rows: bytes = hashed.to_numpy().tobytes()
-    if isinstance(value, pandas.DataFrame):
-        shape = [[_label(name), str(dtype)] for name, dtype in value.dtypes.items()]
-    else:
-        shape = [[_label(value.name), str(value.dtype)]]
-    return _fingerprint(shape) + rows
-
-
-def _label(name: Any) -> str:
-    return f"{type(name).__name__}:{name}"
-
-
-def _pickled(value: Any, kind: type[Any]) -> tuple[str, bytes]:
-    """The last resort: equal values mostly pickle alike; where not, the cache is missed, never wrong."""
-    import cloudpickle  # late: most inputs never come here
-
-    return "pickle:" + _title(kind), cast("Any", cloudpickle).dumps(value, protocol=5)
-
-
-def _closure(function: FunctionType) -> bytes:
-    return b"".join(_fingerprint(cell.cell_contents) for cell in function.__closure__ or ())
-
-
-def _sequence(value: Iterable[Any]) -> bytes:
-    return b"".join(map(_fingerprint, value))
-
-
-def _set(value: Iterable[Any]) -> bytes:
-    return b"".join(sorted(map(_fingerprint, value)))
-
-
-def _mapping(value: Mapping[Any, Any]) -> bytes:
-    return b"".join(sorted(_fingerprint(key) + _fingerprint(part) for key, part in value.items()))
-
-
-def _text(value: Any) -> bytes:
-    return repr(value).encode()
-
-
-def _moment(value: datetime) -> bytes:
-    return f"{value.isoformat()}{value.fold}".encode()
-
-
-def _title(kind: type[Any]) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
-_PLAIN: dict[type[Any], Callable[[Any], bytes]] = {
-    type(None): _text,
-    bool: _text,
-    int: _text,
-    float: _text,
-    complex: _text,
-    Decimal: _text,
-    Fraction: _text,
-    range: _text,
-    slice: _text,
-    date: _text,
-    time: _text,
-    timedelta: _text,
-    datetime: _moment,
-    str: lambda value: value.encode("utf-8", "surrogatepass"),
-    bytes: bytes,
-    bytearray: bytes,
-    list: _sequence,
-    tuple: _sequence,
-    set: _set,
-    frozenset: _set,
-    dict: _mapping,
-}
-
-_PLAIN_BASES = (str, bytes, tuple, list, dict, set, frozenset)
+    return digest_of("named", *parts)

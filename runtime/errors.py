@@ -3,7 +3,7 @@
     HeliostatError
      ├─ UserError            the author or operator mends something and tries again
      │   ├─ ParameterMismatch, MissingFlow, StockFlow, NotInAFlow, RunIsOver, WaitCycle, CannotPickle
-     │   ├─ HiddenFuture
+     │   ├─ HiddenFuture, NoFingerprint
      │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive, UnfinishedRun
      │   ├─ SchemaTooNew, BadSchedule, BadJobTemplate, BadJobVariables
      │   ├─ Reserved, PackageTooLarge, BadPackage, UnresolvedParameter
@@ -88,6 +88,10 @@ class CannotPickle(UserError):
 
 class HiddenFuture(CannotPickle):
     """A future is inside an object that is not looked into, so that nobody would put its value there."""
+
+
+class NoFingerprint(UserError):
+    """A value cannot be told from others of its kind: it has no digest that a cache key could be made of."""
 
 
 class NondeterministicReplay(UserError):

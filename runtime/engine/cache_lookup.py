@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from .. import clock
 from ..caching import CacheFacts, CachePolicy, compute_key
-from .inputs import parameter_names
+from ..errors import NoFingerprint
+from ..parameters import bind
 
 if TYPE_CHECKING:
     from ..store.rows import CacheHit
@@ -25,10 +26,23 @@ class CacheLookup:
     expiration_s: float | None
     refresh: bool
     find: Callable[[Sequence[str]], Mapping[str, CacheHit]]
+    warn: Callable[[str], None]
+    _told: set[str] = field(default_factory=set[str])
 
-    def key_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
-        """The key of a call with these values; None when the policy gives none."""
-        return compute_key(self.policy, self.facts, self._inputs(args, kwargs))
+    def key_of(self, facts: CacheFacts, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+        """The key of a call with these values; None when the policy gives none.
+
+        None, too, for a call that cannot be told from others: it is not cached, which is said once for each
+        reason.
+        """
+        try:
+            return compute_key(self.policy, facts, self._inputs(args, kwargs))
+        except NoFingerprint as error:
+            reason = str(error)
+            if reason not in self._told:
+                self._told.add(reason)
+                self.warn(f"not cached: {reason}. {error.hint or ''}".rstrip())
+            return None
 
     def expires_at(self) -> float | None:
         return None if self.expiration_s is None else clock.epoch_s() + self.expiration_s
@@ -40,10 +54,8 @@ class CacheLookup:
         return self.find(list(dict.fromkeys(keys)))
 
     def _inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        try:
-            bound = inspect.signature(self.fn).bind(*args, **kwargs)
-            bound.apply_defaults()
-            return dict(bound.arguments)
-        except TypeError:
-            names = parameter_names(self.fn)
-            return {**dict(zip(names, args, strict=False)), **kwargs}
+        inputs = bind(self.fn, args, kwargs)
+        if isinstance(self.fn, MethodType):
+            names = self.fn.__func__.__code__.co_varnames
+            inputs = {names[0] if names else "self": self.fn.__self__, **inputs}
+        return inputs

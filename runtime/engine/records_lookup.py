@@ -89,9 +89,10 @@ def _look_into_journal(fanout: Fanout, start: int, stop: int, found: Found) -> N
 
 def _look_into_cache(fanout: Fanout, positions: list[int], cache: CacheLookup, found: Found) -> None:
     keys: dict[int, str] = {}
+    facts = cache.facts.at_present()
     for position in positions:
         try:
-            key = cache.key_of(*row_here(fanout, position))
+            key = cache.key_of(facts, *row_here(fanout, position))
         except Exception as error:
             found.broken.append((position, error))
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -186,9 +187,17 @@ class FlowSession:
     def _cache_of(self, task: Task[Any, Any]) -> CacheLookup | None:
         if task.cache_policy is None:
             return None
-        facts = CacheFacts(task.task_key, source_of(task.fn), self.flow_run.id, self.flow_run.parameters)
+        facts = CacheFacts(
+            task.task_key, source_of(task.fn), self.flow_run.id, self.flow_run.parameters, task.fn
+        )
         return CacheLookup(
-            task.fn, task.cache_policy, facts, task.cache_expiration_s, task.refresh_cache, self._find_cached
+            task.fn,
+            task.cache_policy,
+            facts,
+            task.cache_expiration_s,
+            task.refresh_cache,
+            self._find_cached,
+            lambda reason: self.desk.say(logging.WARNING, f"calls of {task.name!r} are {reason}"),
         )
 
     def _fanout(

@@ -54,6 +54,11 @@ class Recorded:
         rows = self._ask(logs.read, flow_run_id=(run or self.run()).id, limit=10_000)
         return [row for row in rows if row.name != "heliostat.engine"]
 
+    def said(self, run: FlowRunRow | None = None) -> list[str]:
+        """The engine's own log lines."""
+        rows = self._ask(logs.read, flow_run_id=(run or self.run()).id, limit=10_000)
+        return [row.message for row in rows if row.name == "heliostat.engine"]
+
     def kept(self, cache_key: str) -> Any:
         """What the cache has under a key."""
         return self._ask(cache.get, cache_key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -251,3 +253,115 @@ async def test_async_calls_answer_from_the_cache_too(recorded: Any) -> None:
     assert await run() == ["A", "A", "B"]
     assert await run() == ["A", "A", "B"]
     assert ran == ["a", "b"]
+
+
+def test_calls_that_cannot_be_told_apart_are_not_cached_and_say_so_once(recorded: Any, how: str) -> None:
+    @task(cache_policy=INPUTS)
+    def locked(lock: Any, number: int) -> int:
+        ran.append(number)
+        return number
+
+    @flow(task_runner="threads")
+    def run() -> list[int]:
+        lock = threading.Lock()
+        if how == "call":
+            return [locked(lock, 1), locked(lock, 1)]
+        if how == "submit":
+            return [locked.submit(lock, 1).result(), locked.submit(lock, 1).result()]
+        return locked.map(lock, [1, 1]).result()
+
+    assert run() == [1, 1]
+    assert ran == [1, 1]
+    told = [line for line in recorded.said() if "not cached" in line]
+    assert len(told) == 1
+    assert (
+        "'locked'" in told[0]
+        and "'lock' of type _thread.lock" in told[0]
+        and 'cache_policy - "lock"' in told[0]
+    )
+
+
+def test_methods_of_two_instances_have_their_own_answers(recorded: Any, how: str) -> None:
+    """Seen: a cached method answered for every instance what it had answered for the first."""
+
+    class Rate:
+        def __init__(self, factor: int) -> None:
+            self.factor = factor
+
+        @task(cache_policy=INPUTS)
+        def of(self, number: int) -> int:
+            ran.append(self.factor)
+            return number * self.factor
+
+    assert [_called(Rate(factor).of, how, 5) for factor in (2, 3, 2)] == [10, 15, 10]
+    assert ran == [2, 3]
+
+
+def test_tasks_of_one_name_that_do_different_things_do_not_share_answers(recorded: Any, how: str) -> None:
+    """Seen: tasks made by one factory have one name and one key, so the first answered for all of them."""
+
+    def times(factor: int) -> Any:
+        @task(cache_policy=INPUTS)
+        def scaled(number: int) -> int:
+            ran.append(factor)
+            return number * factor
+
+        return scaled
+
+    assert [_called(times(factor), how, 5) for factor in (2, 3, 2)] == [10, 15, 10]
+    assert ran == [2, 3]
+    partials = [task(cache_policy=INPUTS)(functools.partial(pow, base)) for base in (2, 3)]
+    assert [_called(each, how, 2) for each in partials] == [4, 9]
+
+
+def test_task_source_counts_what_a_task_closes_over_and_what_it_wraps(recorded: Any) -> None:
+    def times(factors: list[int]) -> Any:
+        def scaled(number: int) -> int:
+            ran.append(number)
+            return number * sum(factors)
+
+        return task(name="scaled", cache_policy=INPUTS + TASK_SOURCE)(functools.cache(scaled))
+
+    assert [_called(times(factors), "call", 5) for factors in ([1], [1, 1], [1])] == [5, 10, 5]
+    assert ran == [5, 5]
+
+
+def test_a_variable_changed_between_two_calls_of_a_run_counts(recorded: Any) -> None:
+    @flow
+    def run() -> list[int]:
+        rate = 1
+
+        @task(cache_policy=INPUTS)
+        def priced(number: int) -> int:
+            return number * rate
+
+        first = priced(5)
+        rate = 2
+        return [first, priced(5)]
+
+    assert run() == [5, 10]
+
+
+def test_what_a_task_writes_itself_does_not_make_it_another_task(recorded: Any) -> None:
+    counts = {"calls": 0}
+    seen: list[int] = []
+
+    @task(cache_policy=INPUTS + TASK_SOURCE)
+    def counted(number: int) -> int:
+        counts["calls"] += 1
+        seen.append(number)
+        return number
+
+    assert [_called(counted, "call", 1) for _ in range(3)] == [1, 1, 1]
+    assert (counts, seen) == ({"calls": 1}, [1])
+
+
+def test_functions_that_do_different_things_are_different_inputs(recorded: Any, how: str) -> None:
+    @task(cache_policy=INPUTS)
+    def applied(function: Any, number: int) -> int:
+        return function(number)
+
+    by_default = [lambda x, k=k: x * k for k in (1, 2, 3)]
+    on_one_line = (lambda x: x + 1, lambda x: x * 2)
+    assert [_called(applied, how, each, 10) for each in by_default] == [10, 20, 30]
+    assert [_called(applied, how, each, 10) for each in on_one_line] == [11, 20]
