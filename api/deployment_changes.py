@@ -61,6 +61,27 @@ def _check_parameters(row: DeploymentRow, changes: dict[str, Any]) -> None:
             check_parameters(now("parameters"), now("parameter_openapi_schema"), complete=False)
 
 
+def check_schedules_after(row: DeploymentRow, changes: dict[str, Any], body: DeploymentUpdate) -> None:
+    """Whether the parameters of schedules fit the schema as it will be: of those sent, or of those there are.
+
+    Raises HTTPException (409).
+    """
+    enforced, schema = (
+        row.enforce_parameter_schema
+        if changes.get("enforce_parameter_schema") is None
+        else changes["enforce_parameter_schema"],
+        changes.get("parameter_openapi_schema") or row.parameter_openapi_schema,
+    )
+    sent = "schedules" in body.model_fields_set
+    touched = any(changes.get(name) for name in ("parameter_openapi_schema", "enforce_parameter_schema"))
+    schedules = body.schedules if sent else row.schedules if touched else ()
+    if enforced:
+        for each in schedules:
+            if each.parameters:
+                with conflicting("Error updating deployment"):
+                    check_parameters(each.parameters, schema, complete=False)
+
+
 async def _check_variables(db: Database, row: DeploymentRow, changes: dict[str, Any]) -> None:
     pool_name = changes.get("work_pool_name", row.work_pool_name)
     if pool_name is None:

@@ -170,6 +170,12 @@ class BadDeployment(UserError):
     """What a deployment is to be cannot be: a field, a deployment file, or code without a place."""
 
 
+class BadDeployments(BadDeployment):
+    """Of several deployments some cannot be, so none is made; `mistakes` holds each error."""
+
+    mistakes: tuple[HeliostatError, ...] = ()
+
+
 class UnresolvedParameter(UserError):
     """A parameter is given as a text, a template or a variable that gives no value."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...runtime.errors import BadDeployment
+from ...runtime.errors import BadDeployment, HeliostatError
 from .assignments import from_assignments
 from .lazy import Verb
 from .output import Row, note
@@ -16,6 +16,7 @@ from .when import seconds_of
 
 if TYPE_CHECKING:
     from ...runtime.client.client import SyncHeliostatClient
+    from ...runtime.deploying.mistakes import Mistakes
     from ...runtime.deploying.register import Plan
     from ...runtime.deploying.spec import DeploymentSpec
 
@@ -64,26 +65,31 @@ def deploy(
     """Let the server know deployments: those of heliostat.yaml or prefect.yaml, or one of PATH.py:FLOW.
 
     The project's folder is packed and goes along unless the server has it, or pull steps say otherwise. What
-    is there just like that is left alone.
+    is there just like that is left alone. All are checked before the first is made; all mistakes are told.
     """
     from ...runtime.client.client import get_client
-    from ...runtime.deploying.register import carry_out, plan
+    from ...runtime.deploying.mistakes import Mistakes
+    from ...runtime.deploying.register import carry_out, left_undone, plan_all
     from ...runtime.deploying.spec import DEFAULT_WORK_POOL
 
-    over = _over(**options)
+    over, mistakes = _over(**options), Mistakes()
     with get_client(sync_client=True) as client:
         if entrypoint is not None:
             specs = [_of_entrypoint(entrypoint, names, over)]
         else:
-            specs = _of_file(client, file, names, all_of_them, over)
+            specs = _of_file(client, file, names, all_of_them, over, mistakes)
         specs = [spec if spec.work_pool_name else spec.in_pool(DEFAULT_WORK_POOL) for spec in specs]
-        # All are checked before the first is made.
-        todo = [client.wait(plan(client.asynchronous, spec)) for spec in specs]
-        for each in todo:
+        todo = client.wait(plan_all(client.asynchronous, specs, mistakes))
+        for place, each in enumerate(todo):
             if dry_run:
                 _tell(each)
                 continue
-            done = client.wait(carry_out(client.asynchronous, each))
+            try:
+                done = client.wait(carry_out(client.asynchronous, each))
+            except HeliostatError:
+                if len(todo) > 1:
+                    note(left_undone(todo, place))
+                raise
             sent = f", {done.uploaded_bytes / 1024:.0f} KiB of code sent" if done.uploaded_bytes else ""
             what = "made" if done.changes is None else "updated" if done.changes else "as it was"
             note(f"{done.full_name}: {what}{sent}.")
@@ -146,9 +152,14 @@ def _of_entrypoint(entrypoint: str, names: Sequence[str], over: Row) -> Deployme
 
 
 def _of_file(
-    client: SyncHeliostatClient, file: Path | None, names: Sequence[str], all_of_them: bool, over: Row
+    client: SyncHeliostatClient,
+    file: Path | None,
+    names: Sequence[str],
+    all_of_them: bool,
+    over: Row,
+    mistakes: Mistakes,
 ) -> list[DeploymentSpec]:
-    from ...runtime.deploying.files import FILE_NAMES, chosen, find_file, read_file
+    from ...runtime.deploying.files import FILE_NAMES, chosen, find_file, read_file, specs_of
 
     path = file.absolute() if file is not None else find_file(Path.cwd())
     if path is None:
@@ -160,11 +171,17 @@ def _of_file(
     def read_variable(name: str) -> Any:
         return client.request("GET", f"/variables/name/{name}")["value"]
 
-    entries = chosen(read_file(path), names, all_of_them)
+    entries = read_file(path, mistakes)
+    if not all_of_them:
+        mistakes.tell(1)  # which of them is meant is to be found among all
+    entries = chosen(entries, names, all_of_them)
     for entry in entries:
         for text in entry.notes:
             note(f"{entry.name}: {text}.")
-    return [entry.spec(read_variable, **over) for entry in entries]
+    specs = specs_of(entries, read_variable, over, mistakes)
+    if not specs:
+        mistakes.tell(len(entries))
+    return specs
 
 
 def _tell(todo: Plan) -> None:

@@ -80,7 +80,10 @@ def guarded(command: Callable[[], Any], args: Sequence[str], program: str) -> in
 
 
 def exit_code_of(error: BaseException) -> Exit:
-    """The exit code for an error of ours."""
+    """The exit code for an error of ours; several mistakes have their common one."""
+    if isinstance(error, errors.BadDeployments):
+        common = {exit_code_of(each) for each in error.mistakes}
+        return common.pop() if len(common) == 1 else Exit.USAGE
     return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), Exit.FAILED)
 
 

@@ -17,7 +17,7 @@ from .. import responses_deployments as responses
 from .. import wire, wire_deployments
 from ..answers import JsonAnswer, made, no_content
 from ..database_access import Db
-from ..deployment_changes import checked_changes
+from ..deployment_changes import check_schedules_after, checked_changes
 from ..deployment_checks import (
     check_parameters,
     check_schedules,
@@ -150,6 +150,7 @@ async def update_deployment(id: UUID, body: DeploymentUpdate, db: Db) -> Respons
     """Change a deployment; only fields in the body change. Schedules are matched by their slugs."""
     row = await found(deployments.read(db, id), "Deployment")
     changes: dict[str, Any] = await checked_changes(db, row, body)
+    check_schedules_after(row, changes, body)
     schedules = [each.as_spec() for each in body.schedules] if "schedules" in body.model_fields_set else None
     await deployments.change(db, id, changes, schedules)
     return no_content()

@@ -26,6 +26,19 @@ class DeploymentCalls(Calls):
         answer = await self.http.json("POST", "/deployments/", body, repeatable=True)
         return read_as(Deployment, answer).id
 
+    async def check_deployments(self, deployments: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+        """What would keep the server from making each of these DeploymentCreate; it changes nothing.
+
+        A server that cannot tell finds nothing wrong.
+        """
+        try:
+            found = await self.http.json(
+                "POST", "/heliostat/deployments/check", [dict(each) for each in deployments], repeatable=True
+            )
+        except NotFound:
+            return [[] for _ in deployments]
+        return read_as(list[list[str]], found)
+
     async def read_deployment(self, deployment_id: UUID) -> Deployment:
         return read_as(Deployment, await self.http.get(f"/deployments/{deployment_id}"))
 

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ..errors import BadDeployment
 from ..terminal import terminal_here
-from .register import Registered, register
+from .register import Registered, register_all
 from .spec import DEFAULT_WORK_POOL, DeploymentSpec
+
+if TYPE_CHECKING:
+    from ..client.client import HeliostatClient
 
 
 def deploy(*deployments: DeploymentSpec, work_pool_name: str | None = None) -> list[UUID]:
     """Let the server know these deployments; gives their ids.
 
-    Those that name no pool of their own run in `work_pool_name`, or in the default one. Raises
-    ServerUnavailable, NotFound for an unknown pool, PackageTooLarge, BadPackage.
+    Those that name no pool of their own run in `work_pool_name`, or in the default one. All are checked
+    before the first is made. Raises ServerUnavailable, NotFound for an unknown pool, PackageTooLarge,
+    BadPackage; where there are several, BadDeployments that tells all mistakes.
     """
     from ..client.client import get_client
 
     checked = _in_pools(deployments, work_pool_name)
     with get_client(sync_client=True) as client:
-        return [_told(client.wait(register(client.asynchronous, spec))) for spec in checked]
+        return client.wait(_all(client.asynchronous, checked))
 
 
 async def adeploy(*deployments: DeploymentSpec, work_pool_name: str | None = None) -> list[UUID]:
@@ -31,7 +36,11 @@ async def adeploy(*deployments: DeploymentSpec, work_pool_name: str | None = Non
 
     checked = _in_pools(deployments, work_pool_name)
     async with get_client() as client:
-        return [_told(await register(client, spec)) for spec in checked]
+        return await _all(client, checked)
+
+
+async def _all(client: HeliostatClient, specs: Sequence[DeploymentSpec]) -> list[UUID]:
+    return [_told(done) async for done in register_all(client, specs)]
 
 
 def _told(done: Registered) -> UUID:

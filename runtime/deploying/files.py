@@ -14,6 +14,7 @@ from typing import Any, cast
 from ..entrypoints import load_flow
 from ..errors import BadDeployment, NotFound
 from ..pull_steps import known_steps, step_of
+from .mistakes import Mistakes
 from .spec import DeploymentSpec, spec_of
 from .timetable import schedule_entry
 
@@ -88,8 +89,10 @@ def find_file(folder: Path) -> Path | None:
     return next((folder / name for name in FILE_NAMES if (folder / name).is_file()), None)
 
 
-def read_file(path: Path) -> list[FileEntry]:
-    """The deployments of a file, in order. Raises BadDeployment with the place of what is wrong."""
+def read_file(path: Path, mistakes: Mistakes) -> list[FileEntry]:
+    """The deployments of a file, in order. Raises BadDeployment with the place of what is wrong around them;
+    what is wrong with one of them is added to the mistakes.
+    """
     document = _document(path)
     for name in document:
         if name not in _TOP:
@@ -97,7 +100,22 @@ def read_file(path: Path) -> list[FileEntry]:
     entries: Any = document.get("deployments") or []
     if not isinstance(entries, list):
         raise BadDeployment(f"{path.name}: deployments is no list.", hint="deployments:\n  - name: ...")
-    return [_entry(path, number, each, document) for number, each in enumerate(cast("list[Any]", entries))]
+    given, found = cast("list[Any]", entries), list[FileEntry]()
+    for number, each in enumerate(given):
+        with mistakes.of(_name_of(each, number)):
+            found.append(_entry(path, number, each, document))
+    return found
+
+
+def specs_of(
+    entries: Sequence[FileEntry], read_variable: ReadVariable, over: Mapping[str, Any], mistakes: Mistakes
+) -> list[DeploymentSpec]:
+    """The deployments of entries that are right, their flows loaded; the rest is added to the mistakes."""
+    specs: list[DeploymentSpec] = []
+    for entry in entries:
+        with mistakes.of(entry.name):
+            specs.append(entry.spec(read_variable, **over))
+    return specs
 
 
 def chosen(entries: Sequence[FileEntry], names: Sequence[str], all_of_them: bool) -> list[FileEntry]:
@@ -138,6 +156,11 @@ def _document(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise BadDeployment(f"{path.name} holds no deployments.", hint="deployments:\n  - name: ...")
     return cast("dict[str, Any]", document)
+
+
+def _name_of(given: Any, number: int) -> str:
+    name = cast("dict[str, Any]", given).get("name") if isinstance(given, dict) else None
+    return str(name or f"deployments[{number}]")
 
 
 def _entry(path: Path, number: int, given: Any, document: Mapping[str, Any]) -> FileEntry:

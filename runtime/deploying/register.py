@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..code_packages import CodePackage, pack
-from ..errors import NotFound
+from ..errors import HeliostatError, NotFound
 from .difference import Change, changes
+from .mistakes import Mistakes
 from .spec import CODE_STEP, DeploymentSpec
 from .timetable import with_known_anchors
 
 if TYPE_CHECKING:
     from ..client.client import HeliostatClient
     from ..client.records import Deployment
+
+_log = logging.getLogger("heliostat.deploying")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,46 @@ async def plan(client: HeliostatClient, spec: DeploymentSpec) -> Plan:
     return Plan(spec, package, known, body, None if known is None else changes(body, known))
 
 
-async def register(client: HeliostatClient, spec: DeploymentSpec) -> Registered:
-    """Make or update the deployment on the client's server; see `plan` for what is raised."""
-    return await carry_out(client, await plan(client, spec))
+async def plan_all(
+    client: HeliostatClient, specs: Sequence[DeploymentSpec], mistakes: Mistakes | None = None
+) -> list[Plan]:
+    """What would be done for all of them, if nothing is wrong with any; nothing is done.
+
+    `mistakes`: those found already. Raises what `plan` does for one deployment with one mistake, else
+    BadDeployments that tells all mistakes.
+    """
+    mistakes, plans = Mistakes() if mistakes is None else mistakes, list[Plan]()
+    total = max(len(specs), 2 if mistakes and specs else 1)
+    mistakes.note_doubles(spec.full_name for spec in specs)
+    for spec in specs:
+        with mistakes.of(spec.full_name):
+            plans.append(await plan(client, spec))
+    told = await client.check_deployments([{"name": each.spec.name, **each.body} for each in plans])
+    for each, problems in zip(plans, told, strict=True):
+        mistakes.note(each.spec.full_name, problems)
+    mistakes.tell(total)
+    return plans
+
+
+async def register_all(client: HeliostatClient, specs: Sequence[DeploymentSpec]) -> AsyncIterator[Registered]:
+    """Make or update deployments on the client's server, in order, once all are known to be right.
+
+    Should the server refuse one all the same, those before it are made, and a warning names what is not.
+    """
+    todo = await plan_all(client, specs)
+    for place, each in enumerate(todo):
+        try:
+            yield await carry_out(client, each)
+        except HeliostatError:
+            if len(todo) > 1:
+                _log.warning("%s", left_undone(todo, place))
+            raise
+
+
+def left_undone(todo: Sequence[Plan], place: int) -> str:
+    """What was deployed and what was not when the one at `place` failed."""
+    done, left = ([each.spec.full_name for each in some] for some in (todo[:place], todo[place:]))
+    return f"Deployed: {', '.join(done) or 'none'}. Not deployed: {', '.join(left)}."
 
 
 async def carry_out(client: HeliostatClient, todo: Plan) -> Registered:

@@ -17,7 +17,8 @@ from .. import clock
 from ..client.client import HeliostatClient
 from ..errors import BadDeployment, Unavailable
 from ..standard_streams import say
-from .register import register
+from .mistakes import Mistakes
+from .register import register_all
 from .spec import DeploymentSpec
 
 if TYPE_CHECKING:
@@ -35,11 +36,17 @@ def serve(*deployments: DeploymentSpec, pause_on_shutdown: bool = True, limit: i
 
     The code is taken from where it is; nothing is packed. At the end no more runs are taken, the schedules
     are paused unless `pause_on_shutdown` is False, and runs in hand are waited for; a second Ctrl-C ends them
-    too. `limit`: at most so many runs at once. Raises ServerUnavailable, BadDeployment.
+    too. `limit`: at most so many runs at once. All are checked before the first is made. Raises
+    ServerUnavailable, BadDeployment.
     """
     if not deployments:
         raise BadDeployment("There is nothing to serve.", hint="serve(my_flow.to_deployment('name'), ...)")
-    asyncio.run(_serve([_local(spec) for spec in deployments], pause_on_shutdown, limit))
+    mistakes, local = Mistakes(), list[DeploymentSpec]()
+    for spec in deployments:
+        with mistakes.of(spec.full_name):
+            local.append(_local(spec))
+    mistakes.tell(len(deployments))
+    asyncio.run(_serve(local, pause_on_shutdown, limit))
 
 
 def _local(spec: DeploymentSpec) -> DeploymentSpec:
@@ -55,7 +62,7 @@ def _local(spec: DeploymentSpec) -> DeploymentSpec:
 
 async def _serve(specs: Sequence[DeploymentSpec], pause_on_shutdown: bool, limit: int | None) -> None:
     async with HeliostatClient() as client:
-        made = [await register(client, spec) for spec in specs]
+        made = [each async for each in register_all(client, specs)]
         names = ", ".join(each.full_name for each in made)
         serving = Serving(client, [each.id for each in made], limit)
         serving.stop_on_signals()

@@ -89,6 +89,43 @@ async def test_a_patch_changes_only_what_it_says(api: Any) -> None:
     assert await read(api, before) == after
 
 
+async def test_a_patch_checks_the_parameters_of_schedules_as_a_post_does(api: Any) -> None:
+    before = await api.deployment(parameter_openapi_schema=SCHEMA)
+    path = f"/deployments/{before['id']}"
+    wrong = [{"schedule": {"cron": "@daily"}, "slug": "s", "parameters": {"x": "many"}}]
+    refused = await api.patch(path, json={"schedules": wrong, "tags": ["new"]})
+    assert (refused.status_code, "x: 'many' is not of type" in refused.text) == (409, True)
+    assert await read(api, before) == before
+    loose = {"schedules": wrong, "enforce_parameter_schema": False}
+    assert (await api.patch(path, json=loose)).status_code == 204
+    strict = await api.patch(path, json={"enforce_parameter_schema": True})
+    assert (strict.status_code, "x: 'many'" in strict.text) == (409, True)
+
+
+async def test_deployments_are_checked_without_being_made(api: Any) -> None:
+    await api.pool("yard")
+    several = {
+        "name": "b",
+        "work_pool_name": "nowhere",
+        "parameters": {"x": "many"},
+        "parameter_openapi_schema": SCHEMA,
+        "schedules": [
+            {"schedule": {"interval": 60}, "slug": "s", "parameters": {"x": "?"}},
+            {"schedule": {"interval": 60}, "slug": "s"},
+        ],
+    }
+    checked = await api.post(
+        "/heliostat/deployments/check",
+        json=[{"name": "a", "work_pool_name": "yard"}, several, {"name": "c", "concurrency_limit": 0}],
+    )
+    assert checked.status_code == 200
+    right, four, limit = checked.json()
+    assert right == [] and len(four) == 4 and limit[0].startswith("concurrency_limit: ")
+    for words in ("x: 'many'", "schedules[0]: ", "same slug", "'nowhere' not found"):
+        assert sum(words in each for each in four) == 1, (words, four)
+    assert (await api.post("/deployments/count")).json() == 0
+
+
 async def test_schedules_are_matched_by_their_slugs(api: Any) -> None:
     deployment = await api.deployment(
         schedules=[{"schedule": {"interval": 60}, "slug": slug} for slug in ("a", "b")]

@@ -156,6 +156,107 @@ def test_a_file_that_is_wrong_changes_nothing(
     assert json.loads(heliostat("deployment", "ls", "-o", "json").stdout) == []
 
 
+SECOND = """
+deployments:
+- {{name: first, entrypoint: 'flows/file_etl.py:etl', work_pool: {{name: default}}}}
+- {{name: second, entrypoint: 'flows/file_etl.py:etl', {second}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ("parameters: {limit: '5'}, work_pool: {name: default}", "limit"),
+        ("parameters: [1], work_pool: {name: default}", "second: TypeError"),
+        ("work_pool: {name: default, job_variables: {no_such: 1}}", "no_such"),
+        ("work_pool: {name: no-such-pool}", "no-such-pool"),
+        ("schedules: [{cron: 'x'}]", "schedules[0]"),
+        ("schedules: [{cron: '0 1 * * *', slug: s}, {cron: '0 2 * * *', slug: s}]", "slug"),
+        ("schedules: [{cron: '0 1 * * *', parameters: {limit: x}}]", "schedules[0]"),
+        ("schedules: [{cron: '0 1 * * *', max_scheduled_runs: 99}]", "max_scheduled_runs"),
+        ("concurrency_limit: 0", "concurrency_limit"),
+        ("no_such_key: 1", "there is no 'no_such_key'"),
+        ("pull: [{teleport: {}}]", "teleport"),
+    ],
+)
+def test_a_mistake_in_the_second_deployment_leaves_the_first_unmade(
+    server: str, project: Path, heliostat: Any, second: str, said: str
+) -> None:
+    """Seen: the command sent the deployments of a file one after the other, so that the first was there when
+    the server refused the second. All are checked by the server's own rules before the first is sent.
+    """
+    (project / "prefect.yaml").write_text(SECOND.format(second=second))
+    refused = heliostat("deploy", "--all")
+    assert refused.exit_code in (2, 3), refused.stderr
+    [line] = [
+        line for line in refused.stderr.splitlines() if line.lstrip().startswith(("second:", "etl/second:"))
+    ]
+    assert said in line
+    assert json.loads(heliostat("deployment", "ls", "-o", "json").stdout) == []
+    if "no_such_key" not in second and "teleport" not in second:
+        assert heliostat("deploy", "--name", "first").exit_code == 0
+
+
+def test_all_mistakes_of_a_file_are_told_at_once(server: str, project: Path, heliostat: Any) -> None:
+    entry = "- {{name: {}, entrypoint: 'flows/file_etl.py:{}', work_pool: {{name: {}}}{}}}\n"
+    (project / "prefect.yaml").write_text(
+        "deployments:\n"
+        + entry.format("right", "etl", "default", "")
+        + entry.format("key", "etl", "default", ", no_such: 1")
+        + entry.format("code", "missing", "default", "")
+        + entry.format("pool", "etl", "nowhere", "")
+        + entry.format("value", "etl", "default", ", parameters: {limit: '5'}")
+        + entry.format("twice", "etl", "default", "")
+        + entry.format("twice", "etl", "default", "")
+    )
+    refused = heliostat("deploy", "--all")
+    assert refused.exit_code == 2
+    told = [line.split(":")[0].strip().removeprefix("etl/") for line in refused.stderr.splitlines()]
+    assert {"key", "code", "pool", "value", "twice"} <= set(told) and "right" not in told
+    assert json.loads(heliostat("deployment", "ls", "-o", "json").stdout) == []
+
+
+def test_what_was_deployed_is_told_when_the_server_refuses_one_all_the_same(
+    server: str, project: Path, heliostat: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from heliostat.runtime.client.deployments import DeploymentCalls
+    from heliostat.runtime.errors import ServerUnavailable
+
+    create = DeploymentCalls.create_deployment
+
+    async def fails_for_the_second(self: Any, flow_id: Any, name: str, **fields: Any) -> Any:
+        if name == "second":
+            raise ServerUnavailable("it went away")
+        return await create(self, flow_id, name, **fields)
+
+    monkeypatch.setattr(DeploymentCalls, "create_deployment", fails_for_the_second)
+    (project / "prefect.yaml").write_text(SECOND.format(second="tags: [x]"))
+    refused = heliostat("deploy", "--all")
+    assert refused.exit_code == 7
+    assert "Deployed: etl/first. Not deployed: etl/second." in refused.stderr
+
+
+def test_deploy_and_serve_of_several_make_none_when_one_is_wrong(
+    server: str, project: Path, heliostat: Any
+) -> None:
+    from heliostat import deploy, serve
+    from heliostat.runtime.entrypoints import load_flow
+    from heliostat.runtime.errors import BadDeployments
+
+    etl = load_flow(str(project / "flows" / "file_etl.py") + ":etl")
+    right = etl.to_deployment("right")
+    for wrong in (
+        etl.to_deployment("wrong", schedules=[{"cron": "0 1 * * *", "slug": "s"}] * 2),
+        etl.to_deployment("wrong", job_variables={"no_such": 1}, work_pool_name="default"),
+        etl.to_deployment("right", version="other"),
+    ):
+        with pytest.raises(BadDeployments, match=wrong.full_name):
+            deploy(right, wrong)
+        with pytest.raises(BadDeployments, match=wrong.full_name):
+            serve(right, wrong)
+    assert json.loads(heliostat("deployment", "ls", "-o", "json").stdout) == []
+
+
 def test_without_a_file_the_way_on_is_told(
     server: str, tmp_path: Path, heliostat: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,59 @@
+"""Mistakes of several deployments, gathered so that all are told before anything is changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+
+from ..errors import BadDeployment, BadDeployments, HeliostatError, NotAllowed, Unavailable
+
+
+class Mistakes:
+    """`of` gathers what goes wrong with one deployment, `tell` raises it all."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[str, HeliostatError]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    @contextmanager
+    def of(self, name: str) -> Generator[None]:
+        """What is raised inside is a mistake of that deployment; but a server that is away is none."""
+        try:
+            yield
+        except (Unavailable, NotAllowed):
+            raise
+        except HeliostatError as error:
+            self._found.append((name, error))
+        except (TypeError, ValueError) as error:  # of another kind than the field is: a list as parameters
+            self._found.append((name, BadDeployment(f"{type(error).__name__}: {error}")))
+
+    def note(self, name: str, mistakes: Iterable[str]) -> None:
+        """Mistakes of that deployment, a text each."""
+        self._found += [(name, BadDeployment(each)) for each in mistakes]
+
+    def note_doubles(self, names: Iterable[str]) -> None:
+        """Two of one name would replace each other."""
+        for name, count in Counter(names).items():
+            if count > 1:
+                self.note(name, [f"there are {count} of this name, and each would replace the one before"])
+
+    def tell(self, total: int) -> None:
+        """Raises BadDeployments with a line for each of them; where there is one mistake, and `total` is one
+        deployment, the error itself.
+        """
+        if not self._found:
+            return
+        if total == len(self._found) == 1:
+            raise self._found[0][1]
+        lines = [f"  {name}: {_line(error)}" for name, error in self._found]
+        error = BadDeployments("Nothing was deployed:\n" + "\n".join(lines), hint="mend it and deploy again")
+        error.mistakes = tuple(each for _, each in self._found)
+        raise error
+
+
+def _line(error: HeliostatError) -> str:
+    text = " ".join(str(error).split())
+    return f"{text} ({error.hint})" if error.hint else text
