@@ -88,7 +88,10 @@ async def _ours(request: Request, error: Exception) -> JsonAnswer:
         return JsonAnswer({"exception_message": "Service Unavailable"}, 503)
     if status == 500:
         return await _unexpected(request, error)
-    headers = {"Retry-After": f"{error.retry_after_s:.3f}"} if isinstance(error, errors.NoFreeSlots) else None
+    headers = None
+    if isinstance(error, errors.NoFreeSlots) and error.limit != 0:
+        # A limit of 0 lets nothing through however long one waits: clients give up when no time is named.
+        headers = {"Retry-After": f"{error.retry_after_s:.3f}"}
     return JsonAnswer({"detail": with_hint(error)}, status, headers)
 
 

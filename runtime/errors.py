@@ -227,6 +227,10 @@ class UpstreamFailed(RunFailure):
     """A call was not made because something that it waits for did not complete."""
 
 
+class NoSlotEver(RunFailure):
+    """A call needs a slot of a concurrency limit that it can never get: nothing was executed."""
+
+
 class FlowRunFailed(RunFailure):
     """A flow run ended in a state that is not Completed, with no exception of the author's to raise."""
 

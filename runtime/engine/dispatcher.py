@@ -12,17 +12,18 @@ import itertools
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .. import clock
-from ..errors import HeliostatError, LeaseLost
+from ..errors import HeliostatError, LeaseLost, NoSlotEver
 from ..journal.records import LogBatch
 from . import records_lookup
 from .admission import Admission
 from .fanout import IN_FLIGHT, QUEUED, RETRYING, WAITING, Fanout
 from .interruption import uninterrupted
-from .lane import Lane
+from .lane import Answer, Lane, Loss, refused
+from .limited_calls import LimitedCalls
 from .outcomes import CANCELLED, Failure, Held, InStore, Outcome
 from .pack_group import Pack, PackGroup, ReadySpan
 from .packing import window
@@ -52,6 +53,7 @@ class Dispatcher:
         self.lane = make_lane(self._on_news)
         self.admission = Admission(self)
         self.settling = Settling(self)
+        self.limited = LimitedCalls(self)
         self.packs: dict[str, Pack] = {}
         self.failed: BaseException | None = None
         self._pack_target_s = pack_target_s
@@ -91,18 +93,52 @@ class Dispatcher:
         self._look_up()
         group = fanout.group
         while True:
+            is_limited = bool(group.tags) and self.limited.take_here(group)
             with self.changed:
-                size = group.estimate.pack_size(group.waiting, 1, self._pack_target_s, group.wanted_size)
+                size = (
+                    1
+                    if is_limited
+                    else group.estimate.pack_size(group.waiting, 1, self._pack_target_s, group.wanted_size)
+                )
                 # Of a paused run they stay queued: whoever waits for them runs them when it goes on.
                 holds = self._closed or group.desk.gate.is_closed
                 taken = [] if holds else group.take_of(fanout, size)
                 if not taken:
                     return
                 spans = [each for span in taken for each in self._without_settled(span)]
-                pack = self._start(group, spans) if spans else None
+                pack = self.start(group, spans) if spans else None
             if pack is not None:
-                self.lane.launch(pack)
+                self._launch_here(pack, is_limited)
                 self._take_arrivals(0.0)
+
+    def _launch_here(self, pack: Pack, is_limited: bool) -> None:
+        """Inline: run a pack now; a call of limited tags waits for its slot before."""
+        if is_limited:
+            try:
+                self.limited.wait_here(pack)
+            except NoSlotEver as error:
+                self.launch(pack, refused(pack, error))
+                return
+            except BaseException:  # the run is being stopped: its calls are cancelled where they stand
+                with self.changed:
+                    del self.packs[pack.pack_id]
+                    pack.group.in_flight -= 1
+                    for fanout, position in pack.members():
+                        self.queue_again(fanout, position)
+                raise
+        self.lane.launch(pack)
+
+    def launch(self, pack: Pack, answer: Answer | None = None) -> None:
+        """Send a pack that was started, or take the answer that stands for it. From any thread."""
+        try:
+            if answer is None:
+                self.lane.launch(pack)
+            else:
+                self._settle_arrivals([answer])
+                if not self._is_inline:
+                    self.pump()
+        except BaseException as error:  # whoever waits must learn of it
+            self.fail(error)
 
     def feed(self, fanout: Fanout, rows: Iterator[tuple[Any, ...]]) -> None:
         """Read the calls of an iterator's map as room becomes free; returns when all are sent."""
@@ -258,6 +294,7 @@ class Dispatcher:
         self, fanout: Fanout, positions: list[int], outcome: Outcome, held: Held
     ) -> None:
         """End calls that never started."""
+        self.limited.withdraw(fanout, positions)
         self.settling.without_running(fanout, positions, outcome, held)
 
     def has_work(self, group: PackGroup) -> None:
@@ -284,7 +321,10 @@ class Dispatcher:
         self._look_up()
         while packs := self._next_packs():
             for pack in packs:
-                self.lane.launch(pack)
+                if self._is_inline:
+                    self._launch_here(pack, bool(pack.group.tags) and self.limited.take_here(pack.group))
+                else:
+                    self.lane.launch(pack)
             if self._is_inline:
                 self._take_arrivals(0.0)
                 self._look_up()
@@ -334,10 +374,16 @@ class Dispatcher:
     def _packs_of(self, group: PackGroup) -> list[Pack]:
         packs: list[Pack] = []
         burst = 1 if self._is_inline else _BURST
+        if group.tags and not self._is_inline:
+            slots = self._slots_for(group)
+            if self.limited.holds_back(group, 2 * slots - group.in_flight):
+                return []
         while group.waiting and len(packs) < burst:
             size, room = self._room_for(group)
             if room <= 0:
                 break
+            if self._is_inline and group.tags:
+                size = 1
             if size == 1:  # what holds for the next pack holds for those behind it
                 for taken in group.take(min(room, burst - len(packs))):
                     for span in self._without_settled(taken):
@@ -345,15 +391,12 @@ class Dispatcher:
                 continue
             spans = [each for taken in group.take(size) for each in self._without_settled(taken)]
             if spans:
-                packs.append(self._start(group, spans))
+                packs.append(self.start(group, spans))
         return packs
 
     def _room_for(self, group: PackGroup) -> tuple[int, int]:
         """How many calls the next pack of a group may have, and how many packs its window has room for."""
-        now = clock.monotonic_s()
-        if now >= group.slots[0]:
-            group.slots = (now + SLOTS_KNOWN_FOR_S, self.lane.slots(group.resources))
-        slots = group.slots[1]
+        slots = self._slots_for(group)
         estimate = group.estimate
         size = estimate.pack_size(group.waiting, slots, self._pack_target_s, group.wanted_size)
         if self._is_inline:
@@ -365,12 +408,22 @@ class Dispatcher:
         usual = estimate.usual_size(self._pack_target_s, group.wanted_size)
         return size, window(usual, slots, unknown, self._max_window) - group.in_flight
 
-    def _start(self, group: PackGroup, spans: list[ReadySpan]) -> Pack:
+    def _slots_for(self, group: PackGroup) -> int:
+        """How many calls of that kind can run at a time."""
+        now = clock.monotonic_s()
+        if now >= group.slots[0]:
+            group.slots = (now + SLOTS_KNOWN_FOR_S, self.lane.slots(group.resources))
+        return group.slots[1]
+
+    def start(self, group: PackGroup, spans: list[ReadySpan]) -> Pack:
+        """Note that calls are under way, in one pack; it is to be launched. Under the lock."""
         pack = Pack(group, spans)
         for span in spans:
             span.fanout.standing[span.start : span.stop] = bytes([IN_FLIGHT]) * len(span)
         group.in_flight += 1
         self.packs[pack.pack_id] = pack
+        if len(self.packs) == 1:
+            self._work.notify()
         return pack
 
     def _start_singly(self, group: PackGroup, span: ReadySpan) -> list[Pack]:
@@ -428,8 +481,10 @@ class Dispatcher:
 
     def _take_arrivals(self, timeout_s: float) -> None:
         arrivals = self.lane.poll(timeout_s)
-        if not arrivals:
-            return
+        if arrivals:
+            self._settle_arrivals(arrivals)
+
+    def _settle_arrivals(self, arrivals: Sequence[Answer | Loss]) -> None:
         with self.changed:
             for arrival in arrivals:
                 group = arrival.pack.group
@@ -437,6 +492,9 @@ class Dispatcher:
                 group.in_flight -= 1
                 self._groups[group] = None
         self.settling.take(arrivals)
+        for arrival in arrivals:
+            if arrival.pack.slot is not None:
+                self.limited.ended(arrival.pack)
         with self.changed:
             self.changed.notify_all()
 
@@ -518,6 +576,7 @@ class Dispatcher:
         """Stop; packs in flight are abandoned."""
         with self.changed:
             self._closed = True
+            self.limited.close(list(self.packs.values()))
             self.changed.notify_all()
             self._work.notify_all()
         if not self._is_inline:

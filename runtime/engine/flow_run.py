@@ -57,6 +57,7 @@ from .replay import Replay
 from .run_control import RunControl, SuspendHere
 from .run_desk import RunDesk
 from .session import Dispatching, FlowSession
+from .slot_waits import flush_slots
 from .tracking import Tracking
 
 if TYPE_CHECKING:
@@ -425,6 +426,7 @@ class FlowRun:
         self._final = accepted
         self._end_calls(accepted)
         self.desk.end_progress()
+        flush_slots()
         self._write_final(accepted, kept)
         self._tell_parent(accepted)
         self._close()
@@ -521,6 +523,7 @@ class FlowRun:
             spool.forget(self.info.id)
         if self._parents_dispatching() is None:
             self.session.dispatching.close()
+        flush_slots()
         self.journal.close()
 
 

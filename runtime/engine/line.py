@@ -142,6 +142,8 @@ class DriverLine:
                 self._connections.discard(connection)
                 self._synced.notify_all()
             connection.close()
+            if connection is not self._wake_reader:
+                self._relay.lost(connection)
             return
         if connection is self._wake_reader:
             return
@@ -154,7 +156,10 @@ class DriverLine:
         if news[0] == ASK:
             _, kind, request, number = news
             self._relay.answer(
-                kind, request, lambda done, value: self._tell(connection, (ANSWER, number, (done, value)))
+                kind,
+                request,
+                lambda done, value: self._tell(connection, (ANSWER, number, (done, value))),
+                connection,
             )
             return
         try:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from .. import clock
 from ..context import FlowRunInfo
@@ -149,6 +150,7 @@ class Pack:
     cancel_asked_s: float | None = None
     one_by_one: bool = False  # its calls must go alone to find out which of them is at fault
     handle: Any = None  # the lane's own
+    slot: UUID | None = None  # what its call holds of the limits on its tags
 
     @property
     def news(self) -> PackNews:

@@ -18,6 +18,7 @@ from ..journal.recording import Recording, current_recording
 from ..journal.records import Record
 from ..terminal import Terminal, be_a_worker
 from .run_desk import RunDesk, add_to_run
+from .slot_relay import SLOTS, SlotRelayHost
 
 if TYPE_CHECKING:
     from .line import LineToDriver
@@ -31,17 +32,17 @@ class RelayRunJournal:
     failure: BaseException | None = None
 
     def __init__(self, line: LineToDriver, run_id: UUID) -> None:
-        self._line = line
+        self.line = line
         self._run_id = run_id
 
     def append(self, record: Record) -> None:
-        self._line.record(self._run_id, record)
+        self.line.record(self._run_id, record)
 
     def barrier(self) -> Future[None]:
-        return self._line.ask(BARRIER, self._run_id)
+        return self.line.ask(BARRIER, self._run_id)
 
     def close(self) -> Future[None]:
-        return self._line.ask(CLOSE, self._run_id)
+        return self.line.ask(CLOSE, self._run_id)
 
 
 class RelayJournal:
@@ -99,9 +100,15 @@ class RelayHost:
         self._desks: dict[UUID, RunDesk] = {}
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(8, "heliostat-relay")
+        self._slots = SlotRelayHost()
 
-    def answer(self, kind: str, request: Any, reply: Callable[[bool, Any], None]) -> None:
+    def answer(
+        self, kind: str, request: Any, reply: Callable[[bool, Any], None], connection: Any = None
+    ) -> None:
         """Do what is asked on a thread of its own, then `reply(done, value or error)`."""
+        if kind == SLOTS:
+            self._slots.answer(request, reply, connection)
+            return
 
         def work() -> None:
             try:
@@ -116,6 +123,10 @@ class RelayHost:
     def record(self, run_id: UUID, record: Record) -> None:
         """Journal what a worker tells of a run; log lines are shown too."""
         add_to_run(run_id, record)
+
+    def lost(self, connection: Any) -> None:
+        """A worker's line is gone."""
+        self._slots.lost(connection)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from .. import clock, tracebacks
 from ..context import FlowRunInfo, TaskRunInfo, flow_session, task_run_info
-from ..errors import ResultLost, RunIsOver, UpstreamFailed
+from ..errors import NoSlotEver, ResultLost, RunIsOver, UpstreamFailed
 from ..ids import task_run_base, uuid7
 from ..journal.records import LogLine
 from ..logging import PRINTS, capture_into
@@ -26,10 +26,12 @@ from .board import Board, Watcher
 from .calls import Rows
 from .execution import Call, PackExecution
 from .fanout import Fanout, holding
+from .lane import refusal
 from .nested_futures import futures_in, replace_futures, result_of, wait_for_futures, wait_for_futures_async
 from .open_calls import warn_outside_of_runs
 from .outcomes import CANCELLED, COMPLETED, CRASHED, NOT_READY, RETRY, Extra, Kept, Outcome
 from .pause_gate import PauseGate
+from .slot_waits import CallSlots
 
 if TYPE_CHECKING:
     from ..tasks import Task
@@ -52,8 +54,13 @@ def call_task(
             gate = call.closed_gate()
             if gate is not None:
                 gate.wait()
-            with call.capturing():
-                outcomes_of_attempt = call.execution.run([call.next_call()])
+            if call.needs_slots() and not call.take_slots():
+                continue
+            try:
+                with call.capturing():
+                    outcomes_of_attempt = call.execution.run([call.next_call()])
+            finally:
+                call.give_slots_back()
             call.take(outcomes_of_attempt[0])
             if call.pause_s:
                 clock.sleep(call.pause_s)
@@ -75,15 +82,19 @@ async def call_task_async(
             gate = call.closed_gate()
             if gate is not None:
                 await asyncio.to_thread(gate.wait)
+            if await call.needs_slots_async() and not await call.take_slots_async():
+                continue
             board = call.execution.board
             watcher.add(board)
             try:
                 with call.capturing():
                     # A context of its own, so that the caller's stays as it is.
                     context = contextvars.copy_context()
-                call.take(await asyncio.get_running_loop().create_task(call.start_async(), context=context))
+                outcome = await asyncio.get_running_loop().create_task(call.start_async(), context=context)
             finally:
                 watcher.remove(board)
+                call.give_slots_back()
+            call.take(outcome)
             if call.pause_s:
                 await asyncio.sleep(call.pause_s)
     try:
@@ -105,6 +116,7 @@ class DirectCall:
         self._outcome: Outcome | None = None
         self._held: Any = None
         self._attempt = self._tries = 1
+        self._slots: CallSlots | None = None  # of a call whose task has tags
         self.pause_s = 0.0
         if session is None:
             if task_run_info.get() is None:
@@ -115,6 +127,8 @@ class DirectCall:
             session.calls.check()
             self._recorded, info = _open_record(session, task, args, kwargs, wait_for)
             self._code = self._recorded.group.code
+            if self._recorded.group.tags:
+                self._slots = CallSlots(self._recorded)
         self._index = info.index
         self.execution = PackExecution(
             self._code, info, self._new_board(), keep_objects=True, keep_originals=True
@@ -153,6 +167,48 @@ class DirectCall:
             return None
         gate = self._recorded.group.desk.gate
         return gate if gate.is_closed else None
+
+    def needs_slots(self) -> bool:
+        """Whether the tags of the task are limited."""
+        return self._slots is not None and self._slots.are_limited()
+
+    async def needs_slots_async(self) -> bool:
+        return self._slots is not None and await self._slots.are_limited_async()
+
+    def take_slots(self) -> bool:
+        """Block until the next attempt may begin; False when it may not, or not now: look again."""
+        assert self._slots is not None
+        try:
+            self._slots.take()
+        except NoSlotEver as error:
+            self._refuse(error)
+            return False
+        return self._go_with_slots()
+
+    async def take_slots_async(self) -> bool:
+        assert self._slots is not None
+        try:
+            await self._slots.take_async()
+        except NoSlotEver as error:
+            self._refuse(error)
+            return False
+        return self._go_with_slots()
+
+    def give_slots_back(self) -> None:
+        """An attempt is over."""
+        if self._slots is not None:
+            self._slots.give_back()
+
+    def _go_with_slots(self) -> bool:
+        # Of a run that was paused meanwhile nothing is held.
+        if self.closed_gate() is not None:
+            self.give_slots_back()
+            return False
+        return True
+
+    def _refuse(self, error: NoSlotEver) -> None:
+        self._outcome, self._held = refusal(error), error
+        self._record(self._outcome)
 
     def capturing(self) -> AbstractContextManager[None]:
         """Log lines and prints of the call go where its run's go; without a run, to the terminal."""

@@ -16,7 +16,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from ..errors import UserError
 from ..states import StateType
-from ..store import cache, commands, deployments, flow_run_inputs, flow_runs, leases, losses, task_runs
+from ..store import (
+    cache,
+    commands,
+    deployments,
+    flow_run_inputs,
+    flow_runs,
+    leases,
+    losses,
+    slot_watch,
+    task_runs,
+    task_slots,
+)
 from ..store.deployment_rows import DeploymentRow
 from ..store.rows import (
     Adopted,
@@ -31,6 +42,7 @@ from ..store.rows import (
     Owner,
     ReplayedTask,
 )
+from ..store.slot_rows import SlotAnswer, SlotWant
 
 _LAST_S = 253_402_300_799.0  # the end of the year 9999
 _BIG, _SMALL = 2**63 - 1, 2**31 - 1
@@ -135,6 +147,7 @@ _Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _Epoch = Annotated[int, Field(ge=0, le=_BIG)]
 _Text = Annotated[str, AfterValidator(_plain)]
 _Ids = Annotated[list[UUID], Field(max_length=100_000)]
+_Texts = Annotated[list[str], Field(max_length=10_000)]
 _Keys = Annotated[list[Annotated[str, AfterValidator(_plain)]], Field(max_length=100_000)]
 
 _VERBS: dict[str, RemoteVerb] = {
@@ -172,6 +185,16 @@ _VERBS: dict[str, RemoteVerb] = {
         ),
         RemoteVerb(task_runs.count_by_state, dict[str, int], flow_run_id=UUID),
         RemoteVerb(deployments.read, DeploymentRow, deployment_id=UUID),
+        RemoteVerb(task_slots.limited, list[str], tags=_Texts),
+        RemoteVerb(
+            task_slots.exchange,
+            list[SlotAnswer],
+            given=_Ids,
+            wants=Annotated[list[SlotWant], Field(max_length=10_000)],
+            lease_s=_Seconds,
+        ),
+        RemoteVerb(task_slots.renew, list[UUID], lease_ids=_Ids, lease_s=_Seconds),
+        RemoteVerb(slot_watch.wait, bool, watcher=UUID, timeout_s=_Seconds),
         RemoteVerb(cache.get_many, dict[str, CacheHit], keys=_Keys, now=(float | None, None)),
     )
 }

@@ -28,7 +28,10 @@ ACTIONS = "actions"
 TASKS = "tasks"
 """Background tasks wait for a worker."""
 
-TOPICS = frozenset({RUNS, POOLS, SCHEDULES, COMMANDS, EVENTS, ACTIONS, TASKS})
+SLOTS = "slots"
+"""Slots of limits came free, or limits were changed, while calls wait for one."""
+
+TOPICS = frozenset({RUNS, POOLS, SCHEDULES, COMMANDS, EVENTS, ACTIONS, TASKS, SLOTS})
 
 CHANNEL = "heliostat"  # of LISTEN and NOTIFY
 

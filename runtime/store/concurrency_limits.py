@@ -23,6 +23,7 @@ from ..ids import uuid7
 from .database import Database
 from .lifecycle_events import Action, tell_within
 from .setup_tables import concurrency_lease, concurrency_limit
+from .slot_waiters import came_free
 from .tables import deployment, flow_run
 from .wire_text import plain_text
 
@@ -141,9 +142,8 @@ async def change(db: Database, reference: UUID | str, changes: Mapping[str, Any]
                 raise missing(reference)
             if "active_slots" in values:
                 values |= {"active_slots": float(values["active_slots"]), "decayed_at": db.now()}
-                await connection.execute(
-                    sql_delete(concurrency_lease).where(concurrency_lease.c.limit_id == limit_id)
-                )
+                held = (concurrency_lease.c.limit_id == limit_id) & (concurrency_lease.c.slots > 0)
+                await connection.execute(sql_delete(concurrency_lease).where(held))
             elif "slot_decay_per_second" in values:  # what has decayed so far did so at the old speed
                 values |= {"active_slots": decayed(db), "decayed_at": db.now()}
             await connection.execute(
@@ -151,6 +151,7 @@ async def change(db: Database, reference: UUID | str, changes: Mapping[str, Any]
                 .where(concurrency_limit.c.id == limit_id)
                 .values(**values, updated=db.now())
             )
+            await came_free(db, connection, [limit_id])
             await _tell(connection, "updated", await _one(db, connection, limit_id))
     except IntegrityError as error:
         raise Duplicate(
@@ -167,6 +168,7 @@ async def delete(db: Database, reference: UUID | str) -> None:
         if limit_id is None:
             raise missing(reference)
         await _tell(connection, "deleted", await _one(db, connection, limit_id))
+        await came_free(db, connection, [limit_id])
         await connection.execute(
             sql_delete(concurrency_lease).where(concurrency_lease.c.limit_id == limit_id)
         )

@@ -27,6 +27,7 @@ from .concurrency_limits import (
 )
 from .database import Database
 from .setup_tables import concurrency_lease, concurrency_limit
+from .slot_waiters import came_free
 from .wire_text import json_value, plain_text
 
 Mode = Literal["concurrency", "rate_limit"]
@@ -90,7 +91,8 @@ async def give_back(
     async with db.write() as connection:
         limits = await lock(db, connection, wanted)
         for limit in limits:
-            await _unhold(db, connection, limit.id, limit.limit, slots, occupancy_s)
+            await unhold(db, connection, limit.id, limit.limit, slots, occupancy_s)
+        await came_free(db, connection, [limit.id for limit in limits])
         return limits
 
 
@@ -116,7 +118,9 @@ async def release_within(db: Database, connection: AsyncConnection, lease_id: UU
     for each in limits:
         if (row := leases.get(each.id)) is not None:
             refills = each.slot_decay_per_second > 0
-            await _unhold(db, connection, each.id, each.slot_limit, row.slots if refills else 0, row.held_s)
+            await unhold(db, connection, each.id, each.slot_limit, row.slots if refills else 0, row.held_s)
+    if leases:
+        await came_free(db, connection, leases)
     return bool(leases)
 
 
@@ -152,6 +156,19 @@ async def task_run_holders(db: Database, limit_ids: Collection[UUID]) -> dict[UU
     return holders
 
 
+async def waiting(db: Database, name: str) -> list[UUID]:
+    """The task runs that wait for a slot of a limit, in their order."""
+    columns = concurrency_lease.c
+    of_limit = select(concurrency_limit.c.id).where(concurrency_limit.c.name == plain_text(name))
+    statement = (
+        select(columns.holder)
+        .where(columns.limit_id.in_(of_limit), columns.slots == 0, columns.until > db.now())
+        .order_by(columns.taken, columns.id)
+    )
+    async with db.read() as connection:
+        return [UUID(holder["id"]) for holder in await connection.scalars(statement)]
+
+
 async def reset(db: Database, name: str, holders: Sequence[UUID], duration_s: float) -> None:
     """Take all slots of a limit away, and give one to each task run in `holders`. Raises NotFound."""
     async with db.write() as connection:
@@ -162,7 +179,9 @@ async def reset(db: Database, name: str, holders: Sequence[UUID], duration_s: fl
         )
         if limit_id is None:
             raise missing(name)
-        await connection.execute(delete(concurrency_lease).where(concurrency_lease.c.limit_id == limit_id))
+        held = (concurrency_lease.c.limit_id == limit_id) & (concurrency_lease.c.slots > 0)
+        await connection.execute(delete(concurrency_lease).where(held))
+        await came_free(db, connection, [limit_id])
         await connection.execute(
             update(concurrency_limit)
             .where(concurrency_limit.c.id == limit_id)
@@ -279,7 +298,7 @@ async def _any_active(db: Database, names: Collection[str]) -> bool:
         return await connection.scalar(statement) is not None
 
 
-async def _unhold(
+async def unhold(
     db: Database,
     connection: AsyncConnection,
     limit_id: UUID,

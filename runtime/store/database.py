@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
 from typing import Any, TypeVar
@@ -44,6 +44,7 @@ class Database:
             asyncio.Lock()
         )  # SQLite: writers of one process queue here instead of polling the lock
         self._sqlite_writer: SqliteWriter | None = None
+        self._closed_first: list[Callable[[], Awaitable[None]]] = []
 
     @classmethod
     async def open(cls, database_url: str, *, migrate: bool = True) -> Database:
@@ -78,10 +79,16 @@ class Database:
 
     async def close(self) -> None:
         """Give back every connection."""
+        for close in self._closed_first:
+            await close()
         if self._sqlite_writer is not None:
             await self._sqlite_writer.close()
             self._sqlite_writer = None
         await self.engine.dispose()
+
+    def close_first(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Have something closed before this is: what holds a connection of its own."""
+        self._closed_first.append(close)
 
     async def ping(self) -> None:
         """Ask the database for a sign of life. Raises DatabaseUnavailable."""

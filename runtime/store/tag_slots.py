@@ -17,6 +17,7 @@ from . import concurrency_slots
 from .concurrency_limits import TAG_PREFIX, LimitRow, selected
 from .database import Database
 from .setup_tables import concurrency_lease, concurrency_limit
+from .slot_waiters import came_free
 from .wire_text import plain_text
 
 LEASE_S = 86_400.0
@@ -44,6 +45,7 @@ async def give_back(db: Database, tags: Collection[str], task_run_id: UUID) -> l
                 concurrency_lease.c.limit_id.in_([limit.id for limit in limits]),
             )
         )
+        await came_free(db, connection, [limit.id for limit in limits])
         return limits
 
 
@@ -82,7 +84,12 @@ async def holds_within(connection: AsyncConnection, task_run_id: UUID) -> bool:
 
 async def release_within(db: Database, connection: AsyncConnection, task_run_id: UUID) -> None:
     """Take all slots of a task run back, inside a transaction that is open."""
-    await connection.execute(delete(concurrency_lease).where(concurrency_lease.c.id == task_run_id))
+    lease = concurrency_lease.c
+    gone = await connection.execute(
+        delete(concurrency_lease).where(lease.id == task_run_id).returning(lease.limit_id)
+    )
+    if limit_ids := set(gone.scalars()):
+        await came_free(db, connection, limit_ids)
 
 
 def _names(tags: Collection[str]) -> Sequence[str]:

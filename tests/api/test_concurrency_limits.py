@@ -25,6 +25,16 @@ async def test_a_full_limit_answers_when_to_ask_again(api: Any) -> None:
     assert (await api.get(f"{V2}/api")).json()["active_slots"] == 0
 
 
+async def test_a_limit_of_zero_names_no_time_to_ask_again(api: Any) -> None:
+    """Clients asked for ever: the answer told them when a slot would be free, and none ever is."""
+    await api.post("/concurrency_limits/", json={"tag": "off", "concurrency_limit": 0})
+    body = {"names": ["off"], "task_run_id": str(uuid4())}
+    refused = await api.post("/concurrency_limits/increment", json=body)
+    assert refused.status_code == 423 and "Retry-After" not in refused.headers
+    asked = {"slots": 1, "names": ["tag:off"]}
+    assert (await api.post(f"{V2}/increment-with-lease", json=asked)).status_code == 422
+
+
 async def test_what_can_never_be_granted_is_422(api: Any) -> None:
     limit = (await api.post(f"{V2}/", json={"name": "api", "limit": 1})).json()
     for body in (

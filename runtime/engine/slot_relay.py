@@ -1,0 +1,131 @@
+"""Slots for the calls made inside a worker: asked of the driver's desk over the line.
+
+The driver answers when the call may go on, however long that takes; what a worker holds or waits for is given
+back by the driver when the line to it is lost.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from .. import clock
+from ..errors import LeaseLost
+from ..store.slot_rows import SlotAnswer, SlotWant
+from .slot_desk import KNOWN_FOR_S, SlotDesk
+
+if TYPE_CHECKING:
+    from .line import LineToDriver
+
+SLOTS = "slots"
+_LIMITED, _ASK, _GIVE = "limited", "ask", "give"
+
+
+class RelayedSlots:
+    """Slots as a worker has them: see `slot_desk.Slots`."""
+
+    _by_line: ClassVar[WeakKeyDictionary[LineToDriver, RelayedSlots]] = WeakKeyDictionary()
+
+    def __init__(self, line: LineToDriver) -> None:
+        self._line = line
+        self._lock = threading.Lock()
+        self._known: dict[frozenset[str], tuple[float, bool]] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._asking: set[frozenset[str]] = set()
+
+    @classmethod
+    def through(cls, line: LineToDriver) -> RelayedSlots:
+        """The slots of the driver at the other end of that line."""
+        slots = cls._by_line.get(line)
+        return slots if slots is not None else cls._by_line.setdefault(line, cls(line))
+
+    def are_limited(self, tags: Collection[str]) -> bool | None:
+        key = frozenset(tags)
+        with self._lock:
+            until, limited = self._known.get(key, (0.0, False))
+            if clock.monotonic_s() < until:
+                return limited
+            if key in self._asking:
+                return None
+            self._asking.add(key)
+
+        def learn(answered: Any) -> None:
+            with self._lock:
+                self._asking.discard(key)
+                listeners, self._listeners = self._listeners, []
+                # Without a driver nothing is recorded, and nothing that is asked here will be answered.
+                limited = answered.exception() is None and answered.result()
+                self._known[key] = (clock.monotonic_s() + KNOWN_FOR_S, limited)
+            for listener in listeners:
+                listener()
+
+        self._line.ask(SLOTS, (_LIMITED, list(tags))).add_done_callback(learn)
+        return None
+
+    def when_known(self, then: Callable[[], None]) -> None:
+        with self._lock:
+            if self._asking:
+                self._listeners.append(then)
+                return
+        then()
+
+    def ask(self, want: SlotWant, told: Callable[[SlotAnswer], None]) -> None:
+        def take(answered: Any) -> None:
+            if answered.exception() is None:
+                told(answered.result())
+            elif isinstance(answered.exception(), LeaseLost):  # the driver is gone, and this process with it
+                told(SlotAnswer(want.id, "free"))
+
+        self._line.ask(SLOTS, (_ASK, want)).add_done_callback(take)
+
+    def give_back(self, want_id: UUID) -> None:
+        self._line.ask(SLOTS, (_GIVE, want_id))
+
+    def let_lapse(self, want_id: UUID) -> None:
+        self.give_back(want_id)
+
+    def flush(self) -> None:
+        """The driver does."""
+
+
+class SlotRelayHost:
+    """The driver's side: does what workers ask, by the connection that they ask over."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._theirs: dict[Any, set[UUID]] = {}
+
+    def answer(self, request: Any, reply: Callable[[bool, Any], None], connection: Any) -> None:
+        """Never blocks."""
+        what, subject = request
+        desk = SlotDesk.here()
+        if what == _LIMITED:
+            self._say_whether_limited(desk, subject, reply)
+        elif what == _ASK:
+            with self._lock:
+                self._theirs.setdefault(connection, set()).add(subject.id)
+            desk.ask(subject, lambda answer: reply(True, answer))
+        else:
+            with self._lock:
+                self._theirs.get(connection, set()).discard(subject)
+            desk.give_back(subject)
+            reply(True, None)
+
+    def lost(self, connection: Any) -> None:
+        """A worker is gone: what it held or waited for is free again."""
+        with self._lock:
+            theirs = self._theirs.pop(connection, set())
+        for each in theirs:
+            SlotDesk.here().give_back(each)
+
+    def _say_whether_limited(
+        self, desk: SlotDesk, tags: list[str], reply: Callable[[bool, Any], None]
+    ) -> None:
+        limited = desk.are_limited(tags)
+        if limited is None:
+            desk.when_known(lambda: self._say_whether_limited(desk, tags, reply))
+        else:
+            reply(True, limited)

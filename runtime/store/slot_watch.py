@@ -1,0 +1,55 @@
+"""Waiting until slots may have come free, for whoever asked for some in vain.
+
+Each watcher is followed from its first question on, so that nothing is missed between two of them where both
+reach this process; otherwise it is told when its time is over, and asks for its slots again then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from .. import clock
+from .announcements import SLOTS
+from .database import Database
+from .feed import Feed, Subscription
+
+LONGEST_S = 30.0
+_FORGOTTEN_AFTER_S = 60.0
+
+
+class _Watch:
+    """The watchers of one database in this process."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._watchers: dict[UUID, tuple[Subscription, float]] = {}
+
+    async def wait(self, watcher: UUID, timeout_s: float) -> bool:
+        now = clock.monotonic_s()
+        known = self._watchers.get(watcher)
+        subscription = known[0] if known else self._feed.subscribe(SLOTS)
+        self._watchers[watcher] = (subscription, now)
+        for other, (its, heard_s) in list(self._watchers.items()):
+            if now - heard_s > _FORGOTTEN_AFTER_S:
+                del self._watchers[other]
+                self._feed.unsubscribe(its)
+        return bool(await subscription.wait(timeout_s))
+
+
+_watches: WeakKeyDictionary[Database, asyncio.Task[_Watch]] = WeakKeyDictionary()
+
+
+async def wait(db: Database, watcher: UUID, timeout_s: float) -> bool:
+    """Whether slots may have come free since the watcher asked last; waits up to `timeout_s` for that."""
+    opening = _watches.get(db)
+    if opening is None:
+        opening = _watches[db] = asyncio.ensure_future(_open(db))
+    return await (await asyncio.shield(opening)).wait(watcher, min(timeout_s, LONGEST_S))
+
+
+async def _open(db: Database) -> _Watch:
+    feed = await Feed.open(db)
+    db.close_first(feed.close)
+    return _Watch(feed)
