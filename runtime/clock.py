@@ -43,6 +43,14 @@ def monotonic_s() -> float:
     return time.monotonic()
 
 
+def since_boot_s() -> float:
+    """Seconds since the system's start, by which it dates its processes. Raises OSError where it has none."""
+    try:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    except AttributeError as error:
+        raise OSError("this system does not tell when it started") from error
+
+
 def sleep(seconds: float) -> None:
     """Block the calling thread."""
     time.sleep(seconds)

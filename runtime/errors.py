@@ -251,6 +251,10 @@ class LeaseLost(Conflict):
     """Another owner holds this run now; nothing that this process writes is taken any more."""
 
 
+class RelayFailed(HeliostatError):
+    """What a worker asked of the process that drives its run, or the answer, could not be carried over."""
+
+
 class LeaseHeld(Conflict):
     """The run's lease belongs to someone else and has not lapsed."""
 

@@ -7,12 +7,14 @@ so that tasks which wait for each other do not starve and an uneven fan-out even
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .. import clock
+from .stopping import set_on
 
 _log = logging.getLogger("heliostat.internal.board")
 REPORT_RUNNING_AFTER_S = 0.25
@@ -22,7 +24,11 @@ LoneEntry = tuple[Callable[[str, float], None], str, float]  # whom to tell, the
 
 
 class Board:
-    """The calls of one pack in this process. `limit` is the first position that must not be started."""
+    """The calls of one pack in this process. `limit` is the first position that must not be started.
+
+    `stop_asked`: somebody wants what runs to end, so it does not complete any more. What `stopping` needs to
+    reach the code is kept here, too.
+    """
 
     def __init__(
         self,
@@ -37,12 +43,43 @@ class Board:
         self._on_running = on_running
         self._on_given_back = on_given_back
         self._reported: set[int] = set()
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal's handler may run in the thread that holds it
         self._next = 0
+        self.stop_asked = False
+        self.has_process = False  # nothing else is executed in this process
+        self.inside = False  # the author's code is being executed
+        self.thread: int | None = None
+        self.native_thread: int | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.tasks: dict[int, asyncio.Task[Any]] = {}  # of async calls that run on the loop
+        self.because: type[BaseException] | None = None  # for what whoever executes the board is stopped
+        self.why: type[BaseException] | None = None  # what is raised in the code of this very board
+        self.raised: set[Any] = set()  # where: by the loop's task; None without a loop
+        self.injected = False  # it was set on the thread
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether the author's code is being executed."""
+        return self.inside or bool(self.tasks)
+
+    def begin_anew(self) -> None:
+        """The board serves another call; what was asked of the one before is over."""
+        with self.lock:
+            self.cancelled = self.stop_asked = False
+            self.why = self.because = None
+            self.raised.clear()
+
+    def leave_code(self) -> None:
+        """The author's code has ended: nothing is raised in it any more."""
+        with self.lock:
+            self.inside = False
+            if self.injected:
+                self.injected = False
+                set_on(threading.get_ident(), None)  # it came too late; harmless when it has been raised
 
     def start(self, position: int, at: float) -> bool:
         """Claim a call in order; False when it was given back or the pack was cancelled."""
-        with self._lock:
+        with self.lock:
             if position >= self.limit or self.cancelled:
                 return False
             self._next = position + 1
@@ -54,7 +91,7 @@ class Board:
 
     def cancel(self) -> None:
         """Start nothing more."""
-        with self._lock:
+        with self.lock:
             self.cancelled = True
 
     def look(self) -> None:
@@ -71,7 +108,7 @@ class Board:
     def _give_back(self) -> None:
         if self._on_given_back is None:
             return
-        with self._lock:
+        with self.lock:
             given = range(self._next, self.limit)
             self.limit = min(self.limit, self._next)
         if given:

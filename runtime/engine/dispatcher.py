@@ -21,7 +21,6 @@ from ..journal.records import LogBatch
 from . import records_lookup
 from .admission import Admission
 from .fanout import IN_FLIGHT, QUEUED, RETRYING, WAITING, Fanout
-from .interruption import uninterrupted
 from .lane import Answer, Lane, Loss, refused
 from .limited_calls import LimitedCalls
 from .outcomes import CANCELLED, Failure, Held, InStore, Outcome
@@ -29,6 +28,7 @@ from .pack_group import Pack, PackGroup, ReadySpan
 from .packing import window
 from .run_desk import RunDesk, add_to_run
 from .settling import Settling
+from .shields import uninterrupted
 
 _log = logging.getLogger("heliostat.internal.dispatch")
 POLL_S = 0.02
@@ -81,8 +81,11 @@ class Dispatcher:
             except BaseException as error:  # these calls will never end: nobody shall wait for them
                 self.fail(error)
                 raise
-            if fanout.open_count < fanout.size:
+            some_ended = fanout.open_count < fanout.size
+            if some_ended:
                 self.changed.notify_all()
+        if some_ended:
+            fanout.group.desk.journal.wait_for_room()
         if not self._is_inline:
             self.pump()
 
@@ -342,6 +345,7 @@ class Dispatcher:
                     self.settling.from_records(fanout, found)
                     self.admission.queue(fanout, start, stop)
                     self.changed.notify_all()
+                fanout.group.desk.journal.wait_for_room()
             except BaseException as error:  # these calls will never end: nobody shall wait for them
                 self.fail(error)
                 raise
@@ -560,7 +564,7 @@ class Dispatcher:
 
     def _take_back(self, pack: Pack, positions: list[int]) -> None:
         with self.changed:
-            if pack.pack_id not in self.packs:
+            if pack.pack_id not in self.packs or pack.cancel_asked_s is not None:
                 return
             given_back = pack.hear().given_back
             for at in positions:

@@ -24,7 +24,7 @@ from ..errors import CancelRun, CannotPickle, TaskTimedOut
 from ..names import render_run_name
 from ..parameters import bind
 from ..storage import result_key, storage_for
-from . import payload
+from . import payload, programs, stopping
 from .board import Board, Watcher
 from .code import TaskCode
 from .deadline import DeadlinePassed, time_limit
@@ -87,11 +87,13 @@ class PackExecution:
         watcher = Watcher.of_this_process()
         watcher.add(self.board)
         flow_token = flow_run_info.set(self._template.flow_run)
+        stopping.enter(self.board)
         try:
             if self.code.is_async:
                 return self._on_loop(lambda: _run_on_loop(self._run_together(calls)))
             return self._run_in_turn(calls)
         finally:
+            stopping.leave(self.board)
             flow_run_info.reset(flow_token)
             watcher.remove(self.board)
 
@@ -100,9 +102,11 @@ class PackExecution:
         info = self._template
         info.index, info.attempt, info.next_index, info.custom_name = call.index, call.attempt, None, None
         flow_token, token = flow_run_info.set(info.flow_run), task_run_info.set(info)
+        stopping.enter(self.board)
         try:
             return self._attempt(0, call, info, hashed)
         finally:
+            stopping.leave(self.board)
             task_run_info.reset(token)
             flow_run_info.reset(flow_token)
 
@@ -134,23 +138,36 @@ class PackExecution:
             info.custom_name = history.name = name_of_call(code, call)
         if code.on_running:
             run_task_hooks(code.on_running, code.fn, info, "RUNNING", "Running")
+        board = self.board
         while True:
             limit: type[DeadlinePassed] | None = None
             value: Any
             try:
-                if code.timeout_s is None:
-                    value = code.fn(*call.args, **call.kwargs)
-                    if type(value) is GeneratorType:
-                        value = list(cast("Any", value))
-                else:
-                    with time_limit(code.timeout_s) as limit:
+                try:
+                    board.inside = True
+                    if board.stop_asked:
+                        return _cancelled(history, hashed)
+                    if code.timeout_s is None:
                         value = code.fn(*call.args, **call.kwargs)
                         if type(value) is GeneratorType:
                             value = list(cast("Any", value))
+                    else:
+                        with time_limit(code.timeout_s) as limit:
+                            value = code.fn(*call.args, **call.kwargs)
+                            if type(value) is GeneratorType:
+                                value = list(cast("Any", value))
+                finally:
+                    board.leave_code()
+                if board.stop_asked:  # its code went on all the same
+                    return self._interrupted(None, history, hashed)
             except BaseException as error:
+                if board.inside:
+                    board.leave_code()
                 timed_out = limit is not None and isinstance(error, limit)
-                if not timed_out and isinstance(error, INTERRUPTIONS):
+                if board.stop_asked or (not timed_out and isinstance(error, INTERRUPTIONS)):
                     return self._interrupted(error, history, hashed)
+                if timed_out:
+                    self._end_programs(history)
                 outcome = self._failed(position, error, history, hashed, timed_out)
                 if outcome is None:
                     info.attempt, info.next_index = history.run_count, None
@@ -162,6 +179,7 @@ class PackExecution:
 
     async def _run_together(self, calls: Sequence[Call]) -> list[Outcome | None]:
         room = asyncio.Semaphore(MAX_ASYNC_CALLS)
+        self.board.loop = asyncio.get_running_loop()
 
         async def one(position: int, call: Call) -> Outcome | None:
             async with room:
@@ -173,7 +191,11 @@ class PackExecution:
                     self._spool.finished(position, outcome, call.index)
                 return outcome
 
-        return await asyncio.gather(*(one(position, call) for position, call in enumerate(calls)))
+        stopping.enter(self.board)  # this may be another thread
+        try:
+            return await asyncio.gather(*(one(position, call) for position, call in enumerate(calls)))
+        finally:
+            stopping.leave(self.board)
 
     async def attempt_async(self, position: int, call: Call) -> Outcome:
         """One call of an async task, on the running loop."""
@@ -187,14 +209,26 @@ class PackExecution:
             info.custom_name = history.name = name_of_call(code, call)
         if code.on_running:
             run_task_hooks(code.on_running, code.fn, info, "RUNNING", "Running")
+        board, task = self.board, asyncio.current_task()
+        assert task is not None
         while True:
             limit = asyncio.timeout(code.timeout_s)
             try:
-                async with limit:
-                    value = await _finish(code.fn(*call.args, **call.kwargs))
+                if board.stop_asked:
+                    return _cancelled(history, hashed)
+                board.tasks[position] = task
+                try:
+                    async with limit:
+                        value = await _finish(code.fn(*call.args, **call.kwargs))
+                finally:
+                    board.tasks.pop(position, None)
+                if board.stop_asked or task.cancelling():  # its code went on all the same
+                    return self._interrupted(None, history, hashed)
             except (*INTERRUPTIONS, asyncio.CancelledError) as error:
                 return self._interrupted(error, history, hashed)
             except BaseException as error:
+                if board.stop_asked or task.cancelling():
+                    return self._interrupted(error, history, hashed)
                 timed_out = isinstance(error, TimeoutError) and limit.expired()
                 outcome = self._failed(position, error, history, hashed, timed_out)
                 if outcome is None:
@@ -213,10 +247,23 @@ class PackExecution:
             message = outcome.extra.message if outcome.extra else None
             run_task_hooks(code.on_failure, code.fn, info, *STATE_OF[outcome.status], message)
 
-    def _interrupted(self, error: BaseException, history: AttemptHistory, hashed: bytes | None) -> Outcome:
+    def _interrupted(
+        self, error: BaseException | None, history: AttemptHistory, hashed: bytes | None
+    ) -> Outcome:
+        """The call was stopped; `error` is what its code raised then (None: it went on to its end)."""
         self.board.cancel()
-        self.interrupted_by = error
+        if error is not None and isinstance(error, (*INTERRUPTIONS, asyncio.CancelledError)):
+            self.interrupted_by = error
+        elif self.board.because is not None:
+            self.interrupted_by = self.board.because("the call was cancelled")
+        if self.board.why is None:  # else whoever stops it sees to them
+            self._end_programs(history)
         return _cancelled(history, hashed)
+
+    def _end_programs(self, history: AttemptHistory) -> None:
+        """What the call, the only one in its thread, has started and not waited for ends with it."""
+        if not self.code.is_async:
+            programs.end(programs.started_by(threading.get_native_id(), history.started))
 
     def _failed(
         self,

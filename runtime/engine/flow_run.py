@@ -58,6 +58,7 @@ from .run_control import RunControl, SuspendHere
 from .run_desk import RunDesk
 from .session import Dispatching, FlowSession
 from .slot_waits import flush_slots
+from .stopping import CallCancelled
 from .tracking import Tracking
 
 if TYPE_CHECKING:
@@ -472,6 +473,8 @@ class FlowRun:
         interrupted = self._error
         if isinstance(interrupted, Interruption) and interrupted.run_id != self.info.id:
             raise interrupted  # it is for a run that this one is called by
+        if isinstance(interrupted, CallCancelled):
+            raise interrupted  # and this one for a call
         if isinstance(interrupted, Terminated) and self._parent is None:
             raise SystemExit(interrupted.exit_code)
         if interrupted is not None and not isinstance(interrupted, (Exception, CancelRun)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import signal
 import threading
 from collections.abc import Generator
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from ..errors import CancelRun
-from . import interrupts
+from . import interrupts, stopping
+from .shields import put_down, shield_of, take_up
 
 if TYPE_CHECKING:
     from ..store.commands import CommandKind
@@ -31,56 +31,6 @@ def interruption(kind: CommandKind, run_id: UUID) -> type[Interruption]:
     return type("Interruption", (Interruption,), {"kind": kind, "run_id": run_id})
 
 
-class _Shield:
-    """What keeps interruptions out of one thread for a moment."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()  # a signal's handler may run in the thread that holds it
-        self.depth = 0
-        self.late: type[Interruption] | None = None  # what came meanwhile
-
-    def holds_back(self, why: type[Interruption]) -> bool:
-        """Whether the thread must not be disturbed now; it will raise that exception itself."""
-        if self.depth:
-            self.late = why
-        return self.depth > 0
-
-
-_shields: dict[int, _Shield] = {}  # of the threads that execute bodies
-
-
-@contextmanager
-def uninterrupted() -> Generator[None]:
-    """Within the block this thread's body is not interrupted, but right after it.
-
-    For bookkeeping that must be done whole: a call that is counted and not sent would never end.
-    """
-    shield = _shields.get(threading.get_ident())
-    if shield is None:
-        yield
-        return
-    inside, late = False, None
-    try:
-        with shield.lock:
-            shield.depth += 1
-            inside = True
-        _let_raise()  # what was on its way arrives here, at the latest
-        yield
-    finally:
-        if inside:
-            with shield.lock:
-                shield.depth -= 1
-                late = shield.late
-                if not shield.depth:
-                    shield.late = None
-    if late is not None and not shield.depth:
-        raise late
-
-
-def _let_raise() -> None:
-    """A call: the interpreter raises what was set on the thread when one begins."""
-
-
 class Body:
     """The executing body of one flow run. `interrupt` may be called from any thread."""
 
@@ -94,21 +44,20 @@ class Body:
     @contextmanager
     def here(self) -> Generator[None]:
         """The block is the body, in this thread."""
-        thread = threading.get_ident()
-        is_outermost = thread not in _shields
         with self._lock:
-            self._thread = thread
-            _shields.setdefault(thread, _Shield())
+            take_up()
+            self._thread = threading.get_ident()
         try:
             yield
         finally:
             with self._lock:
                 self._thread = None
-                if is_outermost:
-                    _shields.pop(thread, None)
+                put_down()
                 if self._injected:
                     self._injected = False
-                    _set_on(threading.get_ident(), None)  # it came too late; harmless when it has been raised
+                    stopping.set_on(
+                        threading.get_ident(), None
+                    )  # it came too late; harmless when it has been raised
 
     @contextmanager
     def in_task(self) -> Generator[None]:
@@ -140,7 +89,9 @@ class Body:
             thread = self._thread
             if thread is None:
                 return False
-            shield = _shields[thread]
+            stopping.note_all_of(thread, why)  # calls that it executes itself do not complete any more
+            shield = shield_of(thread)
+            assert shield is not None
             with shield.lock:
                 if not shield.holds_back(why):
                     self._raise_in(thread, why)
@@ -151,7 +102,7 @@ class Body:
             signal.pthread_kill(thread, signal.SIGTERM)  # wakes it from waiting, too
             return
         self._injected = True
-        _set_on(thread, why)
+        stopping.set_on(thread, why)
 
     def _cancel_task(self) -> None:
         if self._task is not None:
@@ -159,11 +110,6 @@ class Body:
 
     def _raise_in_handler(self) -> None:
         """On the main thread: raise unless the body has ended meanwhile."""
-        why, shield = self._why, _shields.get(threading.get_ident())
+        why, shield = self._why, shield_of(threading.get_ident())
         if self._thread is not None and why is not None and not (shield and shield.holds_back(why)):
             raise why
-
-
-def _set_on(thread: int, error: type[BaseException] | None) -> None:
-    value = None if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), value)

@@ -16,6 +16,7 @@ import pickle
 import socket
 import struct
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -23,8 +24,10 @@ from multiprocessing.connection import Connection, answer_challenge, deliver_cha
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
-from ..errors import LeaseLost
+from .. import tracebacks
+from ..errors import LeaseLost, RelayFailed
 from ..journal.records import LogLine, Record
+from . import stopping
 from .board import Board
 from .payload import dump
 from .wire import LineAddress
@@ -37,6 +40,8 @@ _FLUSH_EVERY_S = 0.2
 _LINES_AT_ONCE = 500
 _HANDSHAKE_S = 10  # longest silence of somebody who connects
 _WELCOME = b"welcome"
+_CANCELLED_KEPT = 10_000
+_KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
 
 RUNNING, GIVEN_BACK, LOGS, RECORD = "running", "given back", "logs", "record"
 CANCEL, SYNC, ASK, ANSWER = "cancel", "sync", "ask", "answer"
@@ -97,6 +102,16 @@ class DriverLine:
         with self._sending, suppress(OSError):
             connection.send_bytes(message)
 
+    def _answer(self, connection: Any, number: int, kind: str, done: bool, value: Any) -> None:
+        """Send an answer, or why there is none: whoever asks never waits in vain."""
+        try:
+            # By itself: what cannot be unpickled over there must not take the line with it.
+            blob = dump(value) if done else tracebacks.ship(value)
+        except Exception as error:
+            why = RelayFailed(f"the answer to {kind!r} cannot be sent to the worker: {error}")
+            done, blob = False, tracebacks.ship(why)
+        self._tell(connection, (ANSWER, number, (done, blob)))
+
     def _accept(self) -> None:
         while not self._closed:
             try:
@@ -147,7 +162,11 @@ class DriverLine:
             return
         if connection is self._wake_reader:
             return
-        news = pickle.loads(message)
+        try:
+            news = pickle.loads(message)
+        except Exception:  # log lines and records are plain, and what is asked travels by itself
+            _log.exception("news from a worker cannot be read")
+            return
         if news[0] == SYNC:
             with self._synced:
                 self._awaited.discard(connection)
@@ -158,7 +177,7 @@ class DriverLine:
             self._relay.answer(
                 kind,
                 request,
-                lambda done, value: self._tell(connection, (ANSWER, number, (done, value))),
+                lambda done, value: self._answer(connection, number, kind, done, value),
                 connection,
             )
             return
@@ -182,6 +201,7 @@ class LineToDriver:
     def __init__(self, address: LineAddress | None) -> None:
         self.connected = False
         self._boards: dict[str, Board] = {}
+        self._cancelled: OrderedDict[str, None] = OrderedDict()  # packs that may still be on their way here
         self._asked: dict[int, Future[Any]] = {}
         self._numbers = itertools.count()
         self._waiting: list[tuple[UUID, LogLine]] = []
@@ -203,15 +223,13 @@ class LineToDriver:
     def enter(self, pack_id: str, board: Board) -> None:
         """A pack begins in this process."""
         self._boards[pack_id] = board
+        if pack_id in self._cancelled:  # it was asked for before
+            stopping.stop(board)
 
     def leave(self, pack_id: str) -> None:
         """A pack is over."""
         self._boards.pop(pack_id, None)
-        self.flush_before_answer()
-
-    def flush_before_answer(self) -> None:
-        """What a pack logged goes out before its answer does."""
-        if self._waiting:
+        if self._waiting:  # what a pack logged goes out before its answer does
             self._flush()
 
     def running(self, pack_id: str, position: int, started: float) -> None:
@@ -237,11 +255,13 @@ class LineToDriver:
         self._send((RECORD, flow_run_id, record, None))
 
     def ask(self, kind: str, request: Any) -> Future[Any]:
-        """Have something done by the driver; the future fails with LeaseLost when the line is lost."""
+        """Have something done by the driver; the future fails with LeaseLost when the line is lost, and with
+        RelayFailed when question or answer cannot travel. Raises CannotPickle.
+        """
         future: Future[Any] = Future()
-        number = next(self._numbers)
+        blob, number = dump(request), next(self._numbers)
         self._asked[number] = future
-        self._send((ASK, kind, request, number))
+        self._send((ASK, kind, blob, number))
         if not self.connected:
             self._give_up_asking()
         return future
@@ -249,8 +269,13 @@ class LineToDriver:
     def _give_up_asking(self) -> None:
         for number in list(self._asked):
             future = self._asked.pop(number, None)
-            if future is not None:
-                future.set_exception(LeaseLost("the process that drives this run cannot be reached any more"))
+            if future is not None and not future.done():
+                future.set_exception(
+                    LeaseLost(
+                        "the process that drives this run cannot be reached any more",
+                        hint="`heliostat flow-run inspect` shows whether the run goes on elsewhere",
+                    )
+                )
 
     def _connect(self, address: LineAddress) -> None:
         try:
@@ -292,32 +317,56 @@ class LineToDriver:
             self.connected = False
 
     def _listen(self) -> None:
-        while True:
-            try:
-                kind, subject, value = pickle.loads(self._connection.recv_bytes())
-            except (EOFError, OSError):
-                self.connected = False
-                self._give_up_asking()
-                return
-            if kind == SYNC:
-                self._flush()
-                self._send((SYNC, None, None, None))
-            elif kind == ANSWER:
-                self._take_answer(self._asked.pop(subject), *value)
-            elif subject in self._boards:
-                self._boards[subject].cancel()
+        try:
+            while True:
+                message = self._connection.recv_bytes()
+                try:
+                    self._obey(*pickle.loads(message))
+                except Exception:
+                    _log.exception("an order of the driver could not be carried out")
+        except (EOFError, OSError):
+            pass
+        finally:
+            self.connected = False
+            self._give_up_asking()
 
-    def _take_answer(self, future: Future[Any], done: bool, value: Any) -> None:
+    def _obey(self, kind: str, subject: Any, value: Any) -> None:
+        if kind == SYNC:
+            self._flush()
+            self._send((SYNC, None, None, None))
+        elif kind == ANSWER:
+            future = self._asked.pop(subject, None)
+            if future is not None:
+                _settle(future, *value)
+        elif kind == CANCEL:
+            self._cancel(subject)
+
+    def _cancel(self, pack_id: str) -> None:
+        self._cancelled[pack_id] = None  # first: it may be about to begin
+        if len(self._cancelled) > _CANCELLED_KEPT:
+            self._cancelled.popitem(last=False)
+        board = self._boards.get(pack_id)
+        if board is not None:
+            stopping.stop(board)
+
+
+def _settle(future: Future[Any], done: bool, blob: bytes) -> None:
+    """Give an answer to whoever waits for it; one that cannot be read is told as such."""
+    try:
         if done:
-            future.set_result(value)
+            future.set_result(pickle.loads(blob))
         else:
-            future.set_exception(value)
+            future.set_exception(tracebacks.unship(blob))
+    except Exception as error:
+        if not future.done():
+            future.set_exception(RelayFailed(f"the answer cannot be read in this worker: {error!r}"))
 
 
 def handshake(link: socket.socket, secret: bytes, *, asks_first: bool) -> Connection[Any, Any]:
     """Let both sides show that they know the secret; raises when one does not, or says nothing in time."""
     link.settimeout(None)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    _notice_loss(link)
     link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _HANDSHAKE_S, 0))
     connection: Connection[Any, Any] = Connection(link.detach())
     try:
@@ -330,6 +379,14 @@ def handshake(link: socket.socket, secret: bytes, *, asks_first: bool) -> Connec
         connection.close()
         raise
     return connection
+
+
+def _notice_loss(link: socket.socket) -> None:
+    """A machine that is gone says nothing any more: the system asks whether it is there."""
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        if hasattr(socket, name):
+            link.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _pipe() -> tuple[Any, Any]:

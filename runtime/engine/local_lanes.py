@@ -17,6 +17,7 @@ from ..context import TaskRunInfo, flow_session
 from ..errors import HeliostatError
 from ..logging import capture_into
 from ..terminal import in_worker
+from . import stopping
 from .board import Board
 from .execution import PackExecution
 from .lane import Answer, Loss, refused
@@ -47,7 +48,7 @@ class _LocalLane:
     def cancel(self, pack: Pack, force: bool) -> None:
         board = self._boards.get(pack.pack_id)
         if board is not None:
-            board.cancel()
+            stopping.stop(board, again=force)
 
     def _execute(self, pack: Pack, gives_back: bool) -> tuple[Answer, BaseException | None]:
         """The answer, and what interrupted a call if something did."""
@@ -68,7 +69,7 @@ class _LocalLane:
         board = Board(len(calls), lambda at, started: news("running", pack.pack_id, at, started), given)
         self._boards[pack.pack_id] = board
         if pack.cancel_asked_s is not None:
-            board.cancel()  # it was asked for while the pack waited for its thread
+            stopping.stop(board)  # it was asked for while the pack waited for its thread
         session = flow_session.set(group.desk.session)
         execution = PackExecution(group.code, info, board, keep_objects=True, on_loop=_run_apart)
         try:
@@ -79,7 +80,10 @@ class _LocalLane:
             self._boards.pop(pack.pack_id, None)
         large = {position: Kept(value) for position, value in execution.values.items()}
         answer = Answer(pack, outcomes, time.perf_counter() - began, _NODE, os.getpid(), large)
-        return answer, execution.interrupted_by
+        interrupted_by = execution.interrupted_by
+        if isinstance(interrupted_by, stopping.CallCancelled) and interrupted_by.of is board:
+            interrupted_by = None  # these calls were meant, and nothing else
+        return answer, interrupted_by
 
 
 class InlineLane(_LocalLane):

@@ -19,7 +19,7 @@ from ..logging import capture_into
 from .board import Board, Watcher
 from .execution import Call, PackExecution
 from .line import LineToDriver
-from .session import FlowSession
+from .session import FlowSession, end_calls_of
 from .wire import WorkerCode, dump_lone_reply
 from .worker_state import state_of_this_worker
 
@@ -36,7 +36,9 @@ class LoneCalls:
         info = TaskRunInfo(
             worker_code.flow_run, code.name, worker_code.task_key, scope, base, tags=worker_code.tags
         )
-        self._execution = PackExecution(code, info, Board(1, lambda _position, _started: None))
+        board = Board(1, lambda _position, _started: None)
+        board.has_process = True
+        self._execution = PackExecution(code, info, board)
         self._board = Watcher.of_this_process().lone
         self._line = line
         self._session = session
@@ -49,7 +51,11 @@ class LoneCalls:
         began = time.perf_counter()
         execution, board = self._execution, self._board
         args, kwargs = marshal.loads(arguments)
-        board.start(self._tell_running, pack_id, clock.epoch_s())
+        own = execution.board
+        own.current[0] = now = clock.epoch_s()
+        own.begin_anew()
+        self._line.enter(pack_id, own)
+        board.start(self._tell_running, pack_id, now)
         session = flow_session.set(self._session)
         try:
             with self._capture:
@@ -58,7 +64,9 @@ class LoneCalls:
             flow_session.reset(session)
             board.end()
             self._state.restore()
-            self._line.flush_before_answer()
+            self._line.leave(pack_id)
+            if own.stop_asked:
+                end_calls_of(self._session)
         reply = dump_lone_reply(_NODE, self._pid, time.perf_counter() - began, outcome)
         if not execution.values:
             return reply, None

@@ -36,6 +36,7 @@ from .ray_project import enter_project
 from .relay import RelayHost
 from .resolve import References, carries_futures
 from .spool import Salvaged, name_of, salvage
+from .stopping import take_interrupts
 from .wire import CODE_ALONG_BYTES, PackReply, PackSpec, Segment, WorkerCode, dump_lone, lone_key
 
 _ray: Any = ray  # its types leave much open
@@ -51,12 +52,14 @@ _BATCH_PATIENCE_S = 0.06
 
 def _execute(spec: bytes, *refs: Any) -> bytes | tuple[bytes, Any]:
     enter_project()
+    take_interrupts()
     reply, large = worker.execute(spec, refs)
     return reply if large is None else (reply, large)
 
 
 def _execute_apart(spec: bytes, *refs: Any) -> tuple[bytes, Any]:
     enter_project()
+    take_interrupts()
     return worker.execute(spec, refs)
 
 

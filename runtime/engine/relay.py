@@ -6,14 +6,16 @@ each call and each record goes over the line and is answered or journalled there
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..context import FlowRunInfo
-from ..errors import LeaseLost
+from ..errors import LeaseLost, RelayFailed
 from ..journal.recording import Recording, current_recording
 from ..journal.records import Record
 from ..terminal import Terminal, be_a_worker
@@ -37,6 +39,9 @@ class RelayRunJournal:
 
     def append(self, record: Record) -> None:
         self.line.record(self._run_id, record)
+
+    def wait_for_room(self) -> None:
+        """The driver's journal has the buffer."""
 
     def barrier(self) -> Future[None]:
         return self.line.ask(BARRIER, self._run_id)
@@ -103,22 +108,42 @@ class RelayHost:
         self._slots = SlotRelayHost()
 
     def answer(
-        self, kind: str, request: Any, reply: Callable[[bool, Any], None], connection: Any = None
+        self, kind: str, request: bytes, reply: Callable[[bool, Any], None], connection: Any = None
     ) -> None:
-        """Do what is asked on a thread of its own, then `reply(done, value or error)`."""
+        """Do what is asked (pickled) on a thread of its own, then `reply(done, value or error)`."""
         if kind == SLOTS:
-            self._slots.answer(request, reply, connection)
+            try:
+                self._slots.answer(pickle.loads(request), reply, connection)
+            except Exception as error:
+                reply(False, error)
             return
 
         def work() -> None:
             try:
-                value = self._do(kind, request)
+                asked = pickle.loads(request)
+            except Exception as error:
+                reply(False, RelayFailed(f"what a worker asks ({kind!r}) cannot be read here: {error!r}"))
+                return
+            try:
+                if kind == BARRIER:  # it may take any time: no thread is held for it
+                    self._desk(asked).journal.barrier().add_done_callback(told)
+                    return
+                value = self._do(kind, asked)
             except BaseException as error:
                 reply(False, error)
             else:
                 reply(True, value)
 
-        self._threads.submit(work)
+        def told(barrier: Future[None]) -> None:
+            failure = barrier.exception()
+            with suppress(RuntimeError):  # closed: the line is, too, and says so
+                # Not here, on the journal's thread: a worker that does not read must not hold it up.
+                self._threads.submit(reply, failure is None, failure)
+
+        try:
+            self._threads.submit(work)
+        except RuntimeError:  # closed
+            reply(False, LeaseLost("the process that drives this run is about to end"))
 
     def record(self, run_id: UUID, record: Record) -> None:
         """Journal what a worker tells of a run; log lines are shown too."""
@@ -147,12 +172,12 @@ class RelayHost:
                     FlowRunInfo(run_id, run.name, run.flow_name), journal, self._terminal
                 )
             return None
-        with self._lock:
-            desk = self._desks.get(request) if kind == BARRIER else self._desks.pop(request, None)
-        if desk is None:
-            raise LeaseLost(f"flow run {request} is not open here")
-        journal: Any = desk.journal
-        if kind == BARRIER:
-            return journal.barrier().result()
-        journal.close()
+        self._desk(request, forget=True).journal.close()
         return None
+
+    def _desk(self, run_id: UUID, forget: bool = False) -> Any:
+        with self._lock:
+            desk = self._desks.pop(run_id, None) if forget else self._desks.get(run_id)
+        if desk is None:
+            raise LeaseLost(f"flow run {run_id} is not open here")
+        return desk

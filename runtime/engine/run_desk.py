@@ -35,6 +35,7 @@ class JournalOfRun(Protocol):
     """What the engine needs of a run's journal."""
 
     def append(self, record: Record) -> None: ...
+    def wait_for_room(self) -> None: ...
 
 
 class RunDesk:

@@ -19,15 +19,16 @@ from .cache_lookup import CacheLookup
 from .calls import Rows, sort_map_arguments
 from .dispatcher import Dispatcher
 from .fanout import Fanout
-from .interruption import uninterrupted
 from .open_calls import OpenCalls
 from .pack_group import PackGroup, Resources
 from .run_desk import RunDesk
+from .shields import uninterrupted
 
 if TYPE_CHECKING:
     from ..tasks import Task
     from .run_control import RunControl
 
+_CALLS_END_WITHIN_S = 1.0
 _ENDLESS = 1 << 40  # numbers kept for a map over an iterator while it is read
 CacheFinder = Callable[[Sequence[str]], Mapping[str, Any]]
 
@@ -211,3 +212,10 @@ class FlowSession:
         fanout = Fanout(dispatcher, group, site, first, calls, wait_for, closed=closed)
         self.desk.watch(fanout)
         return fanout
+
+
+def end_calls_of(session: FlowSession | None) -> None:
+    """End what a call in a worker has submitted there: it was cancelled, and they are with it."""
+    dispatcher = None if session is None else session.dispatching.started
+    if session is not None and dispatcher is not None and dispatcher.failed is None:
+        dispatcher.cancel_run(session.desk, _CALLS_END_WITHIN_S)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import clock, tracebacks
 from ..errors import RunFailure, TaskCrashed, TaskTimedOut
+from ..journal.journal import WithoutWaiting
 from . import outcomes, records_lookup
 from .fanout import Fanout, holding
 from .lane import Answer, Loss
@@ -98,23 +99,25 @@ class Settling:
         self._completed(plain)
 
     def without_running(self, fanout: Fanout, positions: list[int], outcome: Outcome, held: Held) -> None:
-        """End calls that never started."""
+        """End calls that never started. Under the lock: `wait_for_room` follows outside of it."""
         still_open = [position for position in positions if not fanout.is_settled(position)]
         if not still_open:
             return
         if isinstance(held, Failure):
             outcome = outcome._replace(extra=Extra(held.message))
-        fanout.group.desk.ended(fanout, [(position, outcome) for position in still_open])
+        with WithoutWaiting():
+            fanout.group.desk.ended(fanout, [(position, outcome) for position in still_open])
         self._settle(fanout, [(position, outcome.status, held) for position in still_open])
 
     def from_records(self, fanout: Fanout, found: records_lookup.Found) -> None:
-        """Settle what the journal of an earlier execution, or the cache, answers."""
+        """Settle what the journal of an earlier execution, or the cache, answers. Under the lock, too."""
         broken = [(position, records_lookup.outcome_of_broken(error)) for position, error in found.broken]
         # Somebody may have cancelled a call while it was looked up: its first end stays.
         told = [entry for entry in (*found.cached, *broken) if not fanout.is_settled(entry[0])]
         if told:
-            self._show_failures(fanout, [entry for entry in told if entry[1].status != outcomes.CACHED])
-            fanout.group.desk.ended(fanout, told)
+            with WithoutWaiting():
+                self._show_failures(fanout, [entry for entry in told if entry[1].status != outcomes.CACHED])
+                fanout.group.desk.ended(fanout, told)
         settled: list[tuple[int, int, Held]] = list(found.replayed)
         url, serializer = _storage_of(fanout)
         for position, outcome in told:
@@ -173,6 +176,8 @@ class Settling:
                 if at not in pack.news.given_back:
                     not_started.append((fanout, position))
                 continue
+            if outcome.status == RETRY and pack.cancel_asked_s is not None:
+                outcome = _not_again(outcome)
             ended.setdefault(fanout, []).append((position, outcome))
             if outcome.status == RETRY:
                 retried.append((fanout, position, outcome))
@@ -361,6 +366,13 @@ def _is_plain(fanout: Fanout, outcome: Outcome) -> bool:
 def _storage_of(fanout: Fanout) -> tuple[str, str]:
     code = fanout.group.code
     return code.storage_url, code.serializer
+
+
+def _not_again(outcome: Outcome) -> Outcome:
+    """A wish for another attempt that came after the call was cancelled."""
+    timeline = outcome.extra.timeline if outcome.extra is not None else None
+    extra = Extra("cancelled before it was tried again", timeline=timeline)
+    return outcome._replace(status=CANCELLED, payload=None, extra=extra)
 
 
 def _durable(outcome: Outcome | None) -> Outcome | None:

@@ -8,13 +8,13 @@ import asyncio
 import contextvars
 import os
 import platform
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from .. import clock, tracebacks
 from ..context import FlowRunInfo, TaskRunInfo, flow_session, task_run_info
-from ..errors import NoSlotEver, ResultLost, RunIsOver, UpstreamFailed
+from ..errors import HeliostatError, NoSlotEver, ResultLost, RunIsOver, UpstreamFailed
 from ..ids import task_run_base, uuid7
 from ..journal.records import LogLine
 from ..logging import PRINTS, capture_into
@@ -24,13 +24,14 @@ from ..terminal import Terminal
 from . import outcomes, records_lookup
 from .board import Board, Watcher
 from .calls import Rows
-from .execution import Call, PackExecution
+from .execution import INTERRUPTIONS, Call, PackExecution
 from .fanout import Fanout, holding
 from .lane import refusal
 from .nested_futures import futures_in, replace_futures, result_of, wait_for_futures, wait_for_futures_async
 from .open_calls import warn_outside_of_runs
 from .outcomes import CANCELLED, COMPLETED, CRASHED, NOT_READY, RETRY, Extra, Kept, Outcome
 from .pause_gate import PauseGate
+from .shields import uninterrupted
 from .slot_waits import CallSlots
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def call_task(
                     outcomes_of_attempt = call.execution.run([call.next_call()])
             finally:
                 call.give_slots_back()
-            call.take(outcomes_of_attempt[0])
+            with uninterrupted():
+                call.take(outcomes_of_attempt[0])
             if call.pause_s:
                 clock.sleep(call.pause_s)
     return call.state() if return_state else call.value()
@@ -118,6 +120,7 @@ class DirectCall:
         self._attempt = self._tries = 1
         self._slots: CallSlots | None = None  # of a call whose task has tags
         self.pause_s = 0.0
+        self._begun = False
         if session is None:
             if task_run_info.get() is None:
                 warn_outside_of_runs(f"task {task.name!r}")
@@ -145,9 +148,21 @@ class DirectCall:
     def __enter__(self) -> DirectCall:
         return self
 
-    def __exit__(self, *_raised: object) -> None:
-        if self._calls is not None:
-            self._calls.leave(self)
+    def __exit__(self, _kind: object, error: BaseException | None, _where: object) -> None:
+        """Whatever stops the block, the call has an end: one that has begun, and will not go on, is
+        Cancelled.
+        """
+        try:
+            stopped = isinstance(error, (*INTERRUPTIONS, asyncio.CancelledError))
+            if stopped and self._begun and self._outcome is None:
+                extra = Extra("cancelled before it was tried again" if self.pause_s else "cancelled")
+                now = clock.epoch_s()
+                self._outcome = Outcome(CANCELLED, None, now, self._attempt, None, None, None, extra)
+                with suppress(HeliostatError):  # the run is over, or another process has it by now
+                    self._record(self._outcome)
+        finally:
+            if self._calls is not None:
+                self._calls.leave(self)
 
     def cut_off(self) -> None:
         """Record that the run ended before the call did."""
@@ -218,6 +233,7 @@ class DirectCall:
     def next_call(self) -> Call:
         """The attempt to execute next."""
         self.pause_s = 0.0
+        self._begun = True
         self.execution.board = self._new_board()
         return Call(self._index, self._attempt, self._tries, self._args, self._kwargs)
 

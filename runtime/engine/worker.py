@@ -30,7 +30,7 @@ from .outcomes import Outcome
 from .payload import RefSlot, StoredSlot
 from .relay import RelayRunJournal, recording_here, relay_through
 from .run_desk import RunDesk
-from .session import Dispatching, FlowSession
+from .session import Dispatching, FlowSession, end_calls_of
 from .spool import Spool
 from .wire import PackSpec, WorkerCode, dump_reply, load_lone, load_worker_code, lone_key
 from .worker_state import state_of_this_worker
@@ -85,6 +85,7 @@ def _execute_calls(
         lambda position, started: line.running(spec.pack_id, position, started),
         (lambda positions: line.given_back(spec.pack_id, positions)) if line.connected else None,
     )
+    board.has_process = True
     spool = _spool_of(spec, worker_code.flow_run.id)
     code = worker_code.code
     info = TaskRunInfo(
@@ -93,7 +94,8 @@ def _execute_calls(
     execution = PackExecution(code, info, board, spool=spool)
     state = state_of_this_worker()
     line.enter(spec.pack_id, board)
-    session = flow_session.set(_session_of(spec.code_key, worker_code, line))
+    own_session = _session_of(spec.code_key, worker_code, line)
+    session = flow_session.set(own_session)
     try:
         with capture_into(line.log_sink, code.log_prints):
             outcomes = execution.run(calls)
@@ -101,6 +103,8 @@ def _execute_calls(
         flow_session.reset(session)
         state.restore()
         line.leave(spec.pack_id)
+        if board.stop_asked:
+            end_calls_of(own_session)
         if spool is not None:
             spool.close()
     return _reply(began, outcomes), execution.values or None

@@ -23,7 +23,7 @@ from .records import Ack, Record, RunAppend
 from .run_journal import RunJournal
 from .transport import Transport
 
-__all__ = ["Journal", "JournalLimits", "RunJournal"]
+__all__ = ["Journal", "JournalLimits", "RunJournal", "WithoutWaiting"]
 
 _log = logging.getLogger("heliostat.journal")
 
@@ -44,6 +44,27 @@ class JournalLimits:
     warn_every_s: float = 5.0
     patience_s: float | None = None  # how long to try while the database is away; None: for ever
     incurable_patience_s: float = 30.0  # the same for what waiting alone does not mend: a full disk
+
+
+class _MayNotWait(threading.local):
+    depth = 0
+
+
+_may_not_wait = _MayNotWait()
+
+
+class WithoutWaiting:
+    """Within the block this thread's appends are taken although the buffer is full.
+
+    For who holds a lock that others need: what makes room again may need it, too, so that they would wait for
+    each other for ever. Whoever appends much calls `wait_for_room` after the block.
+    """
+
+    def __enter__(self) -> None:
+        _may_not_wait.depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        _may_not_wait.depth -= 1
 
 
 class Journal:
@@ -99,8 +120,16 @@ class Journal:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        closed = DatabaseUnavailable("the journal was closed before everything in it was recorded")
         if not done:
-            self._give_up(DatabaseUnavailable("the journal was closed before everything in it was recorded"))
+            self._give_up(closed)
+            return
+        with self._room:  # nobody takes anything out any more: nobody shall wait for that
+            self._failure = closed
+            late = [run_id for run_id, run in self._runs.items() if not run.is_drained]
+            self._room.notify_all()
+        for run_id in late:
+            self._fail_run(run_id, closed)
 
     @property
     def buffered_events(self) -> int:
@@ -113,10 +142,7 @@ class Journal:
         """Put a record into the buffer; waits for room."""
         with self._room:
             run.refuse_if_over()
-            if self._is_full() and threading.get_ident() != self._thread_id:
-                self._rouse(hurry=True)
-                self._room.wait_for(lambda: not self._is_full() or run.failure is not None)
-                run.refuse_if_over()
+            self._wait_for_room(run)
             if self._failure is not None:
                 raise self._failure
             run.take_in(record, events, weight)
@@ -124,6 +150,21 @@ class Journal:
             self._bytes += weight
             if not self._woken or self._events >= self._limits.commit_events:
                 self._rouse(hurry=self._events >= self._limits.commit_events)
+
+    def wait_for_room(self, run: RunJournal) -> None:
+        """See RunJournal.wait_for_room."""
+        if self._is_full():
+            with self._room:
+                self._wait_for_room(run)
+
+    def _wait_for_room(self, run: RunJournal) -> None:
+        if not self._is_full() or threading.get_ident() == self._thread_id or _may_not_wait.depth:
+            return
+        self._rouse(hurry=True)
+        self._room.wait_for(
+            lambda: not self._is_full() or run.failure is not None or self._failure is not None
+        )
+        run.refuse_if_over()
 
     def barrier(self, run: RunJournal) -> Future[None]:
         """See RunJournal.barrier."""

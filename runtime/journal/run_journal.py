@@ -47,12 +47,17 @@ class RunJournal:
     def append(self, record: Record) -> None:
         """Take a record into the run's journal; it becomes durable soon, in order. Callable from any thread.
 
-        Blocks while the journal's buffer is full, but never on the journal's own thread. Raises LeaseLost
-        once another owner holds the run, DatabaseUnavailable when the journal has given up on the database.
+        Blocks while the journal's buffer is full, never on the journal's own thread and `WithoutWaiting`.
+        Raises LeaseLost once another owner holds the run, DatabaseUnavailable when the journal has given up
+        on the database.
         """
         events = len(record)
         if events:
             self._journal.accept(self, record, events, weight_bytes(record, events))
+
+    def wait_for_room(self) -> None:
+        """Return when the journal's buffer is not full (any more); raises like `append`."""
+        self._journal.wait_for_room(self)
 
     def barrier(self) -> Future[None]:
         """A future that is done when everything appended before is durable, or fails with the reason."""

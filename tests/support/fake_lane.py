@@ -119,6 +119,8 @@ class Notebook:
     def append(self, record: Record) -> None:
         self.records.append(record)
 
+    def wait_for_room(self) -> None: ...
+
     def states(self, index: int) -> list[str]:
         """The names of the states that were recorded of a call, in order."""
         found: list[str] = []
