@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from types import MethodType
 from typing import (
@@ -95,7 +95,8 @@ class Flow(Generic[P, R_co]):
         self.source: FlowSource | None = given("_source")  # where its code is fetched from, if not from here
         self.retry = RetryPolicy(given("retries") or 0, given("retry_delay_seconds") or 0.0)
         self.on_running: tuple[Hook, ...] = as_hooks(given("on_running"))
-        self.is_async: bool = inspect.iscoroutinefunction(self.fn)
+        self.is_generator: bool = inspect.isgeneratorfunction(self.fn) or inspect.isasyncgenfunction(self.fn)
+        self.is_async: bool = inspect.iscoroutinefunction(self.fn) or inspect.isasyncgenfunction(self.fn)
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
@@ -104,10 +105,16 @@ class Flow(Generic[P, R_co]):
         self: Flow[P, Coroutine[Any, Any, T]], *args: Any, return_state: Literal[True], **kwargs: Any
     ) -> Coroutine[Any, Any, State]: ...
     @overload
+    def __call__(
+        self: Flow[P, AsyncGenerator[Any, Any]], *args: Any, return_state: Literal[True], **kwargs: Any
+    ) -> Coroutine[Any, Any, State]: ...
+    @overload
     def __call__(self, *args: Any, return_state: Literal[True], **kwargs: Any) -> State: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the flow here and return its value; raises ParameterMismatch before anything starts.
 
+        A flow that is a generator hands its values out while its run lasts, which begins when the first is
+        asked for. Closed early it has completed. It is tried again only before its first value.
         `return_state=True` gives the final State instead of value or exception.
         """
         from .parameters import bind
@@ -119,7 +126,14 @@ class Flow(Generic[P, R_co]):
     def run(
         self, parameters: dict[str, Any], return_state: bool = False, resumption: Resumption | None = None
     ) -> Any:
-        """Run with parameters by name; of an asynchronous flow, the coroutine that does."""
+        """Run with parameters by name; of an asynchronous flow, the coroutine that does.
+
+        Of a generator the values, one by one; with `return_state` or as the run of a deployment their list.
+        """
+        if self.is_generator and not return_state:
+            from .engine.flow_stream import stream_of
+
+            return stream_of(cast("Any", self), parameters)
         from .engine.flow_run import run_flow, run_flow_async
 
         start = run_flow_async if self.is_async else run_flow

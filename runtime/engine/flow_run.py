@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import logging
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import GeneratorType
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from .. import clock, parameters, tracebacks
@@ -32,7 +34,18 @@ from ..journal.run_journal import RunJournal
 from ..logging import capture_into
 from ..names import generate_name, render_run_name
 from ..settings import current_settings
-from ..states import Cancelled, Crashed, Failed, Pending, Retrying, Running, State, Suspended, TimedOut
+from ..states import (
+    Cancelled,
+    Completed,
+    Crashed,
+    Failed,
+    Pending,
+    Retrying,
+    Running,
+    State,
+    Suspended,
+    TimedOut,
+)
 from ..store import cache as cache_verbs
 from ..store import commands, flow_runs, leases, task_runs
 from ..store.commands import Command, CommandKind
@@ -94,10 +107,10 @@ def run_flow(
             try:
                 with run.body.here():
                     if flow.timeout_seconds is None:
-                        value = run.wait_for_calls(flow.fn(*run.args, **run.kwargs))
+                        value = run.wait_for_calls(_consumed(flow.fn(*run.args, **run.kwargs)))
                     else:
                         with time_limit(flow.timeout_seconds) as limit:
-                            value = run.wait_for_calls(flow.fn(*run.args, **run.kwargs))
+                            value = run.wait_for_calls(_consumed(flow.fn(*run.args, **run.kwargs)))
                 run.returned(value)
             except BaseException as error:
                 run.raised(error, timed_out=limit is not None and isinstance(error, limit))
@@ -112,30 +125,42 @@ async def run_flow_async(
     failed = await wait_for_futures_async(values)
     if failed is not None:
         return not_started(flow.name, failed, return_state)
-    run = FlowRun(flow, await _apart(replace_futures, values, result_of), resumption)
-    while await _apart(run.begin_attempt):
+    run = FlowRun(flow, await apart(replace_futures, values, result_of), resumption)
+    while await apart(run.begin_attempt):
         with run.executing():
             limit = asyncio.timeout(flow.timeout_seconds)
             try:
                 with run.body.in_task():
                     async with limit:
-                        value = await _apart(run.wait_for_calls, await flow.fn(*run.args, **run.kwargs))
-                await _apart(run.returned, value)
+                        value = await _consumed_async(flow.fn(*run.args, **run.kwargs))
+                        value = await apart(run.wait_for_calls, value)
+                await apart(run.returned, value)
             except BaseException as error:
                 timed_out = isinstance(error, TimeoutError) and limit.expired()
-                await asyncio.shield(_apart(run.raised, error, timed_out))
+                await asyncio.shield(apart(run.raised, error, timed_out))
             try:
                 with run.body.in_task():
                     await asyncio.sleep(run.pause_s)
             except BaseException as error:
-                await asyncio.shield(_apart(run.raised, error))
+                await asyncio.shield(apart(run.raised, error))
     try:
         return run.outcome(return_state)
     except BaseException as error:
         raise tracebacks.drop_our_frames(error)  # noqa: B904  (it is the same exception)
 
 
-async def _apart(step: Any, *args: Any) -> Any:
+def _consumed(value: Any) -> Any:
+    """What a body returned; of a generator its values, for it runs only while they are asked for."""
+    return list(cast("Any", value)) if type(value) is GeneratorType else value
+
+
+async def _consumed_async(running: Any) -> Any:
+    value = running if inspect.isasyncgen(running) else await running
+    return [each async for each in value] if inspect.isasyncgen(value) else _consumed(value)
+
+
+async def apart(step: Any, *args: Any) -> Any:
+    """Run a step beside the loop."""
     # Steps wait for the database and for other calls: off the loop, in a copy of this context.
     context = contextvars.copy_context()
     return await asyncio.get_running_loop().run_in_executor(None, lambda: context.run(step, *args))
@@ -278,8 +303,8 @@ class FlowRun:
         return f"flow {self.flow.name!r} {again}"
 
     @contextmanager
-    def executing(self) -> Generator[None]:
-        """Everything inside belongs to this run."""
+    def executing(self, stepwise: bool = False) -> Generator[None]:
+        """Everything inside belongs to this run. `stepwise`: other code, of other contexts, runs between."""
         tokens = [
             (flow_session, flow_session.set(self.session)),
             (flow_run_info, flow_run_info.set(self.info)),
@@ -288,7 +313,7 @@ class FlowRun:
         prints = current_settings().log_prints if self.flow.log_prints is None else self.flow.log_prints
         try:
             with (
-                termination_raises(),
+                nullcontext() if stepwise else termination_raises(),
                 capture_into(self.desk.log_here, prints, passes_prints=not in_worker()),
             ):
                 yield
@@ -307,7 +332,12 @@ class FlowRun:
 
     def returned(self, value: Any) -> None:
         """Settle by what the body returned."""
+        self._close_streams()
         self._settle(state_of_returned(value))
+
+    def closed(self, handed_out: int) -> None:
+        """Settle a body whose caller needed no more of its values."""
+        self._settle(Completed(f"closed by its caller after {handed_out} values"))
 
     def wait_for_retry(self) -> None:
         """Wait until the next attempt, if one is due later."""
@@ -331,6 +361,7 @@ class FlowRun:
             if failure is not None and error is not failure:
                 raise failure from error
             raise error
+        self._close_streams()
         if timed_out:
             self._cancel_calls()
             text = f"flow run ran longer than its timeout of {self.flow.timeout_seconds:g} s"
@@ -431,6 +462,14 @@ class FlowRun:
         self._write_final(accepted, kept)
         self._tell_parent(accepted)
         self._close()
+
+    def _close_streams(self) -> None:
+        """Sub-flows that the body has not consumed to their ends get no further."""
+        for stream in list(self.session.calls.streams):
+            try:
+                stream.close_with_parent()
+            except Exception as error:
+                self.desk.say(logging.WARNING, f"a sub-flow failed when it was closed: {error!r}")
 
     def _end_calls(self, final: State) -> None:
         """From now on threads of the run can make no calls; what they have submitted is awaited."""

@@ -29,6 +29,7 @@ class FlowStates:
         self._run_count = run.run_count
         self._resumes = resumes(run)
         self._has_deployment = run.deployment_id is not None
+        self.may_retry = True  # not once the caller has values that another attempt would give it again
         self._is_subflow = run.parent_task_run_id is not None
         self.current = State(StateType(run.state_type or "PENDING"), name=run.state_name or "Pending")
 
@@ -80,6 +81,8 @@ class FlowStates:
 
     def _retries_left_to(self, proposed: State) -> int:
         error = proposed.data
+        if not self.may_retry:
+            return 0
         if isinstance(error, BaseException) and not self._retry.should_retry(self._run_count, error):
             return 0
         return self._retry.retries

@@ -30,6 +30,13 @@ class OpenCall(Protocol):
         """Record that the run ended before the call did."""
 
 
+class OpenStream(Protocol):
+    """A sub-flow whose values are being handed out."""
+
+    def close_with_parent(self) -> None:
+        """The run that consumes it ends."""
+
+
 class OpenCalls:
     """The calls of one run that this process has begun and not ended."""
 
@@ -43,6 +50,7 @@ class OpenCalls:
         self._open: set[OpenCall] = set()
         self._recording = 0  # calls whose end is being recorded
         self._is_over = False
+        self.streams: set[OpenStream] = set()
 
     def live(self) -> None:
         """The run is executed by this process, until `end`."""

@@ -30,6 +30,10 @@ class Recorded:
         """The names of a flow run's states."""
         return [state.name for state in self._ask(flow_runs.history, (run or self.run()).id)]
 
+    def state_message(self, run: FlowRunRow | None = None) -> str | None:
+        """What the last state of a flow run says."""
+        return self._ask(flow_runs.history, (run or self.run()).id)[-1].message
+
     def decisions(self, run: FlowRunRow | None = None) -> list[Any]:
         return self._ask(flow_runs.decisions, (run or self.run()).id)
 
