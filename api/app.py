@@ -43,6 +43,7 @@ from .routes import (
     logs,
     recording,
     run_details,
+    run_results,
     saved_searches,
     service,
     tag_limits,
@@ -95,6 +96,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     recording.router,
     run_details.router,
     explanations.router,
+    run_results.router,
     code_packages.router,
 )
 SOCKETS: tuple[APIRouter, ...] = (

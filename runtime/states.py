@@ -6,6 +6,7 @@ accepted. Types and names are those of the standard API (reference: StateType, s
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -157,6 +158,16 @@ NO_VALUE: Final = _NoValue.NO_VALUE
 """The `data` of a state whose value is not known here; None is a value like any other."""
 
 
+class ValueElsewhere(ABC):
+    """The `data` of a state whose value is fetched when it is asked for."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def load(self) -> Any:
+        """The value. Raises ResultLost."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class State:
     """One state of one run. Immutable; equal when everything but `data` is.
@@ -245,7 +256,7 @@ class State:
                 "This run completed, but its value was kept only in memory and is gone.",
                 hint="Persist results (persist_result=True) to read them later, or run it again.",
             )
-        return self.data
+        return self.data.load() if isinstance(self.data, ValueElsewhere) else self.data
 
     def _error(self) -> BaseException:
         data = self.data

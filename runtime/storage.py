@@ -47,7 +47,7 @@ class ResultStorage:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        folder = _local_folder(url)
+        folder = local_folder(url)
         self._place: _Place = _Folder(folder) if folder is not None else _Remote(url)
 
     def write(self, key: str, data: bytes) -> None:
@@ -96,9 +96,13 @@ class ResultStorage:
             ) from error
 
 
-@lru_cache(maxsize=64)
 def storage_for(url: str) -> ResultStorage:
-    """The storage at `url`; one object a URL and process."""
+    """The storage at `url`; one object a URL and process. A relative path is one below the folder of now."""
+    return _storage_at(local_folder(url) or url)
+
+
+@lru_cache(maxsize=64)
+def _storage_at(url: str) -> ResultStorage:
     return ResultStorage(url)
 
 
@@ -217,7 +221,7 @@ def _sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
-def _local_folder(url: str) -> str | None:
+def local_folder(url: str) -> str | None:
     """The absolute folder that a URL or path means; None when it is not a local one."""
     if url.startswith(("file://", "local://")):
         return os.path.abspath(unquote(urlsplit(url).path))

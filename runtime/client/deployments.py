@@ -117,7 +117,7 @@ class DeploymentCalls(Calls):
             raise ParameterMismatch(
                 str(error), hint="see its parameters: heliostat deployment inspect"
             ) from error
-        return read_as(FlowRun, answer)
+        return read_as(FlowRun, answer).of_server(self.http.api_url)
 
     async def get_scheduled_flow_runs_for_deployments(
         self,

@@ -36,7 +36,7 @@ class FlowCalls(Calls):
 
 class FlowRunCalls(Calls):
     async def read_flow_run(self, flow_run_id: UUID) -> FlowRun:
-        return read_as(FlowRun, await self.http.get(f"/flow_runs/{flow_run_id}"))
+        return read_as(FlowRun, await self.http.get(f"/flow_runs/{flow_run_id}")).of_server(self.http.api_url)
 
     async def read_flow_runs(
         self, *, limit: int | None = None, offset: int = 0, sort: str | None = None, **filters: Any
@@ -45,7 +45,8 @@ class FlowRunCalls(Calls):
         deployment_filter, work_pool_filter, work_queue_filter. At most 200 at a time.
         """
         body = page(limit, offset, sort, **named_filters(filters))
-        return read_as(list[FlowRun], await self.http.read("/flow_runs/filter", body))
+        runs = read_as(list[FlowRun], await self.http.read("/flow_runs/filter", body))
+        return [run.of_server(self.http.api_url) for run in runs]
 
     async def count_flow_runs(self, **filters: Any) -> int:
         return read_as(int, await self.http.read("/flow_runs/count", named_filters(filters)))
@@ -115,14 +116,15 @@ class TaskRunCalls(Calls):
         return read_as(TaskRun, await self.http.json("POST", "/task_runs/", body, repeatable=True))
 
     async def read_task_run(self, task_run_id: UUID) -> TaskRun:
-        return read_as(TaskRun, await self.http.get(f"/task_runs/{task_run_id}"))
+        return read_as(TaskRun, await self.http.get(f"/task_runs/{task_run_id}")).of_server(self.http.api_url)
 
     async def read_task_runs(
         self, *, limit: int | None = None, offset: int = 0, sort: str | None = None, **filters: Any
     ) -> list[TaskRun]:
         """`filters` are the standard's: task_run_filter, flow_run_filter, ..."""
         body = page(limit, offset, sort, **named_filters(filters))
-        return read_as(list[TaskRun], await self.http.read("/task_runs/filter", body))
+        runs = read_as(list[TaskRun], await self.http.read("/task_runs/filter", body))
+        return [run.of_server(self.http.api_url) for run in runs]
 
 
 class LogCalls(Calls):

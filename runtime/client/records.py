@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from ..states import NO_VALUE, State, StateType
+from .run_results import ResultOfRun
 
 
 class Record(BaseModel):
@@ -47,10 +49,23 @@ class _Run(Record):
     estimated_run_time: float = 0.0
     state_json: dict[str, Any] | None = Field(default=None, alias="state")
 
+    _api_url: str | None = PrivateAttr(None)
+    _kind: ClassVar[str] = ""
+
     @property
     def state(self) -> State | None:
-        """The state it is in. A value that the run gave is not known here."""
-        return None if self.state_json is None else state_from_json(self.state_json)
+        """The state it is in. The value of a completed run is fetched when `state.result()` asks for it."""
+        if self.state_json is None:
+            return None
+        state = state_from_json(self.state_json)
+        if not state.is_completed():
+            return state
+        return replace(state, data=ResultOfRun(self._api_url, self._kind, self.id))
+
+    def of_server(self, api_url: str) -> Self:
+        """The same, as the record of the server at that address."""
+        self._api_url = api_url
+        return self
 
     def is_final(self) -> bool:
         """Whether it has ended."""
@@ -58,6 +73,8 @@ class _Run(Record):
 
 
 class FlowRun(_Run):
+    _kind: ClassVar[str] = "flow_runs"
+
     flow_id: UUID
     deployment_id: UUID | None = None
     parameters: dict[str, Any] = {}
@@ -71,6 +88,8 @@ class FlowRun(_Run):
 
 
 class TaskRun(_Run):
+    _kind: ClassVar[str] = "task_runs"
+
     flow_run_id: UUID | None = None
     task_key: str
     dynamic_key: str

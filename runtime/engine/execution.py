@@ -23,6 +23,7 @@ from ..context import TaskRunInfo, flow_run_info, task_run_info
 from ..errors import CancelRun, CannotPickle, TaskTimedOut
 from ..names import render_run_name
 from ..parameters import bind
+from ..result_places import recorded
 from ..storage import result_key, storage_for
 from . import payload, programs, stopping
 from .board import Board, Watcher
@@ -357,7 +358,7 @@ class PackExecution:
         data = serializers.dumps(value, self.code.serializer, f"result of {self.code.name}")
         key = result_key(self._template.flow_run.id, ids.task_run_id(self._template.base, index))
         storage_for(self.code.storage_url).write(key, data)
-        return key.encode()
+        return recorded(self.code.storage_url, key, self.code.serializer)
 
 
 class AttemptHistory:

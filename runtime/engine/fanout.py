@@ -15,6 +15,7 @@ from uuid import UUID
 from .. import clock, ids, tracebacks
 from ..errors import RunCancelled, RunFailure, TaskCrashed, TaskTimedOut, UpstreamFailed
 from ..journal.records import CallSite
+from ..result_places import place_of
 from ..states import NO_VALUE, State, StateType
 from . import outcomes, payload
 from .calls import Columns, Rows
@@ -280,7 +281,8 @@ def holding(
         return data
     if kind == "stored":
         assert data is not None
-        return Stored(url, data.decode(), serializer)
+        place = place_of(data, url, serializer)
+        return Stored(place.url, place.key, place.serializer)
     if kind == "memory":
         return large
     return None

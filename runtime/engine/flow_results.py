@@ -10,13 +10,12 @@ from uuid import UUID
 from .. import serializers, tracebacks
 from ..errors import CannotPickle
 from ..futures import TaskFuture, TaskFutureList
+from ..result_places import found_place, recorded
 from ..settings import current_settings
 from ..states import Completed, Failed, State, final_state_of
 from ..storage import flow_result_key, storage_for
 from . import payload
-from .fanout import load_stored
 from .nested_futures import replace_futures, result_of
-from .outcomes import Stored
 
 if TYPE_CHECKING:
     from ..flows import Flow
@@ -84,7 +83,7 @@ def _store(value: Any, flow: Flow[Any, Any], run_id: UUID) -> Kept:
     data = serializers.dumps(value, flow.result_serializer, f"result of flow {flow.name}")
     key = flow_result_key(run_id)
     storage_for(flow.result_storage_url).write(key, data)
-    return Kept("stored", key.encode())
+    return Kept("stored", recorded(flow.result_storage_url, key, flow.result_serializer))
 
 
 def restore_result(run: FlowRunRow, flow: Flow[Any, Any]) -> State | None:
@@ -94,8 +93,9 @@ def restore_result(run: FlowRunRow, flow: Flow[Any, Any]) -> State | None:
     if run.result_kind == "inline" and run.result is not None:
         return Completed(data=payload.load(run.result))
     if run.result_kind == "stored" and run.result is not None:
-        stored = Stored(flow.result_storage_url, run.result.decode(), flow.result_serializer)
-        return Completed(data=load_stored(stored))
+        place = found_place(run.result, flow.result_storage_url, flow.result_serializer)
+        if place is not None:
+            return Completed(data=serializers.loads(place.read(), place.serializer))
     return None
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .. import clock, tracebacks
-from ..storage import storage_for
+from ..result_places import found_place, recorded
 from .fanout import Fanout, holding
 from .outcomes import CACHED, COMPLETED, FAILED, Extra, Held, Outcome
 from .resolve import row_here
 
 if TYPE_CHECKING:
     from .cache_lookup import CacheLookup
+    from .code import TaskCode
 
 
 @dataclass(slots=True)
@@ -82,8 +83,9 @@ def _look_into_journal(fanout: Fanout, start: int, stop: int, found: Found) -> N
         except Exception as error:
             found.broken.append((position, error))
             continue
-        if _is_there(task.result_kind, task.result, code.storage_url):
-            held = holding(task.result_kind, task.result, code.storage_url, code.serializer)
+        is_there, result = _now(task.result_kind, task.result, code)
+        if is_there:
+            held = holding(task.result_kind, result, code.storage_url, code.serializer)
             found.replayed.append((position, COMPLETED, held))
 
 
@@ -100,14 +102,18 @@ def _look_into_cache(fanout: Fanout, positions: list[int], cache: CacheLookup, f
             keys[position] = key
             fanout.cache_keys[position] = (key, cache.expires_at())
     hits = cache.look_up(list(keys.values()))
-    now, url = clock.epoch_s(), fanout.group.code.storage_url
+    now, code = clock.epoch_s(), fanout.group.code
     for position, key in keys.items():
         hit = hits.get(key)
-        if hit is not None and _is_there(hit.result_kind, hit.result, url):
-            outcome = Outcome(CACHED, None, now, 0, hit.result_kind, hit.result)
+        is_there, result = (False, None) if hit is None else _now(hit.result_kind, hit.result, code)
+        if hit is not None and is_there:
+            outcome = Outcome(CACHED, None, now, 0, hit.result_kind, result)
             found.cached.append((position, outcome))
 
 
-def _is_there(kind: str | None, result: bytes | None, url: str) -> bool:
-    """Whether a value that was kept can still be had."""
-    return kind != "stored" or (result is not None and storage_for(url).exists(result.decode()))
+def _now(kind: str | None, result: bytes | None, code: TaskCode) -> tuple[bool, bytes | None]:
+    """Whether a value that was kept can still be had, and the record of where it is now."""
+    if kind != "stored" or result is None:
+        return kind != "stored", result
+    place = found_place(result, code.storage_url, code.serializer)
+    return place is not None, None if place is None else recorded(place.url, place.key, place.serializer)

@@ -1,0 +1,80 @@
+"""Our own: what a run gave, for whoever asked for the run and is not its process."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, HTTPException, Response
+
+from ...runtime.errors import ResultLost, StorageUnavailable
+from ...runtime.result_places import ResultPlace, place_of
+from ...runtime.settings import current_settings
+from ...runtime.storage import local_folder
+from ...runtime.store import flow_runs, task_runs
+from ...runtime.store.rows import FlowRunRow, TaskRunRow
+from ..answers import JsonAnswer
+from ..database_access import Db
+from ..errors import found
+
+router = APIRouter(prefix="/heliostat", tags=["Heliostat"])
+
+
+@router.get("/flow_runs/{id:uuid}/result", response_model=dict[str, Any])
+async def read_flow_run_result(id: UUID, db: Db) -> JsonAnswer:
+    """What became of a flow run's value: `kind` none, inline (`data`: its pickle as base64), stored (`place`)
+    or memory; null where nothing is known of one.
+    """
+    return _told(await found(flow_runs.read(db, id), "Flow run"))
+
+
+@router.get("/flow_runs/{id:uuid}/result/content", response_class=Response)
+async def read_flow_run_result_content(id: UUID, db: Db) -> Response:
+    """The bytes of a stored result, where this server reaches its storage; 404 otherwise."""
+    return await _content(await found(flow_runs.read(db, id), "Flow run"))
+
+
+@router.get("/task_runs/{id:uuid}/result", response_model=dict[str, Any])
+async def read_task_run_result(id: UUID, db: Db) -> JsonAnswer:
+    """What became of a task run's value, in the form that flow runs have."""
+    return _told(await found(task_runs.read(db, id), "Task run"))
+
+
+@router.get("/task_runs/{id:uuid}/result/content", response_class=Response)
+async def read_task_run_result_content(id: UUID, db: Db) -> Response:
+    """The bytes of a stored result, where this server reaches its storage; 404 otherwise."""
+    return await _content(await found(task_runs.read(db, id), "Task run"))
+
+
+def _told(run: FlowRunRow | TaskRunRow) -> JsonAnswer:
+    inline = run.result_kind == "inline" and run.result is not None
+    place = _place(run)
+    return JsonAnswer(
+        {
+            "kind": run.result_kind,
+            "data": base64.b64encode(run.result).decode() if inline and run.result is not None else None,
+            "place": None if place is None else asdict(place),
+        }
+    )
+
+
+def _place(run: FlowRunRow | TaskRunRow) -> ResultPlace | None:
+    if run.result_kind != "stored" or run.result is None:
+        return None
+    return place_of(run.result, current_settings().result_storage_url, "pickle")
+
+
+async def _content(run: FlowRunRow | TaskRunRow) -> Response:
+    place = _place(run)
+    own = current_settings().result_storage_url
+    # The place is what a run's process said: it must not make the server read other files, or ask others.
+    if place is None or not place.is_a_results() or (local_folder(place.url) is None and place.url != own):
+        raise HTTPException(404, "The result cannot be read by this server.")
+    try:
+        content = await asyncio.to_thread(place.read)
+    except (ResultLost, StorageUnavailable) as error:
+        raise HTTPException(404, str(error)) from error
+    return Response(content, media_type="application/octet-stream")
