@@ -205,6 +205,15 @@ class Settings:
     journal_flush_ms: int = _setting(
         10, "Milliseconds an event waits for company before it is committed.", _whole(0)
     )
+    automation_chain_depth: int = _setting(
+        10,
+        "Automations in a row, each fired by what the one before did, before a server lets the chain end; "
+        "and how often one may fire on what goes back to one event.",
+        _whole(1),
+    )
+    automation_firings_per_minute: int = _setting(
+        1_000, "Firings of one automation in a minute before a server pauses it; 0 for any number.", _whole(0)
+    )
     event_retention_days: int = _setting(
         7, "Days for which a server keeps events; 0 keeps them for ever.", _whole(0)
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...runtime import clock
+from ...runtime.automations.chains import CHAIN
 from ...runtime.events.records import RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, Event, Resource
 from ...runtime.ids import uuid7
 from ...runtime.store.automation_actions import DueAction
@@ -33,6 +34,11 @@ class Outcome:
         self.related.append(resource if name is None else resource | {RESOURCE_NAME: name})
 
 
+def cause_of(due: DueAction) -> dict[str, Any]:
+    """What events that an action causes say of the automations that led to it."""
+    return {} if due.chain is None else {CHAIN: due.chain.as_json()}
+
+
 def events_of(due: DueAction, outcome: Outcome, failure: ActionFailed | None) -> list[Event]:
     """`prefect.automation.action.triggered`, then `executed` or `failed`."""
     trigger = due.automation["trigger"]
@@ -50,6 +56,7 @@ def events_of(due: DueAction, outcome: Outcome, failure: ActionFailed | None) ->
         "action_index": due.place,
         "action_type": due.action["type"],
         "invocation": str(due.id),
+        **cause_of(due),
     }
     now = clock.now()
     begun = Event(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from uuid import UUID
 
 from fastapi import HTTPException
 
@@ -26,7 +27,7 @@ from ..deployment_runs import start_run
 from ..schemas import SetState
 from ..schemas_deployments import DeploymentRunCreate
 from . import deliveries
-from .outcome import ActionFailed, Outcome
+from .outcome import ActionFailed, Outcome, cause_of
 from .targets import target, target_run
 from .templates import Writer
 
@@ -64,6 +65,7 @@ async def _run_deployment(db: Database, due: DueAction, outcome: Outcome) -> Non
         parameters=parameters,
         idempotency_key=f"automation {due.id}",  # tried again it finds the run that it made
         job_variables=due.action.get("job_variables"),
+        labels=None if due.chain is None else due.chain.as_labels(),
     )
     creator = {
         "id": due.automation["id"],
@@ -107,7 +109,7 @@ def _switch_automation(enabled: bool) -> Act:
     async def act(db: Database, due: DueAction, outcome: Outcome) -> None:
         automation_id = target(due, "automation")
         outcome.concerns("automation", automation_id, "target")
-        await automations.enable(db, automation_id, enabled)
+        await automations.enable(db, automation_id, enabled, cause_of(due))
 
     return act
 
@@ -117,6 +119,7 @@ def _change_state(state_of: Callable[[DueAction], State]) -> Act:
         run_id = target_run(due)
         outcome.concerns("flow-run", run_id, "target")
         wanted, force = state_of(due), bool(due.action.get("force"))
+        await _note_cause(db, due, run_id, wanted.id)
         became = await flow_run_changes.propose(db, run_id, wanted, force=force)
         # What had nothing to tear down is cancelled at once: that is what was asked for.
         is_cancelled = became.state is not None and became.state.type == "CANCELLED"
@@ -139,7 +142,14 @@ async def _delete_run(db: Database, due: DueAction, outcome: Outcome) -> None:
 async def _resume_run(db: Database, due: DueAction, outcome: Outcome) -> None:
     run_id = target_run(due)
     outcome.concerns("flow-run", run_id, "target")
+    await _note_cause(db, due, run_id, "resumed")
     _accepted(await resuming.resume(db, run_id), "resume flow run")
+
+
+async def _note_cause(db: Database, due: DueAction, run_id: UUID, set_state: object) -> None:
+    """Say with the run who moves it, before it moves: its events are looked at at once."""
+    if due.chain is not None:
+        await flow_run_changes.merge_labels(db, run_id, due.chain.as_labels(set_state))
 
 
 def _accepted(became: Proposed, what: str) -> None:

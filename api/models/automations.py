@@ -269,6 +269,7 @@ class Automation(Recorded):
     actions: list[Action]
     actions_on_trigger: list[Action]
     actions_on_resolve: list[Action]
+    paused_reason: str | None = Field(None, description="Why the server switched it off; ours.")
 
 
 def automation(row: AutomationRow) -> dict[str, Any]:
@@ -285,4 +286,5 @@ def automation(row: AutomationRow) -> dict[str, Any]:
         "actions": row.actions,
         "actions_on_trigger": row.actions_on_trigger,
         "actions_on_resolve": row.actions_on_resolve,
+        "paused_reason": row.paused_reason,
     }

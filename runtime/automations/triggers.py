@@ -12,7 +12,9 @@ from typing import Any, cast
 
 from ..events.filters import Specification
 from ..events.matching import has_labels, value_fits
-from ..events.records import RESOURCE_ROLE, Event
+from ..events.records import RESOURCE_ID, RESOURCE_ROLE, Event
+
+_AUTOMATION = "prefect.automation"  # so begin names of events of automations, and their resources
 
 Key = tuple[str, ...]
 """Values of the labels of `for_each`: each combination is counted for itself."""
@@ -32,14 +34,21 @@ class EventTrigger:
     for_each: tuple[str, ...] = ()
     match: Specification = field(default_factory=dict[str, "str | list[str]"])
     match_related: tuple[Specification, ...] = ()
+    names_automations: bool = False
 
     def covers_name(self, name: str) -> bool:
         """Whether events of this name may concern it at all."""
         return self.expects(name) or self.starts_after(name)
 
     def covers(self, event: Event) -> bool:
-        """Whether the event concerns it."""
+        """Whether the event concerns it. What tells of automations does only when it names automations.
+
+        Whoever listens to everything means what happens, and not that somebody listens: else a thousand
+        automations of that kind would fire a million times for each thing that happens.
+        """
         if not self.covers_name(event.event):
+            return False
+        if not self.names_automations and tells_of_automations(event.event):
             return False
         if self.match and not has_labels(event.resource, self.match):
             return False
@@ -89,6 +98,11 @@ def read_triggers(document: Mapping[str, Any]) -> dict[str, Trigger]:
     return found
 
 
+def tells_of_automations(name: str) -> bool:
+    """Whether events of this name tell of an automation."""
+    return name.startswith(_AUTOMATION)
+
+
 def label_of(event: Event, label: str) -> str:
     """A label of the event's resource, or of a related one where it begins with `related:ROLE:`."""
     if label.startswith("related:"):
@@ -115,6 +129,8 @@ def _read(document: Mapping[str, Any], path: str, parent: str | None, found: dic
 def _event_trigger(document: Mapping[str, Any], path: str, parent: str | None) -> EventTrigger:
     related: Any = document.get("match_related") or []
     every = cast("list[Specification]", related if isinstance(related, list) else [related])
+    matches = [match for match in (document.get("match") or {}, *every) if match]
+    named = [*(document.get("expect") or ()), *(document.get("after") or ()), *_ids_in(matches)]
     return EventTrigger(
         path=path,
         parent=parent,
@@ -126,7 +142,17 @@ def _event_trigger(document: Mapping[str, Any], path: str, parent: str | None) -
         for_each=tuple(sorted(document.get("for_each") or ())),
         match=document.get("match") or {},
         match_related=tuple(each for each in every if each),
+        names_automations=any(each.startswith(_AUTOMATION) for each in named),
     )
+
+
+def _ids_in(matches: list[Specification]) -> list[str]:
+    """The resources that are named, as patterns."""
+    found: list[str] = []
+    for match in matches:
+        ids = match.get(RESOURCE_ID) or []
+        found += [ids] if isinstance(ids, str) else ids
+    return found
 
 
 def _span(seconds: float | None) -> timedelta | None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
 
+from ..automations.chains import Chain, chain_in
 from ..automations.firings import Firing, firing_from_json
 from ..events.records import Event
 from .announcements import EVENTS, announce
@@ -28,6 +29,11 @@ class DueAction:
     firing: Firing
     triggered_event_id: UUID
     attempts: int
+
+    @property
+    def chain(self) -> Chain | None:
+        """The automations that led to it, its own the last."""
+        return chain_in(self.automation)
 
     @property
     def event(self) -> Event | None:

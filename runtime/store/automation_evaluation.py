@@ -6,6 +6,7 @@ read is read again, and nothing has fired twice. Whoever holds the position's ro
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .. import clock
+from ..automations.chains import CHAIN, PAUSED, ROOT, TRIGGERED, Chain, led_on
 from ..automations.evaluation import Evaluation, Place, Window, event_triggers
 from ..automations.firings import (
     Firing,
@@ -25,16 +27,21 @@ from ..automations.firings import (
     firing_as_json,
     firing_from_json,
 )
-from ..automations.triggers import EventTrigger, Trigger, read_triggers
+from ..automations.triggers import EventTrigger, Trigger, read_triggers, tells_of_automations
 from ..events.records import RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, Event
 from ..ids import uuid7
+from ..settings import current_settings
+from . import automations
 from .announcements import ACTIONS, EVENTS, announce
+from .automation_chains import Chains, firings_of
 from .automation_tables import automation_action, automation_part, automation_window, service_position
 from .automations import AutomationRow
 from .database import Database
 from .event_tail import EventTail
 from .events import insert_within
 from .tables import automation, event
+
+_log = logging.getLogger("heliostat.services")
 
 _NAME = "automations"
 _AT_ONCE = 200  # places that are asked for in one statement
@@ -48,6 +55,9 @@ class _Watching:
 
     def event_triggers(self) -> list[EventTrigger]:
         return event_triggers(self.triggers)
+
+    def hears_of_automations(self) -> bool:
+        return any(each.names_automations for each in self.event_triggers())
 
 
 async def advance(db: Database) -> bool:
@@ -63,9 +73,12 @@ async def advance(db: Database) -> bool:
         events, read = await tail.read_within(
             connection, lambda name: any(each.covers_name(name) for each in counting)
         )
-        if events:
-            for one in watching:
-                await _evaluate(connection, one, events)
+        chains = Chains(connection)
+        others = [each for each in events if not tells_of_automations(each.event)]
+        for one in watching:
+            heard = events if one.hears_of_automations() else others
+            if heard:
+                await _evaluate(db, connection, one, heard, chains)
         gaps = {str(number): at for number, at in tail.gaps.items()}
         await connection.execute(
             update(service_position).where(service_position.c.name == _NAME).values(last=tail.last, gaps=gaps)
@@ -86,6 +99,7 @@ async def close_windows(db: Database) -> float | None:
         now = clock.now()
         if await connection.scalar(select(event.c.seq).where(event.c.seq > tail.last).limit(1)) is not None:
             return 0.0  # what has been said meanwhile comes first
+        chains = Chains(connection)
         for one in await _watching(connection):
             if _waits_for_time(one):
                 evaluation = Evaluation(
@@ -94,7 +108,7 @@ async def close_windows(db: Database) -> float | None:
                     await _parts(connection, one.row.id),
                 )
                 evaluation.look(now)
-                await _keep(connection, one, evaluation)
+                await _keep(db, connection, one, evaluation, chains)
         end: datetime | None = await connection.scalar(select(func.min(automation_window.c.end)))
         return None if end is None else max((end - now).total_seconds(), 0.0)
 
@@ -132,14 +146,20 @@ async def _watching(connection: AsyncConnection) -> list[_Watching]:
     return [_Watching(row, read_triggers(row.trigger)) for row in found]
 
 
-async def _evaluate(connection: AsyncConnection, one: _Watching, events: Sequence[Event]) -> None:
+async def _evaluate(
+    db: Database, connection: AsyncConnection, one: _Watching, events: Sequence[Event], chains: Chains
+) -> None:
     since = one.row.created - _CLOCKS_DIFFER_BY
-    fitting = [
+    triggers = one.event_triggers()
+    covered = [
         each
         for each in events
-        if (each.received or each.occurred) >= since
-        and any(trigger.covers(each) for trigger in one.event_triggers())
+        if (each.received or each.occurred) >= since and any(trigger.covers(each) for trigger in triggers)
     ]
+    if not covered:
+        return
+    await chains.learn(covered)
+    fitting = _fit_to_fire_on(one.row, covered, chains)
     if not fitting:
         return
     places = {
@@ -155,7 +175,23 @@ async def _evaluate(connection: AsyncConnection, one: _Watching, events: Sequenc
     )
     for each in fitting:
         evaluation.see(each)
-    await _keep(connection, one, evaluation)
+    await _keep(db, connection, one, evaluation, chains)
+
+
+def _fit_to_fire_on(row: AutomationRow, events: Sequence[Event], chains: Chains) -> list[Event]:
+    """Those that count for an automation: what it caused itself does not, and too long a chain ends here."""
+    most = current_settings().automation_chain_depth
+    led = [(each, chains.of(each)) for each in events]
+    ended = [chain for _, chain in led if chain is not None and len(chain.automations) >= most]
+    if ended:
+        _log.warning(
+            "automation %r does not fire on %d event(s): %d automations led there, each fired by the one "
+            "before (HELIOSTAT_AUTOMATION_CHAIN_DEPTH)",
+            row.name,
+            len(ended),
+            most,
+        )
+    return [each for each, chain in led if chain is None or chain.admits(row.id, most)]
 
 
 async def _windows(
@@ -193,7 +229,9 @@ async def _parts(connection: AsyncConnection, automation_id: UUID) -> dict[str, 
     return found
 
 
-async def _keep(connection: AsyncConnection, one: _Watching, evaluation: Evaluation) -> None:
+async def _keep(
+    db: Database, connection: AsyncConnection, one: _Watching, evaluation: Evaluation, chains: Chains
+) -> None:
     """Write what changed, and the actions of what fired."""
     touched, columns = list(evaluation.touched), automation_window.c
     for begin in range(0, len(touched), _AT_ONCE):
@@ -227,25 +265,73 @@ async def _keep(connection: AsyncConnection, one: _Watching, evaluation: Evaluat
         if parts:
             await connection.execute(insert(automation_part), parts)
     if evaluation.fired:
-        await _fire(connection, one.row, evaluation.fired)
+        await _fire(db, connection, one.row, evaluation.fired, chains)
 
 
-async def _fire(connection: AsyncConnection, row: AutomationRow, fired: Sequence[Firing]) -> None:
-    """The events that tell of it, and an action each to be carried out."""
-    told = [(firing, triggered_event(row, firing)) for firing in fired]
-    await insert_within(connection, [event for _, event in told])
-    actions = [each for firing, event in told for each in _actions(row, firing, event)]
+async def _fire(
+    db: Database, connection: AsyncConnection, row: AutomationRow, fired: Sequence[Firing], chains: Chains
+) -> None:
+    """The events that tell of it, and an action each to be carried out; no more often than is allowed."""
+    now, settings = clock.now(), current_settings()
+    most_in_a_minute, deep = settings.automation_firings_per_minute, settings.automation_chain_depth
+    await chains.learn(event for firing in fired for event in firing.events())
+    recent = await firings_of(connection, f"prefect.automation.{row.id}", row.updated, now)
+    told: list[tuple[Firing, Event, Chain]] = []
+    pausing: Event | None = None
+    had_enough: set[str | None] = set()
+    for firing in fired:
+        before = chains.longest(firing.events())
+        root = None if before is None else before.root
+        if not recent.admit(root, deep):
+            had_enough.add(root)
+            continue
+        if most_in_a_minute and recent.in_a_minute > most_in_a_minute:
+            pausing = await _pause(db, connection, row, most_in_a_minute)
+            break
+        chain = led_on(before, row.id, firing.id if firing.event is None else firing.event.id)
+        told.append((firing, triggered_event(row, firing, chain), chain))
+    if had_enough:
+        _log.warning(
+            "automation %r does not fire: it has %d times on what goes back to event %s "
+            "(HELIOSTAT_AUTOMATION_CHAIN_DEPTH)",
+            row.name,
+            deep,
+            ", ".join(sorted(map(str, had_enough))[:3]),
+        )
+    await insert_within(connection, [event for _, event, _ in told])
+    if pausing is not None:
+        await insert_within(connection, [pausing])
+    actions = [each for firing, event, chain in told for each in _actions(row, firing, event, chain)]
     if actions:
         await connection.execute(insert(automation_action), actions)
     await announce(connection, EVENTS, ACTIONS)
 
 
-def _actions(row: AutomationRow, firing: Firing, told: Event) -> list[dict[str, Any]]:
+async def _pause(db: Database, connection: AsyncConnection, row: AutomationRow, most: int) -> Event:
+    """Switch off an automation that fires too fast; gives the event that says so."""
+    reason = (
+        f"It fired more than {most} times in a minute. Narrow its trigger, or raise "
+        "HELIOSTAT_AUTOMATION_FIRINGS_PER_MINUTE, then switch it on again."
+    )
+    await automations.pause_within(db, connection, row.id, reason)
+    _log.warning("automation %r is paused: %s", row.name, reason)
+    now = clock.now()
+    resource = {RESOURCE_ID: f"prefect.automation.{row.id}", RESOURCE_NAME: row.name}
+    return Event(uuid7(), now, PAUSED, resource, payload={"reason": reason}, received=now)
+
+
+def _actions(row: AutomationRow, firing: Firing, told: Event, chain: Chain) -> list[dict[str, Any]]:
     """Rows of the actions of one firing; those on entering the state are about the event that tells of it."""
     entering = replace(firing, event=told)
     actions = [(action, firing) for action in row.actions]
     actions += [(action, entering) for action in row.actions_on_trigger]
-    described = {"id": str(row.id), "name": row.name, "description": row.description, "trigger": row.trigger}
+    described = {
+        "id": str(row.id),
+        "name": row.name,
+        "description": row.description,
+        "trigger": row.trigger,
+        CHAIN: chain.as_json(),
+    }
     return [
         {
             "id": uuid7(),
@@ -261,9 +347,9 @@ def _actions(row: AutomationRow, firing: Firing, told: Event) -> list[dict[str, 
     ]
 
 
-def triggered_event(row: AutomationRow, firing: Firing) -> Event:
+def triggered_event(row: AutomationRow, firing: Firing, chain: Chain) -> Event:
     """`prefect.automation.triggered`."""
-    resource = {RESOURCE_ID: f"prefect.automation.{row.id}", RESOURCE_NAME: row.name}
+    resource = {RESOURCE_ID: f"prefect.automation.{row.id}", RESOURCE_NAME: row.name, ROOT: chain.root}
     if row.trigger["type"] == "event":
         resource["prefect.posture"] = row.trigger["posture"]
     related = [] if firing.event is None else [event_resource_of(firing.event.id, "triggering-event")]
@@ -273,12 +359,13 @@ def triggered_event(row: AutomationRow, firing: Firing) -> Event:
     return Event(
         id=uuid7(),
         occurred=now,
-        event="prefect.automation.triggered",
+        event=TRIGGERED,
         resource=resource,
         related=related,
         payload={
             "triggering_labels": dict(firing.labels),
             "triggering_event": None if firing.event is None else event_as_json(firing.event),
+            CHAIN: chain.as_json(),
         },
         received=now,
     )

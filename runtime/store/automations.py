@@ -66,6 +66,7 @@ class AutomationRow:
     related: list[str]
     created: datetime
     updated: datetime
+    paused_reason: str | None = None  # why the server switched it off
 
 
 async def create(db: Database, facts: Mapping[str, Any]) -> AutomationRow:
@@ -87,12 +88,22 @@ async def create(db: Database, facts: Mapping[str, Any]) -> AutomationRow:
 
 async def replace(db: Database, automation_id: UUID, facts: Mapping[str, Any]) -> None:
     """Give an automation other values; its owner stays. Raises NotFound."""
-    await _set(db, automation_id, json_value(dict(facts)) | {"related": _related(facts)})
+    values = json_value(dict(facts)) | {"related": _related(facts), "paused_reason": None}
+    await _set(db, automation_id, values)
 
 
-async def enable(db: Database, automation_id: UUID, enabled: bool) -> None:
-    """Switch an automation on or off. Raises NotFound."""
-    await _set(db, automation_id, {"enabled": enabled})
+async def enable(
+    db: Database, automation_id: UUID, enabled: bool, cause: Mapping[str, Any] | None = None
+) -> None:
+    """Switch an automation on or off; `cause` goes into the event that tells of it. Raises NotFound."""
+    await _set(db, automation_id, {"enabled": enabled, "paused_reason": None}, cause)
+
+
+async def pause_within(db: Database, connection: AsyncConnection, automation_id: UUID, reason: str) -> None:
+    """Switch an automation off and keep why, as a part of a larger transaction that tells of it."""
+    statement = update(automation).where(automation.c.id == automation_id)
+    await connection.execute(statement.values(enabled=False, paused_reason=reason, updated=db.now()))
+    await _forget_counts(connection, [automation_id])
 
 
 async def read(db: Database, automation_id: UUID) -> AutomationRow:
@@ -178,19 +189,23 @@ class _AutomationConditions(FilterConditions):
         return _joined(asked, parts)
 
 
-async def _set(db: Database, automation_id: UUID, values: Mapping[str, Any]) -> None:
+async def _set(
+    db: Database, automation_id: UUID, values: Mapping[str, Any], cause: Mapping[str, Any] | None = None
+) -> None:
     async with db.write() as connection:
         statement = update(automation).where(automation.c.id == automation_id)
         if not (await connection.execute(statement.values(**values, updated=db.now()))).rowcount:
             raise _missing(automation_id)
         await _forget_counts(connection, [automation_id])
-        await _tell(connection, "updated", [automation_id])
+        await _tell(connection, "updated", [automation_id], cause)
 
 
-async def _tell(connection: AsyncConnection, action: Action, ids: list[UUID]) -> None:
+async def _tell(
+    connection: AsyncConnection, action: Action, ids: list[UUID], cause: Mapping[str, Any] | None = None
+) -> None:
     statement = select(automation.c.id, automation.c.name, automation.c.enabled)
     for row in (await connection.execute(statement.where(automation.c.id.in_(ids)))).all():
-        facts = {"name": row.name, "enabled": row.enabled}
+        facts = {"name": row.name, "enabled": row.enabled, **(cause or {})}
         await tell_within(connection, "automation", action, row.id, row.name, facts)
 
 

@@ -469,6 +469,7 @@ automation = Table(
     Column("name", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("enabled", Boolean, nullable=False),
+    Column("paused_reason", Text),  # why the server switched it off
     Column("tags", Json, nullable=False),
     Column("trigger", Json, nullable=False),
     Column("actions", Json, nullable=False),

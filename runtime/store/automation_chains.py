@@ -1,0 +1,117 @@
+"""What the database knows of chains of automations, and how often each has fired of late."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..automations.chains import ROOT, TRIGGERED, Chain, chain_in, chain_of_labels
+from ..events.records import RESOURCE_ROLE, Event, id_in
+from .tables import event, flow_run, task_run
+
+MINUTE = timedelta(minutes=1)
+_REMEMBERED = timedelta(hours=1)
+_MOST_REMEMBERED = 5_000
+_MOST_PARENTS = 20
+
+
+@dataclass(slots=True)
+class Chains:
+    """Which automations led to events, asked for once an event."""
+
+    connection: AsyncConnection
+    _known: dict[UUID, Chain | None] = field(default_factory=dict[UUID, "Chain | None"])
+
+    async def learn(self, events: Iterable[Event]) -> None:
+        """Look up the chains of events, so that `of` knows them."""
+        of_runs: dict[UUID, list[Event]] = {}
+        for each in events:
+            if each.id in self._known:
+                continue
+            self._known[each.id] = chain_in(each.payload)
+            run_id = _run_of(each)
+            if self._known[each.id] is None and run_id is not None:
+                of_runs.setdefault(run_id, []).append(each)
+        asked = {run_id: run_id for run_id in of_runs}  # a run, and the one of its parents to look at
+        for _ in range(_MOST_PARENTS):
+            if not asked:
+                return
+            rows = await self._runs(set(asked.values()))
+            above: dict[UUID, UUID] = {}
+            for run_id, at in asked.items():
+                labels, parent = rows.get(at, (None, None))
+                for each in of_runs[run_id]:
+                    self._known[each.id] = chain_of_labels(labels, each)
+                if parent is not None and self._known[of_runs[run_id][0].id] is None:
+                    above[run_id] = parent
+            asked = above
+
+    def of(self, event: Event) -> Chain | None:
+        """The chain that led to an event; None when nobody led to it."""
+        return self._known.get(event.id)
+
+    def longest(self, events: Iterable[Event]) -> Chain | None:
+        """The longest chain that led to one of several events."""
+        found = [chain for chain in map(self.of, events) if chain is not None]
+        return max(found, key=lambda chain: len(chain.automations), default=None)
+
+    async def _runs(self, run_ids: Iterable[UUID]) -> dict[UUID, tuple[Any, UUID | None]]:
+        statement = (
+            select(flow_run.c.id, flow_run.c.labels, task_run.c.flow_run_id)
+            .outerjoin(task_run, task_run.c.id == flow_run.c.parent_task_run_id)
+            .where(flow_run.c.id.in_(list(run_ids)))
+        )
+        return {row[0]: (row[1], row[2]) for row in await self.connection.execute(statement)}
+
+
+@dataclass(slots=True)
+class Firings:
+    """How often one automation has fired: in the last minute, and for each root of late."""
+
+    in_a_minute: int
+    by_root: Counter[str]
+
+    def admit(self, root: str | None, most_of_a_root: int) -> bool:
+        """Count one more, unless its root had enough; `root` is None where no automation led to it."""
+        if root is not None and self.by_root[root] >= most_of_a_root:
+            return False
+        self.in_a_minute += 1
+        if root is not None:
+            self.by_root[root] += 1
+        return True
+
+
+async def firings_of(
+    connection: AsyncConnection, resource_id: str, since: datetime, now: datetime
+) -> Firings:
+    """What the events tell of one automation, at most since it was changed."""
+    rows: Sequence[Any] = (
+        await connection.execute(
+            select(event.c.occurred, event.c.resource)
+            .where(
+                event.c.resource_id == resource_id,
+                event.c.occurred > max(since, now - _REMEMBERED),
+                event.c.event == TRIGGERED,
+            )
+            .order_by(event.c.occurred.desc())
+            .limit(_MOST_REMEMBERED)
+        )
+    ).all()
+    roots = (resource.get(ROOT) for _, resource in rows)
+    return Firings(sum(at > now - MINUTE for at, _ in rows), Counter(root for root in roots if root))
+
+
+def _run_of(told: Event) -> UUID | None:
+    """The flow run that an event is about, or in which it happened."""
+    own = id_in(told.resource, "flow-run")
+    if own is not None:
+        return own
+    of_runs = (id_in(each, "flow-run") for each in told.related if each.get(RESOURCE_ROLE) == "flow-run")
+    return next((each for each in of_runs if each is not None), None)
