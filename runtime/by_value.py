@@ -21,10 +21,19 @@ _reduce_code: Any = _Pickler.dispatch_table[CodeType]
 _STAND_IN = "<dynamic-code>"
 
 
-def dumps(value: object, buffer_callback: Callable[[pickle.PickleBuffer], Any] | None = None) -> bytes:
-    """`value` as bytes for `pickle.loads`; raises whatever its parts raise when they cannot be pickled."""
+def dumps(
+    value: object,
+    buffer_callback: Callable[[pickle.PickleBuffer], Any] | None = None,
+    instead: Callable[[object], Any] | None = None,
+) -> bytes:
+    """`value` as bytes for `pickle.loads`; raises whatever its parts raise when they cannot be pickled.
+
+    instead: asked for each part how it is pickled, as a pickler's `reducer_override` is.
+    """
     file = io.BytesIO()
-    _KeepsFileNames(file, 5, buffer_callback=buffer_callback).dump(value)
+    pickler = _KeepsFileNames(file, 5, buffer_callback=buffer_callback)
+    pickler.instead = instead
+    pickler.dump(value)
     return file.getvalue()
 
 
@@ -41,3 +50,12 @@ def _reduce_code_with_its_file(code: CodeType) -> tuple[Any, ...]:
 
 class _KeepsFileNames(_Pickler):
     dispatch_table = ChainMap({CodeType: _reduce_code_with_its_file}, _Pickler.dispatch_table)
+    instead: Callable[[object], Any] | None = None
+
+    def reducer_override(self, obj: Any) -> Any:
+        if self.instead is not None:
+            reduced = self.instead(obj)
+            if reduced is not NotImplemented:
+                return reduced
+        inherited: Any = super()
+        return inherited.reducer_override(obj)

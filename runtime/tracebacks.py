@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, cast
 
-from . import errors
+from . import carried_errors, errors
+from .carried_errors import text_of, type_name
 from .errors import RunCancelled, RunFailure, TaskCrashed, TaskFailed, TaskTimedOut, UpstreamFailed
 from .standard_streams import say
 
@@ -52,7 +53,7 @@ def capture(error: BaseException, drop_frames_of: Sequence[str] = ()) -> dict[st
     story = traceback.TracebackException.from_exception(error, compact=True)
     _keep_users_frames(story, _dropped(drop_frames_of), set())
     return {
-        "type": _type_name(type(error)),
+        "type": type_name(type(error)),
         "message": _text_of(error),
         "traceback": _cut("".join(story.format())),
         "cause": _cause(error),
@@ -86,20 +87,22 @@ def rebuild(captured: Mapping[str, Any]) -> RunFailure:
 def ship(error: BaseException, drop_frames_of: Sequence[str] = ()) -> bytes:
     """An exception as bytes, with its traceback as text; never fails, whatever the exception is made of."""
     captured = capture(error, drop_frames_of)
-    return pickle.dumps((_pickled(error), captured), protocol=5)
+    return pickle.dumps((carried_errors.pack(error), captured), protocol=5)
 
 
 def unship(data: bytes) -> BaseException:
-    """The exception that `ship` packed, its remote traceback as `__cause__`.
+    """The exception that `ship` packed, with its causes; the remote traceback is the first of these.
 
-    It is TaskFailed with the same text where the exception cannot be pickled, or its class cannot be
-    imported here.
+    It is TaskFailed with the same text where the exception cannot be made again in this process.
     """
-    pickled, captured = cast("tuple[bytes | None, dict[str, Any]]", pickle.loads(data))
-    error = _unpickled(pickled) if pickled else None
+    packed, captured = cast("tuple[bytes | None, dict[str, Any]]", pickle.loads(data))
+    error = carried_errors.unpack(packed) if packed else None
     if error is None:
-        return _stand_in(captured)
-    error.__cause__ = RemoteTraceback(captured["traceback"])
+        error = carried_errors.stand_in(captured["type"], captured["message"])
+    first = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    first.__cause__ = RemoteTraceback(captured["traceback"])
     return error
 
 
@@ -198,93 +201,8 @@ def _tell_as_text(story: traceback.TracebackException) -> None:
     open_story.format_exception_only = only_the_text
 
 
-def _pickled(error: BaseException) -> bytes | None:
-    """The pickled exception, proven to come back as the same; None if there is no way.
-
-    An exception whose `__init__` takes something else than its `args` breaks, or silently changes its
-    message, when it is unpickled the ordinary way; it is then rebuilt from its attributes without calling
-    `__init__`.
-    """
-    for form in (error, _Bare(error)):
-        try:
-            pickled = _dumps(form)
-            if _same(_loads(pickled), error):
-                return pickled
-        except BaseException as trouble:  # user code (__reduce__, __init__, __str__) may raise anything
-            if isinstance(trouble, KeyboardInterrupt) and not isinstance(error, KeyboardInterrupt):
-                raise
-    return None
-
-
-def _dumps(form: object) -> bytes:
-    from . import by_value  # late: only runs that see errors pay for it
-
-    return by_value.dumps(form)
-
-
-def _loads(pickled: bytes) -> BaseException:
-    return pickle.loads(pickled)
-
-
-def _unpickled(pickled: bytes) -> BaseException | None:
-    try:
-        error = _loads(pickled)
-    except Exception:
-        return None
-    return error if isinstance(cast("object", error), BaseException) else None
-
-
-def _same(again: object, error: BaseException) -> bool:
-    return (
-        isinstance(again, BaseException)
-        and type(again).__qualname__ == type(error).__qualname__
-        and str(again) == str(error)
-        and len(again.args) == len(error.args)
-        and again.__dict__.keys() == error.__dict__.keys()
-    )
-
-
-class _Bare:
-    """Pickles an exception as class, args and attributes, so that `__init__` is not called again."""
-
-    def __init__(self, error: BaseException) -> None:
-        self._error = error
-
-    def __reduce__(self) -> Any:
-        return (_unbare, (type(self._error), self._error.args, dict(self._error.__dict__)))
-
-
-def _unbare(kind: type[BaseException], args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
-    error = BaseException.__new__(kind, *args)
-    error.args = args
-    error.__dict__.update(attributes)
-    return error
-
-
-def _stand_in(captured: Mapping[str, Any]) -> TaskFailed:
-    kind, message = captured["type"], captured["message"]
-    error = TaskFailed(
-        f"{kind}: {message}" if message else str(kind),
-        hint=f"{kind} itself could not be carried between processes; give it a __reduce__, or args that its"
-        " __init__ takes, to get it back.",
-    )
-    error.__cause__ = RemoteTraceback(captured["traceback"])
-    return error
-
-
-def _type_name(kind: type[BaseException]) -> str:
-    return (
-        kind.__qualname__
-        if kind.__module__ in ("builtins", "__main__")
-        else f"{kind.__module__}.{kind.__qualname__}"
-    )
-
-
 def _text_of(error: BaseException) -> str:
-    try:
-        return _cut(str(error))
-    except Exception as trouble:
-        return f"<no message: its __str__ raised {type(trouble).__name__}>"
+    return _cut(text_of(error))
 
 
 def _cut(text: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from heliostat import flow, task
 from heliostat.runtime.engine.owner import owner_of_this_process
-from heliostat.runtime.errors import CancelRun, LeaseLost, RunCancelled, TaskFailed
+from heliostat.runtime.errors import CancelRun, LeaseLost, RunCancelled
 from heliostat.runtime.journal.recording import current_recording
 from heliostat.runtime.store import leases
 from heliostat.runtime.store.rows import Owner
@@ -108,7 +108,7 @@ def test_an_exception_that_cannot_be_shown_or_pickled_still_fails_its_call_only(
 
     @flow
     def run() -> str:
-        with pytest.raises(TaskFailed):
+        with pytest.raises(Stubborn):
             stubborn.submit().result()
         with pytest.raises(Stubborn):
             stubborn()
