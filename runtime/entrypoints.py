@@ -9,12 +9,14 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from hashlib import blake2b
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .errors import MissingFlow, StockFlow
 
@@ -73,6 +75,10 @@ def _load_file(path: Path) -> ModuleType:
     folder = str(path.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
+    package = _package_of(path)
+    if package:
+        spec.__class__ = _SpecInPackage
+        cast("_SpecInPackage", spec).package = package
     module = importlib.util.module_from_spec(spec)
     module.__dict__["__heliostat_by_value__"] = (
         True  # no worker could import it: its functions travel as code
@@ -86,6 +92,41 @@ def _load_file(path: Path) -> ModuleType:
             raise _loading_failed(str(path), str(path), error) from error
         raise
     return module
+
+
+class _SpecInPackage(ModuleSpec):
+    """The spec of a flow's file that lies in a package: its dots mean its neighbours there."""
+
+    package: str = ""
+
+    @property
+    def parent(self) -> str:
+        return self.package
+
+
+def _package_of(path: Path) -> str:
+    """The package that a file belongs to, which can be imported from now on; "" where there is none."""
+    names, root = list[str](), path.parent
+    while (root / "__init__.py").is_file() and root.name.isidentifier() and root != root.parent:
+        names.insert(0, root.name)
+        root = root.parent
+    if not names:
+        return ""
+    top = root / names[0]
+    if names[0] not in sys.modules and not _is_found_in(names[0], top):
+        sys.path.insert(0, str(root))
+        importlib.invalidate_caches()
+    # Another package of that name may be there already: its modules are not the neighbours of this file.
+    return ".".join(names) if _is_found_in(names[0], top) else ""
+
+
+def _is_found_in(name: str, folder: Path) -> bool:
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return False
+    places = (spec.submodule_search_locations if spec is not None else None) or ()
+    return any(os.path.realpath(place) == os.path.realpath(folder) for place in places)
 
 
 def _load_module(name: str) -> ModuleType:
@@ -161,7 +202,10 @@ def _loading_failed(what: str, file: str | None, error: BaseException) -> Missin
     place = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
     hint = "mend it; code that must not run on loading belongs under `if __name__ == '__main__':`"
     if isinstance(error, ImportError) and "relative import" in str(error):
-        hint = "a file that imports relatively is part of a package: name it as package.module:FLOW"
+        hint = (
+            "a file that imports relatively lies in a package: its folder needs an __init__.py, and no other"
+        )
+        hint += " package of that name may be loaded"
     elif isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == _STOCK:
         return StockFlow(
             f"{what} is written for the package {_STOCK}", hint="only the stock client can run it"

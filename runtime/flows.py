@@ -22,7 +22,7 @@ from typing import (
 
 from .docstrings import own_docstring
 from .errors import UserError
-from .options import Hook, as_hooks, checked_timeout, refuse_unknown
+from .options import Hook, as_hooks, checked_timeout, refuse_reserved, refuse_unknown
 from .retry import RetryPolicy
 from .tracebacks import drop_our_frames, show_errors_our_way
 
@@ -331,7 +331,26 @@ def _make(options: dict[str, Any], fn: Any) -> Flow[..., Any]:
         raise UserError(
             f"@flow needs a function, not {fn!r}", hint="Options are given by name: @flow(name='x')."
         )
+    given: Any = cast("Any", fn)
+    _refuse_what_runs_by_itself(given.__func__ if type(given) in (staticmethod, classmethod) else given)
+    refuse_reserved("the flow", fn, ("return_state",))
     return Flow(cast("Any", fn), **options)
+
+
+def _refuse_what_runs_by_itself(fn: Any) -> None:
+    from .tasks import Task
+
+    if isinstance(fn, Flow):
+        made = cast("Flow[..., Any]", fn)
+        raise UserError(
+            f"{made.name!r} is a flow already.", hint="Change its options with .with_options(...)."
+        )
+    if isinstance(fn, Task):
+        task = cast("Task[..., Any]", fn)
+        raise UserError(
+            f"{task.name!r} is a task, which a flow would run without its retries, time limit and record.",
+            hint="Write a flow whose body calls the task.",
+        )
 
 
 def _checked_name(name: str) -> str:

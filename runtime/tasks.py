@@ -16,7 +16,7 @@ from .context import flow_session
 from .docstrings import own_docstring
 from .errors import NotInAFlow, UserError
 from .futures import TaskFuture, TaskFutureList
-from .options import Hook, as_hooks, checked_timeout, refuse_unknown
+from .options import Hook, as_hooks, checked_timeout, refuse_reserved, refuse_unknown
 from .retry import RetryPolicy
 from .tracebacks import drop_our_frames, show_errors_our_way
 
@@ -359,7 +359,25 @@ def _make(options: dict[str, Any], fn: Any) -> Task[..., Any]:
         raise UserError(
             f"@task needs a function, not {fn!r}", hint="Options are given by name: @task(name='x')."
         )
+    _refuse_what_runs_by_itself(_unwrapped(fn))
+    refuse_reserved("the task", fn, ("wait_for", "return_state"))
     return Task(cast("Any", fn), **options)
+
+
+def _refuse_what_runs_by_itself(fn: Any) -> None:
+    from .flows import Flow
+
+    if isinstance(fn, Task):
+        made = cast("Task[..., Any]", fn)
+        raise UserError(
+            f"{made.name!r} is a task already.", hint="Change its options with .with_options(...)."
+        )
+    if isinstance(fn, Flow):
+        flow = cast("Flow[..., Any]", fn)
+        raise UserError(
+            f"{flow.name!r} is a flow, which a task would run without its retries, time limit and run.",
+            hint="Call the flow as it is, as a sub-flow, or write a task whose body calls it.",
+        )
 
 
 def _unwrapped(fn: Any) -> Any:

@@ -161,3 +161,43 @@ def test_missing_module_is_told_apart_from_a_missing_import_in_it(
 def test_words_that_name_no_flow_are_refused(words: str) -> None:
     with pytest.raises(MissingFlow, match="names no flow"):
         load_flow(words)
+
+
+def test_a_file_of_a_package_can_import_its_neighbours_with_a_dot(tmp_path: Path) -> None:
+    """Seen: `from .submodule import X` failed in a flow's file that was named by its path."""
+    inner = tmp_path / "outer_of_dots" / "inner"
+    inner.mkdir(parents=True)
+    write(inner.parent, "__init__.py", "")
+    write(inner.parent, "above.py", "ANSWER = 40\n")
+    write(inner, "__init__.py", "MORE = 1\n")
+    write(inner, "beside.py", "ONE = 1\n")
+    text = (
+        "from heliostat import flow\nfrom ..above import ANSWER\nfrom . import MORE\n"
+        "@flow\ndef ask():\n    from .beside import ONE\n    return ANSWER + MORE + ONE\n"
+    )
+    assert load_flow(write(inner, "asks_with_dots.py", text) + ":ask").fn() == 42
+
+
+def test_a_package_of_the_same_name_is_not_taken_for_the_files_own(tmp_path: Path) -> None:
+    found = list[object]()
+    for number in (1, 2):
+        package = tmp_path / str(number) / "package_of_two"
+        package.mkdir(parents=True)
+        write(package, "__init__.py", "")
+        write(package, "beside.py", f"ANSWER = {number}\n")
+        text = (
+            "from heliostat import flow\nfrom .beside import ANSWER\n@flow\ndef ask():\n    return ANSWER\n"
+        )
+        path = write(package, "asks_two.py", text)
+        try:
+            found.append(load_flow(f"{path}:ask").fn())
+        except MissingFlow as refusal:
+            assert "no other package of that name" in str(refusal.hint)
+    assert found == [1]
+
+
+def test_a_relative_import_outside_of_a_package_says_what_is_missing(tmp_path: Path) -> None:
+    path = write(tmp_path, "dotted.py", "from .beside import ANSWER\n")
+    with pytest.raises(MissingFlow) as refusal:
+        load_flow(f"{path}:ask")
+    assert "__init__.py" in str(refusal.value.hint)
