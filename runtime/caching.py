@@ -47,7 +47,7 @@ class CacheFacts:
         known = self._code.get(mode)
         if known is None:
             try:
-                known = Walk(mode).of(self.fn)
+                known = Walk(mode).whole(self.fn)
             except NoFingerprint as error:
                 known = error
             self._code[mode] = known
@@ -251,7 +251,7 @@ def fingerprint(value: Any) -> str:
     functions and classes by what they do, installed ones by name. Raises NoFingerprint for what nothing tells
     from others of its kind (a lock, an open file).
     """
-    return Walk().of(value).hex()
+    return Walk().whole(value).hex()
 
 
 def _digest_named(facts: CacheFacts, values: Mapping[str, Any], proposal: str) -> bytes:
@@ -259,7 +259,7 @@ def _digest_named(facts: CacheFacts, values: Mapping[str, Any], proposal: str) -
     walk, parts = Walk(aliases=True, memo=facts.memo), list[bytes]()
     for name in sorted(values):
         try:
-            parts += name.encode(), walk.of(values[name])
+            parts += name.encode(), walk.whole(values[name])
         except NoFingerprint as error:
             kind = cast("type[Any]", type(values[name]))
             raise NoFingerprint(

@@ -57,6 +57,15 @@ class Walk:
         self._lowest = sys.maxsize  # the highest object, by its level, that something inside referred back to
         self._met: dict[int, tuple[object, int]] = {}
 
+    def whole(self, value: Any) -> bytes:
+        """The digest of a value from outside; raises NoFingerprint, also when its own code fails."""
+        try:
+            return self.of(value)
+        except NoFingerprint:
+            raise
+        except Exception as error:  # of the author's comparison, or a dict that changes meanwhile
+            raise NoFingerprint(f"looking at it raised {type(error).__name__}: {error}") from error
+
     def of(self, value: Any) -> bytes:
         """The digest of a value; raises NoFingerprint."""
         kind = cast("type[Any]", type(value))

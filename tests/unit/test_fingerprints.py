@@ -202,6 +202,23 @@ def test_what_nothing_tells_from_others_has_no_fingerprint(value: Any) -> None:
         fingerprint(value)
 
 
+class ComparesWithNothing(type):
+    def __eq__(cls, other: object) -> bool:
+        raise ValueError("not comparable")
+
+    def __hash__(cls) -> int:
+        return hash(int)
+
+
+class Incomparable(metaclass=ComparesWithNothing):
+    pass
+
+
+def test_values_whose_own_code_fails_have_no_fingerprint() -> None:
+    with pytest.raises(NoFingerprint, match="looking at it raised ValueError: not comparable"):
+        fingerprint(Incomparable())
+
+
 def test_the_refusal_names_what_the_code_uses() -> None:
     with pytest.raises(NoFingerprint, match="uses 'k', and nothing tells one builtins.object"):
         fingerprint(closing_over(object()))
