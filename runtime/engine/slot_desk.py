@@ -29,7 +29,7 @@ from ..store.slot_rows import FREE, GRANTED, WAITS, SlotAnswer, SlotWant
 _log = logging.getLogger("heliostat.internal.slots")
 LEASE_S = 15.0
 KNOWN_FOR_S = 1.0
-_AGAIN_S = 2.0  # who waits asks again after that time without news
+_AGAIN_S = 2.0  # who waits asks again after that time without news, and what is held is renewed
 _SOONEST_AGAIN_S = 0.02
 _IDLE_S = 5.0  # how often the threads look whether their recording was closed
 _BACKOFF_S = 0.5
@@ -74,6 +74,8 @@ class SlotDesk:
 
     def __init__(self, recording: AnyRecording) -> None:
         self.recording = recording
+        self._lease_s = min(recording.lease_s, LEASE_S)
+        self._again_s = min(_AGAIN_S, self._lease_s / 4)
         self._lock = threading.Lock()
         self._due = threading.Condition(self._lock)  # for the thread that talks to the database
         self._kept = threading.Condition(self._lock)  # for the one that renews and watches
@@ -205,7 +207,7 @@ class SlotDesk:
             wants = [want for want, _ in self._wants.values()]
             self._new = False
         try:
-            answers: list[SlotAnswer] = self.recording.call(task_slots.exchange, gives, wants, LEASE_S)
+            answers: list[SlotAnswer] = self.recording.call(task_slots.exchange, gives, wants, self._lease_s)
         except BaseException:
             with self._lock:
                 self._gives = gives + self._gives
@@ -223,10 +225,10 @@ class SlotDesk:
         with self._lock:
             self._giving = 0
             self._given.notify_all()
-            again_s = _AGAIN_S
+            again_s = self._again_s
             for answer in answers:
                 if answer.verdict == WAITS:
-                    again_s = min(again_s, max(answer.again_s or _AGAIN_S, _SOONEST_AGAIN_S))
+                    again_s = min(again_s, max(answer.again_s or again_s, _SOONEST_AGAIN_S))
                     continue
                 known = self._wants.pop(answer.id, None)
                 if known is None:  # given up meanwhile: that has been said after the question
@@ -254,14 +256,14 @@ class SlotDesk:
                 waits = bool(self._wants)
             try:
                 if waits:
-                    if self.recording.call(slot_watch.wait, self._watcher, _AGAIN_S):
+                    if self.recording.call(slot_watch.wait, self._watcher, self._again_s):
                         with self._lock:
                             self._new = True
                             self._due.notify()
                 else:
                     with self._kept:
-                        self._kept.wait(min(_AGAIN_S, LEASE_S / 3))
-                if clock.monotonic_s() - renewed_at >= LEASE_S / 3 - _AGAIN_S / 2:
+                        self._kept.wait(self._again_s)
+                if clock.monotonic_s() - renewed_at >= self._again_s:
                     renewed_at = clock.monotonic_s()
                     self._renew()
             except (Unavailable, OSError) as error:
@@ -280,7 +282,7 @@ class SlotDesk:
             held = sorted(self._held)
         if not held:
             return
-        gone: list[UUID] = self.recording.call(task_slots.renew, held, LEASE_S)
+        gone: list[UUID] = self.recording.call(task_slots.renew, held, self._lease_s)
         with self._lock:
             lost = self._held.intersection(gone)
             self._held -= lost

@@ -6,6 +6,7 @@ back by the driver when the line to it is lost.
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,8 +14,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from .. import clock
-from ..errors import LeaseLost
-from ..store.slot_rows import SlotAnswer, SlotWant
+from ..store.slot_rows import FREE, SlotAnswer, SlotWant
 from .slot_desk import KNOWN_FOR_S, SlotDesk
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class RelayedSlots:
         self._known: dict[frozenset[str], tuple[float, bool]] = {}
         self._listeners: list[Callable[[], None]] = []
         self._asking: set[frozenset[str]] = set()
+        self._to_tell: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        threading.Thread(target=self._tell, name="heliostat-slots", daemon=True).start()
 
     @classmethod
     def through(cls, line: LineToDriver) -> RelayedSlots:
@@ -60,7 +62,7 @@ class RelayedSlots:
                 limited = answered.exception() is None and answered.result()
                 self._known[key] = (clock.monotonic_s() + KNOWN_FOR_S, limited)
             for listener in listeners:
-                listener()
+                self._to_tell.put(listener)
 
         self._line.ask(SLOTS, (_LIMITED, list(tags))).add_done_callback(learn)
         return None
@@ -70,14 +72,15 @@ class RelayedSlots:
             if self._asking:
                 self._listeners.append(then)
                 return
-        then()
+        self._to_tell.put(then)
 
     def ask(self, want: SlotWant, told: Callable[[SlotAnswer], None]) -> None:
         def take(answered: Any) -> None:
             if answered.exception() is None:
-                told(answered.result())
-            elif isinstance(answered.exception(), LeaseLost):  # the driver is gone, and this process with it
-                told(SlotAnswer(want.id, "free"))
+                answer: SlotAnswer = answered.result()
+            else:  # the driver is gone: what the call does is recorded nowhere, and ends with this process
+                answer = SlotAnswer(want.id, FREE)
+            self._to_tell.put(lambda: told(answer))
 
         self._line.ask(SLOTS, (_ASK, want)).add_done_callback(take)
 
@@ -89,6 +92,11 @@ class RelayedSlots:
 
     def flush(self) -> None:
         """The driver does."""
+
+    def _tell(self) -> None:
+        # Not on the line's own thread: whoever is told may ask something over the line and wait.
+        while True:
+            self._to_tell.get()()
 
 
 class SlotRelayHost:

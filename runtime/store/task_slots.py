@@ -3,9 +3,9 @@
 A process asks for its calls (`exchange`): each gets a slot of every limited tag that its task has, or none of
 them. Slots are leases of the process, which renews them (`renew`) as long as it lives: those of a dead one
 lapse. Who gets none waits with a lease of no slots on each of the limits: that is its place in the queue, in
-the order of asking, and lost when its process has not asked again for `PLACE_S`. A call that waits for a full
-limit does not hold up those behind it that want other ones. A limit that is lowered below what is held takes
-nothing away; one that is deleted, or made inactive, lets everyone go.
+the order of asking, and lost when its process has not asked again for half the time of a lease. A call that
+waits for a full limit does not hold up those behind it that want other ones. A limit that is lowered below
+what is held takes nothing away; one that is deleted, or made inactive, lets everyone go.
 
 Whoever gives slots back, or changes a limit, announces it where somebody waits (`slot_waiters`), so that
 those in front ask again at once. Stock clients keep no place: they get what is free when they ask.
@@ -28,7 +28,6 @@ from .slot_rows import CLOSED, FREE, GRANTED, STUCK, WAITS, SlotAnswer, SlotWant
 from .slot_waiters import came_free
 from .wire_text import plain_text
 
-PLACE_S = 8.0
 WAITS_FOR_SLOT = "waiting_task_run"
 """The type of the holder of a lease without slots."""
 
@@ -167,7 +166,7 @@ class _Queue:
             await connection.execute(
                 update(concurrency_lease)
                 .where(lease.id.in_(kept), lease.slots == 0)
-                .values(until=db.from_now(PLACE_S))
+                .values(until=db.from_now(self._lease_s / 2))
             )
         for number, want in enumerate(wants):
             limits = self._of(want)
@@ -182,7 +181,7 @@ class _Queue:
                         insert(concurrency_lease).values(
                             # A microsecond apart, so that the order of asking is that of the queue.
                             taken=db.from_now(number * 1e-6),
-                            until=db.from_now(PLACE_S),
+                            until=db.from_now(self._lease_s / 2),
                         ),
                         [{"id": want.id, "limit_id": each, "slots": 0, "holder": holder} for each in new],
                     )
