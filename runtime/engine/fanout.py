@@ -22,6 +22,7 @@ from .calls import Columns, Rows
 from .outcomes import Failure, Held, InStore, Kept, Stored
 
 if TYPE_CHECKING:
+    from ..store.slot_rows import SlotAnswer
     from .dispatcher import Dispatcher
     from .pack_group import PackGroup
 
@@ -267,6 +268,13 @@ class Fanout:
         timeline.extend(extra.timeline or ())
         timeline.append(("SCHEDULED", "AwaitingRetry", outcome.end_s or clock.epoch_s(), extra.message))
         self.attempts[position] = outcome.run_count + 1
+
+    def await_slot(self, position: int, answer: SlotAnswer) -> None:
+        """Record that a call has been waiting for a slot of a limit on its tags."""
+        message = f"waits for a slot of tag {answer.tag!r}, whose limit is {answer.limit}"
+        entry = ("SCHEDULED", "AwaitingConcurrencySlot", clock.epoch_s(), message)
+        self.group.desk.waits(self, position, entry)
+        self.timelines.setdefault(position, []).append(entry)
 
     def tries_of(self, position: int) -> int:
         """The same without attempts that ended in a crash: what the author's retries count."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ..errors import NoSlotEver
-from ..store.slot_rows import SlotAnswer
+from ..store.slot_rows import WAITS, SlotAnswer
 from .fanout import Fanout
 from .lane import refused
 from .pack_group import Pack, PackGroup, ReadySpan
@@ -72,7 +72,7 @@ class LimitedCalls:
     def wait_here(self, pack: Pack) -> None:
         """Inline: block until the call of a pack has its slots. Not under the lock. Raises NoSlotEver."""
         [(fanout, position)] = pack.members()
-        pack.slot = wait_for_slots(self._slots_of(pack.group), want_of(fanout, position))
+        pack.slot = wait_for_slots(self._slots_of(pack.group), fanout, position)
 
     def ended(self, pack: Pack) -> None:
         """A pack is over: its slots are free."""
@@ -112,6 +112,11 @@ class LimitedCalls:
 
     def _answered(self, asked: _Asked, answer: SlotAnswer) -> None:
         dispatcher, fanout, position = self._dispatcher, asked.fanout, asked.position
+        if answer.verdict == WAITS:
+            with dispatcher.changed:
+                if self._asked.get((fanout, position)) is asked:
+                    fanout.await_slot(position, answer)
+            return
         try:
             slot, never = granted(answer), None
         except NoSlotEver as error:

@@ -137,6 +137,28 @@ class RunDesk:
             )
         )
 
+    def waits(self, fanout: Fanout, position: int, entry: tuple[str, str, float, str | None]) -> None:
+        """A call waits for what it needs before its next attempt."""
+        passed = list(fanout.timelines.get(position, ()))
+        if not passed or passed[0][0] != "PENDING":
+            passed.insert(0, ("PENDING", "Pending", fanout.submitted_at, None))
+        state_type, name, _, message = entry
+        self.journal.append(
+            TaskRunBatch(
+                fanout.site,
+                [fanout.first_index + position],
+                state_type,
+                name,
+                fanout.submitted_at,
+                [None],
+                [None],
+                fanout.attempt_of(position) - 1,
+                messages=[message],
+                timelines=[timeline_text(passed, entry)],
+                task_inputs=task_inputs_of(fanout, [position]),
+            )
+        )
+
     def completed(
         self,
         fanout: Fanout,
@@ -258,7 +280,8 @@ def _whole_timeline(fanout: Fanout, position: int, outcome: Outcome) -> str | No
     if extra is not None and extra.timeline:
         passed += extra.timeline
     elif passed and outcome.start_s is not None and outcome.run_count:
-        passed.append(("RUNNING", "Retrying", outcome.start_s, None))
+        name = "Running" if outcome.run_count == 1 else "Retrying"
+        passed.append(("RUNNING", name, outcome.start_s, None))
     if not passed:
         return None
     if passed[0][0] != "PENDING":

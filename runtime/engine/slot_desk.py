@@ -29,6 +29,7 @@ from ..store.slot_rows import FREE, GRANTED, WAITS, SlotAnswer, SlotWant
 _log = logging.getLogger("heliostat.internal.slots")
 LEASE_S = 15.0
 KNOWN_FOR_S = 1.0
+TOLD_AFTER_S = 1.0  # short waits are nothing to tell of
 _AGAIN_S = 2.0  # who waits asks again after that time without news, and what is held is renewed
 _SOONEST_AGAIN_S = 0.02
 _IDLE_S = 5.0  # how often the threads look whether their recording was closed
@@ -50,7 +51,10 @@ class Slots(Protocol):
         ...
 
     def ask(self, want: SlotWant, told: Told) -> None:
-        """Ask for slots; `told` is called once, on another thread, when the call may go on or never will."""
+        """Ask for slots; `told` is called, on another thread, when the call may go on or never will.
+
+        Before that it may be told once that the call has been waiting for `TOLD_AFTER_S`.
+        """
         ...
 
     def give_back(self, want_id: UUID) -> None:
@@ -84,6 +88,7 @@ class SlotDesk:
         self._asked: set[str] = set()  # tags to ask for
         self._listeners: list[Callable[[], None]] = []
         self._wants: dict[UUID, tuple[SlotWant, Told]] = {}  # not answered, in the order of asking
+        self._asked_at: dict[UUID, float] = {}  # of these, whose owners do not know yet that they wait
         self._new = False  # among these are some that were never sent
         self._gives: list[UUID] = []
         self._giving = 0  # of them, under way
@@ -128,12 +133,14 @@ class SlotDesk:
     def ask(self, want: SlotWant, told: Told) -> None:
         with self._lock:
             self._wants[want.id] = (want, told)
+            self._asked_at[want.id] = clock.monotonic_s()
             self._new = True
             self._rouse()
 
     def give_back(self, want_id: UUID) -> None:
         with self._lock:
             self._wants.pop(want_id, None)
+            self._asked_at.pop(want_id, None)
             self._held.discard(want_id)
             self._gives.append(want_id)
             self._rouse()
@@ -229,8 +236,13 @@ class SlotDesk:
             for answer in answers:
                 if answer.verdict == WAITS:
                     again_s = min(again_s, max(answer.again_s or again_s, _SOONEST_AGAIN_S))
+                    waits = self._wants.get(answer.id)
+                    if waits is not None and now - self._asked_at.get(answer.id, now) >= TOLD_AFTER_S:
+                        del self._asked_at[answer.id]
+                        told.append((waits[1], answer))
                     continue
                 known = self._wants.pop(answer.id, None)
+                self._asked_at.pop(answer.id, None)
                 if known is None:  # given up meanwhile: that has been said after the question
                     continue
                 want, then = known

@@ -14,7 +14,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from .. import clock
-from ..store.slot_rows import FREE, SlotAnswer, SlotWant
+from ..store.slot_rows import FREE, WAITS, SlotAnswer, SlotWant
 from .slot_desk import KNOWN_FOR_S, SlotDesk
 
 if TYPE_CHECKING:
@@ -99,6 +99,11 @@ class RelayedSlots:
             self._to_tell.get()()
 
 
+def _pass_on(answer: SlotAnswer, reply: Callable[[bool, Any], None]) -> None:
+    if answer.verdict != WAITS:  # one answer a question goes over the line
+        reply(True, answer)
+
+
 class SlotRelayHost:
     """The driver's side: does what workers ask, by the connection that they ask over."""
 
@@ -115,7 +120,7 @@ class SlotRelayHost:
         elif what == _ASK:
             with self._lock:
                 self._theirs.setdefault(connection, set()).add(subject.id)
-            desk.ask(subject, lambda answer: reply(True, answer))
+            desk.ask(subject, lambda answer: _pass_on(answer, reply))
         else:
             with self._lock:
                 self._theirs.get(connection, set()).discard(subject)

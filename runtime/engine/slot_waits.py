@@ -9,7 +9,7 @@ from uuid import UUID
 
 from .. import ids
 from ..errors import NoSlotEver
-from ..store.slot_rows import CLOSED, GRANTED, STUCK, SlotAnswer, SlotWant
+from ..store.slot_rows import CLOSED, GRANTED, STUCK, WAITS, SlotAnswer, SlotWant
 from .relay import RelayRunJournal
 from .slot_desk import SlotDesk, Slots
 from .slot_relay import RelayedSlots
@@ -49,15 +49,19 @@ def want_of(fanout: Fanout, position: int) -> SlotWant:
     )
 
 
-def wait_for_slots(slots: Slots, want: SlotWant) -> UUID | None:
+def wait_for_slots(slots: Slots, fanout: Fanout, position: int) -> UUID | None:
     """Block until the call has its slots; gives what to give back, None where nothing is limited.
 
     Raises NoSlotEver. The thread can be interrupted meanwhile: the call keeps no place in the queue then.
     """
+    want = want_of(fanout, position)
     answers: list[SlotAnswer] = []
     told = threading.Event()
 
     def take(answer: SlotAnswer) -> None:
+        if answer.verdict == WAITS:
+            fanout.await_slot(position, answer)
+            return
         answers.append(answer)
         told.set()
 
@@ -73,12 +77,16 @@ def wait_for_slots(slots: Slots, want: SlotWant) -> UUID | None:
         raise
 
 
-async def slots_awaited(slots: Slots, want: SlotWant) -> UUID | None:
+async def slots_awaited(slots: Slots, fanout: Fanout, position: int) -> UUID | None:
     """The same on an event loop."""
+    want = want_of(fanout, position)
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[SlotAnswer] = loop.create_future()
 
     def take(answer: SlotAnswer) -> None:
+        if answer.verdict == WAITS:
+            fanout.await_slot(position, answer)
+            return
         loop.call_soon_threadsafe(lambda: answered.done() or answered.set_result(answer))
 
     try:
@@ -109,10 +117,10 @@ class CallSlots:
 
     def take(self) -> None:
         """Block until they are there. Raises NoSlotEver."""
-        self._held = wait_for_slots(self._slots, want_of(self._fanout, 0))
+        self._held = wait_for_slots(self._slots, self._fanout, 0)
 
     async def take_async(self) -> None:
-        self._held = await slots_awaited(self._slots, want_of(self._fanout, 0))
+        self._held = await slots_awaited(self._slots, self._fanout, 0)
 
     def give_back(self) -> None:
         """Harmless when nothing is held."""

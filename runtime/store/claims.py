@@ -78,6 +78,11 @@ class _Places:
             return cls(None, {queue.id: None for queue in queues})
         lock = select(work_pool.c.id).where(work_pool.c.id == pool_id).with_for_update(key_share=True)
         await connection.execute(lock)
+        # What was read before may have been changed while somebody else had the lock.
+        queues = [
+            each for each in await open_queues(connection, pool_id) if each.id in {q.id for q in queues}
+        ]
+        pool_limit = queues[0].pool_limit if queues else 0
         active = await active_by_queue(connection, pool_id)
         return cls(
             _free(pool_limit, sum(active.values())),
@@ -90,7 +95,8 @@ class _Places:
 
     def room(self, queue_id: UUID, wanted: int) -> int:
         """How many more runs this queue may give."""
-        free = (wanted - len(self.taken), self.pool, self.queues[queue_id])
+        # A queue that is missing was paused a moment ago.
+        free = (wanted - len(self.taken), self.pool, self.queues.get(queue_id, 0))
         return max(0, min(number for number in free if number is not None))
 
     def take(self, queue_id: UUID, run: Any) -> None:

@@ -1,7 +1,10 @@
-"""A deployment's limit, where a client proposes PENDING: the same slots that claims count.
+"""Limits of deployments, pools and queues, where a client proposes PENDING: the same slots that claims count.
 
-A run holds a slot while it is in one of the states HOLDING, so slots come back by themselves with whatever
-ends a run. (Reference notes, section 6, rules 7, 8 and 17; section 11.)
+A run holds a slot of its deployment while it is in one of the states HOLDING, and one of its pool and queue
+while it is OCCUPYING, so slots come back by themselves with whatever ends a run. Clients are offered no more
+runs than a pool has slots for; but several that ask at once are offered different ones where a run became due
+in between, so the slots are counted once more when a run is taken. (Reference notes, section 6, rules 7, 8
+and 17; section 11.)
 """
 
 from __future__ import annotations
@@ -10,24 +13,37 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import ColumnElement, RowMapping, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .. import clock
 from ..rules import Abort, Reject, Verdict
 from ..states import Cancelled, Scheduled
 from . import shared_limits
+from .claims import active_by_queue
 from .database import Database
 from .future_runs import AWAITING_SLOT
-from .tables import deployment, flow_run
+from .tables import deployment, flow_run, work_pool, work_queue
 from .work_pools import HOLDING
 
 RULE = "DeploymentLimit"
+PLACE_RULE = "WorkPoolLimit"
 RETRY_AFTER_S = 30.0  # reference notes, section 11
 
 
 async def lock_limit(connection: AsyncConnection, run_id: UUID) -> None:
-    """Lock the deployment of a run, if it has a limit, or the limit that it shares: before the run itself."""
+    """Lock what limits a run, before the run itself and in the order of claims: its pool if that or its queue
+    has a limit, its deployment if that has one, and the limit that it shares.
+    """
+    in_queue = select(flow_run.c.work_queue_id).where(flow_run.c.id == run_id).scalar_subquery()
+    of_queue = (
+        select(work_queue.c.work_pool_id)
+        .join(work_pool, work_pool.c.id == work_queue.c.work_pool_id)
+        .where(work_queue.c.id == in_queue, _has_limit())
+        .scalar_subquery()
+    )
+    pool = select(work_pool.c.id).where(work_pool.c.id == of_queue)
+    await connection.execute(pool.with_for_update(key_share=True))
     of_run = select(flow_run.c.deployment_id).where(flow_run.c.id == run_id).scalar_subquery()
     limited = select(deployment.c.id).where(
         deployment.c.id == of_run, deployment.c.concurrency_limit.is_not(None)
@@ -41,6 +57,10 @@ async def admitted(db: Database, connection: AsyncConnection, run: RowMapping, v
     state = verdict.state_to_write
     if state is None or not state.is_pending() or run["state_type"] in HOLDING:
         return verdict
+    if run["state_type"] == "SCHEDULED" and run["work_queue_id"] is not None:
+        refusal = await _place_is_full(connection, run["work_queue_id"])
+        if refusal is not None:
+            return Verdict(refusal, None, [*verdict.trail, (refusal.rule, refusal.outcome, refusal.reason)])
     if run["deployment_id"] is None:
         return verdict
     found = await connection.execute(
@@ -76,6 +96,36 @@ async def _held(connection: AsyncConnection, deployment_id: UUID) -> int:
         .where(flow_run.c.deployment_id == deployment_id, flow_run.c.state_type.in_(HOLDING))
     )
     return int(await connection.scalar(holders) or 0)
+
+
+async def _place_is_full(connection: AsyncConnection, queue_id: UUID) -> Abort | None:
+    """The run stays where it is then, and is offered again when a slot is free."""
+    found = await connection.execute(
+        select(
+            work_pool.c.id,
+            work_pool.c.name,
+            work_pool.c.concurrency_limit.label("pool_limit"),
+            work_queue.c.name.label("queue_name"),
+            work_queue.c.concurrency_limit.label("queue_limit"),
+        )
+        .join(work_pool, work_pool.c.id == work_queue.c.work_pool_id)
+        .where(work_queue.c.id == queue_id, _has_limit())
+    )
+    place = found.first()
+    if place is None:
+        return None
+    active = await active_by_queue(connection, place.id)
+    if place.queue_limit is not None and active.get(queue_id, 0) >= place.queue_limit:
+        return Abort(
+            PLACE_RULE, f"The limit of work queue {place.queue_name!r} ({place.queue_limit}) is reached"
+        )
+    if place.pool_limit is not None and sum(active.values()) >= place.pool_limit:
+        return Abort(PLACE_RULE, f"The limit of work pool {place.name!r} ({place.pool_limit}) is reached")
+    return None
+
+
+def _has_limit() -> ColumnElement[bool]:
+    return or_(work_pool.c.concurrency_limit.is_not(None), work_queue.c.concurrency_limit.is_not(None))
 
 
 def _refusal(limit: int, *, cancels: bool) -> Reject | Abort:

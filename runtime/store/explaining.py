@@ -19,6 +19,7 @@ from .claims import HOLDING
 from .database import Database
 from .rows import FlowRunRow, FlowRunStateRow, LeaseRow
 from .setup_tables import concurrency_limit
+from .slot_reasons import full_tags
 from .tables import (
     deployment,
     flow,
@@ -112,7 +113,17 @@ async def _reasons(
     if run.state_type in HOLDING:
         if lease is not None and executor_note is not None:
             return [Reason("dead-executor", executor_note, lease.until)]
-        return [*_executor(run, lease), *await _unplaced(connection, run)]
+        full = [
+            Reason(
+                "tag-limit",
+                tag.text,
+                tag.since,
+                "raise the limit, or wait for those who hold its slots",
+                tag.holders,
+            )
+            for tag in await full_tags(db, connection, run.id)
+        ]
+        return [*_executor(run, lease), *await _unplaced(connection, run), *full]
     if run.state_type != "SCHEDULED":
         return []
     due_at = run.next_scheduled_start_time or now

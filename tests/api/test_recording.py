@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from heliostat.runtime.errors import BadSetting, DatabaseUnavailable, LeaseHeld,
 from heliostat.runtime.journal.http_recording import HttpRecording
 from heliostat.runtime.journal.recording import close_current_recording, current_recording
 from heliostat.runtime.journal.remote_verbs import BadQuestion, remote_verb, verb_named
-from heliostat.runtime.store import cache, flow_runs, leases, logs, task_runs
+from heliostat.runtime.store import cache, concurrency_limits, flow_runs, leases, logs, task_runs
 from heliostat.runtime.store.database import Database
 from heliostat.runtime.store.rows import NewFlowRun, Owner
 
@@ -234,3 +235,27 @@ def test_records_and_requests_go_to_a_server_that_wants_csrf_tokens(
             assert run.state_type == "COMPLETED"
             client.delete_flow_run(run.id)
             assert client.read_flow_runs() == []
+
+
+def test_limits_on_tags_hold_for_a_process_without_a_database(served: Any, database_url: str) -> None:
+    from_database(database_url, concurrency_limits.set_tag_limit, "db", 1)
+    lock, inside, most = threading.Lock(), 0, 0
+
+    @task(tags=["db"])
+    def query(number: int) -> int:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        threading.Event().wait(0.005)
+        with lock:
+            inside -= 1
+        return number
+
+    @flow
+    def limited() -> list[int]:
+        return [*query.map(range(5)).result(), query(5)]
+
+    assert limited() == list(range(6))
+    assert most == 1
+    assert from_database(database_url, concurrency_limits.read, "tag:db").active_slots == 0

@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 from heliostat import flow, task
+from heliostat.runtime.engine import slot_desk
 from heliostat.runtime.errors import NoSlotEver
 from heliostat.runtime.ids import uuid7
 from heliostat.runtime.journal.recording import current_recording
-from heliostat.runtime.store import concurrency_limits, concurrency_slots, task_slots
+from heliostat.runtime.store import concurrency_limits, concurrency_slots, explaining, task_slots
 from heliostat.runtime.store.concurrency_limits import TAG_PREFIX
+from heliostat.runtime.store.explaining import Reason
 from heliostat.runtime.store.slot_rows import SlotWant
 from tests.engine.conftest import Recorded
 
@@ -266,3 +268,37 @@ def test_an_attempt_that_comes_later_holds_no_slot_until_then(recorded: Recorded
 
     limited()
     assert order == ["failing", "query", "failing"]
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_a_call_that_waits_is_shown_with_what_it_waits_for(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch, direct: bool
+) -> None:
+    monkeypatch.setattr(slot_desk, "TOLD_AFTER_S", 0.0)
+    limit("db", 1)
+    other = somebody_holds("db")
+    reasons: list[Reason] = []
+
+    @task(tags=["db"])
+    def query() -> int:
+        return 1
+
+    def look() -> None:
+        call = current_recording().call
+        while "AwaitingConcurrencySlot" not in [row.state_name for row in recorded.tasks().values()]:
+            threading.Event().wait(0.02)
+        reasons.extend(call(explaining.explain, recorded.run().id).reasons)
+        call(task_slots.exchange, [other.id], [], 60.0)
+
+    @flow(task_runner="threads")
+    def limited() -> int:
+        watcher = threading.Thread(target=look)
+        watcher.start()
+        result = query() if direct else query.submit().result()
+        watcher.join()
+        return result
+
+    assert limited() == 1
+    (reason,) = reasons
+    assert reason.code == "tag-limit" and "'db' (limit 1)" in reason.text
+    assert recorded.task_states("query-0") == ["Pending", "AwaitingConcurrencySlot", "Running", "Completed"]

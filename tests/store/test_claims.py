@@ -12,7 +12,7 @@ import pytest
 
 from heliostat.runtime import clock
 from heliostat.runtime.errors import NotFound
-from heliostat.runtime.states import Scheduled
+from heliostat.runtime.states import Completed, Pending, Running, Scheduled
 from heliostat.runtime.store import (
     concurrency_limits,
     deployments,
@@ -368,3 +368,28 @@ async def test_deleting_a_pool_leaves_its_runs_in_no_queue(
     run = await flow_runs.read(db, run_id)
     assert (run.state_type, run.work_pool_id, run.work_queue_id) == ("SCHEDULED", None, None)
     assert (await deployments.read(db, row.id)).work_pool_name is None
+
+
+@pytest.mark.parametrize("whose", ["pool", "queue"])
+async def test_the_limits_of_pool_and_queue_hold_where_clients_take_runs(
+    db: Database, pool: WorkPoolRow, given: Any, whose: str
+) -> None:
+    """Limits were only looked at when runs were offered: of several workers that had asked before any of them
+    took a run, each took one.
+    """
+    row = await a_deployment(db, given)
+    run_ids = await runs_of(db, row, 4)
+    if whose == "pool":
+        await work_pools.change(db, "yard", {"concurrency_limit": 1})
+    else:
+        await work_queues.change(db, "yard", "default", {"concurrency_limit": 1})
+    became = await asyncio.gather(*(flow_run_changes.propose(db, each, Pending()) for each in run_ids))
+    assert sum(each.written for each in became) == 1
+    assert {each.verdict.decision.outcome for each in became if not each.written} == {"ABORT"}
+    assert await claimed_ids(db, pool, given) == []
+    (first,) = [run_id for run_id, each in zip(run_ids, became, strict=True) if each.written]
+    await flow_run_changes.propose(db, first, Running())
+    await flow_run_changes.propose(db, first, Completed())
+    rest = [run_id for run_id in run_ids if run_id != first]
+    assert (await flow_run_changes.propose(db, rest[0], Pending())).written
+    assert not (await flow_run_changes.propose(db, rest[1], Pending())).written
