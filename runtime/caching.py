@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import Any, cast
 from uuid import UUID
 
@@ -223,20 +224,56 @@ def source_of(function: Callable[..., Any]) -> str | None:
 
 
 def input_hash(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes | None:
-    """Eight bytes that tell whether a replayed call got the same inputs; None means "not compared".
+    """Eight bytes that tell whether a replayed call got the same inputs; None: they cannot be compared.
 
-    Made for the hot path (about a microsecond), so it is far simpler than a cache key. `marshal` takes only
-    plain data and raises for the rest, which is then not compared. Version 2 of its format is used because
-    versions 3 and 4 mark interned strings and refer back to objects met before: there equal data give other
-    bytes depending on identity. Sets are written sorted by their members' bytes (Python 3.11 and later), so
-    the hash seed does not matter either. What exports a buffer (bytearray, numpy arrays) counts by its
-    bytes. Dicts count in their order, and 1, 1.0 and True are three different inputs: a replay makes the
-    same calls in the same way. Eight bytes: a difference goes unnoticed once in 2**64.
+    Made for the hot path (about a microsecond where arguments are plain data), so it is simpler than a cache
+    key. Plain data is marshalled, in version 2 of the format: versions 3 and 4 mark interned strings and
+    refer back to objects met before, so that there equal data give other bytes depending on identity. Sets
+    are written sorted by their members' bytes (Python 3.11 and later): the hash seed does not matter either.
+    Dicts count in their order, and 1, 1.0 and True are three different inputs: a replay makes its calls in
+    one way. What is not plain data counts by its fingerprint. Eight bytes: a difference goes unnoticed once
+    in 2**64.
     """
     try:
-        return hash_of_marshalled(marshal.dumps((args, kwargs), 2))
-    except ValueError:
+        if _is_plain_data(args) and (not kwargs or _is_plain_data(kwargs)):
+            return hash_of_marshalled(marshal.dumps((args, kwargs), 2))
+        return blake2b(_InputWalk().of((args, kwargs)), digest_size=8).digest()
+    except Exception:  # whatever an author's object raises when it is looked at: it is compared with nothing
         return None
+
+
+def _is_plain_data(value: Any) -> bool:
+    """Whether marshal writes the value with its types: of arrays and other buffers it writes the bytes
+    alone.
+    """
+    kind = cast("type[Any]", type(value))
+    if kind in _SCALARS:
+        return True
+    if kind is dict:
+        return _is_plain_data(tuple(value)) and _is_plain_data(tuple(value.values()))
+    if kind is tuple or kind is list or kind is set or kind is frozenset:
+        return _SCALARS.issuperset(map(type, value)) or all(map(_is_plain_data, value))
+    return False
+
+
+class _InputWalk(Walk):
+    """Takes classes by their names: all executions of a run have the same code, and a script's class is built
+    anew in each worker. Classes that functions make share their names, so these count by what they do.
+    """
+
+    def of(self, value: Any) -> bytes:
+        if isinstance(value, type) and "<locals>" not in value.__qualname__:
+            return digest_of("class", f"{value.__module__}.{value.__qualname__}".encode())
+        kind = cast("type[Any]", type(value))
+        if kind in _PATHS:
+            return digest_of("path", kind.__name__.encode(), str(value).encode("utf-8", "surrogatepass"))
+        return super().of(value)
+
+
+_PATHS = (PosixPath, WindowsPath, PurePosixPath, PureWindowsPath)
+
+
+_SCALARS = frozenset((int, float, complex, bool, str, bytes, type(None)))
 
 
 def hash_of_marshalled(arguments: bytes) -> bytes:

@@ -15,6 +15,7 @@ from . import ids
 from .errors import HeliostatError
 
 if TYPE_CHECKING:
+    from .engine.matching import Matching
     from .engine.session import FlowSession
 
 
@@ -28,6 +29,16 @@ class FlowRunInfo:
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
     tags: tuple[str, ...] = ()
     run_count: int = 1
+
+
+@dataclass(slots=True)
+class Numbering:
+    """How far the calls around one place are counted, by scope and task key, and which recorded calls they
+    are, by the base of their site.
+    """
+
+    counts: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    matchings: dict[int, Matching] = field(default_factory=dict[int, "Matching"])
 
 
 @dataclass(slots=True)
@@ -45,7 +56,7 @@ class TaskRunInfo:
     attempt: int = 1
     tags: tuple[str, ...] = ()
     custom_name: str | None = None
-    next_index: dict[tuple[str, str], int] | None = None  # of calls made inside this one
+    numbering: Numbering | None = None  # of calls made inside this one
 
     @property
     def id(self) -> UUID:

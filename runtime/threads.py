@@ -17,7 +17,7 @@ from contextvars import ContextVar, Token
 from dataclasses import replace
 from typing import Any
 
-from .context import current_tags, flow_run_info, flow_session, task_run_info
+from .context import Numbering, current_tags, flow_run_info, flow_session, task_run_info
 from .logging import log_capture
 
 _OURS = "heliostat-"  # begins the names of the engine's own threads, which serve many runs
@@ -51,8 +51,10 @@ class Belonging:
         if info is not None:
             # The engine moves one object along from call to call: this thread stays with its call.
             with _installing:
-                if info.next_index is None:
-                    info.next_index = {}  # its calls are numbered together with those of the thread around
+                if info.numbering is None:
+                    info.numbering = (
+                        Numbering()
+                    )  # its calls are numbered together with those of the thread around
             info = replace(info)
         return cls((flow_session.get(), flow_run_info.get(), info, current_tags.get(), log_capture.get()))
 

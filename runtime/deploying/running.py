@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from uuid import UUID
 
+from ..caching import input_hash
 from ..context import current_tags, flow_session
 from ..states import Scheduled
 
@@ -78,7 +79,8 @@ class _Call:
         if session is not None and options.get("as_subflow", True):
             from ..engine.tracking import Tracking
 
-            tracking = Tracking(session, str(name))
+            inputs = input_hash((options.get("parameters") or {}, options.get("job_variables")), {})
+            tracking = Tracking(session, str(name), inputs)
         return cls(name, options, (*current_tags.get(), *(options.get("tags") or ())), tracking)
 
     async def made(self, client: HeliostatClient) -> FlowRun:

@@ -17,7 +17,7 @@ from ..futures import TaskFuture
 from .calls import Columns
 from .fanout import QUEUED, Fanout
 from .nested_futures import futures_in
-from .outcomes import CACHED, COMPLETED, NOT_READY, Failure, Outcome
+from .outcomes import CACHED, COMPLETED
 from .pack_group import ReadySpan
 from .resolve import carries_futures
 
@@ -57,7 +57,7 @@ class Admission:
             return
         failed = _first_failure(common)
         if failed is not None:
-            self._not_ready(fanout, range(start, stop), failed)
+            self._not_ready(fanout, start, stop, failed)
             return
         self._enter_singly(fanout, start, stop)
 
@@ -111,7 +111,7 @@ class Admission:
     def _admit_one(self, fanout: Fanout, position: int, own: list[Dependency] | None = None) -> None:
         failed = _first_failure(own if own is not None else self._own(fanout, position))
         if failed is not None:
-            self._not_ready(fanout, (position,), failed)
+            self._not_ready(fanout, position, position + 1, failed)
         else:
             self._admit(fanout, position, position + 1)
 
@@ -143,12 +143,9 @@ class Admission:
             fanout.pending_on[position] = len(open_ones)
         return bool(open_ones)
 
-    def _not_ready(self, fanout: Fanout, positions: Iterable[int], failed: TaskFuture[Any]) -> None:
+    def _not_ready(self, fanout: Fanout, start: int, stop: int, failed: TaskFuture[Any]) -> None:
         message = failed.fanout.told_downstream(failed.position)
-        outcome = Outcome(NOT_READY, None, None, 0, None, None)
-        self._dispatcher.settle_without_running(
-            fanout, list(positions), outcome, Failure(NOT_READY, b"", message)
-        )
+        self._dispatcher.end_not_ready(fanout, start, stop, message)
 
     def _common(self, fanout: Fanout) -> list[Dependency]:
         found = list(itertools.chain.from_iterable(map(futures_in, fanout.wait_for)))

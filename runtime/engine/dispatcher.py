@@ -59,7 +59,8 @@ class Dispatcher:
         self._pack_target_s = pack_target_s
         self._max_window = max_window
         self._groups: dict[PackGroup, None] = {}  # with calls to send, in the order of their turn
-        self._to_look_up: deque[tuple[Fanout, int, int]] = deque()
+        # Calls to ask the records about; with a message: calls that end because of it.
+        self._to_look_up: deque[tuple[Fanout, int, int, str | None]] = deque()
         self._retries: list[tuple[float, int, Fanout, int]] = []
         self._tie = itertools.count()
         self._closed = False
@@ -280,7 +281,7 @@ class Dispatcher:
     def _settle_cancelled(self, fanout: Fanout, positions: list[int]) -> None:
         outcome = Outcome(CANCELLED, None, clock.epoch_s(), 0, None, None)
         message = "cancelled before it started"
-        self.settle_without_running(fanout, positions, outcome, Failure(CANCELLED, b"", message))
+        self.settling.without_running(fanout, positions, outcome, Failure(CANCELLED, b"", message))
 
     # For admission and settling, under the lock.
 
@@ -288,17 +289,19 @@ class Dispatcher:
         """Whether the journal or the cache may answer calls. If so, they are asked once the lock is free: the
         author's key function may take its time.
         """
-        if fanout.group.desk.replay is None and fanout.group.cache is None:
+        if fanout.matching is None and fanout.group.cache is None:
             return False
-        self._to_look_up.append((fanout, start, stop))
+        self._to_look_up.append((fanout, start, stop, None))
         return True
 
-    def settle_without_running(
-        self, fanout: Fanout, positions: list[int], outcome: Outcome, held: Held
-    ) -> None:
-        """End calls that never started."""
-        self.limited.withdraw(fanout, positions)
-        self.settling.without_running(fanout, positions, outcome, held)
+    def end_not_ready(self, fanout: Fanout, start: int, stop: int, message: str) -> None:
+        """End calls whose upstream failed; in a replay once the lock is free, for the journal is asked under
+        which index.
+        """
+        if fanout.matching is None:
+            self.settling.not_ready(fanout, start, stop, message)
+        else:
+            self._to_look_up.append((fanout, start, stop, message))
 
     def has_work(self, group: PackGroup) -> None:
         """There are calls of that kind to be sent."""
@@ -338,8 +341,13 @@ class Dispatcher:
             with self.changed:
                 if not self._to_look_up:
                     return
-                fanout, start, stop = self._to_look_up.popleft()
+                fanout, start, stop, failed = self._to_look_up.popleft()
             try:
+                if failed is not None:
+                    records_lookup.place_unstarted(fanout, range(start, stop))
+                    with self.changed:
+                        self.settling.not_ready(fanout, start, stop, failed)
+                    continue
                 found = records_lookup.find(fanout, start, stop)
                 with self.changed:
                     self.settling.from_records(fanout, found)

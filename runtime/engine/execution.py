@@ -101,7 +101,7 @@ class PackExecution:
     def run_alone(self, call: Call, hashed: bytes) -> Outcome:
         """Execute one call of a task that is not async; for the next one this object can be used again."""
         info = self._template
-        info.index, info.attempt, info.next_index, info.custom_name = call.index, call.attempt, None, None
+        info.index, info.attempt, info.numbering, info.custom_name = call.index, call.attempt, None, None
         flow_token, token = flow_run_info.set(info.flow_run), task_run_info.set(info)
         stopping.enter(self.board)
         try:
@@ -120,7 +120,7 @@ class PackExecution:
             for position, call in enumerate(calls):
                 if not board.start(position, clock.epoch_s()):
                     break
-                info.index, info.attempt, info.next_index = call.index, call.attempt, None
+                info.index, info.attempt, info.numbering = call.index, call.attempt, None
                 if spool is not None:
                     spool.starting(position)
                 outcome = self._attempt(position, call, info, input_hash(call.args, call.kwargs))
@@ -171,7 +171,7 @@ class PackExecution:
                     self._end_programs(history)
                 outcome = self._failed(position, error, history, hashed, timed_out)
                 if outcome is None:
-                    info.attempt, info.next_index = history.run_count, None
+                    info.attempt, info.numbering = history.run_count, None
                     continue
             else:
                 outcome = self._completed(position, value, history, hashed)
@@ -203,7 +203,7 @@ class PackExecution:
         code = self.code
         history = AttemptHistory(call, clock.epoch_s())
         hashed = input_hash(call.args, call.kwargs)
-        info = replace(self._template, index=call.index, attempt=call.attempt, next_index=None)
+        info = replace(self._template, index=call.index, attempt=call.attempt, numbering=None)
         flow_run_info.set(self._template.flow_run)
         task_run_info.set(info)
         if code.run_name is not None:
@@ -233,7 +233,7 @@ class PackExecution:
                 timed_out = isinstance(error, TimeoutError) and limit.expired()
                 outcome = self._failed(position, error, history, hashed, timed_out)
                 if outcome is None:
-                    info.attempt, info.next_index = history.run_count, None
+                    info.attempt, info.numbering = history.run_count, None
                     continue
             else:
                 outcome = self._completed(position, value, history, hashed)

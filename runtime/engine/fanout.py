@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from .outcomes import Failure, Held, InStore, Kept, Stored
 if TYPE_CHECKING:
     from ..store.slot_rows import SlotAnswer
     from .dispatcher import Dispatcher
+    from .matching import Matching
     from .pack_group import PackGroup
 
 WAITING, QUEUED, IN_FLIGHT, RETRYING = range(4)  # not settled
@@ -66,6 +67,8 @@ class Fanout:
         "group",
         "has_futures",
         "held",
+        "matching",
+        "moved",
         "open_count",
         "pending_on",
         "site",
@@ -86,12 +89,15 @@ class Fanout:
         wait_for: tuple[Any, ...] = (),
         *,
         closed: bool = True,
+        matching: Matching | None = None,
     ) -> None:
         size = len(calls)
         self._dispatcher = dispatcher  # None: a direct call, which ends before anyone can ask
         self.group = group
         self.site = site
         self.first_index = first_index
+        self.matching = matching  # of a run that is executed again: which recorded call each call is
+        self.moved: dict[int, int] = {}  # indexes by position, where they do not follow from the first one
         self.calls = calls
         self.wait_for = wait_for
         self.closed = closed  # no more calls will be added
@@ -124,10 +130,30 @@ class Fanout:
         return self.site.task_name
 
     def name_of(self, position: int) -> str:
-        return f"{self.site.task_name}-{self.first_index + position}"
+        return f"{self.site.task_name}-{self.index_of(position)}"
+
+    def index_of(self, position: int) -> int:
+        """The number by which a call is known at its site, once it is known which call it is."""
+        if self.moved:
+            return self.moved.get(position, self.first_index + position)
+        return self.first_index + position
+
+    def indexes_of(self, positions: Sequence[int]) -> list[int]:
+        """The numbers of many calls."""
+        if self.moved:
+            return [self.index_of(position) for position in positions]
+        first = self.first_index
+        return [first + position for position in positions]
+
+    def move(self, position: int, index: int) -> None:
+        """Know a call by another number than its place says."""
+        if index == self.first_index + position:
+            self.moved.pop(position, None)
+        else:
+            self.moved[position] = index
 
     def task_run_id(self, position: int) -> UUID:
-        return ids.task_run_id(self.site.base, self.first_index + position)
+        return ids.task_run_id(self.site.base, self.index_of(position))
 
     def is_settled(self, position: int) -> bool:
         return self.standing[position] >= _SETTLED

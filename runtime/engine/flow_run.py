@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from .. import clock, parameters, tracebacks
+from ..caching import input_hash
 from ..context import FlowRunInfo, current_tags, flow_run_info, flow_session, task_run_info
 from ..errors import (
     CancelRun,
@@ -35,6 +36,7 @@ from ..logging import capture_into
 from ..names import generate_name, render_run_name
 from ..settings import current_settings
 from ..states import (
+    FINAL_STATES,
     Cancelled,
     Completed,
     Crashed,
@@ -43,11 +45,12 @@ from ..states import (
     Retrying,
     Running,
     State,
+    StateType,
     Suspended,
     TimedOut,
 )
 from ..store import cache as cache_verbs
-from ..store import commands, flow_runs, leases, task_runs
+from ..store import commands, flow_runs, leases
 from ..store.commands import Command, CommandKind
 from ..store.rows import FlowRunRow, Lease, NewFlowRun
 from ..task_runners import task_runner_named
@@ -63,10 +66,9 @@ from .interruption import Body, Interruption, interruption
 from .interrupts import Terminated, termination_raises
 from .nested_futures import not_started, replace_futures, result_of, wait_for_futures, wait_for_futures_async
 from .origin import code_revision, entrypoint_of
-from .outcomes import Outcome
 from .owner import owner_of_this_process
 from .relay import RelayRunJournal, recording_here
-from .replay import Replay
+from .replay import Replay, replay_of
 from .run_control import RunControl, SuspendHere
 from .run_desk import RunDesk
 from .session import Dispatching, FlowSession
@@ -78,6 +80,7 @@ if TYPE_CHECKING:
     from ..flows import Flow
 
 _MAX_PARAMETERS_BYTES = 16 * 1024 * 1024
+_LEFT_IN = frozenset({StateType.PAUSED, *FINAL_STATES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +184,10 @@ class FlowRun:
         self._parent = flow_session.get()
         if self._parent is not None:
             self._parent.calls.check()
-        self._tracking = Tracking(self._parent, flow.name) if self._parent is not None else None
         self._recording = recording_here()
+        self._tracking: Tracking | None = None
+        if self._parent is not None:
+            self._tracking = Tracking(self._parent, flow.name, input_hash((), self.parameters))
         self._final: State | None = None
         self._error: BaseException | None = None
         self._attempted = False
@@ -208,7 +213,7 @@ class FlowRun:
         if lease is None:
             return
         self.lease = lease
-        replay = self._replay(run.id, spool.left_by(run.id)) if existing else None
+        replay = replay_of(recording, run.id, spool.left_by(run.id)) if existing else None
         journal = recording.journal.open(run.id, lease.epoch, owner.id, lease.last_seq, self._on_fenced)
         self._open(run, journal, replay)
 
@@ -222,6 +227,13 @@ class FlowRun:
         if self._parent is not None and self._tracking is not None:
             self._parent.calls.begin(self._tracking)
         self.session.control = RunControl(self._recording, self.states, self.desk, journal.barrier)
+        # Until it is durable that the run goes on, the state that it was left in reads like a command.
+        self._heard = run.state_type not in _LEFT_IN
+        if self._heard:
+            self._listen()
+
+    def _listen(self) -> None:
+        """From now on what is asked of the run is obeyed."""
         if isinstance(self._recording, Recording):
             watch().hold(self.info.id, self._recording, self._obey)
 
@@ -268,12 +280,6 @@ class FlowRun:
         self._final = restored
         return True
 
-    def _replay(self, run_id: UUID, unreported: dict[int, Outcome] | None = None) -> Replay:
-        def read_range(first: UUID, last: UUID) -> Any:
-            return self._recording.call(task_runs.completed_range, run_id, first, last)
-
-        return Replay(read_range, current_settings().replay_divergence, unreported)
-
     # Step 2: execute the body.
 
     def begin_attempt(self) -> bool:
@@ -281,10 +287,11 @@ class FlowRun:
         self.pause_s = 0.0
         if self._final is not None:
             return False
-        if self._attempted and self.desk.replay is None:
+        if self._attempted:
             # The flow is tried again: what has completed answers from the journal.
             self.journal.barrier().result()
-            self.desk.replay = self._replay(self.info.id)
+            before = self.desk.replay
+            self.desk.replay = replay_of(self._recording, self.info.id, before and before.unreported)
         if self.session.control is not None:
             self.session.control.begin_attempt(again=self._attempted)
         self._attempted = True
@@ -294,6 +301,10 @@ class FlowRun:
         again = self.states.current.name == "AwaitingRetry"
         started = self.states.decide(Retrying() if again else Running())
         self.states.write(started)
+        if not self._heard:
+            self.journal.barrier().result()
+            self._heard = True
+            self._listen()
         self.desk.say(logging.INFO, self._beginning())
         run_hooks(self.flow.on_running, self.flow, self.info, started)
         return True

@@ -232,7 +232,7 @@ class RayLane:
         shipped = pack.group.shipped
         assert shipped is not None
         along = with_code or len(shipped.blob) <= CODE_ALONG_BYTES
-        segments = [self._segment(span, references) for span in pack.spans]
+        segments = [self._segment(span, references) for given in pack.spans for span in _in_a_row(given)]
         return PackSpec(
             pack.pack_id,
             shipped.key,
@@ -258,7 +258,7 @@ class RayLane:
         if fanout.attempts:
             positions = range(span.start, span.stop)
             attempts = [(fanout.attempt_of(at), fanout.tries_of(at)) for at in positions]
-        return Segment(fanout.first_index + span.start, attempts, content)
+        return Segment(fanout.index_of(span.start), attempts, content)
 
     def _shared_constants(self, columns: SlicedColumns, references: References) -> SlicedColumns:
         def lighten(spread: bool, entry: Any) -> tuple[bool, Any]:
@@ -341,8 +341,22 @@ def _lone_spec(pack: Pack) -> bytes | None:
         return None
     assert group.shipped is not None
     key = lone_key(group.shipped.key, fanout.site.base)
-    spec = dump_lone(key, pack.pack_id, fanout.first_index + position, row)
+    spec = dump_lone(key, pack.pack_id, fanout.index_of(position), row)
     return spec if len(spec) <= _LONE_BYTES else None
+
+
+def _in_a_row(span: ReadySpan) -> list[ReadySpan]:
+    """The parts of a span whose calls have consecutive indexes."""
+    fanout = span.fanout
+    if not fanout.moved:
+        return [span]
+    parts: list[ReadySpan] = []
+    for position in range(span.start, span.stop):
+        if parts and fanout.index_of(position) == fanout.index_of(position - 1) + 1:
+            parts[-1].stop = position + 1
+        else:
+            parts.append(ReadySpan(fanout, position, position + 1, span.alone))
+    return parts
 
 
 def _is_shared(constant: Any) -> bool:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .. import clock, tracebacks
+from ..caching import input_hash
 from ..result_places import found_place, recorded
 from .fanout import Fanout, holding
+from .matching import Matching
 from .outcomes import CACHED, COMPLETED, FAILED, Extra, Held, Outcome
+from .replay import Replay, is_answer
 from .resolve import row_here
 
 if TYPE_CHECKING:
+    from ..store.rows import ReplayedTask
     from .cache_lookup import CacheLookup
     from .code import TaskCode
 
@@ -32,12 +37,18 @@ class Found:
 def find(fanout: Fanout, start: int, stop: int) -> Found:
     """Look up calls whose upstream has ended."""
     found = Found()
-    if fanout.group.desk.replay is not None:
-        _look_into_journal(fanout, start, stop, found)
-        _look_into_spools(fanout, start, stop, found)
+    if fanout.matching is not None:
+        _look_into_journal(fanout, fanout.matching, start, stop, found)
     if fanout.group.cache is not None:
         _look_into_cache(fanout, _still_open(start, stop, found), fanout.group.cache, found)
     return found
+
+
+def place_unstarted(fanout: Fanout, positions: Iterable[int]) -> None:
+    """Give calls that are never started an index that no record of another call needs."""
+    if fanout.matching is not None:
+        for position in positions:
+            fanout.move(position, fanout.matching.claim_unstarted(fanout.first_index + position))
 
 
 def outcome_of_broken(error: Exception) -> Outcome:
@@ -53,40 +64,54 @@ def _still_open(start: int, stop: int, found: Found) -> list[int]:
     return [position for position in range(start, stop) if position not in known]
 
 
-def _look_into_spools(fanout: Fanout, start: int, stop: int, found: Found) -> None:
-    replay = fanout.group.desk.replay
-    if replay is None or not replay.has_unreported:
-        return
-    first = fanout.first_index
-    indexes = [first + position for position in _still_open(start, stop, found)]
-    for index, outcome in replay.unreported(fanout.site, indexes).items():
-        position = index - first
-        try:
-            if not replay.diverges(
-                fanout.name_of(position), outcome, lambda at=position: row_here(fanout, at)
-            ):
-                found.cached.append((position, outcome))
-        except Exception as error:
-            found.broken.append((position, error))
-
-
-def _look_into_journal(fanout: Fanout, start: int, stop: int, found: Found) -> None:
+def _look_into_journal(fanout: Fanout, matching: Matching, start: int, stop: int, found: Found) -> None:
     replay = fanout.group.desk.replay
     assert replay is not None
-    code = fanout.group.code
-    known = replay.completed(fanout.site, fanout.first_index + start, fanout.first_index + stop)
-    for index, task in known.items():
-        position = index - fanout.first_index
+    first = fanout.first_index
+    known = {} if matching.is_read else replay.recorded(fanout.site, first + start, first + stop)
+    claimed: dict[int, int] = {}  # position to recorded index
+    for position in range(start, stop):
+        if fanout.is_settled(position):
+            continue
         try:
-            if replay.diverges(fanout.name_of(position), task, lambda at=position: row_here(fanout, at)):
-                continue
+            if _claim(fanout, matching, replay, position, known.get(first + position)):
+                claimed[position] = fanout.index_of(position)
         except Exception as error:
             found.broken.append((position, error))
-            continue
-        is_there, result = _now(task.result_kind, task.result, code)
-        if is_there:
-            held = holding(task.result_kind, result, code.storage_url, code.serializer)
-            found.replayed.append((position, COMPLETED, held))
+    known |= replay.recorded_at(fanout.site, [index for index in claimed.values() if index not in known])
+    code = fanout.group.code
+    for position, index in claimed.items():
+        entry = known.get(index)
+        if isinstance(entry, Outcome):
+            found.cached.append((position, entry))
+        elif entry is not None and is_answer(entry):
+            is_there, result = _now(entry.result_kind, entry.result, code)
+            if is_there:
+                held = holding(entry.result_kind, result, code.storage_url, code.serializer)
+                found.replayed.append((position, COMPLETED, held))
+    replay.count(len(found.replayed) + len(found.cached))
+
+
+def _claim(
+    fanout: Fanout, matching: Matching, replay: Replay, position: int, own: ReplayedTask | Outcome | None
+) -> bool:
+    """Find out which call a call is and give it that index; whether it is a recorded one."""
+    number = fanout.first_index + position
+    hashed: bytes | None = None
+    if own is not None or matching.may_answer():
+        hashed = input_hash(*row_here(fanout, position))
+        if own is not None and own.input_hash is not None and not matching.is_read:
+            if matching.claim_own(number, bytes(own.input_hash), hashed):
+                return True
+        claim = matching.claim(number, hashed)
+        fanout.move(position, claim.index)
+        if not claim.is_recorded:
+            comparable = hashed is not None or own is None
+            name = fanout.name_of(position)
+            replay.found_no_record(name, fanout.task_name, claim, is_comparable=comparable)
+        return claim.is_recorded
+    fanout.move(position, matching.claim(number, None).index)
+    return False
 
 
 def _look_into_cache(fanout: Fanout, positions: list[int], cache: CacheLookup, found: Found) -> None:
@@ -107,7 +132,9 @@ def _look_into_cache(fanout: Fanout, positions: list[int], cache: CacheLookup, f
         hit = hits.get(key)
         is_there, result = (False, None) if hit is None else _now(hit.result_kind, hit.result, code)
         if hit is not None and is_there:
-            outcome = Outcome(CACHED, None, now, 0, hit.result_kind, result)
+            # A replay knows the call by its inputs, and the cache may have forgotten it by then.
+            hashed = input_hash(*row_here(fanout, position))
+            outcome = Outcome(CACHED, None, now, 0, hit.result_kind, result, hashed)
             found.cached.append((position, outcome))
 
 

@@ -1,95 +1,159 @@
-"""What an earlier execution of the run has completed, read from the database as the new one gets there.
+"""What an earlier execution of the run has recorded, read from the database as the new one gets there.
 
-Ids of one call site are consecutive, so the calls of a fan-out are one range of the primary key.
+Ids of one call site are consecutive, so the calls of a fan-out are one range of the primary key. Which of the
+recorded calls a new call is, `Matching` decides.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from .. import ids
-from ..caching import input_hash
 from ..errors import NondeterministicReplay
 from ..journal.records import CallSite
 from ..logging import FLOW_LOGGER, engine_logger
+from ..settings import current_settings
+from .matching import Claim, Matching
 
 if TYPE_CHECKING:
+    from ..journal.recording import Recording
     from ..store.rows import ReplayedTask
     from .outcomes import Outcome
+    from .relay import RelayRecording
 
 _log = engine_logger(FLOW_LOGGER)
 _DURABLE = ("none", "inline", "stored")
 _AT_ONCE = 5_000
+_INPUTS_AT_ONCE = 50_000
+_NEAR = 32  # indexes that are closer than that are read together
+_LAST_INDEX = (1 << 61) - 1
+
+ReadRange = Callable[[UUID, UUID], "list[ReplayedTask]"]
+ReadInputs = Callable[[UUID, UUID, int], "list[tuple[UUID, bytes | None]]"]
 
 
 class Replay:
-    """The completed task runs of one flow run. `policy` says what to do with a call whose inputs changed;
-    `unreported` are outcomes that workers had noted, by the task run's id as a number.
+    """The recorded task runs of one flow run. `policy` says what to do with a call that the record does not
+    know; `unreported` are outcomes that workers had noted, by the task run's id as a number.
     """
 
     def __init__(
         self,
-        read_range: Callable[[UUID, UUID], list[ReplayedTask]],
+        read_range: ReadRange,
+        read_inputs: ReadInputs,
         policy: str,
         unreported: Mapping[int, Outcome] | None = None,
     ) -> None:
         self._read_range = read_range
-        self._fails = policy == "fail"
-        self._unreported = unreported or {}
+        self._read_inputs = read_inputs
+        self._policy = policy
+        self.unreported = unreported or {}
         self.answered = 0
         self._counting = threading.Lock()
+        self._told: set[str] = set()  # tasks whose inputs cannot be compared
 
-    @property
-    def has_unreported(self) -> bool:
-        """Whether workers have noted anything that the record may lack."""
-        return bool(self._unreported)
+    def matching(self, site: CallSite) -> Matching:
+        """Whose record each call of a site is, from its first call on."""
+        return Matching(lambda: self._inputs_of(site))
 
-    def completed(self, site: CallSite, start: int, stop: int) -> dict[int, ReplayedTask]:
-        """By index, the calls of a site that completed with a value that can be had again."""
-        found: dict[int, ReplayedTask] = {}
+    def recorded(self, site: CallSite, start: int, stop: int) -> dict[int, ReplayedTask | Outcome]:
+        """By index, what is known of the calls of a site from `start` to before `stop`."""
+        found: dict[int, ReplayedTask | Outcome] = {}
         for first in range(start, stop, _AT_ONCE):
             last = min(first + _AT_ONCE, stop) - 1
             rows = self._read_range(ids.task_run_id(site.base, first), ids.task_run_id(site.base, last))
-            found |= {row.id.int - site.base: row for row in rows if row.result_kind in _DURABLE}
-        self._count(len(found))
+            found |= {row.id.int - site.base: row for row in rows}
+        if self.unreported:
+            found |= self._unreported_at(site, range(start, stop), found)
         return found
 
-    def unreported(self, site: CallSite, indexes: Iterable[int]) -> dict[int, Outcome]:
-        """By index, what completed although the record does not know: its worker had noted it."""
-        known, base = self._unreported, site.base
-        found = {index: known[base + index] for index in indexes if base + index in known}
-        self._count(len(found))
+    def recorded_at(self, site: CallSite, indexes: Iterable[int]) -> dict[int, ReplayedTask | Outcome]:
+        """The same for single indexes."""
+        found: dict[int, ReplayedTask | Outcome] = {}
+        wanted = sorted(indexes)
+        while wanted:
+            together = 1
+            while together < len(wanted) and wanted[together] - wanted[together - 1] <= _NEAR:
+                together += 1
+            found |= self.recorded(site, wanted[0], wanted[together - 1] + 1)
+            del wanted[:together]
         return found
 
-    def diverges(
-        self,
-        name: str,
-        task: ReplayedTask | Outcome,
-        row: Callable[[], tuple[tuple[Any, ...], dict[str, Any]]],
-    ) -> bool:
-        """Whether the call is another one than the record knows; raises NondeterministicReplay if that is to
-        fail.
-
-        Inputs that are not plain data have no hash and are not compared.
+    def found_no_record(self, name: str, task_name: str, claim: Claim, *, is_comparable: bool) -> None:
+        """Say that a call runs again where people would not expect it; raises NondeterministicReplay if that
+        is to fail.
         """
-        if task.input_hash is None:
-            return False
-        now = input_hash(*row())
-        if now is None or now == bytes(task.input_hash):
-            return False
-        if self._fails:
+        if claim.diverges and self._policy == "fail":
             raise NondeterministicReplay(
                 f"{name} was called with other inputs than in the earlier execution of this run",
                 hint="Make the flow's calls depend on its parameters and task results only, or set "
                 "HELIOSTAT_REPLAY_DIVERGENCE=rerun to run such calls again.",
             )
-        self._count(-1)
-        _log.warning("%s has other inputs than in the earlier execution of this run: it runs again", name)
-        return True
+        if claim.diverges:
+            _log.warning("%s has other inputs than in the earlier execution: it runs again", name)
+        if is_comparable or task_name in self._told:
+            return
+        self._told.add(task_name)
+        _log.warning(
+            "%s runs again: its inputs cannot be compared with those of the earlier execution of this run",
+            name,
+        )
 
-    def _count(self, more: int) -> None:
+    def count(self, answered: int) -> None:
+        """So many more calls were answered from the record."""
         with self._counting:
-            self.answered += more
+            self.answered += answered
+
+    def _inputs_of(self, site: CallSite) -> list[tuple[int, bytes | None]]:
+        """Index and input hash of all recorded calls of a site, in order."""
+        inputs: dict[int, bytes | None] = {}
+        first, last = ids.task_run_id(site.base, 0), ids.task_run_id(site.base, _LAST_INDEX)
+        while True:
+            page = self._read_inputs(first, last, _INPUTS_AT_ONCE)
+            for task_run_id, hashed in page:
+                inputs[task_run_id.int - site.base] = None if hashed is None else bytes(hashed)
+            if len(page) < _INPUTS_AT_ONCE:
+                break
+            first = UUID(int=page[-1][0].int + 1)
+        for number, outcome in self.unreported.items():
+            index = number - site.base
+            if 0 <= index <= _LAST_INDEX and inputs.get(index) is None:
+                inputs[index] = outcome.input_hash
+        return sorted(inputs.items())
+
+    def _unreported_at(
+        self, site: CallSite, indexes: range, rows: Mapping[int, ReplayedTask | Outcome]
+    ) -> dict[int, Outcome]:
+        known, base = self.unreported, site.base
+        return {
+            index: known[base + index]
+            for index in indexes
+            if base + index in known and not is_answer(rows.get(index))
+        }
+
+
+def is_answer(recorded: ReplayedTask | Outcome | None) -> bool:
+    """Whether a recorded call completed with a value that can be had again."""
+    state_type = getattr(recorded, "state_type", None)
+    return state_type == "COMPLETED" and getattr(recorded, "result_kind", None) in _DURABLE
+
+
+def replay_of(
+    recording: Recording | RelayRecording, run_id: UUID, unreported: Mapping[int, Outcome] | None = None
+) -> Replay:
+    """What is recorded of a run by now, read as the run gets there."""
+
+    from ..store import (
+        task_runs,  # here: a worker, which replays nothing, does not load the database's drivers
+    )
+
+    def read_range(first: UUID, last: UUID) -> list[ReplayedTask]:
+        return recording.call(task_runs.recorded_range, run_id, first, last)
+
+    def read_inputs(first: UUID, last: UUID, most: int) -> list[tuple[UUID, bytes | None]]:
+        return recording.call(task_runs.recorded_inputs, run_id, first, last, most)
+
+    return Replay(read_range, read_inputs, current_settings().replay_divergence, unreported)

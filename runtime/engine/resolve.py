@@ -27,7 +27,7 @@ def resolved_calls(pack: Pack) -> list[Call]:
             range(span.start, span.stop), _rows(span, _value_here), strict=True
         ):
             attempt, tries = fanout.attempt_of(position), fanout.tries_of(position)
-            calls.append(Call(fanout.first_index + position, attempt, tries, args, kwargs))
+            calls.append(Call(fanout.index_of(position), attempt, tries, args, kwargs))
     return calls
 
 

@@ -125,7 +125,7 @@ class RunDesk:
         self.journal.append(
             TaskRunBatch(
                 fanout.site,
-                [fanout.first_index + position],
+                [fanout.index_of(position)],
                 "RUNNING",
                 "Running" if attempt == 1 else "Retrying",
                 fanout.submitted_at,
@@ -169,11 +169,10 @@ class RunDesk:
     ) -> None:
         """First attempts that completed and have nothing more to tell."""
         _, starts, ends, counts, kinds, payloads, hashes, _ = zip(*ended, strict=True)
-        first = fanout.first_index
         self.journal.append(
             TaskRunBatch(
                 fanout.site,
-                [first + position for position in positions],
+                fanout.indexes_of(positions),
                 "COMPLETED",
                 "Completed",
                 fanout.submitted_at,
@@ -205,7 +204,7 @@ class RunDesk:
         self.journal.append(
             TaskRunBatch(
                 fanout.site,
-                [fanout.first_index + position for position in positions],
+                fanout.indexes_of(positions),
                 [outcomes.STATE_OF[outcome.status][0] for outcome in ended],
                 [outcomes.STATE_OF[outcome.status][1] for outcome in ended],
                 fanout.submitted_at,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import ids
 from ..caching import CacheFacts, source_of
-from ..context import FlowRunInfo, current_scope, current_tags, task_run_info
+from ..context import FlowRunInfo, Numbering, current_scope, current_tags, task_run_info
 from ..futures import TaskFuture, TaskFutureList
 from ..journal.records import CallSite
 from ..settings import current_settings
@@ -19,6 +19,7 @@ from .cache_lookup import CacheLookup
 from .calls import Rows, sort_map_arguments
 from .dispatcher import Dispatcher
 from .fanout import Fanout
+from .matching import Matching
 from .open_calls import OpenCalls
 from .pack_group import PackGroup, Resources
 from .run_desk import RunDesk
@@ -75,7 +76,7 @@ class FlowSession:
         self.control: RunControl | None = None  # of the run that this process executes
         self._find_cached = find_cached
         self._lock = threading.Lock()
-        self._next_index: dict[tuple[str, str], int] = {}
+        self._numbering = Numbering()
         self._groups: dict[tuple[Any, ...], tuple[Task[Any, Any], PackGroup]] = {}
 
     def submit(
@@ -122,32 +123,43 @@ class FlowSession:
         """Number `count` more calls of a site; returns the first number."""
         key = (site.scope, site.task_key)
         with self._lock:
-            counts = self._counts()
+            counts = self._numbers_here().counts
             first = counts.get(key, 0)
             counts[key] = first + count
             return first
 
-    def _counts(self) -> dict[tuple[str, str], int]:
+    def matching_of(self, site: CallSite) -> Matching | None:
+        """Which recorded call each call of a site is; None when the run is executed for the first time."""
+        replay = self.desk.replay
+        if replay is None:
+            return None
+        with self._lock:
+            known = self._numbers_here().matchings
+            if site.base not in known:
+                known[site.base] = replay.matching(site)
+            return known[site.base]
+
+    def _numbers_here(self) -> Numbering:
         # Calls inside a task run are counted with it, so that its next attempt counts from the start again.
         around = task_run_info.get()
         if around is None:
-            return self._next_index
-        if around.next_index is None:
-            around.next_index = {}
-        return around.next_index
+            return self._numbering
+        if around.numbering is None:
+            around.numbering = Numbering()
+        return around.numbering
 
     def _give_back_indexes(self, fanout: Fanout) -> None:
         # Unless another thread has called the same task meanwhile, its next call counts on from here.
         site, after = fanout.site, fanout.first_index + fanout.size
         with self._lock:
-            counts = self._counts()
+            counts = self._numbers_here().counts
             if counts[(site.scope, site.task_key)] == fanout.first_index + _ENDLESS:
                 counts[(site.scope, site.task_key)] = after
 
     def forget_indexes(self) -> None:
         """Count from the start again: the flow's body is about to run once more."""
         with self._lock:
-            self._next_index.clear()
+            self._numbering = Numbering()
 
     def group_of(self, task: Task[Any, Any]) -> PackGroup:
         """What calls of this task share; one a task, whatever the number of calls."""
@@ -209,7 +221,8 @@ class FlowSession:
         site = self.site_of_task(task, group)
         dispatcher = self.dispatching.get()
         first = self.take_indexes(site, len(calls) if closed else _ENDLESS)
-        fanout = Fanout(dispatcher, group, site, first, calls, wait_for, closed=closed)
+        matching = self.matching_of(site)
+        fanout = Fanout(dispatcher, group, site, first, calls, wait_for, closed=closed, matching=matching)
         self.desk.watch(fanout)
         return fanout
 

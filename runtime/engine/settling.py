@@ -11,12 +11,13 @@ from .. import clock, tracebacks
 from ..errors import RunFailure, TaskCrashed, TaskTimedOut
 from ..journal.journal import WithoutWaiting
 from . import outcomes, records_lookup
-from .fanout import Fanout, holding
+from .fanout import WAITING, Fanout, holding
 from .lane import Answer, Loss
 from .outcomes import (
     CANCELLED,
     COMPLETED,
     CRASHED,
+    NOT_READY,
     RETRY,
     TIMED_OUT,
     Extra,
@@ -105,9 +106,20 @@ class Settling:
             return
         if isinstance(held, Failure):
             outcome = outcome._replace(extra=Extra(held.message))
-        with WithoutWaiting():
-            fanout.group.desk.ended(fanout, [(position, outcome) for position in still_open])
+        placed = still_open
+        if fanout.matching is not None and outcome.status == CANCELLED:
+            # Of a call that was not looked up yet it is not known which one it is: another's record may be
+            # there.
+            placed = [position for position in still_open if fanout.standing[position] != WAITING]
+        if placed:
+            with WithoutWaiting():
+                fanout.group.desk.ended(fanout, [(position, outcome) for position in placed])
         self._settle(fanout, [(position, outcome.status, held) for position in still_open])
+
+    def not_ready(self, fanout: Fanout, start: int, stop: int, message: str) -> None:
+        """End calls whose upstream failed."""
+        outcome = Outcome(NOT_READY, None, None, 0, None, None)
+        self.without_running(fanout, list(range(start, stop)), outcome, Failure(NOT_READY, b"", message))
 
     def from_records(self, fanout: Fanout, found: records_lookup.Found) -> None:
         """Settle what the journal of an earlier execution, or the cache, answers. Under the lock, too."""

@@ -308,14 +308,16 @@ class DirectCall:
         failed = wait_for_futures((self._args, self._kwargs, wait_for))
         if failed is not None:
             message = failed.fanout.told_downstream(failed.position)
+            records_lookup.place_unstarted(fanout, [0])
             self._outcome = Outcome(NOT_READY, None, None, 0, None, None, None, Extra(message))
             self._record(self._outcome)
             self._held = UpstreamFailed(f"{fanout.name_of(0)} was not started: {message}")
             return
         self._args, self._kwargs = replace_futures((self._args, self._kwargs), result_of)
-        if fanout.group.desk.replay is None and fanout.group.cache is None:
+        if fanout.matching is None and fanout.group.cache is None:
             return
         found = records_lookup.find(fanout, 0, 1)
+        self._index = fanout.index_of(0)
         if found.broken:
             self._held = found.broken[0][1]
             self._outcome = records_lookup.outcome_of_broken(self._held)
@@ -375,7 +377,8 @@ def _open_record(
     group = session.group_of(task)
     site = session.site_of_task(task, group)
     index = session.take_indexes(site)
-    fanout = Fanout(None, group, site, index, Rows([(args, kwargs)]), wait_for)
+    matching = session.matching_of(site)
+    fanout = Fanout(None, group, site, index, Rows([(args, kwargs)]), wait_for, matching=matching)
     fanout.has_futures = bool(futures_in((args, kwargs)))
     info = TaskRunInfo(
         group.flow_run, group.code.name, site.task_key, site.scope, site.base, index, tags=group.tags

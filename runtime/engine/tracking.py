@@ -5,19 +5,25 @@ from __future__ import annotations
 from uuid import UUID
 
 from .. import clock, ids
-from ..journal.records import TaskRunBatch
+from ..context import current_scope
+from ..journal.records import CallSite, TaskRunBatch
 from ..states import State
 from .session import FlowSession
 
 
 class Tracking:
-    """The tracking task run of one sub-flow call; its identity makes the child's id the same at every
-    replay.
+    """The tracking task run of one sub-flow call.
+
+    Its identity holds the call's inputs (`inputs` is their hash): when the parent is executed again, a
+    child's id is that of the child which got them, whatever the order of the calls; among calls with equal
+    inputs the order decides. With None, for inputs that cannot be compared, the child is a new one each time.
     """
 
-    def __init__(self, parent: FlowSession, flow_name: str) -> None:
+    def __init__(self, parent: FlowSession, flow_name: str, inputs: bytes | None) -> None:
         self._parent = parent
-        self._site = parent.site_of(f"flow:{flow_name}", flow_name)
+        place = parent.take_indexes(_site_of(parent, flow_name, ""))
+        self._name = f"{flow_name}-{place}"
+        self._site = _site_of(parent, flow_name, (inputs or ids.uuid7().bytes).hex())
         self._index = parent.take_indexes(self._site)
         self._submitted_at = clock.epoch_s()
         self._started: float | None = None
@@ -51,5 +57,13 @@ class Tracking:
                 messages=[message],
                 # Not an answer for a replay: the child's own record is.
                 result_kinds=None,
+                names=[self._name],
             )
         )
+
+
+def _site_of(parent: FlowSession, flow_name: str, inputs: str) -> CallSite:
+    """The call site of sub-flow calls with certain inputs in the present scope."""
+    scope, run_id = current_scope(), parent.flow_run.id
+    task_key = f"flow:{flow_name}:{inputs}" if inputs else f"flow:{flow_name}"
+    return CallSite(run_id, scope, task_key, flow_name, ids.task_run_base(run_id, scope, task_key))

@@ -181,7 +181,15 @@ _VERBS: dict[str, RemoteVerb] = {
         RemoteVerb(losses.count, int, run_id=UUID),
         RemoteVerb(leases.release, bool, run_id=UUID, epoch=_Epoch, owner_id=UUID),
         RemoteVerb(
-            task_runs.completed_range, list[ReplayedTask], flow_run_id=UUID, first_id=UUID, last_id=UUID
+            task_runs.recorded_range, list[ReplayedTask], flow_run_id=UUID, first_id=UUID, last_id=UUID
+        ),
+        RemoteVerb(
+            task_runs.recorded_inputs,
+            list[tuple[UUID, bytes | None]],
+            flow_run_id=UUID,
+            first_id=UUID,
+            last_id=UUID,
+            most=Annotated[int, Field(gt=0, le=100_000)],
         ),
         RemoteVerb(task_runs.count_by_state, dict[str, int], flow_run_id=UUID),
         RemoteVerb(deployments.read, DeploymentRow, deployment_id=UUID),

@@ -219,7 +219,7 @@ class TaskRunRow:
 
 @dataclass(frozen=True, slots=True)
 class ReplayedTask:
-    """A completed task run as a replay wants it."""
+    """A recorded task run as a replay wants it."""
 
     id: UUID
     state_type: str

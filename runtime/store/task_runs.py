@@ -24,10 +24,10 @@ _LOW_80 = (1 << 80) - 1
 _SEARCHED_S = 86_400.0
 
 
-async def completed_range(
+async def recorded_range(
     db: Database, flow_run_id: UUID, first_id: UUID, last_id: UUID
 ) -> builtins.list[ReplayedTask]:
-    """The completed task runs with ids from `first_id` to `last_id`, in the order of their ids."""
+    """The task runs with ids from `first_id` to `last_id`, in the order of their ids."""
     columns = task_run.c
     statement = (
         select(
@@ -40,12 +40,27 @@ async def completed_range(
             columns.run_count,
             columns.flow_run_id,
         )
-        .where(columns.id.between(first_id, last_id), columns.state_type == "COMPLETED")
+        .where(columns.id.between(first_id, last_id))
         .order_by(columns.id)
     )
     async with db.read() as connection:
         rows = await connection.execute(statement)
         return [ReplayedTask(*row[:7]) for row in rows if row[7] == flow_run_id]
+
+
+async def recorded_inputs(
+    db: Database, flow_run_id: UUID, first_id: UUID, last_id: UUID, most: int
+) -> builtins.list[tuple[UUID, bytes | None]]:
+    """Id and input hash of the first `most` task runs with ids from `first_id` to `last_id`, in order."""
+    columns = task_run.c
+    statement = (
+        select(columns.id, columns.input_hash)
+        .where(columns.id.between(first_id, last_id), columns.flow_run_id == flow_run_id)
+        .order_by(columns.id)
+        .limit(most)
+    )
+    async with db.read() as connection:
+        return [(row[0], row[1]) for row in await connection.execute(statement)]
 
 
 async def has_any(db: Database, flow_run_id: UUID) -> bool:

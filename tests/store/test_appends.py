@@ -73,7 +73,7 @@ async def test_a_batch_of_any_size_is_recorded_whole(db: Database, given: Any, c
     )
     assert ack.seq == count
     assert await task_runs.count_by_state(db, run.id) == {"COMPLETED": count}
-    replayed = await task_runs.completed_range(
+    replayed = await task_runs.recorded_range(
         db, run.id, ids.task_run_id(site.base, 0), ids.task_run_id(site.base, count - 1)
     )
     assert [task.result for task in replayed] == [str(index).encode() for index in range(count)]

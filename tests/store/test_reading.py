@@ -14,7 +14,7 @@ from heliostat.runtime.store import cache, logs, task_runs
 from heliostat.runtime.store.database import Database
 
 
-async def test_a_replay_gets_the_completed_task_runs_of_a_stretch(db: Database, given: Any) -> None:
+async def test_a_replay_gets_the_task_runs_of_a_stretch(db: Database, given: Any) -> None:
     run = await given.run(db)
     site = run.site()
     states = ["COMPLETED", "FAILED", "RUNNING", "COMPLETED", "COMPLETED"]
@@ -32,13 +32,27 @@ async def test_a_replay_gets_the_completed_task_runs_of_a_stretch(db: Database, 
         given.batch(run.site("other"), range(5)),
     )
     first, last = ids.task_run_id(site.base, 0), ids.task_run_id(site.base, 3)
-    replayed = await task_runs.completed_range(db, run.id, first, last)
-    assert [(task.id, task.result_kind, task.result, task.run_count) for task in replayed] == [
-        (first, "inline", b"zero", 1),
-        (last, "memory", None, 4),
+    replayed = await task_runs.recorded_range(db, run.id, first, last)
+    assert [task.id.int - site.base for task in replayed] == [0, 1, 2, 3]
+    assert [task.state_type for task in replayed] == states[:4]
+    assert [(task.result_kind, task.result, task.run_count) for task in (replayed[0], replayed[3])] == [
+        ("inline", b"zero", 1),
+        ("memory", None, 4),
     ]
-    assert [task.input_hash for task in replayed] == [b"\x00" * 8, b"\x03" * 8]
+    assert [task.input_hash for task in replayed] == [bytes([index] * 8) for index in range(4)]
     assert replayed[0].state_name == "Completed"
+
+
+async def test_a_replay_gets_the_inputs_of_all_calls_of_a_site_in_pages(db: Database, given: Any) -> None:
+    run = await given.run(db)
+    site = run.site()
+    hashes = [b"\x01" * 8, None, b"\x03" * 8]
+    await run.record(given.batch(site, range(3), input_hashes=hashes), given.batch(run.site("other"), [0]))
+    first, last = ids.task_run_id(site.base, 0), ids.task_run_id(site.base, 1 << 40)
+    page = await task_runs.recorded_inputs(db, run.id, first, last, 2)
+    assert page == [(ids.task_run_id(site.base, index), hashes[index]) for index in (0, 1)]
+    after = ids.task_run_id(site.base, 2)
+    assert await task_runs.recorded_inputs(db, run.id, after, last, 2) == [(after, hashes[2])]
 
 
 async def test_a_run_knows_whether_it_has_task_runs(db: Database, given: Any) -> None:

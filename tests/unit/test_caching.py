@@ -1,5 +1,6 @@
 """Cache keys are equal for equal calls, in every process, and for no others."""
 
+import copy
 import enum
 import json
 import os
@@ -9,10 +10,12 @@ import subprocess
 import sys
 import threading
 import uuid
+from array import array
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -293,10 +296,29 @@ def test_different_inputs_have_different_hashes(one, other):
         assert input_hash((one,), {}) != input_hash((other,), {})
 
 
-@pytest.mark.parametrize("value", [object(), Point(1), Colour.RED, threading.Lock(), Pair(1, 2), lambda: 1])
-def test_what_is_not_plain_data_is_not_compared(value):
-    assert input_hash((value,), {}) is None
-    assert input_hash(([1, {"a": value}],), {}) is None
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Point(1), Point(2)),
+        (Colour.RED, Colour.RED.value),
+        (Pair(1, 2), (1, 2)),
+        (bytearray(b"ab"), b"ab"),
+        (array("i", [1]), array("f", [1.4e-45])),
+        (Path("a"), "a"),
+        (date(2026, 1, 1), date(2026, 1, 2)),
+    ],
+)
+def test_what_is_not_plain_data_is_compared_by_its_fingerprint(one, other):
+    for shape in (lambda value: (value,), lambda value: ([1, {"a": value}],)):
+        hashed = input_hash(shape(one), {})
+        assert hashed is not None
+        assert hashed == input_hash(shape(copy.deepcopy(one)), {})
+        assert hashed != input_hash(shape(other), {})
+
+
+def test_what_cannot_be_looked_into_is_not_compared():
+    assert input_hash((threading.Lock(),), {}) is None
+    assert input_hash(([1, {"a": threading.Lock()}],), {}) is None
 
 
 def test_circular_input_is_not_compared():
