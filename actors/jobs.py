@@ -76,6 +76,7 @@ class Ended:
     rss_bytes: int = 0
     is_elsewhere: bool = False  # another process holds the run
     took_s: float = 0.0  # in this process
+    owner: UUID | None = None  # by which this process holds leases
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from ..runtime import clock
 from ..runtime.code_packages import unpack_once
 from ..runtime.engine.claimed import execute_claimed
 from ..runtime.engine.command_watch import Ear, watch
+from ..runtime.engine.owner import owner_of_this_process
 from ..runtime.engine.ray_project import Project, use_project
 from ..runtime.errors import CancelRun, HeliostatError, LeaseHeld, LeaseLost
 from ..runtime.journal.recording import Recording, use_recording
@@ -68,7 +69,8 @@ class Supervisor:
     def execute(self, job: Job) -> Ended:
         """Execute one run to its end; never raises."""
         began = clock.monotonic_s()
-        return replace(self._execute(job), took_s=clock.monotonic_s() - began)
+        ended = self._execute(job)
+        return replace(ended, took_s=clock.monotonic_s() - began, owner=owner_of_this_process().id)
 
     def _execute(self, job: Job) -> Ended:
         with self._lock:

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from ..pools.templates import job_configuration, read_job_template
 from ..runtime import clock
-from ..runtime.errors import HeliostatError, LeaseHeld, NotFound, Unavailable
+from ..runtime.errors import HeliostatError, LeaseHeld, NotFound, StaleState, Unavailable
 from ..runtime.journal.records import LogLine
 from ..runtime.states import Cancelled, Crashed, State
 from ..runtime.store import (
@@ -36,6 +36,7 @@ from ..runtime.store import work_pools as pool_verbs
 from ..runtime.store.database import Database
 from ..runtime.store.deployment_rows import DeploymentRow, WorkPoolRow
 from ..runtime.store.feed import POOLS, RUNS, Feed
+from ..runtime.store.fences import Fence
 from ..runtime.store.rows import FlowRunRow, Lease, Owner
 from .hosts import Host, HostLost, Hosts, Unplaceable
 from .jobs import CodeSource, Ended, Job, Setting
@@ -261,19 +262,20 @@ class WorkPool:
         if ended.error is not None:
             _log.warning("run %s was not executed to its end: %s", carried.job.run_id, ended.error)
             if not ended.is_elsewhere:
-                await self._crash(carried.job.run_id, ended.error)
+                await self._crash(carried.job.run_id, ended.error, ended.owner)
         return True
 
-    async def _crash(self, run_id: UUID, reason: str) -> None:
-        """The process lives and does not execute the run any more: say so, unless the run has ended."""
+    async def _crash(self, run_id: UUID, reason: str, supervisor: UUID | None) -> None:
+        """The process lives and does not execute the run any more: say so, unless the run has ended, or
+        somebody else has it by now.
+        """
         run = await self._stubborn(flow_runs.read, run_id)
-        lease = await self._stubborn(leases.read, run_id)
-        if _is_final(run.state_type) or lease is None:
+        if _is_final(run.state_type):
             return
-        taken = await self._stubborn(leases.take, run_id, self._owner, self._lease_s, dead_epoch=lease.epoch)
-        line = LogLine(clock.epoch_s(), logging.ERROR, "heliostat.engine", reason, None)
-        await self._stubborn(logs.create, [(run_id, line)])
-        await self._finish(run_id, taken.epoch, Crashed(reason))
+        fence = Fence(frozenset({self._owner.id, supervisor, None}), is_at_work=True, releases=True)
+        if await self._written(run_id, Crashed(reason), fence):
+            line = LogLine(clock.epoch_s(), logging.ERROR, "heliostat.engine", reason, None)
+            await self._stubborn(logs.create, [(run_id, line)])
 
     async def _take_over(self, carried: _Carried) -> bool:
         """After the death of its process: hold the run's lease again, unless it is over or given up."""
@@ -306,9 +308,16 @@ class WorkPool:
             await self._stubborn(logs.create, [(job.run_id, line)])
 
     async def _finish(self, run_id: UUID, epoch: int, final: State) -> None:
-        """Write the last state of a run whose lease this pool holds."""
-        await self._stubborn(flow_run_changes.propose, run_id, final, force=True)
-        await self._stubborn(leases.release, run_id, epoch, self._owner.id)
+        """Write the last state of a run whose lease this pool holds, unless somebody else has it by now."""
+        await self._written(run_id, final, Fence(frozenset({self._owner.id}), epoch, releases=True))
+
+    async def _written(self, run_id: UUID, final: State, fence: Fence) -> bool:
+        try:
+            await self._stubborn(flow_run_changes.propose, run_id, final, force=True, fence=fence)
+        except (StaleState, NotFound) as gone:
+            _log.info("run %s is not told as %s: %s", run_id, final.name, gone)
+            return False
+        return True
 
     async def _record_last_words(self, run_id: UUID, lost: HostLost) -> None:
         at = clock.epoch_s()

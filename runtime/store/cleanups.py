@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import exists, func, or_, select, update
 
+from ..errors import StaleState
 from ..states import FINAL_STATES, Cancelled, Cancelling, Failed, State, StateType
 from . import flow_run_changes, task_run_changes
 from .database import Database
+from .fences import Fence
 from .tables import flow_run, flow_run_state, run_lease, task_run
 
 _FINAL = tuple(sorted(state.value for state in FINAL_STATES))
@@ -19,20 +22,20 @@ _WHY = "The flow run was cancelled."
 async def expire_pauses(db: Database, limit: int = 500) -> list[UUID]:
     """Fail the runs that were paused and not resumed in time; gives their ids."""
     statement = (
-        select(flow_run.c.id, flow_run_state.c.details)
+        select(flow_run.c.id, flow_run.c.state_id, flow_run_state.c.details)
         .join(flow_run_state, flow_run_state.c.id == flow_run.c.state_id)
         .where(flow_run.c.state_type == "PAUSED")
     )
     now = await db.time()
     async with db.read() as connection:
         paused = (await connection.execute(statement)).all()
-    overdue = [run_id for run_id, details in paused if _is_over(details, now)][:limit]
+    overdue = [(run_id, state_id) for run_id, state_id, details in paused if _is_over(details, now)]
     expired: list[UUID] = []
-    for run_id in overdue:
+    for run_id, state_id in overdue[:limit]:
         failed = Failed("The run was paused and not resumed in time.")
-        proposed = await flow_run_changes.propose(db, run_id, failed)
-        if proposed.written:
-            expired.append(run_id)
+        with suppress(StaleState):  # somebody has resumed it a moment ago
+            if (await flow_run_changes.propose(db, run_id, failed, fence=Fence(state_id=state_id))).written:
+                expired.append(run_id)
     return expired
 
 
@@ -55,9 +58,10 @@ async def cancel_remains(db: Database, run_id: UUID) -> int:
 
     A sub-flow run that is a deployment's is asked to stop, its executor ends it.
     """
-    for child_id, deployment_id in await _unfinished_children(db, run_id):
+    for child_id, deployment_id, state_id in await _unfinished_children(db, run_id):
         state = Cancelled(_WHY) if deployment_id is None else Cancelling(_WHY)
-        await flow_run_changes.propose(db, child_id, state)
+        with suppress(StaleState):  # looked at once more the next time
+            await flow_run_changes.propose(db, child_id, state, fence=Fence(state_id=state_id))
     own = (task_run.c.flow_run_id == run_id, task_run.c.state_type.not_in(_FINAL))
     children = exists(
         select(1)
@@ -97,7 +101,7 @@ async def give_up_on_cancelling(db: Database, after_s: float, limit: int = 200) 
         .correlate(flow_run)
     )
     overdue = (
-        select(flow_run.c.id)
+        select(flow_run.c.id, flow_run.c.state_id)
         .where(
             flow_run.c.state_type == "CANCELLING",
             flow_run.c.state_timestamp <= db.from_now(-after_s),
@@ -106,23 +110,27 @@ async def give_up_on_cancelling(db: Database, after_s: float, limit: int = 200) 
         .limit(limit)
     )
     async with db.read() as connection:
-        run_ids = list(await connection.scalars(overdue))
-    for run_id in run_ids:
+        found = (await connection.execute(overdue)).all()
+    ended: list[UUID] = []
+    for run_id, state_id in found:
         gone = Cancelled(f"Whoever was to cancel it has said nothing for {after_s:.0f} s.")
-        await flow_run_changes.propose(db, run_id, gone)
-    return run_ids
+        fence = Fence(state_id=state_id, is_unheld=True)
+        with suppress(StaleState):
+            if (await flow_run_changes.propose(db, run_id, gone, fence=fence)).written:
+                ended.append(run_id)
+    return ended
 
 
-async def _unfinished_children(db: Database, run_id: UUID) -> list[tuple[UUID, UUID | None]]:
+async def _unfinished_children(db: Database, run_id: UUID) -> list[tuple[UUID, UUID | None, UUID | None]]:
     """Sub-flow runs of a run that have not ended and are not being cancelled."""
     done = or_(flow_run.c.state_type.in_(_FINAL), flow_run.c.state_type == "CANCELLING")
     statement = (
-        select(flow_run.c.id, flow_run.c.deployment_id)
+        select(flow_run.c.id, flow_run.c.deployment_id, flow_run.c.state_id)
         .join(task_run, task_run.c.id == flow_run.c.parent_task_run_id)
         .where(task_run.c.flow_run_id == run_id, ~done)
     )
     async with db.read() as connection:
-        return [(row[0], row[1]) for row in await connection.execute(statement)]
+        return [(row[0], row[1], row[2]) for row in await connection.execute(statement)]
 
 
 def _is_over(details: dict[str, object], now: datetime) -> bool:

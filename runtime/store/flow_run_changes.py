@@ -25,6 +25,7 @@ from .database import Database
 from .decision_trail import record_trail, trail_of
 from .deployment_slots import admitted, lock_limit
 from .derive import FlowRunFacts, fold
+from .fences import Fence
 from .flow_runs import INSERT_STATE, insert_flow_run, new_flow_run_row, state_row
 from .future_runs import orphaned
 from .gathering import gathered
@@ -121,14 +122,25 @@ async def merge_labels(db: Database, run_id: UUID, labels: Mapping[str, Any]) ->
         )
 
 
-async def propose(db: Database, run_id: UUID, proposed: State, *, force: bool = False) -> Proposed:
+async def propose(
+    db: Database, run_id: UUID, proposed: State, *, force: bool = False, fence: Fence | None = None
+) -> Proposed:
     """Judge a proposed state by the rules and write what they allow, with what they said, in one transaction
     (others may share it).
 
     `proposed.data` is what the proposer says of the result, as JSON. A sub-flow's tracking task run follows.
-    Raises NotFound.
+    With a fence, which every part of a server has that writes states by itself, nothing is changed and
+    StaleState raised unless that holds. Raises NotFound.
     """
-    return await _judged(db, _Proposal(run_id, proposed, force))
+    proposal = _Proposal(run_id, proposed, force)
+    if fence is None:
+        return await _judged(db, proposal)
+    async with db.write() as connection:
+        await fence.check(db, connection, run_id)  # the lease first, as journals do
+        [became] = await _judge_within(db, connection, [proposal])
+        if isinstance(became, Exception):
+            raise became
+        return became
 
 
 class _Proposal(NamedTuple):
@@ -149,43 +161,49 @@ def _subjects(proposal: _Proposal) -> tuple[Hashable, ...]:
 @gathered(_subjects)
 async def _judged(db: Database, proposals: Sequence[_Proposal]) -> list[Proposed | Exception]:
     """What becomes of each proposal; they are of different runs."""
+    async with db.write() as connection:
+        return await _judge_within(db, connection, proposals)
+
+
+async def _judge_within(
+    db: Database, connection: AsyncConnection, proposals: Sequence[_Proposal]
+) -> list[Proposed | Exception]:
     became: list[Proposed | Exception] = []
     writes: list[_Write] = []
     trail: list[dict[str, Any]] = []
     topics: set[str] = set()
-    async with db.write() as connection:
-        for each in proposals:
-            if each.asks_for_a_slot:
-                await lock_limit(connection, each.run_id)
-        runs = await _locked(db, connection, [each.run_id for each in proposals])
-        for run_id, proposed, force in proposals:
-            run = runs.get(run_id)
-            if run is None:
-                became.append(_missing(run_id))
-                continue
-            current = await _present_state(connection, run)
-            verdict = _verdict(run, current, proposed, force)
-            if not force:
-                verdict = await admitted(db, connection, run, verdict)
-            trail += trail_of(run_id, None, current, proposed, verdict)
-            state = verdict.state_to_write
-            if state is None:
-                became.append(Proposed(verdict, current, False))
-                continue
-            if run["parent_task_run_id"] is not None:
-                parent = {"task_run_id": str(run["parent_task_run_id"])}
-                state = replace(state, details={**state.details, **parent})
-            write = _write_of(run, state, verdict.changes)
-            writes.append(write)
-            topics.update(_topics(current, state, force))
-            became.append(Proposed(verdict, write.written, True))
-        await _keep(db, connection, trail, writes)
-        for write in writes:
-            if write.parent_task_run_id is not None:
-                from .task_run_changes import follow_child  # it needs this module's trail and state
+    for each in proposals:
+        if each.asks_for_a_slot:
+            await lock_limit(connection, each.run_id)
+    runs = await _locked(db, connection, [each.run_id for each in proposals])
+    for run_id, proposed, force in proposals:
+        run = runs.get(run_id)
+        if run is None:
+            became.append(_missing(run_id))
+            continue
+        current = await _present_state(connection, run)
+        verdict = _verdict(run, current, proposed, force)
+        if not force:
+            verdict = await admitted(db, connection, run, verdict)
+        trail += trail_of(run_id, None, current, proposed, verdict)
+        state = verdict.state_to_write
+        if state is None:
+            became.append(Proposed(verdict, current, False))
+            continue
+        if run["parent_task_run_id"] is not None:
+            parent = {"task_run_id": str(run["parent_task_run_id"])}
+            state = replace(state, details={**state.details, **parent})
+        write = _write_of(run, state, verdict.changes)
+        writes.append(write)
+        topics.update(_topics(current, state, force))
+        became.append(Proposed(verdict, write.written, True))
+    await _keep(db, connection, trail, writes)
+    for write in writes:
+        if write.parent_task_run_id is not None:
+            from .task_run_changes import follow_child  # it needs this module's trail and state
 
-                await follow_child(db, connection, write.parent_task_run_id, write.run["run"], write.proposed)
-        await announce(connection, *sorted(topics))
+            await follow_child(db, connection, write.parent_task_run_id, write.run["run"], write.proposed)
+    await announce(connection, *sorted(topics))
     return became
 
 

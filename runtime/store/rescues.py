@@ -13,13 +13,13 @@ from .announcements import COMMANDS, RUNS, announce
 from .database import Database
 from .decision_trail import record_trail, trail_of
 from .deployment_rows import LapsedLease, StrandedClaim
+from .fences import AT_WORK
 from .flow_run_changes import read_state_within, write_within
 from .future_runs import orphaned
 from .losses import RULE
 from .tables import flow_run, run_lease, task_run, work_pool
 
 _OWN_POOLS = ("process", "ray")
-_AT_WORK = ("PENDING", "RUNNING", "CANCELLING")
 
 
 async def lapsed(db: Database, *, script_patience_s: float, limit: int = 200) -> list[LapsedLease]:
@@ -63,7 +63,7 @@ async def lapsed(db: Database, *, script_patience_s: float, limit: int = 200) ->
             run.work_pool_id,
         )
         .join(run_lease, lease.run_id == run.id)
-        .where(run.state_type.in_(_AT_WORK), lease.owner.is_not(None), lease.until <= db.now(), wanted)
+        .where(run.state_type.in_(AT_WORK), lease.owner.is_not(None), lease.until <= db.now(), wanted)
         .order_by(lease.until)
         .limit(limit)
     )
@@ -141,7 +141,7 @@ async def overrule(
             return False
         one = select(flow_run).where(flow_run.c.id == run_id).with_for_update()
         run = (await connection.execute(one)).mappings().first()
-        if run is None or run["state_type"] not in _AT_WORK:
+        if run is None or run["state_type"] not in AT_WORK:
             return False
         await _write(db, connection, run, state)
         if fence:
