@@ -544,6 +544,7 @@ class Dispatcher:
                     if now - heard > timeout_s + TIMEOUT_GRACE_S
                 }
                 if late - pack.news.timed_out:
+                    pack.group.desk.tell_overrun(f"task {pack.group.code.name!r}", timeout_s)
                     pack.hear().timed_out |= late
                     self.lane.cancel(pack, force=True)
 

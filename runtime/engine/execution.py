@@ -31,6 +31,7 @@ from .code import TaskCode
 from .deadline import DeadlinePassed, time_limit
 from .hooks import run_task_hooks
 from .interrupts import Terminated
+from .loop_limits import LoopLimit
 from .outcomes import CANCELLED, COMPLETED, FAILED, RETRY, STATE_OF, TIMED_OUT, Extra, Outcome, Timeline
 from .spool import Spool
 
@@ -213,7 +214,7 @@ class PackExecution:
         board, task = self.board, asyncio.current_task()
         assert task is not None
         while True:
-            limit = asyncio.timeout(code.timeout_s)
+            limit = LoopLimit(code.timeout_s)
             try:
                 if board.stop_asked:
                     return _cancelled(history, hashed)
@@ -225,12 +226,11 @@ class PackExecution:
                     board.tasks.pop(position, None)
                 if board.stop_asked or task.cancelling():  # its code went on all the same
                     return self._interrupted(None, history, hashed)
-            except (*INTERRUPTIONS, asyncio.CancelledError) as error:
-                return self._interrupted(error, history, hashed)
             except BaseException as error:
-                if board.stop_asked or task.cancelling():
+                timed_out = limit.is_why(error)
+                interrupted = isinstance(error, (*INTERRUPTIONS, asyncio.CancelledError)) and not timed_out
+                if interrupted or board.stop_asked or task.cancelling():
                     return self._interrupted(error, history, hashed)
-                timed_out = isinstance(error, TimeoutError) and limit.expired()
                 outcome = self._failed(position, error, history, hashed, timed_out)
                 if outcome is None:
                     info.attempt, info.numbering = history.run_count, None

@@ -64,6 +64,7 @@ from .flow_states import FlowStates, resumes, transition_of
 from .hooks import run_hooks
 from .interruption import Body, Interruption, interruption
 from .interrupts import Terminated, termination_raises
+from .loop_limits import LoopLimit, overrun_told
 from .nested_futures import not_started, replace_futures, result_of, wait_for_futures, wait_for_futures_async
 from .origin import code_revision, entrypoint_of
 from .owner import owner_of_this_process
@@ -112,7 +113,8 @@ def run_flow(
                     if flow.timeout_seconds is None:
                         value = run.wait_for_calls(_consumed(flow.fn(*run.args, **run.kwargs)))
                     else:
-                        with time_limit(flow.timeout_seconds) as limit:
+                        told = overrun_told(flow.timeout_seconds, run.desk.tell_flow_overrun)
+                        with time_limit(flow.timeout_seconds) as limit, told:
                             value = run.wait_for_calls(_consumed(flow.fn(*run.args, **run.kwargs)))
                 run.returned(value)
             except BaseException as error:
@@ -131,7 +133,7 @@ async def run_flow_async(
     run = FlowRun(flow, await apart(replace_futures, values, result_of), resumption)
     while await apart(run.begin_attempt):
         with run.executing():
-            limit = asyncio.timeout(flow.timeout_seconds)
+            limit = LoopLimit(flow.timeout_seconds, run.desk.tell_flow_overrun)
             try:
                 with run.body.in_task():
                     async with limit:
@@ -139,7 +141,7 @@ async def run_flow_async(
                         value = await apart(run.wait_for_calls, value)
                 await apart(run.returned, value)
             except BaseException as error:
-                timed_out = isinstance(error, TimeoutError) and limit.expired()
+                timed_out = limit.is_why(error)
                 await asyncio.shield(apart(run.raised, error, timed_out))
             try:
                 with run.body.in_task():
@@ -521,10 +523,9 @@ class FlowRun:
         final = self._final
         assert final is not None
         interrupted = self._error
-        if isinstance(interrupted, Interruption) and interrupted.run_id != self.info.id:
-            raise interrupted  # it is for a run that this one is called by
-        if isinstance(interrupted, CallCancelled):
-            raise interrupted  # and this one for a call
+        of_another = isinstance(interrupted, Interruption) and interrupted.run_id != self.info.id
+        if interrupted is not None and (of_another or isinstance(interrupted, CallCancelled)):
+            raise interrupted  # it is for a run, or a call, that this one is called by
         if isinstance(interrupted, Terminated) and self._parent is None:
             raise SystemExit(interrupted.exit_code)
         if interrupted is not None and not isinstance(interrupted, (Exception, CancelRun)):

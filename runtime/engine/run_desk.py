@@ -7,12 +7,13 @@ import logging
 import threading
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID
 
 from .. import clock
 from ..context import FlowRunInfo
-from ..errors import LeaseLost
+from ..errors import HeliostatError, LeaseLost
 from ..journal.records import CallSite, LogBatch, LogLine, Record, RuleDecision, TaskRunBatch
 from ..logging import PRINTS
 from ..terminal import Terminal
@@ -101,6 +102,19 @@ class RunDesk:
     def say(self, level: int, message: str, task_run_id: UUID | None = None) -> None:
         """A log line of the engine's own about this run."""
         self.log(self.flow_run.id, _line(level, message, task_run_id))
+
+    def tell_overrun(self, what: str, timeout_s: float) -> None:
+        """Say that a task or the flow runs on although its time is over."""
+        with suppress(HeliostatError):  # the run is over
+            self.say(
+                logging.WARNING,
+                f"{what} runs on although its timeout of {timeout_s:g} s is over: its code does not hear of "
+                "it where it is. It ends TimedOut when it returns, if it cannot be stopped by force before.",
+            )
+
+    def tell_flow_overrun(self, timeout_s: float) -> None:
+        """Say it of the flow."""
+        self.tell_overrun(f"flow {self.flow_run.flow_name!r}", timeout_s)
 
     def note(self, level: int, message: str) -> LogLine:
         """The same, recorded and not shown yet: what is told as a fact must be durable first."""

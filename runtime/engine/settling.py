@@ -188,6 +188,13 @@ class Settling:
                 if at not in pack.news.given_back:
                     not_started.append((fanout, position))
                 continue
+            if outcome.status == CANCELLED and pack.news.timed_out and pack.cancel_asked_s is None:
+                # The pack was stopped since some of its calls did not end after their time; others go again.
+                if at in pack.news.timed_out:
+                    self._timed_out(fanout, position, outcome.start_s)
+                else:
+                    not_started.append((fanout, position))
+                continue
             if outcome.status == RETRY and pack.cancel_asked_s is not None:
                 outcome = _not_again(outcome)
             ended.setdefault(fanout, []).append((position, outcome))
@@ -264,10 +271,10 @@ class Settling:
                     self._dispatcher.queue_again(fanout, position)
 
     def _timed_out(self, fanout: Fanout, position: int, began_s: float | None) -> None:
-        """The call whose worker was killed because it did not end after its timeout: tried again as the
-        author wants it, or the end.
+        """The call that was stopped, or whose worker was killed, because it did not end after its timeout:
+        tried again as the author wants it, or the end.
         """
-        how = "did not end after its timeout and was killed"
+        how = "did not end after its timeout and was stopped by force"
         error = TaskTimedOut(how)
         retry, tries, attempt = (
             fanout.group.code.retry,

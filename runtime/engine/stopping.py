@@ -13,6 +13,8 @@ import asyncio
 import ctypes
 import signal
 import threading
+from collections import deque
+from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,9 +30,9 @@ _WAKE = signal.SIGURG  # nobody's: what does not handle it ignores it
 _TRY_EVERY_S = 0.05
 _LOOP_HEARS_WITHIN_S = 0.5
 _BEFORE_PROGRAMS_S = 0.2  # the code hears first: it must not take its program's end for an answer
+_BOOKKEEPERS = ("execution", "board", "deadline", "loop_limits", "stopping", "shields")
 _OURS = frozenset(
-    {f"{__package__}.{name}" for name in ("execution", "board", "deadline", "stopping", "shields")}
-    | {"contextlib"}  # between two lines of a `with`
+    {f"{__package__}.{name}" for name in _BOOKKEEPERS} | {"contextlib"}  # between two lines of a `with`
 )
 
 
@@ -44,6 +46,7 @@ _main = threading.main_thread()
 _boards: dict[int, list[Board]] = {}  # executed by each thread, the outermost first
 _before: Any = signal.SIG_DFL  # what handled SIGINT before us
 _armed = False
+_rings: deque[Callable[[], None]] = deque()
 
 
 def enter(board: Board) -> None:
@@ -181,6 +184,25 @@ def _arm() -> None:
     signal.signal(_WAKE, _woken)
 
 
+def is_main(thread: int) -> bool:
+    return thread == _main.ident
+
+
+def arm_here() -> None:
+    """The calling thread may have to be woken by a signal."""
+    if threading.get_ident() == _main.ident and not _armed:
+        _arm()
+
+
+def wake_main(ring: Callable[[], None]) -> None:
+    """Call that function on the main thread, between two lines of others' code; what it raises is raised
+    there. It may be called in vain, or not at all.
+    """
+    if signal.getsignal(_WAKE) is _woken and _main.ident is not None:
+        _rings.append(ring)
+        signal.pthread_kill(_main.ident, _WAKE)
+
+
 def take_interrupts() -> None:
     """In a worker: Ray's own way to cancel, as Ctrl-C would, stops the call that runs and nothing else."""
     global _before
@@ -190,7 +212,10 @@ def take_interrupts() -> None:
 
 def _woken(_signal: int, frame: FrameType | None) -> None:
     if frame is not None and frame.f_globals.get("__name__") in _OURS:
+        _rings.clear()
         return  # bookkeeping, in which nothing may be raised: whoever asks tries again
+    while _rings:
+        _rings.popleft()()
     thread = threading.get_ident()
     shield = shield_of(thread)
     for board in list(_boards.get(thread, ())):
