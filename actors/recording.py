@@ -13,10 +13,10 @@ from typing import Any
 from uuid import UUID
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RaySystemError, RayTaskError
 
 from ..runtime import clock
-from ..runtime.errors import DatabaseUnavailable
+from ..runtime.errors import DatabaseUnavailable, RelayFailed
 from ..runtime.journal.journal import Journal, JournalLimits
 from ..runtime.journal.recording import Recording
 from ..runtime.journal.records import Ack, RunAppend
@@ -32,6 +32,7 @@ _log = logging.getLogger("heliostat.actors")
 _ANSWER_WITHIN_S = 60.0
 _BACKOFF_FIRST_S, _BACKOFF_MOST_S = 0.05, 1.0
 _WARN_EVERY_S = 5.0
+_SENT_UNTIL_TAKEN = ("commit", "renew")  # plain records, whose answers are plain
 
 
 class JournalActorTransport:
@@ -50,13 +51,19 @@ class JournalActorTransport:
         return await self.ask("renew", list(leases))
 
     async def ask(self, method: str, *args: Any, within_s: float = _ANSWER_WITHIN_S) -> Any:
-        """What the actor answers. Raises DatabaseUnavailable when it does not, and what the verb raises."""
+        """What the actor answers. Raises DatabaseUnavailable when it does not, RelayFailed when question or
+        answer cannot travel (asking again would change nothing), and what the verb raises.
+        """
         try:
             if self._handle is None:
                 self._handle = await asyncio.to_thread(_ray.get_actor, self._name, names.namespace())
             reply = getattr(self._handle, method).remote(*args)
             done, value = await asyncio.wait_for(asyncio.wrap_future(reply.future()), within_s)
+        except RayTaskError as error:
+            raise _not_carried(method, error) from error
         except (RayError, ValueError, TimeoutError) as error:
+            if isinstance(error, RaySystemError) and method not in _SENT_UNTIL_TAKEN:
+                raise _not_carried(method, error) from error  # it cannot be unpickled here
             self._handle = None  # it may come back under its name
             raise DatabaseUnavailable(
                 f"the journal actor does not answer ({type(error).__name__})",
@@ -132,6 +139,14 @@ class ActorRecording(Recording):
 
     async def _let_go(self) -> None:
         return None
+
+
+def _not_carried(method: str, error: Exception) -> RelayFailed:
+    text = str(error).strip().rpartition("\n")[2]
+    return RelayFailed(
+        f"what was asked of the journal actor ({method}), or its answer, cannot be carried over: {text}",
+        hint="the log of the server's Ray has more: heliostat ray status shows where",
+    )
 
 
 def _nothing_in_common(_: _Asked) -> tuple[()]:
