@@ -23,7 +23,7 @@ from .admission import Admission
 from .fanout import IN_FLIGHT, QUEUED, RETRYING, WAITING, Fanout
 from .lane import Answer, Lane, Loss, refused
 from .limited_calls import LimitedCalls
-from .outcomes import CANCELLED, Failure, Held, InStore, Outcome
+from .outcomes import CANCELLED, Failure, InStore, Outcome
 from .pack_group import Pack, PackGroup, ReadySpan
 from .packing import window
 from .run_desk import RunDesk, add_to_run

@@ -120,7 +120,7 @@ def test_calls_that_end_under_the_lock_and_a_fence_do_not_wait_for_each_other(
     group = family.group(of_child)
     upstream = bench.send(group, args=[0])
     with lock:
-        bench.dispatcher.settle_without_running(upstream, [0], failed(), None)
+        bench.dispatcher.settling.without_running(upstream, [0], failed(), None)
     settling = _in_a_thread(lambda: bench.send(group, 20, wait_for=[TaskFuture(upstream, 0)]))
     waiting = _in_a_thread(lambda: family.child.barrier().result())
     assert not settling.done()
@@ -143,7 +143,7 @@ def test_nobody_waits_for_room_while_the_lock_is_held(family: Family) -> None:
 
     def settle() -> None:
         with lock:
-            bench.dispatcher.settle_without_running(upstream, [0], failed(), None)
+            bench.dispatcher.settling.without_running(upstream, [0], failed(), None)
 
     _in_a_thread(settle).result(PATIENCE_S)
     assert upstream.is_settled(0)
