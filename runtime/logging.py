@@ -11,6 +11,7 @@ from __future__ import annotations
 import builtins
 import io
 import logging
+import os
 import sys
 import threading
 import warnings
@@ -40,6 +41,7 @@ class Capture:
     sink: Sink
     prints: bool
     passes_prints: bool  # printing goes on to the process's own output as well
+    pid: int  # of the process that the sink is in
     stdout: Any  # where prints are recorded from: one that the author puts in its place gets them alone
 
 
@@ -144,7 +146,7 @@ class capture_into:  # noqa: N801  (reads as the function that it is to its call
         _install()
         around = log_capture.get()
         stdout = sys.stdout if around is None else around.stdout
-        self._facts = Capture(sink, log_prints, passes_prints, stdout)
+        self._facts = Capture(sink, log_prints, passes_prints, os.getpid(), stdout)
 
     def __enter__(self) -> None:
         if builtins.print is not _recording_print:  # another library put its own there, as Ray's bars do
@@ -208,8 +210,8 @@ class _HandlerOfRun(RunLogHandler):
     def emit(self, record: logging.LogRecord) -> None:
         line = _line(record.created, record.levelno, record.name, self._text(record), self._task_run_id)
         capture = self._capture
-        if capture is None:
-            flow_run = flow_run_info.get()
+        if capture is None or capture.pid != os.getpid():
+            capture, flow_run = None, flow_run_info.get()
             if flow_run is not None and flow_run.id == self._flow_run_id:
                 capture = self._capture = log_capture.get()
         if capture is not None:

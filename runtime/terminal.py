@@ -98,7 +98,7 @@ def in_worker() -> bool:
     return _in_worker
 
 
-def be_a_worker() -> None:
-    """From now on this process shows nothing itself."""
+def be_a_worker(yes: bool = True) -> None:
+    """From now on this process shows nothing itself, or does again."""
     global _in_worker
-    _in_worker = True
+    _in_worker = yes

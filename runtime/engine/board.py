@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -162,6 +163,11 @@ class Watcher:
                 cls._instance = cls()
             return cls._instance
 
+    @classmethod
+    def forget(cls) -> None:
+        """A fork has not the thread that watches, and makes a watcher of its own."""
+        cls._instance, cls._creation = None, threading.Lock()
+
     def add(self, board: Board) -> None:
         with self._lock:
             self._boards.add(board)
@@ -194,3 +200,10 @@ class Watcher:
                 self._busy.set()  # what began just before the last line has not roused us
                 boards.append(self.lone)
             return boards
+
+
+def _anew_after_fork() -> None:
+    Watcher.forget()
+
+
+os.register_at_fork(after_in_child=_anew_after_fork)

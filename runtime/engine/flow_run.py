@@ -68,6 +68,7 @@ from .loop_limits import LoopLimit, overrun_told
 from .nested_futures import not_started, replace_futures, result_of, wait_for_futures, wait_for_futures_async
 from .origin import code_revision, entrypoint_of
 from .owner import owner_of_this_process
+from .process_hooks import settle as settle_children
 from .relay import RelayRunJournal, recording_here
 from .replay import Replay, replay_of
 from .run_control import RunControl, SuspendHere
@@ -341,6 +342,7 @@ class FlowRun:
         dispatcher = self.session.dispatching.started
         if dispatcher is not None:
             dispatcher.drain(self.desk)
+        settle_children()
         return value
 
     def returned(self, value: Any) -> None:

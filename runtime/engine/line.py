@@ -199,6 +199,7 @@ class LineToDriver:
     _creation: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, address: LineAddress | None) -> None:
+        self.address = address
         self.connected = False
         self._boards: dict[str, Board] = {}
         self._cancelled: OrderedDict[str, None] = OrderedDict()  # packs that may still be on their way here
@@ -220,6 +221,13 @@ class LineToDriver:
                 line = cls._lines.setdefault(address, cls(address))
         return line
 
+    @classmethod
+    def forget_all(cls) -> None:
+        """This process has none of the lines that were made."""
+        for line in cls._lines.values():
+            line.connected = False
+        cls._lines, cls._creation = {}, threading.Lock()
+
     def enter(self, pack_id: str, board: Board) -> None:
         """A pack begins in this process."""
         self._boards[pack_id] = board
@@ -230,6 +238,11 @@ class LineToDriver:
         """A pack is over."""
         self._boards.pop(pack_id, None)
         if self._waiting:  # what a pack logged goes out before its answer does
+            self._flush()
+
+    def flush(self) -> None:
+        """What was logged goes out now."""
+        if self._waiting:
             self._flush()
 
     def running(self, pack_id: str, position: int, started: float) -> None:
@@ -360,6 +373,14 @@ def _settle(future: Future[Any], done: bool, blob: bytes) -> None:
     except Exception as error:
         if not future.done():
             future.set_exception(RelayFailed(f"the answer cannot be read in this worker: {error!r}"))
+
+
+def _forget_after_fork() -> None:
+    # Connections are the parent's: two processes that write on one would garble it.
+    LineToDriver.forget_all()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 def handshake(link: socket.socket, secret: bytes, *, asks_first: bool) -> Connection[Any, Any]:

@@ -18,6 +18,8 @@ from ..context import FlowRunInfo
 from ..errors import HeliostatError, RunIsOver
 from ..terminal import in_worker
 
+_is_fork_of_run = False
+
 
 class UnrecordedCall(UserWarning):
     """A task was called where its run cannot be told, so that the call is not recorded."""
@@ -40,7 +42,7 @@ class OpenStream(Protocol):
 class OpenCalls:
     """The calls of one run that this process has begun and not ended."""
 
-    _alive: weakref.WeakSet[OpenCalls] = weakref.WeakSet()  # of runs that this process executes
+    alive: weakref.WeakSet[OpenCalls] = weakref.WeakSet()  # of runs that this process executes
 
     def __init__(self, flow_run: FlowRunInfo, say: Callable[[int, str], None]) -> None:
         self._flow_run = flow_run
@@ -54,7 +56,12 @@ class OpenCalls:
 
     def live(self) -> None:
         """The run is executed by this process, until `end`."""
-        self._alive.add(self)
+        self.alive.add(self)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run makes no calls any more."""
+        return self._is_over
 
     def check(self) -> None:
         """Raise RunIsOver unless calls may be made."""
@@ -64,6 +71,11 @@ class OpenCalls:
                 hint="Wait for the threads of a run before its function returns. What is no part of the run "
                 "can be called with contextvars.Context().run(...).",
             )
+
+    def leave_to_parent(self) -> None:
+        """In a fork: the run is executed by the process that this one was forked from."""
+        self._changed = threading.Condition(threading.Lock())
+        self._is_over, self._open, self._recording = True, set(), 0
 
     def begin(self, call: OpenCall) -> None:
         """A call begins; raises RunIsOver."""
@@ -103,7 +115,7 @@ class OpenCalls:
 
     def end(self) -> None:
         """The run ends: no call begins from now on, and what is under way is recorded as cut off."""
-        self._alive.discard(self)
+        self.alive.discard(self)
         with self._changed:
             self._is_over = True
             self._changed.wait_for(lambda: not self._recording)
@@ -120,9 +132,25 @@ class OpenCalls:
                 self._say(logging.WARNING, text)
 
 
+def forget_runs() -> None:
+    """This process is a fork of one that executes runs, and executes none of them."""
+    global _is_fork_of_run
+    for calls in list(OpenCalls.alive):
+        _is_fork_of_run = True
+        calls.leave_to_parent()
+    OpenCalls.alive.clear()
+
+
 def warn_outside_of_runs(what: str) -> None:
     """Say that a call is not recorded, if it may be one of a run that this process executes."""
-    runs = [each for each in list(OpenCalls._alive)]  # pyright: ignore[reportPrivateUsage]
+    runs = list(OpenCalls.alive)
+    if _is_fork_of_run:
+        text = (
+            f"{what} was called in a process that was forked from one that executes a flow run: the call is "
+            "not recorded. Let multiprocessing or concurrent.futures start it: they take the run along."
+        )
+        warnings.warn(text, UnrecordedCall, stacklevel=5)
+        return
     if not runs and not in_worker():
         return
     text = (

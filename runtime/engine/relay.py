@@ -6,11 +6,12 @@ each call and each record goes over the line and is answered or journalled there
 
 from __future__ import annotations
 
+import os
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from ..context import FlowRunInfo
 from ..errors import LeaseLost, RelayFailed
 from ..journal.recording import Recording, current_recording
 from ..journal.records import Record
-from ..terminal import Terminal, be_a_worker
+from ..terminal import Terminal, be_a_worker, in_worker
 from .run_desk import RunDesk, add_to_run
 from .slot_relay import SLOTS, SlotRelayHost
 
@@ -73,13 +74,13 @@ class RelayRecording:
     """The driver's recording, used from a worker."""
 
     def __init__(self, line: LineToDriver, lease_s: float) -> None:
-        self._line = line
+        self.line = line
         self.lease_s = lease_s
         self.journal = RelayJournal(line)
 
     def call(self, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run a store verb where the database is, and wait for its value."""
-        return self._line.ask(CALL, (verb, args, kwargs)).result()
+        return self.line.ask(CALL, (verb, args, kwargs)).result()
 
 
 _relay: RelayRecording | None = None
@@ -95,6 +96,32 @@ def relay_through(line: LineToDriver | None, lease_s: float) -> None:
     global _relay
     be_a_worker()
     _relay = None if line is None or not line.connected else RelayRecording(line, lease_s)
+
+
+@contextmanager
+def relaying_through(line: LineToDriver, lease_s: float) -> Generator[None]:
+    """Within the block this process, a child of one that records, records through that line."""
+    global _relay
+    before, was_worker = _relay, in_worker()
+    relay_through(line, lease_s)
+    try:
+        yield
+    finally:
+        _relay = before
+        be_a_worker(was_worker)
+
+
+def line_here() -> LineToDriver | None:
+    """The line that this process records through; None where it records itself."""
+    return None if _relay is None else _relay.line
+
+
+def _forget_after_fork() -> None:
+    global _relay
+    _relay = None  # its connection is the parent's
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 class RelayHost:

@@ -249,14 +249,15 @@ class RunDesk:
 _told_late: set[UUID] = set()
 
 
-def add_to_run(flow_run_id: UUID, record: Record) -> None:
+def add_to_run(flow_run_id: UUID, record: Record, *, shows_prints: bool = True) -> None:
     """Journal what a worker tells of a run, and show log lines. If the run is over, say so once."""
     desk = RunDesk.of(flow_run_id)
     if desk is not None:
         try:
             if isinstance(record, LogBatch):
+                log = desk.log if shows_prints else desk.log_here
                 for line in record.lines:
-                    desk.log(flow_run_id, line)
+                    log(flow_run_id, line)
             else:
                 desk.journal.append(record)
             return

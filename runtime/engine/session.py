@@ -22,6 +22,7 @@ from .fanout import Fanout
 from .matching import Matching
 from .open_calls import OpenCalls
 from .pack_group import PackGroup, Resources
+from .process_hooks import install as install_in_processes
 from .run_desk import RunDesk
 from .shields import uninterrupted
 
@@ -65,9 +66,16 @@ class FlowSession:
     """What the calls made in a flow's body go through."""
 
     def __init__(
-        self, flow_run: FlowRunInfo, desk: RunDesk, dispatching: Dispatching, find_cached: CacheFinder
+        self,
+        flow_run: FlowRunInfo,
+        desk: RunDesk,
+        dispatching: Dispatching,
+        find_cached: CacheFinder,
+        scope: str = "",
     ) -> None:
         install_in_threads()
+        install_in_processes()
+        self._scope = scope  # around everything that is called here: of work in a child process
         self.flow_run = flow_run
         self.calls = OpenCalls(flow_run, desk.say)
         self.desk = desk
@@ -110,7 +118,7 @@ class FlowSession:
 
     def site_of(self, task_key: str, task_name: str, tags: tuple[str, ...] = (), **more: Any) -> CallSite:
         """The call site of a task in the present scope."""
-        scope = current_scope()
+        scope = self._scope + current_scope()
         base = ids.task_run_base(self.flow_run.id, scope, task_key)
         known = self.desk.sites.get(base)
         if known is None or known.tags != tags:
@@ -118,6 +126,14 @@ class FlowSession:
             if not scope:
                 self.desk.sites[base] = known
         return known
+
+    def scope_of_process(self) -> str:
+        """A scope for the calls of a piece of work that another process does; each has one of its own."""
+        around = self._scope + current_scope()
+        with self._lock:
+            counts, key = self._counts(), (around, "process")
+            number = counts[key] = counts.get(key, 0) + 1
+        return f"{around}process[{number - 1}]/"
 
     def take_indexes(self, site: CallSite, count: int = 1) -> int:
         """Number `count` more calls of a site; returns the first number."""

@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import logging.config
+import multiprocessing
 import os
 import sys
 import threading
@@ -277,3 +278,29 @@ def test_prints_that_a_task_redirects_go_where_they_were_redirected_to(recorded:
     assert run() == ["inside\n"] * 2
     said = [line.message for line in recorded.logs()]
     assert said.count("recorded") == 2 and "inside" not in said
+
+
+def test_child_processes_of_tasks_record_through_the_driver(recorded: Any) -> None:
+    """Seen: a child that a worker forked wrote on the worker's own connection to the driver."""
+
+    def in_a_child(number: int) -> None:
+        get_run_logger().info("in a child %d", number)
+        increment(number)
+
+    @task(pack=2)
+    def spread(number: int) -> None:
+        context = multiprocessing.get_context("fork")
+        children = [context.Process(target=in_a_child, args=(number + at,)) for at in range(3)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join(60)
+
+    @flow
+    def run() -> None:
+        spread.map([0, 10]).result()
+
+    run()
+    assert len(recorded.tasks()) == 2 + 6 and recorded.counts() == {"COMPLETED": 8}
+    said = [line.message for line in recorded.logs()]
+    assert all(said.count(f"in a child {number}") == 1 for number in (0, 1, 2, 10, 11, 12))
