@@ -105,7 +105,7 @@ def last_words(outputs: tuple[str, ...]) -> tuple[str, ...]:
             with Path(output).open("rb") as file:
                 file.seek(0, 2)
                 file.seek(max(0, file.tell() - _LAST_BYTES))
-                text = file.read().decode(errors="replace")
+                text = file.read().decode(errors="replace")  # shown only
         except OSError:
             continue
         lines += [line for line in text.splitlines() if line.strip() and not line.startswith(":")]

@@ -16,12 +16,12 @@ class JsonAnswer(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        return orjson.dumps(content, option=_OPTIONS, default=str)
+        return orjson.dumps(content, option=_OPTIONS)
 
 
 def plain(value: Any) -> Any:
     """The same with nothing in it but what JSON knows, as an answer would show it."""
-    return orjson.loads(orjson.dumps(value, option=_OPTIONS, default=str))
+    return orjson.loads(orjson.dumps(value, option=_OPTIONS))
 
 
 def made(is_new: bool) -> int:

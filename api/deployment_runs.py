@@ -16,6 +16,7 @@ from ..runtime.store.deployment_rows import RunnableDeployment
 from ..runtime.store.deployment_run_rows import NewDeploymentRun
 from ..runtime.store.rows import FlowRunRow
 from ..runtime.store.search import FlowRunAndState
+from ..runtime.store.wire_text import data_value
 from .deployment_checks import check_parameters, check_variables, written_out
 from .errors import found, with_hint
 from .schemas_deployments import DeploymentRunCreate
@@ -80,7 +81,9 @@ async def _checked(
     db: Database, runnable: RunnableDeployment, asked: DeploymentRunCreate
 ) -> NewDeploymentRun:
     deployment, template = runnable
-    parameters = await written_out(db, {**deployment.parameters, **asked.parameters})
+    parameters = data_value(
+        await written_out(db, {**deployment.parameters, **asked.parameters}), "parameters"
+    )
     enforced = asked.enforce_parameter_schema
     if deployment.enforce_parameter_schema if enforced is None else enforced:
         check_parameters(parameters, deployment.parameter_openapi_schema, complete=True)
@@ -101,6 +104,6 @@ async def _checked(
         empirical_policy=asked.empirical_policy.model_dump(mode="json"),
         idempotency_key=asked.idempotency_key,
         parent_task_run_id=asked.parent_task_run_id,
-        job_variables=asked.job_variables or {},
+        job_variables=data_value(asked.job_variables or {}, "job_variables"),
         work_queue_name=asked.work_queue_name,
     )

@@ -72,6 +72,7 @@ def are_stock(steps: Sequence[Mapping[str, Any]]) -> bool:
     """Whether only the stock client can carry out the steps: one is unknown here, or names a block of its."""
     for step in steps:
         name, arguments = step_of(step)
+        # The text is only searched.
         if name not in _STEPS or "{{ prefect." in json.dumps(arguments, default=str):
             return True
     return False

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, cast
 
 MAX_DEPTH = 100  # the parser of the wire goes deeper, but not by much
-_MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
+_MIN_INT, _MAX_INT = -(2**63), 2**64 - 1  # what the parsers of JSON on the way hold exactly
 
 
 class Unsayable(Exception):

@@ -84,6 +84,7 @@ def write_json(value: Any, *, indent: bool = True) -> None:
     """Write JSON: ids as text, times as UTC with a Z."""
     import orjson
 
+    # For programs that read what the API answered, which is JSON already: `str` is for ids and the like.
     options = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if indent else 0)
     click.echo(orjson.dumps(value, default=str, option=options).decode())
 

@@ -117,6 +117,9 @@ async def read_flow_run(id: UUID, db: Db) -> JsonAnswer:
 async def update_flow_run(id: UUID, body: FlowRunUpdate, db: Db) -> Response:
     """Change a flow run; only fields in the body change."""
     values: dict[str, Any] = body.model_dump(mode="json", exclude_unset=True)
+    for name in ("parameters", "job_variables"):  # as they were sent, not as a model would show them
+        if name in values:
+            values[name] = getattr(body, name)
     if values.get("name", "") is None:
         values["name"] = generate_name()
     if values.get("job_variables") is not None:

@@ -105,6 +105,7 @@ def run_in_background(options: ServerOptions, say: Say) -> int:
         clock.sleep(0.05)
     with suppress(ProcessLookupError):
         process.terminate()  # it is of no use to anybody
+    # Shown only.
     last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-5:])
     raise Unavailable(f"the server did not start: {last or 'it says nothing'}", hint=f"see {log}")
 

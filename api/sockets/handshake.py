@@ -87,7 +87,7 @@ class Line:
         """Raises Gone when the client has left."""
         try:
             await self.socket.send_text(
-                orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS, default=str).decode()
+                orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS).decode()
             )
         except (OSError, RuntimeError) as error:
             raise Gone from error

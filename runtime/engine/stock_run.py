@@ -118,7 +118,7 @@ class _Execution:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            errors="replace",
+            errors="replace",  # output may be any bytes; it is shown only
             start_new_session=True,
         )
         assert process.stdout is not None

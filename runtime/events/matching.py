@@ -52,6 +52,7 @@ def value_fits(value: str, pattern: str) -> bool:
 
 def searchable_text(event: Event) -> str:
     """What a search for words looks through: the name, the values of all labels, and the payload."""
+    # The text of the payload is only searched, and kept nowhere.
     labels = [value for each in (event.resource, *event.related) for value in each.values()]
     return " ".join([event.event, *labels, orjson.dumps(event.payload, default=str).decode()]).lower()
 

@@ -34,7 +34,7 @@ class HttpTransport:
 
     async def renew(self, leases: Sequence[HeldLease]) -> set[UUID]:
         """See Transport."""
-        answer = await self._post(f"{self._url}/leases", orjson.dumps({"leases": leases}, default=str))
+        answer = await self._post(f"{self._url}/leases", orjson.dumps({"leases": leases}))
         return {UUID(run_id) for run_id in orjson.loads(answer)["fenced"]}
 
     async def close(self) -> None:

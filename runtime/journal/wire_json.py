@@ -140,7 +140,7 @@ def _in_json(value: Any) -> Any:
         return base64.b64encode(value).decode()
     if isinstance(value, Sequence | set | frozenset):
         return list(cast("Sequence[Any]", value))
-    return str(value)
+    return str(value)  # in the details of a state alone, which people look at; values travel as bytes
 
 
 # In.

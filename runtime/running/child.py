@@ -140,7 +140,7 @@ class Child:
             self._output.seek(0)
 
     def _take_line(self, raw: bytes) -> None:
-        line = raw.decode(errors="replace").rstrip("\r")
+        line = raw.decode(errors="replace").rstrip("\r")  # a program's output may be any bytes; shown only
         self._lines.append(line[-_LONGEST_LINE:])
         if self._streams:
             say(line)

@@ -20,7 +20,7 @@ from .filters import Search
 from .lifecycle_events import Action, tell_within
 from .setup_filters import ArtifactCollectionFilter, ArtifactFilter, SetupConditions
 from .setup_tables import artifact, artifact_collection
-from .wire_text import json_value, plain_text
+from .wire_text import data_value, json_value, plain_text
 
 ArtifactSort = Literal["CREATED_DESC", "UPDATED_DESC", "ID_DESC", "KEY_DESC", "KEY_ASC"]
 
@@ -75,7 +75,7 @@ async def create(db: Database, new: NewArtifact) -> ArtifactRow:
                 key=key,
                 type=json_value(new.type),
                 description=json_value(new.description),
-                data=json_value(new.data),
+                data=data_value(new.data, "data"),
                 metadata_=json_value(new.metadata_),
                 flow_run_id=new.flow_run_id,
                 task_run_id=new.task_run_id,
@@ -204,7 +204,10 @@ async def count_latest(
 
 async def change(db: Database, artifact_id: UUID, changes: Mapping[str, Any]) -> None:
     """Set any of data, description, metadata_. Raises NotFound."""
-    values = {name: json_value(value) for name, value in changes.items()}
+    values = {
+        name: data_value(value, name) if name == "data" else json_value(value)
+        for name, value in changes.items()
+    }
     statement = update(artifact).where(artifact.c.id == artifact_id).values(**values, updated=db.now())
     async with db.write() as connection:
         if not (await connection.execute(statement)).rowcount:

@@ -21,7 +21,7 @@ from .filter_conditions import FilterConditions, _joined  # pyright: ignore[repo
 from .filters import Filter, Ids, Operator, Tags, Texts
 from .lifecycle_events import Action, tell_within
 from .tables import automation
-from .wire_text import json_value, plain_text
+from .wire_text import data_value, json_value, plain_text
 
 AutomationSort = Literal["CREATED_DESC", "UPDATED_DESC", "NAME_ASC", "NAME_DESC"]
 
@@ -76,7 +76,7 @@ async def create(db: Database, facts: Mapping[str, Any]) -> AutomationRow:
         await connection.execute(
             insert(automation).values(
                 id=automation_id,
-                **json_value(dict(facts)),
+                **_kept(facts),
                 related=_related(facts),
                 created=db.now(),
                 updated=db.now(),
@@ -88,8 +88,14 @@ async def create(db: Database, facts: Mapping[str, Any]) -> AutomationRow:
 
 async def replace(db: Database, automation_id: UUID, facts: Mapping[str, Any]) -> None:
     """Give an automation other values; its owner stays. Raises NotFound."""
-    values = json_value(dict(facts)) | {"related": _related(facts), "paused_reason": None}
+    values = _kept(facts) | {"related": _related(facts), "paused_reason": None}
     await _set(db, automation_id, values)
+
+
+def _kept(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns. What actions say, parameters above all, is kept as it is. Raises UnstorableValue."""
+    data_value(facts.get("actions"), "actions")
+    return json_value(dict(facts))
 
 
 async def enable(

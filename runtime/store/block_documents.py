@@ -22,7 +22,7 @@ from .database import Database
 from .lifecycle_events import Action, tell_within
 from .setup_filters import BlockDocumentFilter, BlockSchemaFilter, BlockTypeFilter, SetupConditions
 from .setup_tables import block_document, block_schema, block_type
-from .wire_text import json_value, plain_text
+from .wire_text import data_value, plain_text
 
 BlockDocumentSort = Literal["NAME_DESC", "NAME_ASC", "BLOCK_TYPE_AND_NAME_ASC"]
 
@@ -67,7 +67,7 @@ async def create(
                     block_schema_id=schema_id,
                     name=plain_text(name),
                     is_anonymous=is_anonymous,
-                    data=encrypted(json_value(dict(data))),
+                    data=encrypted(data_value(dict(data), "data")),
                     created=db.now(),
                     updated=db.now(),
                 )
@@ -163,7 +163,7 @@ async def change(
             update(block_document)
             .where(block_document.c.id == document_id)
             .values(
-                data=encrypted(json_value(after)),
+                data=encrypted(data_value(after, "data")),
                 block_schema_id=schema_id or row.block_schema_id,
                 updated=db.now(),
             )

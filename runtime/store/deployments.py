@@ -38,10 +38,11 @@ from .schedules import (
     start_anew_within,
 )
 from .tables import deployment, deployment_schedule, flow, flow_run, work_pool, work_queue
-from .wire_text import json_value, plain_text
+from .wire_text import data_value, json_value, plain_text
 from .work_pools import HOLDING
 from .work_queues import POLLED_WITHIN_S, place_within
 
+_DATA = ("parameters", "job_variables")  # of the author: kept as they are, or not at all
 _NOT_COLUMNS = frozenset({"flow_id", "name", "schedules", "work_pool_name", "work_queue_name", "created_by"})
 _COLUMNS = frozenset(field.name for field in fields(NewDeployment)) - _NOT_COLUMNS
 _CHANGEABLE = _COLUMNS | {"work_pool_name", "work_queue_name", "updated_by"}
@@ -313,6 +314,8 @@ async def _settle(db: Database, connection: AsyncConnection, before: Standing) -
 def _value(name: str, value: Any) -> Any:
     if name == "tags":
         return sorted(set(json_value(builtins.list(value))))
+    if name in _DATA:
+        return data_value(value, name)
     return value if isinstance(value, UUID) else json_value(value)
 
 

@@ -34,7 +34,7 @@ from .rows import FlowRunStateRow, NewFlowRun
 from .search import FlowRunAndState
 from .tables import flow, flow_run, flow_run_state
 from .types import from_micros, to_micros
-from .wire_text import json_value, plain_text
+from .wire_text import data_value, json_value, plain_text
 from .work_pools import OCCUPYING
 from .work_queues import place_within
 
@@ -102,7 +102,10 @@ async def change(db: Database, run_id: UUID, values: Mapping[str, Any]) -> None:
     """Set columns of a run: name, flow_version, parameters, empirical_policy, tags, infrastructure_pid,
     job_variables. Raises NotFound.
     """
-    cleaned = {name: json_value(value) for name, value in values.items()}
+    data = ("parameters", "job_variables")
+    cleaned = {
+        name: data_value(value, name) if name in data else json_value(value) for name, value in values.items()
+    }
     async with db.write() as connection:
         statement = update(flow_run).where(flow_run.c.id == run_id).values(**cleaned, updated=db.now())
         if not (await connection.execute(statement)).rowcount:

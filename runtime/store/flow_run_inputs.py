@@ -13,7 +13,7 @@ from ..ids import uuid7
 from .database import Database
 from .rows import FlowRunInputRow
 from .tables import flow_run, flow_run_input
-from .wire_text import plain_text
+from .wire_text import data_text, plain_text
 
 
 async def create(db: Database, run_id: UUID, key: str, value: str, sender: str | None = None) -> None:
@@ -27,7 +27,7 @@ async def create(db: Database, run_id: UUID, key: str, value: str, sender: str |
                     id=uuid7(),
                     flow_run_id=run_id,
                     key=plain_text(key),
-                    value=plain_text(value),
+                    value=data_text(value, "value"),
                     sender=None if sender is None else plain_text(sender),
                     created=db.now(),
                     updated=db.now(),

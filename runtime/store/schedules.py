@@ -24,7 +24,7 @@ from .runs_ahead import Standing, settle_within, standing
 from .schedule_matching import ScheduleChanges, check_slugs, key_of
 from .tables import deployment, deployment_schedule
 from .types import Timestamp
-from .wire_text import json_value, plain_text
+from .wire_text import data_value, json_value, plain_text
 
 
 async def create(db: Database, deployment_id: UUID, spec: ScheduleSpec) -> ScheduleRow:
@@ -192,7 +192,7 @@ async def _insert(
             definition=definition,
             revision=1,
             active=spec.active is not False,
-            parameters=json_value(spec.parameters or {}),
+            parameters=data_value(spec.parameters or {}, "parameters"),
             max_scheduled_runs=spec.max_scheduled_runs,
             catchup=spec.catchup,
             next_at=db.now(),
@@ -232,7 +232,7 @@ async def _edit(
     owes = row.active and definition == row.definition
     given: dict[str, Any] = {
         "active": spec.active,
-        "parameters": None if spec.parameters is None else json_value(spec.parameters),
+        "parameters": None if spec.parameters is None else data_value(spec.parameters, "parameters"),
         "max_scheduled_runs": spec.max_scheduled_runs,
         "catchup": spec.catchup,
     }

@@ -19,7 +19,7 @@ from .database import Database
 from .lifecycle_events import Action, tell_within
 from .setup_filters import SetupConditions, VariableFilter
 from .setup_tables import variable
-from .wire_text import json_value, plain_text
+from .wire_text import data_value, json_value, plain_text
 
 VariableSort = Literal["CREATED_DESC", "UPDATED_DESC", "NAME_DESC", "NAME_ASC"]
 
@@ -45,7 +45,7 @@ async def create(db: Database, name: str, value: Any, tags: Sequence[str] = ()) 
                 insert(variable).values(
                     id=variable_id,
                     name=plain_text(name),
-                    value=json_value(value),
+                    value=data_value(value, "value"),
                     tags=[plain_text(tag) for tag in tags],
                     created=db.now(),
                     updated=db.now(),
@@ -116,7 +116,10 @@ async def count(db: Database, asked: VariableFilter | None = None) -> int:
 
 async def change(db: Database, reference: UUID | str, changes: Mapping[str, Any]) -> None:
     """Set any of name, value, tags. Raises NotFound, Duplicate."""
-    values = {name: json_value(value) for name, value in changes.items()}
+    values = {
+        name: data_value(value, name) if name == "value" else json_value(value)
+        for name, value in changes.items()
+    }
     try:
         async with db.write() as connection:
             statement = update(variable).where(_same_as(reference)).values(**values, updated=db.now())

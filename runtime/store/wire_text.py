@@ -8,6 +8,9 @@ from typing import Any, cast
 
 import orjson
 
+from ..errors import UnstorableValue
+from ..sayable import where_unsayable
+
 
 def plain_text(text: str) -> str:
     """The text with what cannot be stored replaced by U+FFFD."""
@@ -24,7 +27,7 @@ def plain_json(document: str) -> str:
 
 
 def json_text(value: Any) -> str:
-    """A JSON document as text; what JSON has no form for is shown as its `str`."""
+    """A JSON document as text, for people to look at; what JSON has no form for is shown as its `str`."""
     try:
         return plain_json(orjson.dumps(value, default=_shown, option=orjson.OPT_NON_STR_KEYS).decode())
     except (TypeError, ValueError, RecursionError):
@@ -32,8 +35,25 @@ def json_text(value: Any) -> str:
 
 
 def json_value(value: Any) -> Any:
-    """A value as JSON can hold it: what JSON has no form for is shown as its `str`."""
+    """A value as JSON can show it: what has no form is shown as its `str`. For data there is `data_value`."""
     return orjson.loads(json_text(value))
+
+
+def data_value(value: Any, what: str) -> Any:
+    """A value that programs read back as JSON that is equal to it; `json_value` is for what people look at.
+
+    Raises UnstorableValue with the place of what a database would change.
+    """
+    found = where_unsayable(value)
+    if found is not None:
+        place = f"{what}.{found[0]}" if found[0] and not found[0].startswith("[") else what + found[0]
+        raise UnstorableValue(f"{place} cannot be kept as it is: {found[1]}", hint="nothing was changed")
+    return value
+
+
+def data_text(text: str, what: str) -> str:
+    """A text that programs read back. Raises UnstorableValue."""
+    return data_value(text, what)
 
 
 def _shown(value: Any) -> Any:
