@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import select
@@ -14,12 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..automations.chains import ROOT, TRIGGERED, Chain, chain_in, chain_of_labels
 from ..events.records import RESOURCE_ROLE, Event, id_in
-from .tables import event, flow_run, task_run
+from .tables import event, event_resource, flow_run, task_run
 
 MINUTE = timedelta(minutes=1)
 _REMEMBERED = timedelta(hours=1)
 _MOST_REMEMBERED = 5_000
 _MOST_PARENTS = 20
+_EXECUTED = "prefect.automation.action.executed"
+_PLACES = ("prefect.work-pool.", "prefect.work-queue.", "prefect.deployment.")
+_SEEN_WITHIN = timedelta(seconds=30)  # so soon a change of a place is told of
 
 
 @dataclass(slots=True)
@@ -36,9 +39,13 @@ class Chains:
             if each.id in self._known:
                 continue
             self._known[each.id] = chain_in(each.payload)
+            if self._known[each.id] is not None:
+                continue
             run_id = _run_of(each)
-            if self._known[each.id] is None and run_id is not None:
+            if run_id is not None:
                 of_runs.setdefault(run_id, []).append(each)
+            elif each.resource_id.startswith(_PLACES):
+                self._known[each.id] = await self._of_place(each)
         asked = {run_id: run_id for run_id in of_runs}  # a run, and the one of its parents to look at
         for _ in range(_MOST_PARENTS):
             if not asked:
@@ -61,6 +68,30 @@ class Chains:
         """The longest chain that led to one of several events."""
         found = [chain for chain in map(self.of, events) if chain is not None]
         return max(found, key=lambda chain: len(chain.automations), default=None)
+
+    async def _of_place(self, told: Event) -> Chain | None:
+        """The chain of what an automation did to a pool, a queue or a deployment a moment ago.
+
+        Events of these are made by whoever sees that they have changed, who does not know why they have.
+        """
+        statement = (
+            select(event.c.payload)
+            .join(event_resource, event_resource.c.event_seq == event.c.seq)
+            .where(
+                event_resource.c.resource_id == told.resource_id,
+                event_resource.c.role == "target",
+                event.c.event == _EXECUTED,
+                event.c.occurred > told.occurred - _SEEN_WITHIN,
+                event.c.occurred < told.occurred + _SEEN_WITHIN,
+            )
+            .order_by(event.c.seq.desc())
+            .limit(1)
+        )
+        done: Any = await self.connection.scalar(statement)
+        if not isinstance(done, dict):
+            return None
+        pauses = str(cast("dict[str, Any]", done).get("action_type")).startswith("pause-")
+        return chain_in(done) if pauses == told.event.endswith(".paused") else None
 
     async def _runs(self, run_ids: Iterable[UUID]) -> dict[UUID, tuple[Any, UUID | None]]:
         statement = (

@@ -22,10 +22,13 @@ from heliostat.runtime.store import (
     flow_run_changes,
     flow_run_events,
     flow_runs,
+    place_events,
     scheduled_runs,
+    work_pools,
 )
 from heliostat.runtime.store.automations import AutomationRow
 from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.deployment_rows import NewWorkPool
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
 from heliostat.runtime.store.tables import automation as automation_table
 
@@ -249,6 +252,27 @@ async def test_an_automation_that_moves_a_run_again_and_again_ends_by_depth(
     await scheduled_runs.create_run(db, deployment.id, NewDeploymentRun(state=Scheduled()))
     await until_nothing_happens(db)
     assert len(await firings(db, everything)) == 1  # and not on the state that it set
+
+
+async def test_two_that_pause_and_resume_a_pool_against_each_other_end_by_depth(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_for(monkeypatch, automation_chain_depth=4)
+    pool = await work_pools.create(db, NewWorkPool("yard", "process"))
+    of_pool = {"prefect.resource.id": f"prefect.work-pool.{pool.id}"}
+    pause = {"type": "pause-work-pool", "source": "selected", "work_pool_id": str(pool.id)}
+    rows = [
+        await automation(
+            db, "opens", on("prefect.work-pool.paused", match=of_pool), pause | {"type": "resume-work-pool"}
+        ),
+        await automation(db, "closes", on("prefect.work-pool.not-ready", match=of_pool), pause),
+    ]
+
+    async def tell() -> None:
+        await place_events.tell(db)
+
+    await until_nothing_happens(db, tell)
+    assert [len(await firings(db, row)) for row in rows] == [2, 2]
 
 
 async def all_complete(db: Database) -> None:
