@@ -421,12 +421,17 @@ def _resolve(overrides: Mapping[str, Any]) -> _Resolved:
         else:
             sources[name], origin, raw = "default", "defaults", _defaults[name]
             if isinstance(raw, str):
-                raw = raw.replace("{home}", str(home))
+                raw = raw.replace("{home}", _in_url(home) if "://" in raw else str(home))
         values[name] = None if raw is None else check_value(name, raw, origin)
     values["profile"] = profile
     if sources["profile"] == "default" and profile != _defaults["profile"]:
         sources["profile"] = "profile"
     return _Resolved(Settings(**values), sources)
+
+
+def _in_url(folder: Path) -> str:
+    """A folder as a part of a URL, where some letters of its name would mean something else."""
+    return str(folder).replace("%", "%25").replace("?", "%3F").replace("#", "%23")
 
 
 def _from_environment() -> dict[str, str]:

@@ -225,7 +225,7 @@ def local_folder(url: str) -> str | None:
     """The absolute folder that a URL or path means; None when it is not a local one."""
     if url.startswith(("file://", "local://")):
         return os.path.abspath(unquote(urlsplit(url).path))
-    if "://" in url or "::" in url:
+    if not os.path.isabs(url) and ("://" in url or "::" in url):
         return None
     return os.path.abspath(os.path.expanduser(url))
 

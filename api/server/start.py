@@ -21,6 +21,7 @@ from ...actors import keeper_state
 from ...actors.loops.names import LOOPS
 from ...runtime import clock
 from ...runtime.errors import PortTaken, Unavailable
+from ...runtime.proxies import is_loopback
 from ...runtime.settings import current_settings
 from .children import Child, Children
 from .record import OwnRecord, ServerRecord, log_path, server_at
@@ -172,7 +173,8 @@ def public_url(options: ServerOptions) -> str:
 def answers(url: str, path: str = "/health", timeout_s: float = 2.0) -> bool:
     """Whether a route of an API at `url` answers with 200."""
     try:
-        with urllib.request.urlopen(f"{url}{path}", timeout=timeout_s) as answer:
+        handlers = [urllib.request.ProxyHandler({})] if is_loopback(url) else []
+        with urllib.request.build_opener(*handlers).open(f"{url}{path}", timeout=timeout_s) as answer:
             return answer.status == 200
     except (OSError, urllib.error.URLError, ValueError):
         return False

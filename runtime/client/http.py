@@ -19,6 +19,7 @@ from ..errors import (
     ServerUnavailable,
     UnstorableValue,
 )
+from ..proxies import httpx_mounts
 from ..sayable import where_unsayable
 from ..server_access import ServerAccess
 from ..settings import current_settings
@@ -47,7 +48,12 @@ class Connection:
         access = ServerAccess(self.api_url, auth_string or current_settings().api_auth_string)
         headers = {"X-Prefect-Api-Version": _API_VERSION, "Content-Type": "application/json"}
         self._http = httpx.AsyncClient(
-            base_url=self.api_url, headers=headers, timeout=TIMEOUT_S, transport=transport, auth=access
+            base_url=self.api_url,
+            headers=headers,
+            timeout=TIMEOUT_S,
+            transport=transport,
+            auth=access,
+            mounts=httpx_mounts(self.api_url),
         )
         self._answered = False
 

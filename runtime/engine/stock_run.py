@@ -24,6 +24,7 @@ from .. import clock
 from ..errors import LeaseLost, StockClientMissing
 from ..journal.recording import current_recording
 from ..journal.records import LogBatch, LogLine
+from ..proxies import is_loopback, with_loopback_direct
 from ..settings import current_settings
 from ..states import Cancelled, Crashed, State, StateType
 from ..store import flow_run_changes, flow_runs, leases
@@ -91,7 +92,7 @@ def _environment(run_id: UUID) -> dict[str, str]:
         given["PREFECT_API_AUTH_STRING"] = auth
     # Secrets of the server are none of the flow's.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HELIOSTAT_")}
-    return kept | given
+    return with_loopback_direct(kept | given) if is_loopback(url) else kept | given
 
 
 class _Execution:

@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from ..errors import DatabaseUnavailable, JournalGap
+from ..proxies import httpx_mounts
 from ..settings import current_settings
 from .records import Ack, RunAppend
 from .transport import HeldLease
@@ -67,7 +68,7 @@ def http_client(api_url: str) -> httpx.AsyncClient:
     from ..server_access import ServerAccess
 
     access = ServerAccess(api_url, current_settings().api_auth_string)
-    return httpx.AsyncClient(timeout=_TIMEOUT_S, auth=access)
+    return httpx.AsyncClient(timeout=_TIMEOUT_S, auth=access, mounts=httpx_mounts(api_url))
 
 
 def server_away(url: str, why: str) -> DatabaseUnavailable:

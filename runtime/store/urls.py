@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 from sqlalchemy.engine import URL, make_url
@@ -21,6 +22,8 @@ _EXAMPLES = (
 )
 # libpq's names for what asyncpg calls otherwise.
 _LIBPQ_NAMES = {"sslmode": "ssl", "connect_timeout": "timeout"}
+
+_IS_UNQUOTED = make_url("sqlite:///%25").database == "%"  # by SQLAlchemy, from 2.1 on
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ def _sqlite(url: URL) -> Target:
             "a SQLite database of Heliostat's is a file: several connections share it",
             hint="use sqlite+aiosqlite:////path/to/file.db",
         )
-    path = Path(url.database).expanduser().absolute()
+    name = url.database if _IS_UNQUOTED else unquote(url.database)
+    path = Path(name).expanduser().absolute()
     return Target(url.set(drivername="sqlite+aiosqlite", database=str(path)), "sqlite")
 
 
