@@ -281,6 +281,7 @@ class Dispatcher:
     def _settle_cancelled(self, fanout: Fanout, positions: list[int]) -> None:
         outcome = Outcome(CANCELLED, None, clock.epoch_s(), 0, None, None)
         message = "cancelled before it started"
+        self.limited.withdraw(fanout, positions)
         self.settling.without_running(fanout, positions, outcome, Failure(CANCELLED, b"", message))
 
     # For admission and settling, under the lock.
