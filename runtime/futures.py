@@ -92,6 +92,12 @@ class TaskFuture(Generic[R_co]):
     def __hash__(self) -> int:
         return hash((id(self.fanout), self._position))
 
+    def __copy__(self) -> TaskFuture[R_co]:
+        return self
+
+    def __deepcopy__(self, _memo: Any) -> TaskFuture[R_co]:
+        return self
+
     def __reduce__(self) -> Any:
         raise _hidden(self)
 
@@ -157,6 +163,12 @@ class TaskFutureList(Sequence[TaskFuture[R_co]]):
     async def _values(self) -> AsyncGenerator[R_co]:
         for future in self:
             yield await future
+
+    def __copy__(self) -> TaskFutureList[R_co]:
+        return self
+
+    def __deepcopy__(self, _memo: Any) -> TaskFutureList[R_co]:
+        return self
 
     def __reduce__(self) -> Any:
         raise _hidden(self)

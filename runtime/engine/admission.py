@@ -156,7 +156,7 @@ class Admission:
     def _own(self, fanout: Fanout, position: int) -> list[Dependency]:
         if fanout.is_settled(position):
             return []
-        args, kwargs = fanout.calls.row(position)
+        args, kwargs = fanout.calls.searchable(position)
         return list(itertools.chain.from_iterable(map(futures_in, (*args, *kwargs.values()))))
 
 

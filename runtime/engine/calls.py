@@ -6,7 +6,7 @@ gave is let go once its call has ended.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -21,15 +21,24 @@ Column = Sequence[Any]
 class Rows:
     """Calls whose arguments are given one by one."""
 
-    rows: list[Row | None]
+    rows: list[Any]  # Row, or what stands for one (Own, Lent); None: let go
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def row(self, position: int) -> Row:
+    def row(self, position: int) -> Any:
+        """The arguments of a call, or what stands for them."""
         row = self.rows[position]
         assert row is not None, "asked for the arguments of a call that has ended"
         return row
+
+    def searchable(self, position: int) -> Row:
+        """The arguments of a call as far as futures may be in them."""
+        row = self.row(position)
+        return cast("Row", row) if type(row) is tuple else ((), {})
+
+    def let_go(self) -> None:
+        """All calls have ended."""
 
     def release(self, start: int, stop: int) -> None:
         """Let go of arguments that are needed no more."""
@@ -46,6 +55,7 @@ class Columns:
     size: int
     owned: bool = False  # the columns are ours (filled from iterators) and may be emptied
     _held: list[Column] = field(default_factory=list[Column])
+    _taken: bool = False  # columns and constants are as they were when the map was called
 
     def __post_init__(self) -> None:
         self._held = [column for spread, column in self._all() if spread]
@@ -53,7 +63,29 @@ class Columns:
     def __len__(self) -> int:
         return self.size
 
+    def entries(self) -> list[tuple[bool, Any]]:
+        """(spread over the calls, column or constant) of each argument."""
+        return list(self._all())
+
+    def replace(self, how: Callable[[bool, Any], Any]) -> None:
+        """Put `how(spread, entry)` in place of each column and constant."""
+        self.positional = [(spread, how(spread, entry)) for spread, entry in self.positional]
+        keywords = self.keywords.items()
+        self.keywords = {name: (spread, how(spread, entry)) for name, (spread, entry) in keywords}
+        self._held = [column for spread, column in self._all() if spread]
+        self._taken = True
+
+    def let_go(self) -> None:
+        """All calls have ended: what is held in the object store is needed no more."""
+        if self._taken:
+            self.positional, self.keywords, self._held = [], {}, []
+
+    def searchable(self, position: int) -> Row:
+        """The arguments of a call as far as futures may be in them."""
+        return self.row(position)
+
     def row(self, position: int) -> Row:
+        """The arguments of a call; some of them may be stood for (Own, Lent)."""
         args = tuple(entry[position] if spread else entry for spread, entry in self.positional)
         return args, {
             name: entry[position] if spread else entry for name, (spread, entry) in self.keywords.items()

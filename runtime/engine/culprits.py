@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from .. import parameters
 from ..errors import CannotPickle
 from . import payload
@@ -26,13 +28,15 @@ def refused_culprits(pack: Pack, error: Exception) -> Answer:
 def _outcome_of(fanout: Fanout, position: int) -> Outcome | None:
     """The failure of a call that cannot be sent; None for one that can."""
     try:
-        [row] = References().rows(ReadySpan(fanout, position, position + 1))
+        [row] = References().replaced(ReadySpan(fanout, position, position + 1))
     except Exception as error:
         return refusal(error)
+    if type(row) is not tuple:  # it has been pickled before
+        return None
     try:
         payload.dump(row)
     except CannotPickle as error:
-        return refusal(_naming_the_argument(fanout, position, row, error))
+        return refusal(_naming_the_argument(fanout, position, cast("Row", row), error))
     return None
 
 
@@ -41,7 +45,7 @@ def _naming_the_argument(fanout: Fanout, position: int, row: Row, error: CannotP
         try:
             payload.dump(value)
         except CannotPickle as reason:
-            return CannotPickle(
+            return type(reason)(
                 f"argument {name!r} of {fanout.name_of(position)}: {reason}", hint=reason.hint
             )
     return error

@@ -151,6 +151,8 @@ class Dispatcher:
         assert isinstance(fanout.calls, Columns)
         try:
             while taken := list(itertools.islice(rows, READ_AHEAD // 4)):
+                if self.lane.taker is not None:
+                    taken = self.lane.taker.entries(taken)
                 self.wait_until(lambda: fanout.open_count < READ_AHEAD, None, fanout)
                 with uninterrupted():
                     with self.changed:

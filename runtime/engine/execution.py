@@ -33,6 +33,7 @@ from .hooks import run_task_hooks
 from .interrupts import Terminated
 from .loop_limits import LoopLimit
 from .outcomes import CANCELLED, COMPLETED, FAILED, RETRY, STATE_OF, TIMED_OUT, Extra, Outcome, Timeline
+from .own_arguments import Arguments, shared
 from .spool import Spool
 
 MAX_ASYNC_CALLS = 512  # calls of one pack that share an event loop at a time
@@ -52,6 +53,20 @@ class Call(NamedTuple):
     tries: int
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    arguments: Arguments | None = None  # makes them anew for each attempt
+
+    def made(self) -> Call:
+        """The call with arguments that no other attempt has seen."""
+        if self.arguments is None:
+            return self
+        args, kwargs = self.arguments.make()
+        return self._replace(args=args, kwargs=kwargs)
+
+    def input_hash(self) -> bytes | None:
+        """Of the call with its arguments made."""
+        if self.arguments is None:
+            return input_hash(self.args, self.kwargs)
+        return input_hash(*self.arguments.for_hash((self.args, self.kwargs)))
 
 
 class PackExecution:
@@ -124,7 +139,12 @@ class PackExecution:
                 info.index, info.attempt, info.numbering = call.index, call.attempt, None
                 if spool is not None:
                     spool.starting(position)
-                outcome = self._attempt(position, call, info, input_hash(call.args, call.kwargs))
+                try:
+                    made = call.made()
+                except Exception as error:  # a module that is not here, say
+                    outcome = _not_begun(call, error)
+                else:
+                    outcome = self._attempt(position, made, info, made.input_hash())
                 board.end(position)
                 outcomes[position] = outcome
                 if spool is not None:
@@ -173,6 +193,7 @@ class PackExecution:
                 outcome = self._failed(position, error, history, hashed, timed_out)
                 if outcome is None:
                     info.attempt, info.numbering = history.run_count, None
+                    call = call.made()
                     continue
             else:
                 outcome = self._completed(position, value, history, hashed)
@@ -202,8 +223,12 @@ class PackExecution:
     async def attempt_async(self, position: int, call: Call) -> Outcome:
         """One call of an async task, on the running loop."""
         code = self.code
+        try:
+            call = call.made()
+        except Exception as error:
+            return _not_begun(call, error)
         history = AttemptHistory(call, clock.epoch_s())
-        hashed = input_hash(call.args, call.kwargs)
+        hashed = call.input_hash()
         info = replace(self._template, index=call.index, attempt=call.attempt, numbering=None)
         flow_run_info.set(self._template.flow_run)
         task_run_info.set(info)
@@ -234,6 +259,7 @@ class PackExecution:
                 outcome = self._failed(position, error, history, hashed, timed_out)
                 if outcome is None:
                     info.attempt, info.numbering = history.run_count, None
+                    call = call.made()
                     continue
             else:
                 outcome = self._completed(position, value, history, hashed)
@@ -347,7 +373,8 @@ class PackExecution:
             if code.stores_large:
                 return "stored", self._store(index, value)
             if not self._keep_objects:
-                payload.check_that_it_travels(value)
+                self.values[position] = shared(value)
+                return "memory", None
         except CannotPickle as error:
             if not self._keep_objects:
                 raise CannotPickle(f"result of {code.name}-{index}: {error}", hint=error.hint) from error
@@ -406,6 +433,13 @@ def name_of_call(code: TaskCode, call: Call) -> str:
         return render_run_name(code.run_name, parameters, {"index": call.index, "task_name": code.name})
     except Exception as error:
         return f"{code.name}-{call.index} (name: {error})"
+
+
+def _not_begun(call: Call, error: Exception) -> Outcome:
+    """The outcome of a call whose arguments cannot be made here."""
+    now = clock.epoch_s()
+    extra = Extra(tracebacks.headline(error), tracebacks.capture(error))
+    return Outcome(FAILED, now, now, call.attempt, None, tracebacks.ship(error), None, extra)
 
 
 def _cancelled(history: AttemptHistory, hashed: bytes | None) -> Outcome:

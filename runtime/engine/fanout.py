@@ -266,6 +266,7 @@ class Fanout:
         self.standing[position] = _SETTLED + status
         self.open_count -= 1
         self.calls.release(position, position + 1)
+        self._let_go()
 
     def settle_completed(self, positions: list[int], held: list[Held]) -> None:
         """Note that calls, all different, in any order and none of them settled before, completed."""
@@ -282,6 +283,11 @@ class Fanout:
                 self.standing[position] = _SETTLED + outcomes.COMPLETED
                 self.calls.release(position, position + 1)
         self.open_count -= len(positions)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if not self.open_count and self.closed:
+            self.calls.let_go()
 
     def attempt_of(self, position: int) -> int:
         """Which attempt the next (or present) execution of a call is, from 1."""

@@ -38,7 +38,7 @@ def _inputs_text(
     if fanout.is_settled(position):
         return None
     inputs: dict[str, list[dict[str, str]]] = {}
-    args, kwargs = fanout.calls.row(position)
+    args, kwargs = fanout.calls.searchable(position)
     for place, value in enumerate(args):
         _note(inputs, names[place] if place < len(names) else str(place), value)
     for name, value in kwargs.items():

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from .. import clock, tracebacks
 from .outcomes import FAILED, Extra, Outcome
+from .own_arguments import Taker
 from .pack_group import Pack, Resources
 from .spool import Salvaged
 
@@ -52,6 +53,7 @@ class Lane(Protocol):
     """Launch, poll, cancel. `launch` and `cancel` are called from any thread, `poll` from one."""
 
     name: str
+    taker: Taker | None  # where workers are other processes: takes arguments when a call is made
 
     def slots(self, resources: Resources) -> int:
         """How many calls of this kind can run at the same time, at least 1."""

@@ -22,6 +22,7 @@ from .board import Board
 from .execution import PackExecution
 from .lane import Answer, Loss, refused
 from .outcomes import Kept
+from .own_arguments import Taker
 from .pack_group import Pack, Resources
 from .resolve import resolved_calls
 from .spool import Salvaged
@@ -33,6 +34,7 @@ class _LocalLane:
     """What both share: executing a pack in this process with objects as they are."""
 
     def __init__(self, on_news: Callable[..., None]) -> None:
+        self.taker: Taker | None = None  # calls get the author's own objects, as in plain Python
         self._on_news = on_news
         self._boards: dict[str, Board] = {}
 

@@ -21,9 +21,10 @@ from ..errors import UpstreamFailed, UserError
 from ..futures import AllowFailure, TaskFuture, TaskFutureList
 from ..states import State, StateType
 from .outcomes import CACHED, COMPLETED
-from .payload import PLAIN, is_plain
+from .payload import PLAIN, Lent, Own, is_plain
 
 FUTURE_TYPES = (TaskFuture, TaskFutureList, AllowFailure)
+_SEALED = PLAIN | {Own, Lent}
 Replacement = Callable[[TaskFuture[Any], bool], Any]
 """Gives what to put in place of a future; the flag says whether its failure is allowed."""
 
@@ -44,7 +45,7 @@ def has_futures(column: Sequence[Any]) -> bool:
     """Whether any entry of a column may hold futures; cheap for plain data."""
     if isinstance(column, TaskFutureList):
         return True
-    if isinstance(column, range) or PLAIN.issuperset(map(type, column)):
+    if isinstance(column, range) or _SEALED.issuperset(map(type, column)):
         return False
     return any(not is_plain(entry) and futures_in(entry) for entry in column)
 

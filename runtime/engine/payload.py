@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,22 +18,32 @@ from .. import by_value
 from ..errors import CannotPickle, HiddenFuture
 
 BY_VALUE_PREFIX = "heliostat_flows_"  # modules loaded from a file's path are named with it
-_UNTRAVELLED = (b"__main__", BY_VALUE_PREFIX.encode())
+_SCRIPT, _FLOW_FILE = b"__main__", BY_VALUE_PREFIX.encode()  # modules that other processes cannot import
 PLAIN = frozenset((int, float, bool, str, bytes, type(None)))
 
 
-def dump(value: Any) -> bytes:
-    """`value` as bytes that any process with the same packages can load; raises CannotPickle."""
+def dump(value: Any, rides_along: Callable[[pickle.PickleBuffer], bool] | None = None) -> bytes:
+    """`value` as bytes that any process with the same packages can load; raises CannotPickle.
+
+    `rides_along` may keep some of its buffers (arrays) out of the bytes.
+    """
     try:
-        blob = pickle.dumps(value, 5)
-        if not any(name in blob for name in _UNTRAVELLED):
+        blob = pickle.dumps(value, 5, buffer_callback=rides_along)
+        if _SCRIPT not in blob and _FLOW_FILE not in blob:
             return blob
     except Exception:  # cloudpickle may still manage, and explains better
         pass
     try:
-        return by_value.dumps(value)
+        _send_flow_files_by_value()
+        return by_value.dumps(value, rides_along)
     except Exception as error:
         raise _cannot_pickle(value, error) from error
+
+
+def _send_flow_files_by_value() -> None:
+    for name, module in list(sys.modules.items()):
+        if name.startswith(BY_VALUE_PREFIX):
+            by_value.register(module)
 
 
 def _cannot_pickle(value: Any, error: Exception) -> CannotPickle:
@@ -49,23 +59,6 @@ def _cannot_pickle(value: Any, error: Exception) -> CannotPickle:
         hint="Pass plain data, or what is needed to make the object again (a path, an address), "
         "or run the flow with task_runner='threads'.",
     )
-
-
-def check_that_it_travels(value: Any) -> None:
-    """Raise CannotPickle as `dump` does, without copying what is large in arrays and frames."""
-    if isinstance(value, (bytes, bytearray, str)):
-        return
-    try:
-        pickle.dumps(value, 5, buffer_callback=_without_copy)
-    except Exception:
-        try:
-            by_value.dumps(value, _without_copy)
-        except Exception as error:
-            raise _cannot_pickle(value, error) from error
-
-
-def _without_copy(_buffer: pickle.PickleBuffer) -> bool:
-    return False
 
 
 def load(blob: bytes) -> Any:
@@ -117,16 +110,66 @@ class StoredSlot:
         return _fill_stored, (self.url, self.key, self.serializer)
 
 
+ValueOf = Callable[[RefSlot | StoredSlot], Any]
 _filling = threading.local()
 
 
-def load_filled(blob: bytes, value_of: Callable[[RefSlot | StoredSlot], Any]) -> Any:
+def load_filled(blob: bytes, value_of: ValueOf | None, buffers: Sequence[Any] = ()) -> Any:
     """What `dump` was given, with `value_of(slot)` in place of each slot."""
+    around = getattr(_filling, "value_of", None)
     _filling.value_of = value_of
     try:
-        return pickle.loads(blob)
+        return pickle.loads(blob, buffers=buffers)
     finally:
-        del _filling.value_of
+        _filling.value_of = around
+
+
+class Own:
+    """Pickled arguments of one call, or a large result; `buffers` are parts that the pickle leaves out.
+
+    `digest` stands for the value in the hash of a call's inputs, where it is known. `is_shared`: many calls
+    get it, so that arrays in it are read-only views on the buffers; else they are copies that may be changed.
+    """
+
+    __slots__ = ("blob", "buffers", "digest", "is_shared")
+
+    def __init__(
+        self,
+        blob: bytes,
+        buffers: tuple[Any, ...] = (),
+        digest: bytes | None = None,
+        is_shared: bool = False,
+    ) -> None:
+        self.blob = blob
+        self.buffers = buffers
+        self.digest = digest
+        self.is_shared = is_shared
+
+    def load(self, value_of: ValueOf | None = None) -> Any:
+        """The value, a new one each time; `value_of` gives what slots inside stand for."""
+        buffers = self.buffers if self.is_shared else [bytearray(each) for each in self.buffers]
+        return load_filled(self.blob, value_of, buffers)
+
+    def __len__(self) -> int:
+        return len(self.blob) + sum(memoryview(each).nbytes for each in self.buffers)
+
+    def __reduce__(self) -> Any:
+        return Own, (self.blob, self.buffers, self.digest, self.is_shared)
+
+
+class Lent:
+    """Arguments that lie in the object store, as an `Own` behind `ref`."""
+
+    __slots__ = ("_fetch", "digest", "ref")
+
+    def __init__(self, ref: Any, fetch: Callable[[Any], Any], digest: bytes | None = None) -> None:
+        self.ref = ref
+        self._fetch = fetch
+        self.digest = digest
+
+    def load(self) -> Any:
+        """The value, a new one each time."""
+        return self._fetch(self.ref).load()
 
 
 def _fill_ref(slot: int, position: int) -> Any:

@@ -30,6 +30,7 @@ from .fanout import Fanout
 from .lane import Answer, Loss, refused
 from .line import DriverLine
 from .outcomes import InStore
+from .own_arguments import Taker
 from .pack_group import Pack, PackGroup, ReadySpan, Resources
 from .ray_losses import loss_of
 from .ray_project import enter_project
@@ -40,7 +41,6 @@ from .stopping import take_interrupts
 from .wire import CODE_ALONG_BYTES, PackReply, PackSpec, Segment, WorkerCode, dump_lone, lone_key
 
 _ray: Any = ray  # its types leave much open
-_SHARE_FROM_BYTES = 64 * 1024  # constants of a map above it go to the object store once
 _ANSWERS_AT_ONCE = 128
 _UNTRACED_BELOW_S = 0.02
 _LONE_BYTES = 16 * 1024  # from here on a constant may be one that goes to the object store
@@ -86,7 +86,7 @@ class RayLane:
         self._lock = threading.Lock()
         self._launched = threading.Condition(self._lock)  # something can be waited for
         self._refused: list[Answer] = []
-        self._shared: dict[int, tuple[Any, Any]] = {}
+        self.taker: Taker | None = Taker(ray_cluster.put, ray_cluster.get)
 
     def slots(self, resources: Resources) -> int:
         return ray_cluster.slots(resources)
@@ -189,7 +189,7 @@ class RayLane:
         return here if here is not None else ray_cluster.ask_other_nodes(_salvage_here, name)
 
     def fetch(self, place: InStore) -> Any:
-        return worker.large_value(ray_cluster.get(place.ref), place.position)
+        return worker.large_value(ray_cluster.get(place.ref), place.position).load()
 
     @contextmanager
     def yielding(self) -> Generator[None]:
@@ -246,12 +246,9 @@ class RayLane:
     def _segment(self, span: ReadySpan, references: References) -> Segment:
         fanout = span.fanout
         calls = fanout.calls
-        if isinstance(calls, Columns) and not carries_futures_cached(fanout):
-            content: SlicedColumns | list[Row]
-            if len(span) == 1 and not any(map(_is_shared, calls.constants())):
-                content = [calls.row(span.start)]
-            else:
-                content = self._shared_constants(calls.slice(span.start, span.stop), references)
+        content: SlicedColumns | list[Any]
+        if len(span) > 1 and isinstance(calls, Columns) and not carries_futures_cached(fanout):
+            content = references.columns(calls.slice(span.start, span.stop))
         else:
             content = references.rows(span)
         attempts: list[tuple[int, int]] | None = None
@@ -259,19 +256,6 @@ class RayLane:
             positions = range(span.start, span.stop)
             attempts = [(fanout.attempt_of(at), fanout.tries_of(at)) for at in positions]
         return Segment(fanout.index_of(span.start), attempts, content)
-
-    def _shared_constants(self, columns: SlicedColumns, references: References) -> SlicedColumns:
-        def lighten(spread: bool, entry: Any) -> tuple[bool, Any]:
-            if spread or not _is_shared(entry):
-                return spread, entry
-            kept = self._shared.get(id(entry))
-            if kept is None:
-                kept = self._shared[id(entry)] = (entry, ray_cluster.put(entry))
-            return False, references.slot_of(kept[1], -1)
-
-        columns.positional = [lighten(*entry) for entry in columns.positional]
-        columns.keywords = {name: lighten(*entry) for name, entry in columns.keywords.items()}
-        return columns
 
     def _remote(self, pack: Pack, apart: bool, is_lone: bool = False) -> Any:
         """The Ray task that carries packs of this kind; calls that take no time leave no trace in Ray's event
@@ -336,12 +320,14 @@ def _lone_spec(pack: Pack) -> bytes | None:
     if len(pack.spans) > 1 or span.stop - position > 1 or position in fanout.attempts or group.code.is_async:
         return None
     row = fanout.calls.row(position)
-    args, kwargs = row
+    if type(row) is not tuple:
+        return None
+    args, kwargs = plain = cast("Row", row)
     if not (all(map(payload.is_plain, args)) and all(map(payload.is_plain, kwargs.values()))):
         return None
     assert group.shipped is not None
     key = lone_key(group.shipped.key, fanout.site.base)
-    spec = dump_lone(key, pack.pack_id, fanout.index_of(position), row)
+    spec = dump_lone(key, pack.pack_id, fanout.index_of(position), plain)
     return spec if len(spec) <= _LONE_BYTES else None
 
 
@@ -357,10 +343,6 @@ def _in_a_row(span: ReadySpan) -> list[ReadySpan]:
         else:
             parts.append(ReadySpan(fanout, position, position + 1, span.alone))
     return parts
-
-
-def _is_shared(constant: Any) -> bool:
-    return payload.surely_larger_than(constant, _SHARE_FROM_BYTES)
 
 
 def carries_futures_cached(fanout: Fanout) -> bool:

@@ -13,7 +13,7 @@ from .fanout import Fanout, holding
 from .matching import Matching
 from .outcomes import CACHED, COMPLETED, FAILED, Extra, Held, Outcome
 from .replay import Replay, is_answer
-from .resolve import row_here
+from .resolve import hashable_row_here, row_here
 
 if TYPE_CHECKING:
     from ..store.rows import ReplayedTask
@@ -99,7 +99,7 @@ def _claim(
     number = fanout.first_index + position
     hashed: bytes | None = None
     if own is not None or matching.may_answer():
-        hashed = input_hash(*row_here(fanout, position))
+        hashed = input_hash(*hashable_row_here(fanout, position))
         if own is not None and own.input_hash is not None and not matching.is_read:
             if matching.claim_own(number, bytes(own.input_hash), hashed):
                 return True
@@ -133,7 +133,7 @@ def _look_into_cache(fanout: Fanout, positions: list[int], cache: CacheLookup, f
         is_there, result = (False, None) if hit is None else _now(hit.result_kind, hit.result, code)
         if hit is not None and is_there:
             # A replay knows the call by its inputs, and the cache may have forgotten it by then.
-            hashed = input_hash(*row_here(fanout, position))
+            hashed = input_hash(*hashable_row_here(fanout, position))
             outcome = Outcome(CACHED, None, now, 0, hit.result_kind, result, hashed)
             found.cached.append((position, outcome))
 

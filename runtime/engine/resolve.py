@@ -9,13 +9,14 @@ from typing import Any, cast
 
 from ..futures import TaskFuture
 from . import payload
-from .calls import Columns, Row
+from .calls import Columns, Row, SlicedColumns
 from .execution import Call
 from .fanout import Fanout
 from .nested_futures import has_futures, replace_futures
 from .outcomes import InStore, Stored
+from .own_arguments import hashable_row, is_fixed, loaded_row, own
 from .pack_group import Pack, ReadySpan
-from .payload import RefSlot, StoredSlot
+from .payload import Lent, Own, RefSlot, StoredSlot
 
 
 def resolved_calls(pack: Pack) -> list[Call]:
@@ -33,7 +34,12 @@ def resolved_calls(pack: Pack) -> list[Call]:
 
 def row_here(fanout: Fanout, position: int) -> Row:
     """The arguments of one call with every future replaced by its value."""
-    return next(_rows(ReadySpan(fanout, position, position + 1), _value_here))
+    return loaded_row(next(_rows(ReadySpan(fanout, position, position + 1), _value_here)))
+
+
+def hashable_row_here(fanout: Fanout, position: int) -> Row:
+    """The arguments of one call for the hash of its inputs."""
+    return hashable_row(next(_rows(ReadySpan(fanout, position, position + 1), _value_here)))
 
 
 class References:
@@ -60,9 +66,41 @@ class References:
             return StoredSlot(held.url, held.key, held.serializer)
         return _value_here(future, failure_allowed)
 
-    def rows(self, span: ReadySpan) -> list[Row]:
-        """The arguments of a span with stand-ins for what does not ride along."""
-        return list(_rows(span, self.stand_in))
+    def rows(self, span: ReadySpan) -> list[Any]:
+        """The arguments of a span as they are sent: each call's own. Raises CannotPickle."""
+        return [self._sent(row) for row in self.replaced(span)]
+
+    def replaced(self, span: ReadySpan) -> Generator[Any]:
+        """The arguments of a span with stand-ins for futures."""
+        return _rows(span, self.stand_in)
+
+    def columns(self, columns: SlicedColumns) -> SlicedColumns:
+        """Columns without futures as they are sent."""
+
+        def sent(spread: bool, entry: Any) -> tuple[bool, Any]:
+            if not spread:
+                return spread, self._entry(entry)
+            return spread, list(map(self._entry, entry)) if Lent in set(map(type, entry)) else entry
+
+        positional = [sent(*entry) for entry in columns.positional]
+        return SlicedColumns(
+            positional, {name: sent(*entry) for name, entry in columns.keywords.items()}, columns.size
+        )
+
+    def _sent(self, row: Any) -> Any:
+        if type(row) is not tuple:
+            return self._entry(row)
+        args, kwargs = plain = cast("Row", row)
+        if not all(map(_travels_as_it_is, args)) or not all(map(_travels_as_it_is, kwargs.values())):
+            return own(self._entries(plain))
+        return self._entries(plain) if any(type(e) is Lent for e in (*args, *kwargs.values())) else plain
+
+    def _entries(self, row: Row) -> Row:
+        args, kwargs = row
+        return tuple(map(self._entry, args)), {name: self._entry(entry) for name, entry in kwargs.items()}
+
+    def _entry(self, entry: Any) -> Any:
+        return self.slot_of(entry.ref, -1) if type(entry) is Lent else entry
 
 
 def carries_futures(fanout: Fanout) -> bool:
@@ -73,17 +111,25 @@ def carries_futures(fanout: Fanout) -> bool:
     return any(map(has_futures, calls.columns())) or has_futures(list(calls.constants()))
 
 
-def _rows(span: ReadySpan, replacement: Callable[[TaskFuture[Any], bool], Any]) -> Generator[Row]:
+def _rows(span: ReadySpan, replacement: Callable[[TaskFuture[Any], bool], Any]) -> Generator[Any]:
     calls = span.fanout.calls
     for position in range(span.start, span.stop):
-        row = args, kwargs = calls.row(position)
+        row = calls.row(position)
+        if type(row) is not tuple:
+            yield row
+            continue
+        args, kwargs = cast("Row", row)
         others = [entry for entry in (*args, *kwargs.values()) if not payload.is_plain(entry)]
         if not others:
-            yield row
+            yield cast("Any", row)
         elif len(args) == len(others) == 1 and type(args[0]) is TaskFuture:
             yield (replacement(cast("TaskFuture[Any]", args[0]), False),), kwargs
         else:
             yield replace_futures(row, replacement)
+
+
+def _travels_as_it_is(entry: Any) -> bool:
+    return isinstance(entry, (Own, Lent)) or is_fixed(entry)
 
 
 def _value_here(future: TaskFuture[Any], failure_allowed: bool) -> Any:

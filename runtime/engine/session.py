@@ -92,7 +92,10 @@ class FlowSession:
     ) -> TaskFuture[Any]:
         """Send one call."""
         with uninterrupted():
-            fanout = self._fanout(task, Rows([(args, kwargs)]), wait_for)
+            taker = self.dispatching.get().lane.taker
+            row: Any = (args, kwargs)
+            calls = Rows([row if taker is None else taker.row(row)])
+            fanout = self._fanout(task, calls, wait_for)
             fanout.dispatcher.enqueue(fanout, 0, 1)
         fanout.dispatcher.run_here(fanout)
         return TaskFuture(fanout, 0)
@@ -104,7 +107,9 @@ class FlowSession:
         sorted_out = sort_map_arguments(task.name, args, kwargs)
         iterators = sorted_out.iterators
         with uninterrupted():
-            fanout = self._fanout(task, sorted_out.columns, wait_for, closed=iterators is None)
+            taker = self.dispatching.get().lane.taker
+            calls = sorted_out.columns if taker is None else taker.calls(sorted_out.columns)
+            fanout = self._fanout(task, calls, wait_for, closed=iterators is None)
             if iterators is None:
                 fanout.dispatcher.enqueue(fanout, 0, fanout.size)
         if iterators is None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import marshal
 import pickle
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +17,6 @@ from . import payload
 from .calls import Row, SlicedColumns
 from .code import TaskCode
 from .outcomes import COMPLETED, Outcome
-from .payload import RefSlot, StoredSlot
 
 CODE_ALONG_BYTES = 4_096
 _PICKLED = 0x80  # the first byte of what is pickled
@@ -51,9 +49,10 @@ class Segment:
 
     first_index: int
     attempts: list[tuple[int, int]] | None  # (attempt, tries) a call; None: all of them are first ones
-    calls: SlicedColumns | list[Row]
+    calls: SlicedColumns | list[Any]
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[Any]:
+        """(args, kwargs) of each call, or what stands for them."""
         return self.calls.rows() if isinstance(self.calls, SlicedColumns) else self.calls
 
 
@@ -79,7 +78,7 @@ class PackSpec(NamedTuple):
         """The spec without its calls, which may need the task's modules: `load_segments` gives them."""
         return cls._make(pickle.loads(blob))
 
-    def load_segments(self, value_of: Callable[[RefSlot | StoredSlot], Any]) -> list[Segment]:
+    def load_segments(self, value_of: payload.ValueOf) -> list[Segment]:
         """The calls, with `value_of(slot)` for what came by reference."""
         assert isinstance(self.segments, bytes)
         return [Segment(*each) for each in payload.load_filled(self.segments, value_of)]

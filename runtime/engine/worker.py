@@ -27,7 +27,8 @@ from .execution import Call, PackExecution
 from .line import LineToDriver
 from .lone_calls import LoneCalls
 from .outcomes import Outcome
-from .payload import RefSlot, StoredSlot
+from .own_arguments import Arguments, needs_making
+from .payload import Own, RefSlot, StoredSlot
 from .relay import RelayRunJournal, recording_here, relay_through
 from .run_desk import RunDesk
 from .session import Dispatching, FlowSession, end_calls_of
@@ -160,23 +161,23 @@ def _calls_of(spec: PackSpec, refs: Sequence[Any]) -> list[Call]:
         if isinstance(slot, StoredSlot):
             return serializers.loads(storage_for(slot.url).read(slot.key), slot.serializer)
         value = refs[slot.slot]
-        return value if slot.position < 0 else large_value(value, slot.position)
+        return value if slot.position < 0 else large_value(value, slot.position).load(value_of)
 
     calls: list[Call] = []
     for segment in spec.load_segments(value_of):
         rows = segment.rows()
         first = segment.first_index
         attempts = segment.attempts
-        if attempts is None:
-            calls.extend(Call(index, 1, 1, args, kwargs) for index, (args, kwargs) in enumerate(rows, first))
-        else:
-            calls.extend(
-                Call(first + at, *attempts[at], args, kwargs) for at, (args, kwargs) in enumerate(rows)
-            )
+        for at, row in enumerate(rows):
+            attempt, tries = attempts[at] if attempts is not None else (1, 1)
+            if needs_making(row):
+                calls.append(Call(first + at, attempt, tries, (), {}, Arguments(row, value_of)))
+            else:
+                calls.append(Call(first + at, attempt, tries, *row))
     return calls
 
 
-def large_value(returned: Any, position: int) -> Any:
+def large_value(returned: Any, position: int) -> Own:
     """A large value out of what a call returned: the dict of large values, or (reply, that dict)."""
     values: Any = cast("Any", returned)[1] if isinstance(returned, tuple) else returned
     return values[position]

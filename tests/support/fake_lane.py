@@ -31,6 +31,7 @@ class FakeLane:
     """Packs come to `launched`; `complete`, `answer` and `lose` end them in whatever order the test likes."""
 
     name = "fake"
+    taker = None
 
     def __init__(self, on_news: Callable[..., None], slots: int = 2) -> None:
         self.on_news = on_news
