@@ -143,6 +143,7 @@ class SyncHeliostatClient:
     read_task_run = _door(HeliostatClient.read_task_run)
     read_task_runs = _door(HeliostatClient.read_task_runs)
     read_logs = _door(HeliostatClient.read_logs)
+    check_deployments = _door(HeliostatClient.check_deployments)
     create_deployment = _door(HeliostatClient.create_deployment)
     read_deployment = _door(HeliostatClient.read_deployment)
     read_deployment_by_name = _door(HeliostatClient.read_deployment_by_name)

@@ -56,7 +56,7 @@ class Ticket:
         shown = replace(flow_run, parameters={})
         task_run = task_run_info.get()
         if task_run is not None:
-            task_run = replace(task_run, flow_run=shown, next_index=None)
+            task_run = replace(task_run, flow_run=shown, numbering=None)
         return cls(
             address,
             recording_here().lease_s,

@@ -21,9 +21,7 @@ from ..caching import input_hash
 from ..context import FlowRunInfo, current_tags, flow_run_info, flow_session, task_run_info
 from ..errors import (
     CancelRun,
-    CannotPickle,
     HeliostatError,
-    HiddenFuture,
     LeaseLost,
     RunCancelled,
     RunIsOver,
@@ -81,7 +79,6 @@ from .tracking import Tracking
 if TYPE_CHECKING:
     from ..flows import Flow
 
-_MAX_PARAMETERS_BYTES = 16 * 1024 * 1024
 _LEFT_IN = frozenset({StateType.PAUSED, *FINAL_STATES})
 
 
@@ -250,7 +247,7 @@ class FlowRun:
             self._run_name(),
             [pending],
             parameters=parameters.to_json(values),
-            parameters_pickle=_pickled(values),
+            parameters_pickle=payload.dump_parameters(values),
             entrypoint=entrypoint_of(self.flow),
             code_revision=code_revision(self.flow.fn),
             flow_version=self.flow.version,
@@ -585,18 +582,3 @@ class FlowRun:
 
 def _because(final: State) -> str:
     return f": {final.message}" if final.message else ""
-
-
-def _pickled(values: dict[str, Any]) -> bytes | None:
-    try:
-        blob = payload.dump(values)
-    except HiddenFuture:
-        for name, value in values.items():
-            try:
-                payload.dump(value)
-            except HiddenFuture as error:
-                raise HiddenFuture(f"parameter {name!r}: {error}", hint=error.hint) from None
-        raise
-    except CannotPickle:
-        return None
-    return blob if len(blob) <= _MAX_PARAMETERS_BYTES else None

@@ -19,6 +19,7 @@ from ..errors import CannotPickle, HiddenFuture
 
 BY_VALUE_PREFIX = "heliostat_flows_"  # modules loaded from a file's path are named with it
 _SCRIPT, _FLOW_FILE = b"__main__", BY_VALUE_PREFIX.encode()  # modules that other processes cannot import
+_MAX_PARAMETERS_BYTES = 16 * 1024 * 1024
 PLAIN = frozenset((int, float, bool, str, bytes, type(None)))
 
 
@@ -59,6 +60,22 @@ def _cannot_pickle(value: Any, error: Exception) -> CannotPickle:
         hint="Pass plain data, or what is needed to make the object again (a path, an address), "
         "or run the flow with task_runner='threads'.",
     )
+
+
+def dump_parameters(values: dict[str, Any]) -> bytes | None:
+    """A run's parameters for its next execution; None when they cannot be kept or are too large for that."""
+    try:
+        blob = dump(values)
+    except HiddenFuture:
+        for name, value in values.items():
+            try:
+                dump(value)
+            except HiddenFuture as error:
+                raise HiddenFuture(f"parameter {name!r}: {error}", hint=error.hint) from None
+        raise
+    except CannotPickle:
+        return None
+    return blob if len(blob) <= _MAX_PARAMETERS_BYTES else None
 
 
 def load(blob: bytes) -> Any:

@@ -123,7 +123,7 @@ class FlowSession:
 
     def site_of(self, task_key: str, task_name: str, tags: tuple[str, ...] = (), **more: Any) -> CallSite:
         """The call site of a task in the present scope."""
-        scope = self._scope + current_scope()
+        scope = self.scope_here()
         base = ids.task_run_base(self.flow_run.id, scope, task_key)
         known = self.desk.sites.get(base)
         if known is None or known.tags != tags:
@@ -132,11 +132,15 @@ class FlowSession:
                 self.desk.sites[base] = known
         return known
 
+    def scope_here(self) -> str:
+        """The path of the calls around the calling code, in this process and in those that started it."""
+        return self._scope + current_scope()
+
     def scope_of_process(self) -> str:
         """A scope for the calls of a piece of work that another process does; each has one of its own."""
-        around = self._scope + current_scope()
+        around = self.scope_here()
         with self._lock:
-            counts, key = self._counts(), (around, "process")
+            counts, key = self._numbers_here().counts, (around, "process")
             number = counts[key] = counts.get(key, 0) + 1
         return f"{around}process[{number - 1}]/"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from .. import clock, ids
-from ..context import current_scope
 from ..journal.records import CallSite, TaskRunBatch
 from ..states import State
 from .session import FlowSession
@@ -64,6 +63,6 @@ class Tracking:
 
 def _site_of(parent: FlowSession, flow_name: str, inputs: str) -> CallSite:
     """The call site of sub-flow calls with certain inputs in the present scope."""
-    scope, run_id = current_scope(), parent.flow_run.id
+    scope, run_id = parent.scope_here(), parent.flow_run.id
     task_key = f"flow:{flow_name}:{inputs}" if inputs else f"flow:{flow_name}"
     return CallSite(run_id, scope, task_key, flow_name, ids.task_run_base(run_id, scope, task_key))
