@@ -68,7 +68,7 @@ def with_executors(
 
 
 def executor_note(run: FlowRunRow, lease: LeaseRow, now: datetime) -> str | None:
-    """See `ExecutorNote`: what this machine knows of a run's executor."""
+    """What this machine knows of a run's executor, for people; None when there is nothing to say."""
     executor = executor_of(lease, now, current_settings().lease_s)
     facts = {
         "name": run.name,

@@ -140,7 +140,7 @@ def _has_interpreters(executor: Executor) -> bool:
 
 
 def _install_in_pools() -> None:
-    """The same for `multiprocessing.pool.ThreadPool`, once somebody has imported it."""
+    """Let what is given to a `multiprocessing.pool.ThreadPool` belong to its run, once that is imported."""
     pools: Any = sys.modules.get("multiprocessing.pool")
     thread_pool = getattr(pools, "ThreadPool", None)
     if thread_pool is None or "apply_async" in vars(thread_pool):

@@ -63,7 +63,7 @@ class _Run(Record):
         return replace(state, data=ResultOfRun(self._api_url, self._kind, self.id))
 
     def of_server(self, api_url: str) -> Self:
-        """The same, as the record of the server at that address."""
+        """This record, which asks the server at that address for values."""
         self._api_url = api_url
         return self
 

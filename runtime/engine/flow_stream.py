@@ -193,7 +193,7 @@ class _Pace:
 
     @asynccontextmanager
     async def async_step(self) -> AsyncGenerator[None]:
-        """The same in the running task."""
+        """The block is a part of the body, in the running task."""
         with self._run.body.in_task():
             self._limit = asyncio.timeout(self._left_s)
             began = clock.monotonic_s()
@@ -380,7 +380,7 @@ def _raised(kind: Any, value: Any, traceback: Any) -> BaseException:
 
 
 def _keep(steps: _Steps | _AsyncSteps) -> FlowSession | None:
-    """Its run begins: nobody but the run itself ends it now. Gives the run that consumes it."""
+    """The stream's run begins: nobody but that run ends the stream now. Gives the run that consumes it."""
     _watch_the_collector()
     _open.add(steps)
     parent = flow_session.get()

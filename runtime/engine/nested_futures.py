@@ -74,7 +74,10 @@ def wait_for_futures(value: Any) -> TaskFuture[Any] | None:
 
 
 async def wait_for_futures_async(value: Any) -> TaskFuture[Any] | None:
-    """The same without blocking the running loop."""
+    """Wait for the futures inside a value without blocking the loop.
+
+    Gives the first whose failure is not allowed, if any.
+    """
     for future, allowed in futures_in(value):
         if not future.done():
             await asyncio.to_thread(future.wait)

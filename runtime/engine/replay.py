@@ -71,7 +71,7 @@ class Replay:
         return found
 
     def recorded_at(self, site: CallSite, indexes: Iterable[int]) -> dict[int, ReplayedTask | Outcome]:
-        """The same for single indexes."""
+        """By index, what is known of single calls of a site."""
         found: dict[int, ReplayedTask | Outcome] = {}
         wanted = sorted(indexes)
         while wanted:

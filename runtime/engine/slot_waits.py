@@ -78,7 +78,7 @@ def wait_for_slots(slots: Slots, fanout: Fanout, position: int) -> UUID | None:
 
 
 async def slots_awaited(slots: Slots, fanout: Fanout, position: int) -> UUID | None:
-    """The same on an event loop."""
+    """Wait for the slots of a call on an event loop; gives the id of what it holds."""
     want = want_of(fanout, position)
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[SlotAnswer] = loop.create_future()
