@@ -7,6 +7,8 @@ from typing import Any
 import orjson
 from fastapi import Response
 
+from ..runtime.ids import in_json
+
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 
@@ -16,12 +18,12 @@ class JsonAnswer(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        return orjson.dumps(content, option=_OPTIONS)
+        return orjson.dumps(content, option=_OPTIONS, default=in_json)
 
 
 def plain(value: Any) -> Any:
     """The same with nothing in it but what JSON knows, as an answer would show it."""
-    return orjson.loads(orjson.dumps(value, option=_OPTIONS))
+    return orjson.loads(orjson.dumps(value, option=_OPTIONS, default=in_json))
 
 
 def made(is_new: bool) -> int:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import orjson
 from fastapi import WebSocket
 
+from ...runtime.ids import in_json
 from ...runtime.settings import current_settings
 from ..access import same
 from .pings import EXTENSION, PING, Pings
@@ -87,7 +88,9 @@ class Line:
         """Raises Gone when the client has left."""
         try:
             await self.socket.send_text(
-                orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS).decode()
+                orjson.dumps(
+                    value, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS, default=in_json
+                ).decode()
             )
         except (OSError, RuntimeError) as error:
             raise Gone from error

@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 
 from ..errors import DatabaseUnavailable, JournalGap
+from ..ids import in_json
 from ..proxies import httpx_mounts
 from ..settings import current_settings
 from .records import Ack, RunAppend
@@ -35,7 +36,7 @@ class HttpTransport:
 
     async def renew(self, leases: Sequence[HeldLease]) -> set[UUID]:
         """See Transport."""
-        answer = await self._post(f"{self._url}/leases", orjson.dumps({"leases": leases}))
+        answer = await self._post(f"{self._url}/leases", orjson.dumps({"leases": leases}, default=in_json))
         return {UUID(run_id) for run_id in orjson.loads(answer)["fenced"]}
 
     async def close(self) -> None:
