@@ -19,6 +19,8 @@ POLICY_VIOLATION = 1008
 PROTOCOL_ERROR = 1002
 TRY_AGAIN_LATER = 1013
 
+_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+
 
 class Gone(Exception):
     """The client has left."""
@@ -88,9 +90,7 @@ class Line:
         """Raises Gone when the client has left."""
         try:
             await self.socket.send_text(
-                orjson.dumps(
-                    value, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS, default=in_json
-                ).decode()
+                orjson.dumps(value, option=_OPTIONS, default=in_json).decode()
             )
         except (OSError, RuntimeError) as error:
             raise Gone from error

@@ -19,10 +19,11 @@ from heliostat.runtime.journal.records import (
     TaskRunBatch,
 )
 from heliostat.runtime.states import State, StateType
-from heliostat.runtime.store import deployments, flow_run_changes, flow_runs, flows
+from heliostat.runtime.store import deployments, flow_run_changes, flow_runs, flows, scheduled_runs
 from heliostat.runtime.store.appends import commit
 from heliostat.runtime.store.database import Database
 from heliostat.runtime.store.deployment_rows import DeploymentRow, NewDeployment
+from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
 from heliostat.runtime.store.rows import Lease, NewFlowRun, Owner
 
 T0 = 1_700_000_000.0
@@ -97,6 +98,7 @@ class Given:
     batch: Callable[..., TaskRunBatch]
     flow_run: Callable[..., NewFlowRun]
     run: Callable[..., Awaitable[Run]]
+    run_of: Callable[..., Awaitable[Run]]
     deployment: Callable[..., Awaitable[tuple[DeploymentRow, bool]]]
     move: Callable[..., Awaitable[None]]
     t0: float = T0
@@ -110,6 +112,13 @@ def given() -> Given:
         assert begun.lease is not None
         return Run(db, begun.run.id, owner, begun.lease)
 
+    async def run_of(db: Database, deployment_id: UUID) -> Run:
+        """A run of a deployment that an executor has taken."""
+        owner = a_owner()
+        run_id, _ = await scheduled_runs.create_run(db, deployment_id, NewDeploymentRun())
+        adopted = await flow_runs.adopt(db, run_id, owner, 15.0)
+        return Run(db, run_id, owner, adopted.lease)
+
     async def deployment(
         db: Database, flow_name: str = "survey", name: str = "nightly", **facts: Any
     ) -> tuple[DeploymentRow, bool]:
@@ -121,4 +130,4 @@ def given() -> Given:
         state = State(StateType(state_type), **facts)
         await flow_run_changes.propose(db, run_id, state, force=True)
 
-    return Given(a_owner, a_transition, a_batch, a_flow_run, run, deployment, move)
+    return Given(a_owner, a_transition, a_batch, a_flow_run, run, run_of, deployment, move)

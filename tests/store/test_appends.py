@@ -293,7 +293,9 @@ async def test_a_request_to_cancel_is_not_undone_by_what_its_process_had_written
 
 async def test_a_run_that_resumes_after_a_suspension_begins_no_new_attempt(db: Database, given: Any) -> None:
     """Seen: each suspension used up one of a run's retries. (A pause counts: notes, 10.)"""
-    run = await given.run(db)
+    deployment, _ = await given.deployment(db)
+    run = await given.run_of(db, deployment.id)
+    await run.record(given.transition("PENDING", given.t0), given.transition("RUNNING", given.t0 + 1))
 
     async def runs_counted() -> tuple[int, Any]:
         now = await flow_runs.read(db, run.id)
