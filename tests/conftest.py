@@ -185,6 +185,12 @@ class Script:
             clock.sleep(0.01)
 
 
+def _hears_signals() -> None:
+    """A shell that starts the tests in the background, or nohup, has them ignore these."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture
 def run_script(tmp_path: Path) -> Iterator[Callable[..., Script]]:
     """Start a Python file (or a `heliostat` command line) with more environment variables:
@@ -199,7 +205,13 @@ def run_script(tmp_path: Path) -> Iterator[Callable[..., Script]]:
         environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "PYTHONUNBUFFERED": "1", **environment}
         with output.open("wb") as file:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment, cwd=tmp_path
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                env=environment,
+                cwd=tmp_path,
+                preexec_fn=_hears_signals,
             )
         started.append(Script(process, output))
         return started[-1]

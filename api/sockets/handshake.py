@@ -89,9 +89,7 @@ class Line:
     async def send(self, value: Any) -> None:
         """Raises Gone when the client has left."""
         try:
-            await self.socket.send_text(
-                orjson.dumps(value, option=_OPTIONS, default=in_json).decode()
-            )
+            await self.socket.send_text(orjson.dumps(value, option=_OPTIONS, default=in_json).decode())
         except (OSError, RuntimeError) as error:
             raise Gone from error
         except Exception as error:

@@ -30,8 +30,10 @@ def _logging_as_before() -> Iterator[None]:
     root, manager = logging.root, logging.Logger.manager
     before = (root.level, list(root.handlers), manager.disable)
     made = (logging.getLoggerClass(), logging.getLogRecordFactory())
+    names = {*manager.loggerDict, "heliostat", "heliostat.flow_runs", "heliostat.task_runs"}
     loggers = {
-        each: each.disabled for each in manager.loggerDict.values() if isinstance(each, logging.Logger)
+        each: (each.level, each.propagate, each.disabled, list(each.handlers))
+        for each in map(logging.getLogger, names)
     }
     yield
     root.setLevel(before[0])
@@ -39,10 +41,9 @@ def _logging_as_before() -> Iterator[None]:
     manager.disable = before[2]
     logging.setLoggerClass(made[0])
     logging.setLogRecordFactory(made[1])
-    for logger, disabled in loggers.items():
-        logger.disabled = disabled
-    for name in ("heliostat.flow_runs", "heliostat.task_runs"):
-        logging.getLogger(name).setLevel(logging.INFO)
+    for logger, (level, propagate, disabled, handlers) in loggers.items():
+        logger.setLevel(level)
+        logger.propagate, logger.disabled, logger.handlers[:] = propagate, disabled, handlers
 
 
 def _dict_config(_folder: Path) -> None:
