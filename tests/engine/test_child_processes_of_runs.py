@@ -12,6 +12,7 @@ import os
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,14 @@ import pytest
 from heliostat import flow, get_run_logger, task
 from heliostat.runtime.engine.open_calls import UnrecordedCall
 
-pytestmark = pytest.mark.usefixtures("recorded")
+pytestmark = pytest.mark.usefixtures("recorded", "found_by_children")
+
+
+@pytest.fixture
+def found_by_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spawned child imports this file by the name that it has here, wherever the tests were started."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[__name__.count(".")]))
+
 
 Work = Callable[[int], int]
 
