@@ -15,8 +15,9 @@ from ..runtime.settings import current_settings
 from . import docs_pages, errors, stock_ui
 from .access import BasicAuth, CsrfProtection
 from .database_access import DatabaseAccess
+from .doors import Doors, Names, listed
 from .event_desk import EventDesk
-from .manners import ApiVersion, JsonUnlessSaid
+from .manners import ApiVersion, JsonBodies
 from .routes import (
     admin,
     artifacts,
@@ -108,11 +109,14 @@ SOCKETS: tuple[APIRouter, ...] = (
 )
 
 
-def create_app(database_url: str | None = None) -> FastAPI:
+def create_app(
+    database_url: str | None = None, *, host: str | None = None, public_url: str | None = None
+) -> FastAPI:
     """The application, on the database of the settings unless another is named.
 
     It opens the database when it starts and closes it when it ends; while the database is away it answers
-    503 and keeps trying. Raises (at its start) BadSetting and SchemaTooNew.
+    503 and keeps trying. `host` is what the server listens at and `public_url` where other machines find it:
+    it may be asked by both names. Raises (at its start) BadSetting and SchemaTooNew.
     """
     access = DatabaseAccess(database_url or current_settings().database_url)
     desk = EventDesk(access.database)
@@ -144,13 +148,20 @@ def create_app(database_url: str | None = None) -> FastAPI:
     if settings.stock_ui is not None:
         stock_ui.install(app, Path(settings.stock_ui).expanduser())
     # The last one added sees a request first.
-    app.add_middleware(JsonUnlessSaid)
+    app.add_middleware(JsonBodies)
     app.add_middleware(ApiVersion)
     if settings.server_csrf_protection:
         app.add_middleware(CsrfProtection)
     if settings.server_auth_string:
         app.add_middleware(BasicAuth, auth_string=settings.server_auth_string)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
-    origins = [origin.strip() for origin in settings.server_cors_origins.split(",") if origin.strip()]
-    app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
+    origins = listed(settings.server_cors_allowed_origins)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=listed(settings.server_cors_allowed_methods),
+            allow_headers=listed(settings.server_cors_allowed_headers),
+        )
+    app.add_middleware(Doors, names=Names(settings, host, public_url), origins=origins)
     return app

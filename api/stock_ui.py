@@ -28,7 +28,7 @@ _REWRITTEN = frozenset({".html", ".css", ".js"})
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; "
-    "connect-src 'self' data: blob:"
+    "connect-src 'self' data: blob:; frame-ancestors 'self'"
 )
 _VERSION_COOKIE = "prefect_ui_version"
 

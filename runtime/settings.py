@@ -120,6 +120,14 @@ def _url(*schemes: str) -> Parser:
     return parse
 
 
+def _origins(raw: str) -> str:
+    for each in raw.split(","):
+        scheme, separator, rest = each.strip().partition("://")
+        if each.strip() not in ("", "*") and not (scheme and separator and rest and "/" not in rest):
+            raise _Refused("origins such as https://ui.example.com, separated by commas, without a path")
+    return raw
+
+
 def _setting(default: Any, doc: str, parse: Parser = _text, *, secret: bool = False) -> Any:
     return field(default=default, metadata={"doc": doc, "parse": parse, "secret": secret})
 
@@ -158,9 +166,19 @@ class Settings:
     server_csrf_protection: bool = _setting(
         False, "Whether a server takes writes only with a token that it gave.", _flag
     )
-    server_cors_origins: str = _setting(
-        "*", "Origins whose pages may call the API of a server, separated by commas."
+    server_allowed_hosts: str = _setting(
+        "",
+        "Names besides its own by which a server may be asked, separated by commas: `*.example.com` is every "
+        "name below that one, `*` any name.",
     )
+    server_cors_allowed_origins: str = _setting(
+        "",
+        "Origins besides its own whose pages may call the API of a server, such as https://ui.example.com, "
+        "separated by commas; `*` lets every page that anybody visits run code there.",
+        _origins,
+    )
+    server_cors_allowed_methods: str = _setting("*", "Methods that pages of those origins may use.")
+    server_cors_allowed_headers: str = _setting("*", "Headers that pages of those origins may send.")
     stock_ui: str | None = _setting(
         None, "Folder of an installed prefect package whose pages a server shows as well."
     )

@@ -28,10 +28,12 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--alive-fd", type=int, required=True)
     parser.add_argument("--listen-fd", type=int, required=True)
+    parser.add_argument("--host")
+    parser.add_argument("--public-url")
     words = parser.parse_args()
     end_with_supervisor(words.alive_fd)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    app = create_app()
+    app = create_app(host=words.host, public_url=words.public_url)
     failures: list[HeliostatError] = []
     _keep_failures(app, failures)
     config = uvicorn.Config(

@@ -145,6 +145,12 @@ def banner(record: ServerRecord, options: ServerOptions) -> str:
             f"Warning: {options.host} can be reached from other machines, and nobody needs a password.",
             "  Set HELIOSTAT_SERVER_AUTH_STRING=USER:PASSWORD, or bind --host 127.0.0.1.",
         ]
+    if "*" in current_settings().server_cors_allowed_origins:
+        lines += [
+            "",
+            "Warning: HELIOSTAT_SERVER_CORS_ALLOWED_ORIGINS=* lets every page that is visited run code here.",
+            "  Name the origins that need it, or unset it: pages of this server need none.",
+        ]
     return "\n".join(lines)
 
 
@@ -183,8 +189,9 @@ def answers(url: str, path: str = "/health", timeout_s: float = 2.0) -> bool:
 def _tree(options: ServerOptions, listener: socket.socket) -> list[Child]:
     """The server's processes. Several API processes share the one socket."""
     fd = listener.fileno()
+    words = ("--listen-fd", str(fd), "--host", options.host, "--public-url", public_url(options))
     processes = [
-        Child(f"API process {number}", "api.server.api_process", ("--listen-fd", str(fd)), (fd,))
+        Child(f"API process {number}", "api.server.api_process", words, (fd,))
         for number in range(1, options.api_workers + 1)
     ]
     loops = [name for name in LOOPS if options.has(name)]
