@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from ..runtime.errors import NoWorkPool
 from ..runtime.store import work_pools
 from ..runtime.store.database import Database
 from ..runtime.store.deployment_rows import NewWorkPool
 from .builtin_types import ray
+
+T = TypeVar("T")
 
 _POOL = NewWorkPool(
     work_pools.DEFAULT_POOL,
@@ -18,3 +24,17 @@ _POOL = NewWorkPool(
 async def ensure_default_pool(db: Database) -> None:
     """Make the default pool where there is none; one that people have changed stays as it is."""
     await work_pools.get_or_create(db, _POOL)
+
+
+async def placed(db: Database, pool_name: str | None, act: Callable[[], Awaitable[T]]) -> T:
+    """What `act` gives, which puts something into the pool of that name, or into the default pool.
+
+    A default pool that was deleted is made again for who names none. Raises NoWorkPool for one that is named.
+    """
+    try:
+        return await act()
+    except NoWorkPool:
+        if pool_name is not None:
+            raise
+    await ensure_default_pool(db)
+    return await act()

@@ -4,7 +4,7 @@
      ├─ UserError            the author or operator mends something and tries again
      │   ├─ ParameterMismatch, MissingFlow, StockFlow, NotInAFlow, RunIsOver, WaitCycle, CannotPickle
      │   ├─ HiddenFuture, NoFingerprint
-     │   ├─ NondeterministicReplay, BadSetting, NotFound, RunStillAlive, UnfinishedRun
+     │   ├─ NondeterministicReplay, BadSetting, NotFound (NoWorkPool), RunStillAlive, UnfinishedRun
      │   ├─ SchemaTooNew, BadSchedule, BadJobTemplate, BadJobVariables
      │   ├─ Reserved, PackageTooLarge, BadPackage, UnresolvedParameter
      │   ├─ RequestRefused, NotAllowed, BadDeployment, BadSlots, BadBlock, SecretsUnreadable
@@ -108,6 +108,16 @@ class UnstorableValue(UserError):
 
 class NotFound(UserError):
     """No such run, profile or object."""
+
+
+class NoWorkPool(NotFound):
+    """No work pool of that name or id, which is kept in `pool`."""
+
+    def __init__(self, pool: object) -> None:
+        super().__init__(
+            f"there is no work pool {str(pool)!r}", hint="heliostat work-pool ls shows the pools there are"
+        )
+        self.pool = pool
 
 
 class RunStillAlive(UserError):

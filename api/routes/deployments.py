@@ -9,7 +9,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Response
 
-from ...runtime.errors import NotFound
+from ...pools.default_pool import placed
+from ...runtime.errors import NotFound, NoWorkPool
 from ...runtime.store import deployment_search, deployments, flows, work_pools
 from ...runtime.store.deployment_rows import NewDeployment
 from ...runtime.store.filters import Search
@@ -53,11 +54,12 @@ async def create_deployment(body: DeploymentCreate, db: Db) -> JsonAnswer:
     if body.work_pool_name is not None and body.job_variables:
         pool = await found(work_pools.read(db, body.work_pool_name), f'Work pool "{body.work_pool_name}"')
         check_variables(pool.base_job_template, body.job_variables)
+    new = _new(body, await flows.labels_of(db, body.flow_id))
     try:
-        row, is_new = await deployments.upsert(db, _new(body, await flows.labels_of(db, body.flow_id)))
+        row, is_new = await placed(db, body.work_pool_name, lambda: deployments.upsert(db, new))
+    except NoWorkPool as error:
+        raise HTTPException(404, f'Work pool "{error.pool}" not found.') from error
     except NotFound as error:
-        if body.work_pool_name is not None and str(body.flow_id) not in str(error):
-            raise HTTPException(404, f'Work pool "{body.work_pool_name}" not found.') from error
         raise HTTPException(409, f"The flow {body.flow_id} does not exist.") from error
     return JsonAnswer(wire_deployments.deployment(row), made(is_new))
 
@@ -152,7 +154,10 @@ async def update_deployment(id: UUID, body: DeploymentUpdate, db: Db) -> Respons
     changes: dict[str, Any] = await checked_changes(db, row, body)
     check_schedules_after(row, changes, body)
     schedules = [each.as_spec() for each in body.schedules] if "schedules" in body.model_fields_set else None
-    await deployments.change(db, id, changes, schedules)
+    changing = placed(
+        db, changes.get("work_pool_name"), lambda: deployments.change(db, id, changes, schedules)
+    )
+    await found(changing, "Deployment")
     return no_content()
 
 

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Response
 
+from ...pools.default_pool import placed
 from ...runtime import ids
-from ...runtime.errors import NotFound
+from ...runtime.errors import NotFound, NoWorkPool
 from ...runtime.names import generate_name
 from ...runtime.states import Pending
 from ...runtime.store import flow_run_changes, flow_runs, flows, run_history, search
@@ -64,7 +65,11 @@ async def create_flow_run(body: FlowRunCreate, db: Db) -> JsonAnswer:
     if body.work_pool_name is not None:
         await check_place(db, body.work_pool_name, body.job_variables)
     try:
-        row, is_new = await flow_run_changes.create(db, body.flow_id, new, first, **place)
+        row, is_new = await placed(
+            db, body.work_pool_name, lambda: flow_run_changes.create(db, body.flow_id, new, first, **place)
+        )
+    except NoWorkPool as error:
+        raise HTTPException(404, f'Work pool "{error.pool}" not found.') from error
     except NotFound as error:
         raise HTTPException(409, f"The flow {body.flow_id} does not exist.") from error
     return JsonAnswer(_shown(row), made(is_new))

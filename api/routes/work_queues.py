@@ -8,10 +8,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Response
 
+from ...pools.default_pool import ensure_default_pool
 from ...runtime import clock
+from ...runtime.errors import NoWorkPool
 from ...runtime.store import place_search, polling, search, work_queues
 from ...runtime.store.filters import FlowRunFilter, FlowRunState, Ids, Search, TextsOrNot, WorkQueueFilter
-from ...runtime.store.work_pools import DEFAULT_POOL
+from ...runtime.store.work_pools import DEFAULT_POOL, DEFAULT_QUEUE
 from ...runtime.store.work_queues import POLLED_WITHIN_S
 from .. import responses as run_responses
 from .. import responses_places as responses
@@ -28,8 +30,15 @@ router = APIRouter(prefix="/work_queues", tags=["Work Queues"])
 
 @router.post("/", status_code=201, response_model=responses.WorkQueueInPool)
 async def create_work_queue(body: WorkQueueCreate, db: Db) -> JsonAnswer:
-    """Make a queue of the default pool: 409 when it has one of that name."""
-    row = await found(work_queues.create(db, DEFAULT_POOL, new_queue(body)), f'Work pool "{DEFAULT_POOL}"')
+    """Make a queue of the default pool: 409 when it has one of that name. A pool that is gone is made."""
+    try:
+        row = await work_queues.create(db, DEFAULT_POOL, new_queue(body))
+    except NoWorkPool:
+        await ensure_default_pool(db)
+        if body.name == DEFAULT_QUEUE:  # it came with the pool
+            row = await work_queues.read(db, DEFAULT_POOL, DEFAULT_QUEUE)
+        else:
+            row = await work_queues.create(db, DEFAULT_POOL, new_queue(body))
     return JsonAnswer(wire_places.work_queue_response(row), 201)
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import Duplicate, NotFound, Reserved
+from ..errors import Duplicate, NoWorkPool, Reserved
 from ..ids import uuid7
 from .announcements import POOLS, RUNS, announce
 from .database import Database
@@ -131,7 +131,7 @@ async def delete(db: Database, name: str) -> None:
             select(work_pool.c.id).where(work_pool.c.name == plain_text(name)).with_for_update()
         )
         if found is None:
-            raise missing(name)
+            raise NoWorkPool(name)
         queues = select(work_queue.c.id).where(work_queue.c.work_pool_id == found).scalar_subquery()
         for table in (deployment, flow_run):
             await connection.execute(
@@ -148,12 +148,6 @@ async def delete(db: Database, name: str) -> None:
 def is_reserved(name: str) -> bool:
     """Whether only the system may make pools of that name."""
     return name.lower().startswith(RESERVED_PREFIX)
-
-
-def missing(name: object) -> NotFound:
-    return NotFound(
-        f"there is no work pool {str(name)!r}", hint="heliostat work-pool ls shows the pools there are"
-    )
 
 
 def selected(db: Database) -> Select[Any]:
@@ -227,5 +221,5 @@ async def _one(
 def _found(result: CursorResult[Any], reference: object) -> WorkPoolRow:
     row = result.mappings().first()
     if row is None:
-        raise missing(reference)
+        raise NoWorkPool(reference)
     return WorkPoolRow(**row)

@@ -11,14 +11,14 @@ from sqlalchemy import ColumnElement, Select, case, func, insert, null, select, 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import Duplicate, NotFound, Reserved
+from ..errors import Duplicate, NotFound, NoWorkPool, Reserved
 from ..ids import uuid7
 from .announcements import POOLS, RUNS, announce
 from .database import Database
 from .deployment_rows import NewWorkQueue, WorkQueueRow
 from .tables import deployment, flow_run, work_pool, work_queue
 from .wire_text import plain_text
-from .work_pools import DEFAULT_POOL, OCCUPYING, missing
+from .work_pools import DEFAULT_POOL, OCCUPYING
 
 POLLED_WITHIN_S = 60.0
 """A queue or deployment that nobody polled for so long is not ready (reference notes, sections 8 and 9)."""
@@ -81,7 +81,7 @@ async def place_within(
         statement = statement.with_for_update(key_share=True)
     pool = (await connection.execute(statement)).first()
     if pool is None:
-        raise missing(pool_name)
+        raise NoWorkPool(pool_name)
     if queue_name is None:
         return {"work_pool_id": pool.id, "work_queue_id": pool.default_queue_id}
     queue_id = await get_or_create_within(db, connection, pool.id, queue_name)
@@ -107,7 +107,7 @@ async def list(
     """The queues of a pool by priority. Raises NotFound (the pool)."""
     async with db.read() as connection:
         if await connection.scalar(select(work_pool.c.id).where(_of_pool(pool_name))) is None:
-            raise missing(pool_name)
+            raise NoWorkPool(pool_name)
         statement = selected(db).where(_of_pool(pool_name)).order_by(work_queue.c.priority)
         rows = await connection.execute(statement.limit(limit).offset(offset))
         return [WorkQueueRow(**row) for row in rows.mappings()]
@@ -227,7 +227,7 @@ async def _locked_pool(connection: AsyncConnection, name: str) -> UUID:
         select(work_pool.c.id).where(_of_pool(name)).with_for_update(key_share=True)
     )
     if found is None:
-        raise missing(name)
+        raise NoWorkPool(name)
     return found
 
 

@@ -48,6 +48,45 @@ async def test_a_queue_alone_is_made_in_the_default_pool(api: Any) -> None:
     assert (pool["type"], "num_cpus" in pool["base_job_template"]["variables"]["properties"]) == ("ray", True)
 
 
+async def test_a_default_pool_that_was_deleted_is_made_again_by_who_needs_it(api: Any) -> None:
+    """Once somebody had deleted the default pool, no queue could be made without naming a pool, and a
+    deployment that names a queue only was refused with "the flow does not exist", which was false. Whoever
+    names a queue and no pool finds the default pool, made again where it is gone; a named one is not made.
+    """
+    flow_id = (await api.flow())["id"]
+    plain = await api.deployment("plain")
+
+    async def gone() -> None:
+        assert (await api.delete("/work_pools/default")).status_code == 204
+
+    await gone()
+    for name in ("urgent", "default"):
+        queue = await api.post("/work_queues/", json={"name": name})
+        assert (queue.status_code, queue.json()["work_pool_name"]) == (201, "default")
+        assert (await api.post("/work_queues/", json={"name": name})).status_code == 409
+        await gone()
+    deployment = await api.deployment(work_queue_name="urgent")
+    assert (deployment["work_pool_name"], deployment["work_queue_name"]) == ("default", "urgent")
+    await gone()
+    run = await api.post("/flow_runs/", json={"flow_id": flow_id, "work_queue_name": "slow"})
+    assert (run.status_code, run.json()["work_pool_name"]) == (201, "default")
+    await gone()
+    moved = await api.patch(f"/deployments/{plain['id']}", json={"work_queue_name": "urgent"})
+    assert (moved.status_code, (await read(api, plain))["work_pool_name"]) == (204, "default")
+    await gone()
+    named = {"flow_id": flow_id, "name": "named", "work_pool_name": "default"}
+    for path in ("/deployments/", "/flow_runs/"):
+        body = named if path == "/deployments/" else {"flow_id": flow_id, "work_pool_name": "default"}
+        refused = await api.post(path, json=body)
+        assert (refused.status_code, refused.json()["detail"][:29]) == (404, 'Work pool "default" not found')
+    nobody = str(uuid4())
+    for path in ("/deployments/", "/flow_runs/"):
+        body = {"flow_id": nobody, "work_queue_name": "urgent"}
+        refused = await api.post(path, json={**body, "name": "x"})
+        assert (refused.status_code, nobody in refused.text) == (409, True)
+    assert (await api.post("/work_pools/count")).json() == 0
+
+
 WRONG_DEPLOYMENTS: list[tuple[dict[str, Any], int, str]] = [
     ({"work_pool_name": "nowhere"}, 404, "nowhere"),
     ({"flow_id": str(uuid4())}, 409, "does not exist"),
