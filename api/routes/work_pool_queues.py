@@ -71,6 +71,6 @@ async def update_work_pool_queue(work_pool_name: str, name: str, body: WorkQueue
 
 @router.delete("/{name}", status_code=204)
 async def delete_work_pool_queue(work_pool_name: str, name: str, db: Db) -> Response:
-    """Remove a queue; its runs and deployments stay, in none. A pool keeps its default queue (403)."""
+    """Remove a queue; its runs and deployments go to the pool's default queue, which stays (403)."""
     await found(work_queues.delete(db, work_pool_name, name), "Work queue")
     return no_content()

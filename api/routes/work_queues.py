@@ -75,7 +75,7 @@ async def update_work_queue(id: UUID, body: WorkQueueUpdate, db: Db) -> Response
 
 @router.delete("/{id:uuid}", status_code=204)
 async def delete_work_queue(id: UUID, db: Db) -> Response:
-    """Remove a queue; its runs and deployments stay, in none. A pool keeps its default queue (403)."""
+    """Remove a queue; its runs and deployments go to the pool's default queue, which stays (403)."""
     row = await found(work_queues.read_by_id(db, id), "Work queue")
     await found(work_queues.delete(db, row.work_pool_name, row.name), "Work queue")
     return no_content()

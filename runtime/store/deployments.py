@@ -85,6 +85,7 @@ async def upsert(db: Database, new: NewDeployment) -> tuple[DeploymentRow, bool]
         await replace_within(db, connection, deployment_id, new.schedules)
         if before is not None:
             await _settle(db, connection, before)
+            await _take_in_placeless(db, connection, deployment_id, place)
         await announce(connection, SCHEDULES, RUNS)
         return await _one(
             db, connection, deployment.c.id == deployment_id, new.name
@@ -123,6 +124,7 @@ async def change(
         if schedules is not None:
             await apply_within(db, connection, deployment_id, match_schedules(existing, schedules))
         await _settle(db, connection, before)
+        await _take_in_placeless(db, connection, deployment_id, place)
         if set(given) - _FREE_TO_CHANGE:
             await start_anew_within(db, connection, deployment_id, owes=not before.deployment["paused"])
         await announce(connection, SCHEDULES, RUNS)
@@ -303,6 +305,19 @@ async def _replaced(connection: AsyncConnection, new: NewDeployment) -> Standing
     if found is None:
         return None
     return await standing(connection, found, await of_deployment(connection, found))
+
+
+async def _take_in_placeless(
+    db: Database, connection: AsyncConnection, deployment_id: UUID, place: Mapping[str, UUID | None]
+) -> None:
+    """Let runs that wait in no queue, since their pool was deleted, wait where the deployment is now."""
+    if place.get("work_queue_id") is None:
+        return
+    run = flow_run.c
+    placeless = (
+        (run.deployment_id == deployment_id) & (run.state_type == "SCHEDULED") & run.work_queue_id.is_(None)
+    )
+    await connection.execute(update(flow_run).where(placeless).values(**place, updated=db.now()))
 
 
 async def _settle(db: Database, connection: AsyncConnection, before: Standing) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,38 +17,17 @@ from ..schedule_slots import LATE_AFTER_S
 from ..states import FINAL_STATES, State, StateType
 from .claims import HOLDING
 from .database import Database
+from .place_reasons import Reason, limits, of_place
 from .rows import FlowRunRow, FlowRunStateRow, LeaseRow
-from .setup_tables import concurrency_limit
 from .slot_reasons import full_tags
-from .tables import (
-    deployment,
-    flow,
-    flow_run,
-    flow_run_state,
-    rule_decision,
-    run_lease,
-    work_pool,
-    work_queue,
-)
-from .work_pools import OCCUPYING
+from .tables import flow, flow_run, flow_run_state, rule_decision, run_lease, work_pool
 from .work_pools import selected as selected_pools
-from .work_queues import POLLED_WITHIN_S
 
-_HOLDERS_SHOWN = 10
+__all__ = ["Explanation", "ExecutorNote", "Reason", "explain"]
 
+_AWAITS_SLOT = "AwaitingConcurrencySlot"
 ExecutorNote = Callable[[FlowRunRow, LeaseRow, datetime], str | None]
 """Says what is wrong with the holder of a run's lease; None when nothing is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One thing that a run waits for. `holders` are runs that have what it needs."""
-
-    code: str
-    text: str
-    since: datetime | None = None
-    hint: str | None = None
-    holders: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +88,10 @@ async def _reasons(
     executor_note: str | None,
 ) -> list[Reason]:
     if run.state_type == "PAUSED":
-        return [_paused(run, state)]
+        reasons = [_paused(run, state)]
+        if lease is not None and executor_note is not None and run.state_name != "Suspended":
+            reasons.append(Reason("dead-executor", executor_note, lease.until))
+        return reasons
     if run.state_type in HOLDING:
         if lease is not None and executor_note is not None:
             return [Reason("dead-executor", executor_note, lease.until)]
@@ -123,14 +105,24 @@ async def _reasons(
             )
             for tag in await full_tags(db, connection, run.id)
         ]
-        return [*_executor(run, lease), *await _unplaced(connection, run), *full]
+        taken = await _executor(db, connection, run, lease, now)
+        return [*taken, *await _unplaced(connection, run), *full]
     if run.state_type != "SCHEDULED":
         return []
+    if lease is not None and executor_note is not None:
+        return [Reason("dead-executor", executor_note, lease.until)]
     due_at = run.next_scheduled_start_time or now
     if due_at > now:
-        return [_not_due(run, state, due_at, now)]
-    reasons = [reason async for reason in _place(db, connection, run, now)]
-    reasons += [reason async for reason in _limits(connection, run)]
+        full = [each async for each in limits(connection, run)] if run.state_name == _AWAITS_SLOT else []
+        return [_not_due(run, state, due_at, now), *full]
+    if lease is not None and lease.owner is not None and not lease.lapsed:
+        text = f"process {lease.pid} on {lease.host} tries it again itself"
+        return [Reason("kept-by-process", text, run.state_timestamp)]
+    if run.empirical_policy.get("retry_type") == "in_process" and (lease is None or lease.owner is None):
+        text = "the client that ran it is to try it again in its own process, so nobody else is given it"
+        hint = f"if that client is gone: heliostat flow-run set-state {run.id} failed"
+        return [Reason("kept-by-process", text, run.state_timestamp, hint)]
+    reasons = await of_place(db, connection, run, due_at, now)
     if state is not None and state.message and run.state_name == "Scheduled" and not run.auto_scheduled:
         reasons.insert(0, Reason("last-attempt", state.message, state.timestamp))
     late_s = (now - due_at).total_seconds()
@@ -147,7 +139,7 @@ def _not_due(run: FlowRunRow, state: FlowRunStateRow | None, due_at: datetime, n
     message = f" ({state.message})" if state is not None and state.message else ""
     if run.state_name == "AwaitingRetry":
         return Reason("awaiting-retry", f"it is tried again in {in_s:.0f} s{message}", run.state_timestamp)
-    if run.state_name == "AwaitingConcurrencySlot":
+    if run.state_name == _AWAITS_SLOT:
         return Reason(
             "deployment-limit", f"it asks for a slot again in {in_s:.0f} s{message}", run.state_timestamp
         )
@@ -174,14 +166,16 @@ def _paused(run: FlowRunRow, state: FlowRunStateRow | None) -> Reason:
     )
 
 
-def _executor(run: FlowRunRow, lease: LeaseRow | None) -> list[Reason]:
+async def _executor(
+    db: Database, connection: AsyncConnection, run: FlowRunRow, lease: LeaseRow | None, now: datetime
+) -> list[Reason]:
     """Who works on it, and whether that one lives."""
     if lease is None or lease.owner is None:
         if run.state_type == "CANCELLING":
             text = "it is being cancelled; whoever executes it has not confirmed that yet"
             return [Reason("cancelling", text, run.state_timestamp)]
         if run.state_type == "PENDING":
-            return [Reason("starting", "somebody has taken it and has not begun", run.state_timestamp)]
+            return [await _taken(db, connection, run, now)]
         return []
     who = f"process {lease.pid} on {lease.host}"
     if lease.lapsed:
@@ -195,127 +189,23 @@ def _executor(run: FlowRunRow, lease: LeaseRow | None) -> list[Reason]:
     return []
 
 
-async def _place(
-    db: Database, connection: AsyncConnection, run: FlowRunRow, now: datetime
-) -> AsyncGenerator[Reason]:
-    """What is wrong with where it waits."""
-    if run.deployment_id is None:
-        yield Reason("no-deployment", "it belongs to no deployment, so nobody but a client of it starts it")
-        return
-    there = select(deployment.c.id).where(deployment.c.id == run.deployment_id)
-    if await connection.scalar(there) is None:
-        yield Reason("deployment-deleted", "its deployment was deleted, so nobody starts it")
-        return
-    if run.work_queue_id is None:
-        served = select(deployment.c.last_polled).where(deployment.c.id == run.deployment_id)
-        last = await connection.scalar(served)
-        if last is None or (now - last).total_seconds() > POLLED_WITHIN_S:
-            text = "its deployment has no work pool, and no process that serves it asks for its runs"
-            yield Reason("no-worker", text, last, "start the script that serves it, or give it a work pool")
-        return
-    queue = (
-        (await connection.execute(select(work_queue).where(work_queue.c.id == run.work_queue_id)))
-        .mappings()
-        .first()
-    )
-    if queue is None:
-        yield Reason(
-            "no-such-queue", "its work queue was deleted", None, "move its deployment to another one"
-        )
-        return
-    of_queue = work_pool.c.id == queue["work_pool_id"]
-    pool = (await connection.execute(selected_pools(db).where(of_queue))).mappings().one()
-    if pool["is_paused"]:
-        hint = f"heliostat work-pool resume {pool['name']}"
-        yield Reason("pool-paused", f"work pool {pool['name']!r} is paused", pool["updated"], hint)
-    if queue["is_paused"]:
-        hint = f"heliostat work-queue resume {queue['name']} --pool {pool['name']}"
-        yield Reason("queue-paused", f"work queue {queue['name']!r} is paused", queue["updated"], hint)
-    polled: datetime | None = queue["last_polled"]
-    is_polled = polled is not None and (now - polled).total_seconds() <= POLLED_WITHIN_S
-    if pool["status"] == "NOT_READY" and not is_polled and pool["type"] != "ray":
-        text = f"no worker of work pool {pool['name']!r} is online"
-        yield Reason("no-worker", text, polled, f"heliostat worker start --pool {pool['name']}")
-
-
-async def _limits(connection: AsyncConnection, run: FlowRunRow) -> AsyncGenerator[Reason]:
-    """Limits that are reached, and by whom."""
-    if run.deployment_id is not None:
-        table = deployment.c
-        found = await connection.execute(
-            select(
-                table.concurrency_limit,
-                table.name,
-                concurrency_limit.c.id.label("shared_id"),
-                concurrency_limit.c.name.label("shared_name"),
-                concurrency_limit.c.slot_limit,
+async def _taken(db: Database, connection: AsyncConnection, run: FlowRunRow, now: datetime) -> Reason:
+    """A run that somebody who keeps no lease has taken: a worker, or another client."""
+    ago = "" if run.state_timestamp is None else f" {(now - run.state_timestamp).total_seconds():.0f} s ago"
+    if run.work_pool_id is not None:
+        found = await connection.execute(selected_pools(db).where(work_pool.c.id == run.work_pool_id))
+        pool = found.mappings().first()
+        if pool is not None and pool["status"] == "NOT_READY" and pool["type"] != "ray":
+            text = (
+                f"a worker took it{ago} and has not begun it, and no worker of work pool {pool['name']!r} is "
+                "online now: the one that took it is gone"
             )
-            .outerjoin(
-                concurrency_limit,
-                (concurrency_limit.c.id == table.global_concurrency_limit_id) & concurrency_limit.c.active,
-            )
-            .where(table.id == run.deployment_id)
-        )
-        owner = found.first()
-        if owner is not None and owner.shared_id is not None:
-            sharing = select(table.id).where(table.global_concurrency_limit_id == owner.shared_id)
-            held = flow_run.c.state_type.in_(HOLDING) & flow_run.c.deployment_id.in_(sharing)
-            name = f"concurrency limit {owner.shared_name!r}"
-            if reason := await _full(connection, "deployment-limit", name, owner.slot_limit, held):
-                yield reason
-        if owner is not None and owner.concurrency_limit is not None:
-            held = flow_run.c.state_type.in_(HOLDING) & (flow_run.c.deployment_id == run.deployment_id)
-            name = f"deployment {owner.name!r}"
-            if reason := await _full(connection, "deployment-limit", name, owner.concurrency_limit, held):
-                yield reason
-    if run.work_queue_id is None:
-        return
-    joined = await connection.execute(
-        select(
-            work_queue.c.name,
-            work_queue.c.concurrency_limit,
-            work_pool.c.id.label("pool_id"),
-            work_pool.c.name.label("pool_name"),
-            work_pool.c.concurrency_limit.label("pool_limit"),
-        )
-        .join(work_pool, work_pool.c.id == work_queue.c.work_pool_id)
-        .where(work_queue.c.id == run.work_queue_id)
-    )
-    place = joined.first()
-    if place is None:
-        return
-    occupying = flow_run.c.state_type.in_(OCCUPYING)
-    if place.concurrency_limit is not None:
-        held = occupying & (flow_run.c.work_queue_id == run.work_queue_id)
-        name = f"work queue {place.name!r}"
-        if reason := await _full(connection, "queue-limit", name, place.concurrency_limit, held):
-            yield reason
-    if place.pool_limit is not None:
-        queues = select(work_queue.c.id).where(work_queue.c.work_pool_id == place.pool_id)
-        held = occupying & flow_run.c.work_queue_id.in_(queues)
-        name = f"work pool {place.pool_name!r}"
-        if reason := await _full(connection, "pool-limit", name, place.pool_limit, held):
-            yield reason
+            return Reason("claimer-gone", text, run.state_timestamp, _again(run))
+    return Reason("starting", f"somebody has taken it{ago} and has not begun", run.state_timestamp)
 
 
-async def _full(
-    connection: AsyncConnection, code: str, name: str, limit: int, held: ColumnElement[bool]
-) -> Reason | None:
-    counted = await connection.scalar(select(func.count()).select_from(flow_run).where(held)) or 0
-    if counted < limit:
-        return None
-    table = flow_run.c
-    rows = await connection.execute(
-        select(table.id, table.name, table.state_name, table.state_timestamp)
-        .where(held)
-        .order_by(table.state_timestamp)
-        .limit(_HOLDERS_SHOWN)
-    )
-    holders = [{"id": str(row.id), "name": row.name, "state_name": row.state_name} for row in rows]
-    names = ", ".join(holder["name"] for holder in holders[:3])
-    more = "" if counted <= 3 else f" and {counted - 3} more"
-    by = f"; held by {names}{more}" if holders else ""
-    return Reason(code, f"the limit of {name} is reached ({counted} of {limit}){by}", None, None, holders)
+def _again(run: FlowRunRow) -> str:
+    return f"to have it taken again: heliostat flow-run set-state {run.id} scheduled"
 
 
 async def _state(connection: AsyncConnection, run: FlowRunRow) -> FlowRunStateRow | None:

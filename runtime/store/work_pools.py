@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     insert,
     null,
+    or_,
     select,
     update,
 )
@@ -122,7 +123,7 @@ async def change(db: Database, name: str, changes: Mapping[str, Any]) -> WorkPoo
 async def delete(db: Database, name: str) -> None:
     """Remove a pool with its queues and workers; runs and deployments stay, without pool and queue.
 
-    Raises NotFound, Reserved.
+    Runs that wait go to the pool that their deployment is given next. Raises NotFound, Reserved.
     """
     if is_reserved(name):
         raise Reserved(f"work pool {name!r} cannot be deleted")
@@ -133,12 +134,11 @@ async def delete(db: Database, name: str) -> None:
         if found is None:
             raise NoWorkPool(name)
         queues = select(work_queue.c.id).where(work_queue.c.work_pool_id == found).scalar_subquery()
-        for table in (deployment, flow_run):
-            await connection.execute(
-                update(table)
-                .where(table.c.work_queue_id.in_(queues))
-                .values(work_pool_id=None, work_queue_id=None)
-            )
+        nowhere = {"work_pool_id": None, "work_queue_id": None}
+        waiting_there = flow_run.c.work_queue_id.in_(queues)
+        await connection.execute(update(flow_run).where(waiting_there).values(nowhere))
+        of_it = or_(deployment.c.work_queue_id.in_(queues), deployment.c.work_pool_id == found)
+        await connection.execute(update(deployment).where(of_it).values(nowhere))
         await connection.execute(sql_delete(worker).where(worker.c.work_pool_id == found))
         await connection.execute(sql_delete(work_queue).where(work_queue.c.work_pool_id == found))
         await connection.execute(sql_delete(work_pool).where(work_pool.c.id == found))

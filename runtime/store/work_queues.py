@@ -139,7 +139,7 @@ async def change(db: Database, pool_name: str, name: str, changes: Mapping[str, 
 
 
 async def delete(db: Database, pool_name: str, name: str) -> None:
-    """Remove a queue; its runs and deployments stay, in no queue.
+    """Remove a queue; its runs and deployments go to the pool's default queue, so that none waits for ever.
 
     Raises NotFound, Reserved (the pool's default queue, which it must keep).
     """
@@ -148,15 +148,16 @@ async def delete(db: Database, pool_name: str, name: str) -> None:
         queue_id = (await _ids_by_name(connection, pool_id)).get(name)
         if queue_id is None:
             raise _missing(name)
-        default = select(work_pool.c.default_queue_id).where(work_pool.c.id == pool_id)
-        if await connection.scalar(default) == queue_id:
+        of_pool = select(work_pool.c.default_queue_id).where(work_pool.c.id == pool_id)
+        default_id = await connection.scalar(of_pool)
+        if default_id == queue_id:
             raise Reserved(f"{name!r} is the default queue of work pool {pool_name!r} and cannot be deleted")
         for table in (deployment, flow_run):
             await connection.execute(
-                update(table).where(table.c.work_queue_id == queue_id).values(work_queue_id=None)
+                update(table).where(table.c.work_queue_id == queue_id).values(work_queue_id=default_id)
             )
         await connection.execute(sql_delete(work_queue).where(work_queue.c.id == queue_id))
-        await announce(connection, POOLS)
+        await announce(connection, POOLS, RUNS)
 
 
 async def polled(db: Database, queue_ids: Iterable[UUID]) -> None:

@@ -1,0 +1,234 @@
+"""Why a run that is due is not started: what is paused, absent or full where it waits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..schedule_slots import LATE_AFTER_S
+from .claims import HOLDING
+from .database import Database
+from .rows import FlowRunRow
+from .setup_tables import concurrency_limit
+from .tables import deployment, flow_run, task_run, work_pool, work_queue, worker
+from .work_pools import OCCUPYING
+from .work_pools import selected as selected_pools
+from .work_queues import POLLED_WITHIN_S
+from .workers import is_online
+
+_HOLDERS_SHOWN = 10
+_MOST_AROUND = 100  # runs that a run is called inside, each a sub-flow of the next
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that a run waits for. `holders` are runs that have what it needs."""
+
+    code: str
+    text: str
+    since: datetime | None = None
+    hint: str | None = None
+    holders: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+
+
+async def of_place(
+    db: Database, connection: AsyncConnection, run: FlowRunRow, due_at: datetime, now: datetime
+) -> list[Reason]:
+    """Everything that keeps a due run where it waits, the one to mend first in front."""
+    owner = None
+    if run.deployment_id is not None:
+        found = await connection.execute(select(deployment).where(deployment.c.id == run.deployment_id))
+        owner = found.mappings().first()
+        if owner is None:
+            return [Reason("deployment-deleted", "its deployment was deleted, so nobody starts it")]
+    late_s = (now - due_at).total_seconds()
+    if run.work_queue_id is None:
+        reasons = [_without_queue(run, owner, now, late_s)]
+    else:
+        reasons = [each async for each in _in_queue(db, connection, run, now, late_s)]
+    reasons += [each async for each in limits(connection, run)]
+    told = [each for each in reasons if each is not None]
+    if owner is not None and owner["paused"]:
+        text = "its deployment is paused, which stops its schedules but not this run"
+        hint = f"heliostat deployment resume {owner['id']}"
+        told.append(Reason("deployment-paused", text, owner["updated"], hint))
+    return told
+
+
+def _without_queue(run: FlowRunRow, owner: Any, now: datetime, late_s: float) -> Reason | None:
+    if owner is None:
+        return Reason("no-deployment", "it belongs to no deployment, so nobody but a client of it starts it")
+    if owner["work_pool_id"] is not None:
+        text = "the work queue that it waited in is gone, so no worker is given it"
+        return Reason("no-such-queue", text, None, f"heliostat deployment run {owner['id']}")
+    last: datetime | None = owner["last_polled"]
+    if last is None or (now - last).total_seconds() > POLLED_WITHIN_S:
+        text = (
+            "its deployment has no work pool (it never had one, or the pool was deleted), and no process "
+            "that serves it asks for its runs"
+        )
+        return Reason("no-worker", text, last, "start the script that serves it, or give it a work pool")
+    if late_s < LATE_AFTER_S:
+        return None
+    text = "the process that serves its deployment asks for runs and has not begun this one: it may be full"
+    return Reason("workers-busy", text, last)
+
+
+async def _in_queue(
+    db: Database, connection: AsyncConnection, run: FlowRunRow, now: datetime, late_s: float
+) -> AsyncGenerator[Reason]:
+    found = await connection.execute(select(work_queue).where(work_queue.c.id == run.work_queue_id))
+    queue = found.mappings().first()
+    if queue is None:
+        text = "the work queue that it waited in is gone, so no worker is given it"
+        yield Reason("no-such-queue", text, None, "run its deployment again")
+        return
+    of_queue = work_pool.c.id == queue["work_pool_id"]
+    pool = (await connection.execute(selected_pools(db).where(of_queue))).mappings().one()
+    if pool["is_paused"]:
+        hint = f"heliostat work-pool resume {pool['name']}"
+        yield Reason("pool-paused", f"work pool {pool['name']!r} is paused", pool["updated"], hint)
+    if queue["is_paused"]:
+        hint = f"heliostat work-queue resume {queue['name']} --pool {pool['name']}"
+        yield Reason("queue-paused", f"work queue {queue['name']!r} is paused", queue["updated"], hint)
+    if pool["type"] == "ray" or pool["is_paused"] or queue["is_paused"]:
+        return
+    polled: datetime | None = queue["last_polled"]
+    start = f"heliostat worker start --pool {pool['name']}"
+    if polled is not None and (now - polled).total_seconds() <= POLLED_WITHIN_S:
+        if late_s >= LATE_AFTER_S and not [each async for each in limits(connection, run)]:
+            text = (
+                f"workers of work pool {pool['name']!r} ask for runs and have not taken this one: they may "
+                "be at their own limit (`worker start --limit`)"
+            )
+            yield Reason("workers-busy", text, polled, start)
+    elif pool["status"] == "NOT_READY":
+        yield Reason("no-worker", f"no worker of work pool {pool['name']!r} is online", polled, start)
+    elif late_s >= LATE_AFTER_S:
+        online = is_online(db) & (worker.c.work_pool_id == pool["id"])
+        names = ", ".join(await connection.scalars(select(worker.c.name).where(online).limit(3)))
+        text = f"no worker asks for runs of work queue {queue['name']!r}: {names} serve other queues"
+        hint = f"{start} --work-queue {queue['name']}"
+        yield Reason("queue-not-polled", text, polled, hint)
+
+
+async def limits(connection: AsyncConnection, run: FlowRunRow) -> AsyncGenerator[Reason]:
+    """Limits of deployment, queue and pool that are reached, and by whom."""
+    if run.deployment_id is not None:
+        table = deployment.c
+        found = await connection.execute(
+            select(
+                table.concurrency_limit,
+                table.name,
+                concurrency_limit.c.id.label("shared_id"),
+                concurrency_limit.c.name.label("shared_name"),
+                concurrency_limit.c.slot_limit,
+            )
+            .outerjoin(
+                concurrency_limit,
+                (concurrency_limit.c.id == table.global_concurrency_limit_id) & concurrency_limit.c.active,
+            )
+            .where(table.id == run.deployment_id)
+        )
+        owner = found.first()
+        if owner is not None and owner.shared_id is not None:
+            sharing = select(table.id).where(table.global_concurrency_limit_id == owner.shared_id)
+            held = flow_run.c.state_type.in_(HOLDING) & flow_run.c.deployment_id.in_(sharing)
+            name = f"concurrency limit {owner.shared_name!r}"
+            if reason := await _full(connection, run, "deployment-limit", name, owner.slot_limit, held):
+                yield reason
+        if owner is not None and owner.concurrency_limit is not None:
+            held = flow_run.c.state_type.in_(HOLDING) & (flow_run.c.deployment_id == run.deployment_id)
+            name, most = f"deployment {owner.name!r}", owner.concurrency_limit
+            if reason := await _full(connection, run, "deployment-limit", name, most, held):
+                yield reason
+    if run.work_queue_id is None:
+        return
+    joined = await connection.execute(
+        select(
+            work_queue.c.name,
+            work_queue.c.concurrency_limit,
+            work_pool.c.id.label("pool_id"),
+            work_pool.c.name.label("pool_name"),
+            work_pool.c.concurrency_limit.label("pool_limit"),
+        )
+        .join(work_pool, work_pool.c.id == work_queue.c.work_pool_id)
+        .where(work_queue.c.id == run.work_queue_id)
+    )
+    place = joined.first()
+    if place is None:
+        return
+    occupying = flow_run.c.state_type.in_(OCCUPYING)
+    if place.concurrency_limit is not None:
+        held = occupying & (flow_run.c.work_queue_id == run.work_queue_id)
+        name = f"work queue {place.name!r}"
+        if reason := await _full(connection, run, "queue-limit", name, place.concurrency_limit, held):
+            yield reason
+    if place.pool_limit is not None:
+        queues = select(work_queue.c.id).where(work_queue.c.work_pool_id == place.pool_id)
+        held = occupying & flow_run.c.work_queue_id.in_(queues)
+        name = f"work pool {place.pool_name!r}"
+        if reason := await _full(connection, run, "pool-limit", name, place.pool_limit, held):
+            yield reason
+
+
+async def _full(
+    connection: AsyncConnection,
+    run: FlowRunRow,
+    code: str,
+    name: str,
+    limit: int,
+    held: ColumnElement[bool],
+) -> Reason | None:
+    counted = await connection.scalar(select(func.count()).select_from(flow_run).where(held)) or 0
+    if counted < limit:
+        return None
+    if limit <= 0:
+        return Reason(code, f"the limit of {name} is 0, so none of its runs starts", None, "raise the limit")
+    table = flow_run.c
+    rows = await connection.execute(
+        select(table.id, table.name, table.state_name, table.state_timestamp)
+        .where(held)
+        .order_by(table.state_timestamp)
+        .limit(_HOLDERS_SHOWN)
+    )
+    holders = [{"id": str(row.id), "name": row.name, "state_name": row.state_name} for row in rows]
+    names = ", ".join(holder["name"] for holder in holders[:3])
+    more = "" if counted <= 3 else f" and {counted - 3} more"
+    by = f"; held by {names}{more}" if holders else ""
+    reason = Reason(code, f"the limit of {name} is reached ({counted} of {limit}){by}", None, None, holders)
+    return await _or_deadlock(connection, run, reason, counted)
+
+
+async def _or_deadlock(connection: AsyncConnection, run: FlowRunRow, reason: Reason, counted: int) -> Reason:
+    """The reason as it is, unless those who hold the slots are the runs that wait for this one."""
+    if run.parent_task_run_id is None or counted > len(reason.holders):
+        return reason
+    around = {str(each) for each in await runs_around(connection, run.parent_task_run_id)}
+    if not all(holder["id"] in around for holder in reason.holders):
+        return reason
+    text = f"{reason.text}, which waits for this run: neither goes on"
+    hint = f"raise the limit above {counted}, or let the sub-flow's deployment have another place"
+    return replace(reason, code="deadlock", text=text, hint=hint)
+
+
+async def runs_around(connection: AsyncConnection, parent_task_run_id: UUID | None) -> list[UUID]:
+    """The flow runs that called a sub-flow run, the innermost first."""
+    found: list[UUID] = []
+    while parent_task_run_id is not None and len(found) < _MOST_AROUND:
+        of_parent = select(task_run.c.flow_run_id).where(task_run.c.id == parent_task_run_id)
+        joined = select(flow_run.c.id, flow_run.c.parent_task_run_id).where(
+            flow_run.c.id == of_parent.scalar_subquery()
+        )
+        row = (await connection.execute(joined)).first()
+        if row is None:
+            break
+        found.append(row.id)
+        parent_task_run_id = row.parent_task_run_id
+    return found
