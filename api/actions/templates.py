@@ -1,23 +1,25 @@
 """Templates in actions: texts that are written with what happened.
 
-They see `event`, `automation`, `labels`, `firing`, `events`, and by name the objects that the event is about.
+They see `event`, `automation`, `labels`, `firing`, `firings`, `events`, `variables`, and by its kind whatever
+the event is about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, cast
 from uuid import UUID
 
-from ...runtime.automations.firings import event_as_json
+from ...runtime.automations.firings import Firing, event_as_json
 from ...runtime.errors import NotFound
-from ...runtime.events.records import RESOURCE_ID, RESOURCE_NAME, Event, Resource
+from ...runtime.events.records import RESOURCE_ID, Event
+from ...runtime.parameter_templates import KIND
 from ...runtime.settings import current_settings
 from ...runtime.store import deployments, flows, search, task_runs, variables, work_pools, work_queues
 from ...runtime.store.automation_actions import DueAction
 from ...runtime.store.database import Database
 from .. import wire, wire_deployments, wire_places
-from ..answers import plain
 from .outcome import ActionFailed
 from .targets import first_of_kind
 
@@ -40,8 +42,10 @@ def fault_of(text: str) -> str | None:
     """What keeps a text from being a template; None when nothing does."""
     from jinja2 import TemplateSyntaxError
 
+    from .filling import syntax_checked
+
     try:
-        _environment().parse(text)
+        syntax_checked(text)
     except TemplateSyntaxError as error:
         return f"line {error.lineno}: {error.message}"
     return None
@@ -56,14 +60,17 @@ class Writer:
 
     async def write(self, text: str) -> str:
         """The text with everything in its place. Raises ActionFailed."""
+        return await self._filled(text, keeps_type=False) if is_template(text) else text
+
+    async def _filled(self, text: str, *, keeps_type: bool) -> Any:
         from jinja2 import TemplateError
 
-        if not is_template(text):
-            return text
+        from .filling import text_of, value_of
+
         if self._known is None:
             self._known = await self._context()
         try:
-            return _environment().from_string(text).render(**self._known)
+            return (value_of if keeps_type else text_of)(text, self._known, _FILTERS)
         except TemplateError as error:
             raise ActionFailed(
                 f"Template rendering failed: {error}", template_error=str(error), template_source=text[:1000]
@@ -71,41 +78,51 @@ class Writer:
         except Exception as error:  # what an expression of the template raised
             raise ActionFailed(f"Template rendering failed: {error!r}") from error
 
-    async def write_within(self, value: Any) -> Any:
-        """The same for every text inside a JSON value."""
+    async def write_within(self, value: Any, *, keeps_type: bool = True) -> Any:
+        """Every text inside a JSON value, written. A text that is one expression becomes what that gives, a
+        number for example; inside of what `__prefect_kind` marks it stays text.
+        """
         if isinstance(value, Mapping):
             fields = cast("Mapping[str, Any]", value)
-            if fields.get("__prefect_kind") == "jinja" and isinstance(fields.get("template"), str):
+            kind = fields.get(KIND)
+            if kind == "jinja" and isinstance(fields.get("template"), str):
                 return await self.write(fields["template"])
-            return {name: await self.write_within(inner) for name, inner in fields.items()}
+            keeps_type = keeps_type and KIND not in fields
+            return {
+                name: await self.write_within(inner, keeps_type=keeps_type) for name, inner in fields.items()
+            }
         if isinstance(value, list):
-            return [await self.write_within(inner) for inner in cast("list[Any]", value)]
-        return await self.write(value) if is_template(value) else value
+            entries = cast("list[Any]", value)
+            return [await self.write_within(inner, keeps_type=keeps_type) for inner in entries]
+        return await self._filled(value, keeps_type=keeps_type) if is_template(value) else value
 
     async def _context(self) -> dict[str, Any]:
+        from .filling import Labels, Moment
+
         firing, event = self._due.firing, self._due.event
         found: dict[str, Any] = {
             "automation": self._due.automation,
-            "event": None if event is None else _shown_event(event),
-            "labels": dict(firing.labels),
-            "firing": {"triggered": firing.at, "triggering_labels": dict(firing.labels)},
+            "labels": Labels(firing.labels),
+            "firing": _shown_firing(firing),
+            "firings": [_shown_firing(each) for each in reversed(firing.every())],
             "events": [_shown_event(each) for each in firing.events()],
             "variables": {row.name: row.value for row in await variables.find(self._db, limit=_MANY)},
         }
+        if event is not None:
+            found["event"] = _shown_event(event)
         for kind in _OBJECTS:
             it = first_of_kind(event, kind.replace("_", "-"))
-            found[kind] = None
             if it is not None:
-                try:
+                with suppress(NotFound):  # it is gone: templates see nothing
                     found[kind] = await _read(self._db, kind, it)
-                except NotFound:
-                    continue  # it is gone: templates see nothing
         if event is not None:
-            _state_as_it_was(found, event)
+            _state_as_it_was(found, event, Moment.told)
         return found
 
 
 async def _read(db: Database, kind: str, it: UUID) -> Any:
+    from .filling import seen
+
     if kind == "flow":
         shown = wire.flow(await flows.read(db, it))
     elif kind == "flow_run":
@@ -119,40 +136,43 @@ async def _read(db: Database, kind: str, it: UUID) -> Any:
         shown = wire_places.work_pool(await work_pools.read_by_id(db, it))
     else:
         shown = wire_places.work_queue(await work_queues.read_by_id(db, it))
-    return plain(shown) | {"_kind": kind}
+    return seen(shown) | {"_kind": kind}
 
 
-def _state_as_it_was(found: dict[str, Any], event: Event) -> None:
+def _state_as_it_was(found: dict[str, Any], event: Event, told: Callable[[str], Any]) -> None:
     """A run may have gone on since: the event tells the state that is meant."""
     for kind in ("flow_run", "task_run"):
-        run, resource = found[kind], event.resource
+        run, resource = found.get(kind), event.resource
         if run is None or not resource[RESOURCE_ID].endswith(str(run["id"])):
             continue
         if all(label in resource for label in _STATE_LABELS.values()):
-            run["state"] = {name: resource[label] for name, label in _STATE_LABELS.items()}
+            state = {name: resource[label] for name, label in _STATE_LABELS.items()}
+            run["state"] = state | {"timestamp": told(state["timestamp"])}
 
 
 def _shown_event(event: Event) -> dict[str, Any]:
+    from .filling import Moment, Thing
+
     return {
         **event_as_json(event),
-        "resource": _shown_resource(event.resource),
-        "related": [_shown_resource(each) for each in event.related],
+        "occurred": Moment.of(event.occurred),
+        "received": None if event.received is None else Moment.of(event.received),
+        "resource": Thing(event.resource),
+        "related": [Thing(each) for each in event.related],
         "_kind": "event",
     }
 
 
-def _shown_resource(resource: Resource) -> dict[str, Any]:
-    """Its labels, and the two that everybody wants under short names."""
-    return {**resource, "id": resource.get(RESOURCE_ID), "name": resource.get(RESOURCE_NAME)}
+def _shown_firing(firing: Firing) -> dict[str, Any]:
+    from .filling import Labels, Moment
 
-
-def _environment() -> Any:
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    environment = ImmutableSandboxedEnvironment()
-    environment.filters["ui_url"] = _page  # pyright: ignore[reportArgumentType]
-    environment.filters["ui_resource_events_url"] = _page  # pyright: ignore[reportArgumentType]
-    return environment
+    event = None if firing.event is None else _shown_event(firing.event)
+    return {
+        "id": str(firing.id),
+        "triggered": Moment.of(firing.at),
+        "triggering_labels": Labels(firing.labels),
+        "triggering_event": event,
+    }
 
 
 def _page(it: Any) -> str:
@@ -169,3 +189,6 @@ def _page(it: Any) -> str:
         "event": f"/events/event/{str(fields.get('occurred'))[:10]}/{key}",
     }
     return base + places.get(str(kind), "")
+
+
+_FILTERS: Mapping[str, Any] = {"ui_url": _page, "ui_resource_events_url": _page}

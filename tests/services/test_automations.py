@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
@@ -176,6 +176,62 @@ async def test_a_deployment_is_run_with_parameters_written_from_the_event(db: Da
     assert made.created_by == {"id": str(row.id), "type": "AUTOMATION", "display_value": "porter"}
     [executed] = await told(db, "action.executed")
     assert f"prefect.flow-run.{made.id}" in {each["prefect.resource.id"] for each in executed.related}
+
+
+async def test_what_a_template_lacks_is_empty_times_are_times_and_values_keep_their_type(
+    db: Database, given: Any
+) -> None:
+    """Seen: a template that went deep into what an event lacks failed, so its action was not carried out;
+    `event.occurred` was text, and a number became text on its way into a parameter. What is missing is empty.
+    """
+    deployment = await given.deployment(db, enforce_parameter_schema=False)
+    cases: dict[str, tuple[Any, Any]] = {
+        "missing": ("{{ event.payload.absent }}", ""),
+        "deep": ("{{ event.payload.absent.deeper.still }}", ""),
+        "indexed": ("{{ event.payload['absent'][3]['x'] }}!", "!"),
+        "called": ("{{ flow_run.start_time.strftime('%Y') }}", ""),
+        "label": ("{{ event.resource['no.such.label'] }}", ""),
+        "object": ("{{ flow_run }}-{{ flow_run.state.name }}", "-"),
+        "loop": ("{% for each in event.payload.absent %}x{% endfor %}", ""),
+        "filtered": ("{{ event.payload.absent.deeper | default('none') }}", "none"),
+        "labels": ("{{ labels | tojson }}", '{"prefect.resource.id": "bell.1"}'),
+        "whole labels": ("{{ labels }}", {"prefect.resource.id": "bell.1"}),
+        "label by parts": ("{{ labels.prefect.resource.id }}", "bell.1"),
+        "resource by parts": ("{{ event.resource.labels.prefect.resource.id }}", "bell.1"),
+        "year": ("{{ event.occurred.strftime('%Y') }}", "2026"),
+        "day": ("{{ event.occurred | strftime('%d.%m.') }}", "31.01."),
+        "time": ("at {{ event.occurred }}", "at 2026-01-31T23:59:59.000001+00:00"),
+        "later": ("{{ event.occurred.replace(day=1).isoformat()[:10] }}", "2026-01-01"),
+        "number": ("{{ event.payload.count }}", 5),
+        "sum": ("{{ event.payload.count + 1 }}", 6),
+        "in a text": ("n={{ event.payload.count }}", "n=5"),
+        "truth": (" {{ event.payload.yes }} ", True),
+        "nothing": ("{{ event.payload.nothing }}", None),
+        "digits": ("{{ event.payload.digits }}", "007"),
+        "list": (["{{ event.payload.many }}", "{{ event.payload.count }}"], [[1, {"a": None}], 5]),
+        "explicit": ({"__prefect_kind": "jinja", "template": "{{ event.payload.count }}"}, "5"),
+        "json": (
+            {
+                "__prefect_kind": "json",
+                "value": {"__prefect_kind": "jinja", "template": "{{ event.payload.count | tojson }}"},
+            },
+            5,
+        ),
+        "event as JSON": ("{{ event.payload | tojson }}", '{"count": 5, "digits": "007", "many": [1, '
+                          '{"a": null}], "nothing": null, "yes": true}'),
+        "firing": ("{{ firing.triggered.year }} {{ firings | length }} {{ events | length }}", "2026 1 1"),
+    }  # fmt: skip
+    parameters = {name: template for name, (template, _) in cases.items()}
+    run = {"type": "run-deployment", "deployment_id": str(deployment.id), "parameters": parameters}
+    await automation(db, trigger(for_each=["prefect.resource.id"]), run)
+    occurred = datetime(2026, 1, 31, 23, 59, 59, 1, tzinfo=UTC)
+    payload = {"count": 5, "yes": True, "nothing": None, "digits": "007", "many": [1, {"a": None}]}
+    await events.record(db, [replace(happened(), occurred=occurred, payload=payload)])
+    await carry_on(db)
+    assert [reason for _, reason in await done(db)] == [""]
+    [made] = await flow_runs.list(db)
+    for name, (_, wanted) in cases.items():
+        assert (name, made.parameters[name]) == (name, wanted)
 
 
 async def test_pools_queues_deployments_and_automations_are_paused_and_resumed(
