@@ -24,6 +24,7 @@ from ..store import (
     flow_runs,
     leases,
     losses,
+    seen_runs,
     slot_watch,
     task_runs,
     task_slots,
@@ -43,6 +44,7 @@ from ..store.rows import (
     ReplayedTask,
 )
 from ..store.slot_rows import SlotAnswer, SlotWant
+from .records import FlowRunTransition
 
 _LAST_S = 253_402_300_799.0  # the end of the year 9999
 _BIG, _SMALL = 2**63 - 1, 2**31 - 1
@@ -124,6 +126,16 @@ def _owner(owner: Owner) -> Owner:
     return owner
 
 
+def _transition(new: FlowRunTransition) -> FlowRunTransition:
+    _time(new.at)
+    _plain(new.state_name)
+    if new.state_type not in _STATE_TYPES:
+        raise ValueError(f"{new.state_type!r} is no type of state")
+    if new.error is not None:
+        orjson.loads(new.error)
+    return new
+
+
 def _new_run(new: NewFlowRun) -> NewFlowRun:
     if new.expected_start is not None:
         _time(new.expected_start)
@@ -132,17 +144,13 @@ def _new_run(new: NewFlowRun) -> NewFlowRun:
     if not new.transitions:
         raise ValueError("a run has at least one state")
     for each in new.transitions:
-        _time(each.at)
-        _plain(each.state_name)
-        if each.state_type not in _STATE_TYPES:
-            raise ValueError(f"{each.state_type!r} is no type of state")
-        if each.error is not None:
-            orjson.loads(each.error)
+        _transition(each)
     return new
 
 
 _Owner = Annotated[Owner, AfterValidator(_owner)]
 _NewRun = Annotated[NewFlowRun, AfterValidator(_new_run)]
+_Transition = Annotated[FlowRunTransition, AfterValidator(_transition)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _Epoch = Annotated[int, Field(ge=0, le=_BIG)]
 _Text = Annotated[str, AfterValidator(_plain)]
@@ -179,6 +187,14 @@ _VERBS: dict[str, RemoteVerb] = {
         RemoteVerb(leases.read, LeaseRow | None, run_id=UUID),
         RemoteVerb(leases.read_many, list[LeaseRow], run_ids=_Ids),
         RemoteVerb(losses.count, int, run_id=UUID),
+        RemoteVerb(
+            seen_runs.propose,
+            seen_runs.Told,
+            run_id=UUID,
+            seen_state_id=UUID,
+            proposed=_Transition,
+            is_unheld=(bool, False),
+        ),
         RemoteVerb(leases.release, bool, run_id=UUID, epoch=_Epoch, owner_id=UUID),
         RemoteVerb(
             task_runs.recorded_range, list[ReplayedTask], flow_run_id=UUID, first_id=UUID, last_id=UUID

@@ -13,7 +13,9 @@ from ..client.records import FlowRun
 from ..engine.owner import is_dead
 from ..journal.remote_verbs import remote_verb
 from ..states import State
-from ..store import leases, losses
+from ..store import leases, losses, seen_runs
+from ..store.flow_run_changes import transition_of
+from ..store.seen_runs import Told
 
 
 class ClientApi:
@@ -25,9 +27,8 @@ class ClientApi:
     async def read(self, run_id: UUID) -> FlowRun:
         return await self._client.read_flow_run(run_id)
 
-    async def propose(self, run_id: UUID, state: State) -> State | None:
-        answer = await self._client.set_flow_run_state(run_id, state)
-        return answer.state if answer.status == "ACCEPT" else None
+    async def propose(self, run_id: UUID, seen: UUID, state: State, *, is_unheld: bool = False) -> Told:
+        return await self._ask(seen_runs.propose, run_id, seen, transition_of(state), is_unheld)
 
     async def started(self, run_id: UUID, infrastructure_pid: str) -> None:
         await self._client.update_flow_run(run_id, infrastructure_pid=infrastructure_pid)

@@ -25,6 +25,7 @@ from ..client.records import FlowRun
 from ..errors import HeliostatError, NotFound, Unavailable
 from ..states import AwaitingRetry, Cancelled, Crashed, Pending, State
 from ..store.losses import LOST
+from ..store.seen_runs import Told
 from .child import Child, Job, how_it_ended
 
 __all__ = ["Job", "Runner", "RunnerApi", "RunnerTimes", "python_command"]
@@ -44,8 +45,10 @@ class RunnerApi(Protocol):
         """The run as it stands. Raises NotFound."""
         ...
 
-    async def propose(self, run_id: UUID, state: State) -> State | None:
-        """Propose a state; gives it as it was accepted, or None when the rules said otherwise."""
+    async def propose(self, run_id: UUID, seen: UUID, state: State, *, is_unheld: bool = False) -> Told:
+        """Propose a state for a run that is in the state with the id `seen`, in one step. `is_unheld`: and
+        while no process executes it. Raises NotFound.
+        """
         ...
 
     async def started(self, run_id: UUID, infrastructure_pid: str) -> None:
@@ -84,6 +87,7 @@ class _Running:
     """A run that this runner has in hand."""
 
     run: FlowRun
+    seen: UUID | None  # the state that the run was seen in last, or was brought into from here
     task: asyncio.Task[None] | None = None
     child: Child | None = None
     infrastructure_pid: str | None = None
@@ -137,7 +141,7 @@ class Runner:
         for run in runs:
             if run.id in self._runs or self.room == 0:
                 continue
-            hand = self._runs[run.id] = _Running(run)
+            hand = self._runs[run.id] = _Running(run, _state_id(run))
             hand.task = asyncio.create_task(self._carry_out(hand), name=f"run {run.name}")
             taken += 1
         if taken and self._watching is None:
@@ -199,23 +203,32 @@ class Runner:
     async def _claimed(self, hand: _Running) -> bool:
         """Whether this runner, and no other one, is to execute the run."""
         hand.claimed = True  # from here on it is not dropped: the answer may be on its way
-        state = await self._api.propose(hand.run.id, Pending())
-        if state is None or not state.is_pending():
-            _log.debug("run %s is somebody else's, or has no slot: %s", hand.run.name, state)
+        # Only from the state that it was seen in: others may have taken it and even ended it by now.
+        told = await self._proposed(hand, Pending())
+        if told is not Told.ACCEPTED:
+            _log.debug("run %s is somebody else's, or has no slot: %s", hand.run.name, told)
             return False
         return True
+
+    async def _proposed(self, hand: _Running, state: State, *, is_unheld: bool = False) -> Told:
+        if hand.seen is None:
+            return Told.STALE
+        told = await self._api.propose(hand.run.id, hand.seen, state, is_unheld=is_unheld)
+        if told is Told.ACCEPTED:
+            hand.seen = state.id
+        return told
 
     async def _execute(self, hand: _Running) -> None:
         run = hand.run
         try:
             job = await self._job_of(run)
-            await self._api.propose(run.id, Pending(name="Submitting"))
+            await self._proposed(hand, Pending(name="Submitting"))
             hand.child = await Child.start(job)
         except (HeliostatError, OSError, ValueError) as error:
             hint = getattr(error, "hint", None)
             why = f"{error} ({hint})" if hint else str(error)
             _log.error("run %s cannot be started: %s", run.name, why)
-            await self._told(run.id, Crashed(f"The run cannot be started: {why}"))
+            await self._told(hand, Crashed(f"The run cannot be started: {why}"))
             return
         _log.info("run %s: process %d", run.name, hand.child.pid)
         hand.infrastructure_pid = f"{platform.node()}:{hand.child.pid}"
@@ -228,22 +241,30 @@ class Runner:
     async def _settle(self, hand: _Running, code: int) -> None:
         """The process has ended: see whether the run has, and what becomes of it else."""
         run, how = hand.run, how_it_ended(code)
-        try:
-            now = await _patiently(lambda: self._api.read(run.id))
-        except NotFound:
-            return
-        state = now.state
-        elsewhere = now.infrastructure_pid != hand.infrastructure_pid
-        if state is None or state.is_final() or state.is_paused() or state.name == "Resuming" or elsewhere:
-            _log.info("run %s: %s, its process %s", run.name, now.state_name, how)
-            return
-        await _patiently(lambda: self._api.let_go(run.id))
-        if state.is_cancelling():
-            await self._told(run.id, Cancelled("Its process has ended."))
-            return
-        await self._tell_of_loss(hand, state, how)
+        looked_at: UUID | None = None
+        while True:
+            try:
+                now = await _patiently(lambda: self._api.read(run.id))
+            except NotFound:
+                return
+            state, hand.seen = now.state, _state_id(now)
+            elsewhere = now.infrastructure_pid != hand.infrastructure_pid
+            if state is None or _needs_no_process(state) or elsewhere:
+                _log.info("run %s: %s, its process %s", run.name, now.state_name, how)
+                return
+            if hand.seen == looked_at:
+                _log.info("run %s: its process %s; another one executes it", run.name, how)
+                return
+            looked_at = hand.seen
+            await _patiently(lambda: self._api.let_go(run.id))
+            if state.is_cancelling():
+                told = await self._told(hand, Cancelled("Its process has ended."))
+            else:
+                told = await self._tell_of_loss(hand, state, how)
+            if told is not Told.STALE:
+                return
 
-    async def _tell_of_loss(self, hand: _Running, state: State, how: str) -> None:
+    async def _tell_of_loss(self, hand: _Running, state: State, how: str) -> Told:
         run, child = hand.run, hand.child
         said = child.last_lines if child is not None else []
         if hand.abandoned:
@@ -255,18 +276,19 @@ class Runner:
                 await self._api.log(run.id, [f"{lost}. What it said last:", *said] if said else [f"{lost}."])
         last = "".join(f"\n{line}" for line in said[-_SHOWN_LINES:])
         if state.is_pending() and not hand.abandoned:
-            await self._told(run.id, Crashed(f"{lost} before its flow began.{last}"))
-            return
+            return await self._told(hand, Crashed(f"{lost} before its flow began.{last}"))
         before = await _patiently(lambda: self._api.losses(run.id))
         if before >= self._crash_retries and not hand.abandoned:
-            await self._told(run.id, Crashed(f"{lost}, as {before} times before.{last}"))
-            return
+            return await self._told(hand, Crashed(f"{lost}, as {before} times before.{last}"))
         when = clock.now() + timedelta(seconds=0.0 if hand.abandoned else self._times.retry_s)
-        await self._told(run.id, AwaitingRetry(when, f"{lost}; the run goes on from its journal.{last}"))
+        again = AwaitingRetry(when, f"{lost}; the run goes on from its journal.{last}")
+        return await self._told(hand, again)
 
-    async def _told(self, run_id: UUID, state: State) -> None:
-        with suppress(NotFound):
-            await _patiently(lambda: self._api.propose(run_id, state))
+    async def _told(self, hand: _Running, state: State) -> Told:
+        try:
+            return await _patiently(lambda: self._proposed(hand, state, is_unheld=True))
+        except NotFound:
+            return Told.REFUSED  # it was deleted
 
     # Cancelling.
 
@@ -310,6 +332,14 @@ async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
             _log.warning("%s; still trying", error)
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+
+def _needs_no_process(state: State) -> bool:
+    return state.is_final() or state.is_paused() or state.name == "Resuming"
+
+
+def _state_id(run: FlowRun) -> UUID | None:
+    return None if run.state is None else run.state.id
 
 
 async def _until(run: FlowRun) -> None:

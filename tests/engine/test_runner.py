@@ -16,6 +16,7 @@ from heliostat.runtime.client.records import FlowRun, state_to_json
 from heliostat.runtime.errors import UserError
 from heliostat.runtime.running.runner import Job, Runner, RunnerTimes
 from heliostat.runtime.states import Cancelling, Completed, Pending, Running, Scheduled, State
+from heliostat.runtime.store.seen_runs import Told
 
 PATIENCE_S = 30.0
 TIMES = RunnerTimes(watch_s=0.01, cancel_s=0.01, term_s=0.2, retry_s=0.0)
@@ -37,9 +38,9 @@ class FakeApi:
     async def read(self, run_id: UUID) -> FlowRun:
         return a_run(run_id, self.becomes, infrastructure_pid=self.pid)
 
-    async def propose(self, run_id: UUID, state: State) -> State | None:
+    async def propose(self, run_id: UUID, seen: UUID, state: State, *, is_unheld: bool = False) -> Told:
         self.proposed.append(state)
-        return None if self.refuses else state
+        return Told.REFUSED if self.refuses else Told.ACCEPTED
 
     async def started(self, run_id: UUID, infrastructure_pid: str) -> None:
         self.pid = infrastructure_pid
