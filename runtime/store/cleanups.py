@@ -83,9 +83,11 @@ async def cancel_remains(db: Database, run_id: UUID) -> int:
                 end_time=db.now(),
             )
         )
+        # Within the same transaction: once it ends the run may be resumed, and its calls with it.
         with_history = list(await connection.scalars(select(task_run.c.id).where(*own, ~children).limit(500)))
-    for task_run_id in with_history:
-        await task_run_changes.propose(db, task_run_id, Cancelled(_WHY), force=True)
+        for task_run_id in with_history:
+            cancelled = Cancelled(_WHY)
+            await task_run_changes.propose_within(db, connection, task_run_id, cancelled, force=True)
     return ended.rowcount + len(with_history)
 
 

@@ -90,36 +90,43 @@ async def delete(db: Database, task_run_id: UUID) -> None:
 async def propose(db: Database, task_run_id: UUID, proposed: State, *, force: bool = False) -> Proposed:
     """Judge a proposed state by the rules and write what they allow, with what they said. Raises NotFound."""
     async with db.write() as connection:
-        row = await _locked(connection, task_run_id)
-        if row is None:
-            raise _missing(task_run_id)
-        flow_facts = await _flow_facts(connection, row.flow_run_id)
-        current = states_of(row)[-1]
-        facts = _facts_for_rules(row, current, proposed, flow_facts)
-        if proposed.is_running() and not force:
-            facts = replace(facts, cached=await state_cache.kept_within(db, connection, proposed))
-        begins = proposed.is_running() and not force and current.type != StateType.RUNNING
-        had_slots = False
-        if begins and row.tags:
-            had_slots = await tag_slots.holds_within(connection, task_run_id)
-            facts = await _with_tag_slots(db, connection, row, facts)
-        verdict = decide("task-run", state_of(current), proposed, facts, force=force)
-        await record_trail(connection, trail_of(row.flow_run_id, task_run_id, current, proposed, verdict))
-        became = verdict.state_to_write or state_of(current)
-        # Slots are for running; what a client took by itself before it asked stays its own.
-        if row.tags and not became.is_running() and (verdict.state_to_write is not None or not had_slots):
-            await tag_slots.release_within(db, connection, task_run_id)
-        if verdict.state_to_write is None:
-            return Proposed(verdict, row, False)
-        # What a journal wrote is numbered from 1 on, and its epoch is the journal's to tell.
-        epoch = max(row.epoch, flow_facts[1]) if flow_facts and not row.seq else row.epoch
-        reset: int | None = verdict.changes.get("run_count")
-        await _write(connection, row, verdict.state_to_write, epoch, reset)
-        if verdict.state_to_write.is_completed() and verdict.state_to_write is not facts.cached:
-            await state_cache.keep_within(db, connection, verdict.state_to_write)
-        if row.flow_run_id == NO_FLOW_RUN and _waits_for_a_worker(verdict.state_to_write):
-            await put_within(db, connection, task_run_id, row.task_key)
-        return Proposed(verdict, await _one(connection, task_run_id), True)
+        return await propose_within(db, connection, task_run_id, proposed, force=force)
+
+
+async def propose_within(
+    db: Database, connection: AsyncConnection, task_run_id: UUID, proposed: State, *, force: bool = False
+) -> Proposed:
+    """`propose` as a part of a larger transaction."""
+    row = await _locked(connection, task_run_id)
+    if row is None:
+        raise _missing(task_run_id)
+    flow_facts = await _flow_facts(connection, row.flow_run_id)
+    current = states_of(row)[-1]
+    facts = _facts_for_rules(row, current, proposed, flow_facts)
+    if proposed.is_running() and not force:
+        facts = replace(facts, cached=await state_cache.kept_within(db, connection, proposed))
+    begins = proposed.is_running() and not force and current.type != StateType.RUNNING
+    had_slots = False
+    if begins and row.tags:
+        had_slots = await tag_slots.holds_within(connection, task_run_id)
+        facts = await _with_tag_slots(db, connection, row, facts)
+    verdict = decide("task-run", state_of(current), proposed, facts, force=force)
+    await record_trail(connection, trail_of(row.flow_run_id, task_run_id, current, proposed, verdict))
+    became = verdict.state_to_write or state_of(current)
+    # Slots are for running; what a client took by itself before it asked stays its own.
+    if row.tags and not became.is_running() and (verdict.state_to_write is not None or not had_slots):
+        await tag_slots.release_within(db, connection, task_run_id)
+    if verdict.state_to_write is None:
+        return Proposed(verdict, row, False)
+    # What a journal wrote is numbered from 1 on, and its epoch is the journal's to tell.
+    epoch = max(row.epoch, flow_facts[1]) if flow_facts and not row.seq else row.epoch
+    reset: int | None = verdict.changes.get("run_count")
+    await _write(connection, row, verdict.state_to_write, epoch, reset)
+    if verdict.state_to_write.is_completed() and verdict.state_to_write is not facts.cached:
+        await state_cache.keep_within(db, connection, verdict.state_to_write)
+    if row.flow_run_id == NO_FLOW_RUN and _waits_for_a_worker(verdict.state_to_write):
+        await put_within(db, connection, task_run_id, row.task_key)
+    return Proposed(verdict, await _one(connection, task_run_id), True)
 
 
 async def follow_child(

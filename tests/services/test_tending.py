@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from heliostat.actors.loops.tending import CancellationCleanup, LateMarker, PauseExpiry
 from heliostat.runtime.states import Pending, Running, Scheduled
@@ -57,6 +61,33 @@ async def test_what_is_left_of_a_cancelled_run_is_cancelled(db: Database, given:
     assert await name_of(db, other) == "Cancelling"  # its own executor ends it
     names = {task_id: (await task_runs.read(db, task_id)).state_name for task_id in (waiting, tracker)}
     assert set(names.values()) == {"Cancelled"}
+
+
+async def test_calls_of_a_cancelled_run_that_is_run_again_are_left_alone(
+    db: Database, given: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen: the remains of a cancelled run were found in one transaction and those with a history ended, one
+    by one and by force, in others. Between them the run was started again, and its call was cancelled.
+    """
+    run = await given.script(db, 60.0)
+    task = NewTaskRun(None, run.run_id, "k", "1", "1", (), {}, {}, None, {}, None, None)
+    row, _ = await task_run_changes.create(db, task, Running())
+    await given.move(db, run.run_id, "CANCELLED")
+    seen: list[str | None] = []
+    write = db.write
+
+    @asynccontextmanager
+    async def then_it_is_run_again() -> AsyncIterator[Any]:
+        async with write() as connection:
+            yield connection
+        if not seen:
+            seen.append(None)
+            await given.move(db, run.run_id, "RUNNING")
+            seen.append((await task_runs.read(db, row.id)).state_name)
+
+    monkeypatch.setattr(db, "write", then_it_is_run_again)
+    await cleanups.cancel_remains(db, run.run_id)
+    assert (await task_runs.read(db, row.id)).state_name == seen[1]
 
 
 async def test_a_cancellation_that_nobody_carries_out_is_given_up(db: Database, given: Any) -> None:
