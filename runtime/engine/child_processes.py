@@ -18,6 +18,7 @@ from typing import Any
 
 from ..context import FlowRunInfo, TaskRunInfo, current_tags, flow_run_info, flow_session, task_run_info
 from ..journal.records import LogBatch
+from ..journal.transport import HeldLease
 from ..logging import capture_into, log_capture
 from ..task_runners import ThreadTaskRunner
 from ..terminal import in_worker, terminal_here
@@ -37,6 +38,7 @@ class Ticket:
 
     address: LineAddress
     lease_s: float
+    held: HeldLease | None
     flow_run: FlowRunInfo
     task_run: TaskRunInfo | None
     scope: str  # before those of its calls: every piece of work counts for itself
@@ -60,6 +62,7 @@ class Ticket:
         return cls(
             address,
             recording_here().lease_s,
+            session.desk.journal.held,
             shown,
             task_run,
             session.scope_of_process(),
@@ -78,7 +81,7 @@ class Ticket:
         if not line.connected:  # the process that records is gone: the work is nobody's any more
             yield
             return
-        journal = RelayRunJournal(line, self.flow_run.id)
+        journal = RelayRunJournal(line, self.flow_run.id, self.held)
         desk = RunDesk(self.flow_run, journal, terminal_here())
         session = FlowSession(self.flow_run, desk, Dispatching(ThreadTaskRunner()), _find_cached, self.scope)
         tokens: list[tuple[Any, Any]] = [

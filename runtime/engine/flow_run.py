@@ -205,10 +205,12 @@ class FlowRun:
                 lease = recording.call(leases.take, run.id, owner, recording.lease_s, dead_epoch=dead_epoch)
             existing = not resumption.is_new
         else:
-            begun = recording.call(flow_runs.begin, self._new_run(), owner, recording.lease_s)
+            lease_s = recording.lease_s
+            parent = None if self._parent is None else self._parent.desk.journal.held
+            begun = recording.call(flow_runs.begin, self._new_run(), owner, lease_s, parent=parent)
             run, lease, existing = begun.run, begun.lease, begun.existing
             if lease is None and not self._answered_by(run):
-                lease = recording.call(leases.take, run.id, owner, recording.lease_s, force=True)
+                lease = recording.call(leases.take, run.id, owner, lease_s, force=True, parent=parent)
         self.info = self._info(run)
         if lease is None:
             return

@@ -211,7 +211,13 @@ class RayLane:
     def _ship(self, group: PackGroup) -> None:
         if group.shipped is None:
             carrier = WorkerCode(
-                group.code, group.flow_run, group.task_key, group.tags, self._lease_s, self._line.address
+                group.code,
+                group.flow_run,
+                group.task_key,
+                group.tags,
+                self._lease_s,
+                self._line.address,
+                group.desk.journal.held,
             )
             self._tell_if_unmet(group)
             module = module_by_value(group.code)

@@ -19,6 +19,7 @@ from ..context import FlowRunInfo
 from ..errors import LeaseLost, RelayFailed
 from ..journal.recording import Recording, current_recording
 from ..journal.records import Record
+from ..journal.transport import HeldLease
 from ..terminal import Terminal, be_a_worker, in_worker
 from .run_desk import RunDesk, add_to_run
 from .slot_relay import SLOTS, SlotRelayHost
@@ -34,8 +35,9 @@ class RelayRunJournal:
 
     failure: BaseException | None = None
 
-    def __init__(self, line: LineToDriver, run_id: UUID) -> None:
+    def __init__(self, line: LineToDriver, run_id: UUID, held: HeldLease | None) -> None:
         self.line = line
+        self.held = held  # the lease that the driver, or the run's own process, writes with
         self._run_id = run_id
 
     def append(self, record: Record) -> None:
@@ -67,7 +69,7 @@ class RelayJournal:
     ) -> RelayRunJournal:
         """As `Journal.open`; being fenced shows at the next barrier."""
         self._line.ask(OPEN, (run_id, epoch, owner, last_seq)).result()
-        return RelayRunJournal(self._line, run_id)
+        return RelayRunJournal(self._line, run_id, (run_id, epoch, owner))
 
 
 class RelayRecording:

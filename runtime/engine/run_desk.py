@@ -15,6 +15,7 @@ from .. import clock
 from ..context import FlowRunInfo
 from ..errors import HeliostatError, LeaseLost
 from ..journal.records import CallSite, LogBatch, LogLine, Record, RuleDecision, TaskRunBatch
+from ..journal.transport import HeldLease
 from ..logging import PRINTS
 from ..terminal import Terminal
 from . import outcomes
@@ -35,6 +36,8 @@ _INDEXES_A_SITE = 1 << 60
 class JournalOfRun(Protocol):
     """What the engine needs of a run's journal."""
 
+    @property
+    def held(self) -> HeldLease | None: ...
     def append(self, record: Record) -> None: ...
     def wait_for_room(self) -> None: ...
 

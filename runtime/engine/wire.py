@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..context import FlowRunInfo
+from ..journal.transport import HeldLease
 from . import payload
 from .calls import Row, SlicedColumns
 from .code import TaskCode
@@ -41,6 +42,7 @@ class WorkerCode:
     tags: tuple[str, ...]
     lease_s: float
     line: LineAddress | None
+    held: HeldLease | None  # the run's lease, to be proved where one of its calls calls a flow
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,8 @@ def _session_of(code_key: bytes, worker_code: WorkerCode, line: LineToDriver) ->
     session = _sessions.get(code_key)
     if session is None:
         relay_through(line, worker_code.lease_s)
-        desk = RunDesk(worker_code.flow_run, RelayRunJournal(line, worker_code.flow_run.id), terminal_here())
+        journal = RelayRunJournal(line, worker_code.flow_run.id, worker_code.held)
+        desk = RunDesk(worker_code.flow_run, journal, terminal_here())
         session = FlowSession(worker_code.flow_run, desk, Dispatching(ThreadTaskRunner()), _find_cached)
         _sessions[code_key] = session
         if len(_sessions) > _KEPT_CODES:

@@ -153,6 +153,7 @@ _NewRun = Annotated[NewFlowRun, AfterValidator(_new_run)]
 _Transition = Annotated[FlowRunTransition, AfterValidator(_transition)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _Epoch = Annotated[int, Field(ge=0, le=_BIG)]
+_Held = tuple[UUID, _Epoch, UUID]
 _Text = Annotated[str, AfterValidator(_plain)]
 _Ids = Annotated[list[UUID], Field(max_length=100_000)]
 _Texts = Annotated[list[str], Field(max_length=10_000)]
@@ -161,7 +162,14 @@ _Keys = Annotated[list[Annotated[str, AfterValidator(_plain)]], Field(max_length
 _VERBS: dict[str, RemoteVerb] = {
     each.name: each
     for each in (
-        RemoteVerb(flow_runs.begin, Begun, new=_NewRun, owner=_Owner, lease_s=_Seconds),
+        RemoteVerb(
+            flow_runs.begin,
+            Begun,
+            new=_NewRun,
+            owner=_Owner,
+            lease_s=_Seconds,
+            parent=(_Held | None, None),
+        ),
         RemoteVerb(
             flow_runs.adopt,
             Adopted,
@@ -183,6 +191,7 @@ _VERBS: dict[str, RemoteVerb] = {
             lease_s=_Seconds,
             force=(bool, False),
             dead_epoch=(_Epoch | None, None),
+            parent=(_Held | None, None),
         ),
         RemoteVerb(leases.read, LeaseRow | None, run_id=UUID),
         RemoteVerb(leases.read_many, list[LeaseRow], run_ids=_Ids),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ..errors import LeaseLost
 from .records import FlowRunTransition, LogBatch, Record, RunAppend, TaskRunBatch
+from .transport import HeldLease
 
 if TYPE_CHECKING:
     from .journal import Journal
@@ -66,6 +67,11 @@ class RunJournal:
     def close(self) -> Future[None]:
         """Say that nothing more comes; the lease is renewed no more. Gives the last barrier."""
         return self._journal.retire(self)
+
+    @property
+    def held(self) -> HeldLease:
+        """The lease that this journal writes with."""
+        return (self.run_id, self.epoch, self.owner)
 
     @property
     def durable_seq(self) -> int:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import LeaseHeld, NotFound
+from ..journal.transport import HeldLease
 from ..states import FINAL_STATES
 from . import flows, leases
 from .announcements import RUNS, announce
@@ -32,18 +33,20 @@ FLOW_RUN_COLUMNS = [column for column in flow_run.c if column.name not in _HEAVY
 INSERT_STATE = insert(flow_run_state)
 
 
-async def begin(db: Database, new: NewFlowRun, owner: Owner, lease_s: float) -> Begun:
+async def begin(
+    db: Database, new: NewFlowRun, owner: Owner, lease_s: float, parent: HeldLease | None = None
+) -> Begun:
     """Record a flow run with its first states and give `owner` its lease, all in one transaction.
 
     A run that is there already (a replayed sub-flow, or another run with the same idempotency key) is given
     as it is, with `existing` set: with a new lease, or with none where it is final or has another id. Raises
     LeaseHeld when a top-level run of that id has a living owner; a sub-flow's lease is taken from whoever
-    holds it, because the caller holds its parent.
+    holds it, because the caller holds its parent: it proves that by `parent`, else LeaseLost is raised.
     """
     try:
-        return await _begin(db, new, owner, lease_s)
+        return await _begin(db, new, owner, lease_s, parent)
     except IntegrityError:  # somebody else recorded the same run a moment ago: now it is there to be found
-        return await _begin(db, new, owner, lease_s)
+        return await _begin(db, new, owner, lease_s, parent)
 
 
 async def adopt(
@@ -186,8 +189,11 @@ async def delete(db: Database, run_id: UUID) -> int:
     return len(doomed)
 
 
-async def _begin(db: Database, new: NewFlowRun, owner: Owner, lease_s: float) -> Begun:
+async def _begin(
+    db: Database, new: NewFlowRun, owner: Owner, lease_s: float, parent: HeldLease | None
+) -> Begun:
     async with db.write() as connection:
+        await leases.prove(connection, parent, new.id)
         known = await _known(connection, new)
         if known is not None:
             return await _begin_again(db, connection, known, new, owner, lease_s)

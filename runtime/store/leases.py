@@ -11,7 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
-from ..errors import LeaseHeld
+from ..errors import LeaseHeld, LeaseLost
+from ..journal.transport import HeldLease
 from .database import Database
 from .prepared import is_one_of, prepared
 from .rows import Lease, LeaseRow, Owner
@@ -27,15 +28,39 @@ async def take(
     lease_s: float,
     force: bool = False,
     dead_epoch: int | None = None,
+    parent: HeldLease | None = None,
 ) -> Lease:
     """Make `owner` the run's only writer for `lease_s` seconds.
 
     Raises LeaseHeld while another owner's lease has not lapsed; `force` takes it all the same (the holder is
     to be fenced), `dead_epoch` does if it still is the lease of that epoch, whose holder is known to be dead:
-    of several who found that out one gets it. Taking one's own lease again gives it a new epoch.
+    of several who found that out one gets it. Taking one's own lease again gives it a new epoch. `parent` is
+    what a sub-flow's caller holds: see `prove`, whose errors are raised.
     """
     async with db.write() as connection:
+        await prove(connection, parent, run_id)
         return await take_within(db, connection, run_id, owner, lease_s, force, dead_epoch)
+
+
+async def prove(connection: AsyncConnection, held: HeldLease | None, child_id: UUID) -> None:
+    """Raise LeaseLost unless that lease still is the one of its run; until the transaction ends it stays so.
+
+    Whoever calls a sub-flow, the run `child_id`, proves with it that the run that calls is still its own: a
+    process that was fenced and has not heard of it must not take a sub-flow away from the one that has the
+    run now.
+    """
+    if held is None:
+        return
+    run_id = held[0]
+    row = run_lease.c
+    both = select(row.run_id, row.epoch, row.owner).where(row.run_id.in_((run_id, child_id)))
+    # Locked in the order in which journals lock them, so that neither waits for the other for ever.
+    found = await connection.execute(both.order_by(row.run_id).with_for_update())
+    if not any((each.run_id, each.epoch, each.owner) == tuple(held) for each in found):
+        raise LeaseLost(
+            f"another process executes run {run_id} now, so that this one cannot call sub-flows of it",
+            hint="this happens when a process was believed dead; the run goes on there",
+        )
 
 
 class Taking(NamedTuple):

@@ -322,6 +322,49 @@ def test_a_run_that_another_process_took_over_is_given_up(recorded: Any, how: st
     assert lease.owner != owner_of_this_process().id
 
 
+@pytest.mark.parametrize("called_before", [False, True])
+def test_a_run_that_was_taken_over_starts_no_sub_flow(recorded_on_both: Any, called_before: bool) -> None:
+    """Seen: a process that had lost its run to another one, and had not heard of it, called a sub-flow. It
+    took the sub-flow's lease, by force even from the new owner's own sub-flow, and executed its body. Who
+    takes the lease of a sub-flow now proves in the same transaction that it holds the parent's.
+    """
+    from heliostat import current_flow_run
+
+    began: list[str] = []
+
+    @flow
+    def inner() -> None:
+        began.append("inner")
+
+    @flow
+    def outer() -> None:
+        outer_id = current_flow_run().id
+        if called_before:
+            inner()
+        _steal(outer_id)
+        inner()
+
+    with pytest.raises(LeaseLost):
+        outer()
+    assert began == ["inner"] * called_before
+    called = [run for run in recorded_on_both.runs() if run.flow_name == "inner"]
+    assert len(called) == int(called_before)
+
+
+def test_a_sub_flow_whose_kept_result_is_lost_is_not_taken_by_a_fenced_parent(recorded: Any) -> None:
+    recording, owner = current_recording(), owner_of_this_process()
+
+    @flow
+    def outer() -> None: ...
+
+    outer()
+    run_id = recorded.run().id
+    lease = recording.call(leases.take, run_id, owner, 60.0)
+    _steal(run_id)
+    with pytest.raises(LeaseLost, match="cannot call sub-flows"):
+        recording.call(leases.take, uuid4(), owner, 60.0, force=True, parent=(run_id, lease.epoch, owner.id))
+
+
 def test_an_error_of_the_flow_after_a_takeover_tells_of_both(recorded: Any) -> None:
     from heliostat import current_flow_run
     from heliostat.runtime.context import flow_session

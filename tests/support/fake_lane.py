@@ -114,6 +114,8 @@ class FakeLane:
 class Notebook:
     """A journal that keeps its records."""
 
+    held = None
+
     def __init__(self) -> None:
         self.records: list[Record] = []
 

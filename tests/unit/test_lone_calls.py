@@ -32,7 +32,7 @@ def _half(number: int, note: str = "") -> Any:
 
 def _shipped(run: int) -> ShippedCode:
     flow_run = FlowRunInfo(UUID(int=run), "run", "flow")
-    carrier = WorkerCode(_half.code(), flow_run, "half-1", (), 30.0, None)
+    carrier = WorkerCode(_half.code(), flow_run, "half-1", (), 30.0, None, None)
     return ship_code(_half.code(), carrier)
 
 
