@@ -18,53 +18,42 @@ from uuid import UUID
 
 from .. import clock, parameters, tracebacks
 from ..caching import input_hash
-from ..context import FlowRunInfo, current_tags, flow_run_info, flow_session, task_run_info
-from ..errors import (
-    CancelRun,
-    HeliostatError,
-    LeaseLost,
-    RunCancelled,
-    RunIsOver,
-    TaskTimedOut,
-)
-from ..ids import uuid7
+from ..context import FlowRunInfo, flow_run_info, flow_session, task_run_info
+from ..errors import CancelRun, LeaseLost, RunIsOver, TaskTimedOut
 from ..journal.recording import Recording
 from ..journal.run_journal import RunJournal
 from ..logging import capture_into
-from ..names import generate_name, render_run_name
 from ..settings import current_settings
 from ..states import (
     FINAL_STATES,
-    Cancelled,
     Completed,
     Crashed,
     Failed,
-    Pending,
     Retrying,
     Running,
     State,
     StateType,
-    Suspended,
     TimedOut,
 )
 from ..store import cache as cache_verbs
-from ..store import commands, flow_runs, leases
-from ..store.commands import Command, CommandKind
-from ..store.rows import FlowRunRow, Lease, NewFlowRun
+from ..store import flow_runs, leases
+from ..store.commands import Command
+from ..store.rows import FlowRunRow, Lease
 from ..task_runners import task_runner_named
 from ..terminal import in_worker, terminal_here
-from . import payload, spool
+from . import spool
 from .command_watch import watch
 from .deadline import DeadlinePassed, time_limit
 from .execution import INTERRUPTIONS
 from .flow_results import Kept, keep_result, restore_result, state_of_returned
-from .flow_states import FlowStates, resumes, transition_of
+from .flow_states import FlowStates, resumes
 from .hooks import run_hooks
+from .interrupted_runs import settle_interrupted
 from .interruption import Body, Interruption, interruption
 from .interrupts import Terminated, termination_raises
 from .loop_limits import LoopLimit, overrun_told
 from .nested_futures import not_started, replace_futures, result_of, wait_for_futures, wait_for_futures_async
-from .origin import code_revision, entrypoint_of
+from .new_runs import new_run_of
 from .owner import owner_of_this_process
 from .process_hooks import settle as settle_children
 from .relay import RelayRunJournal, recording_here
@@ -184,7 +173,7 @@ class FlowRun:
         self._parent = flow_session.get()
         if self._parent is not None:
             self._parent.calls.check()
-        self._recording = recording_here()
+        self.recording = recording_here()
         self._tracking: Tracking | None = None
         if self._parent is not None:
             self._tracking = Tracking(self._parent, flow.name, input_hash((), self.parameters))
@@ -197,7 +186,7 @@ class FlowRun:
 
     def _begin(self, resumption: Resumption | None) -> None:
         owner = owner_of_this_process()
-        recording = self._recording
+        recording = self.recording
         if resumption is not None:
             run, lease = resumption.run, resumption.lease
             if lease is None:
@@ -207,7 +196,8 @@ class FlowRun:
         else:
             lease_s = recording.lease_s
             parent = None if self._parent is None else self._parent.desk.journal.held
-            begun = recording.call(flow_runs.begin, self._new_run(), owner, lease_s, parent=parent)
+            new = new_run_of(self.flow, self.parameters, self._tracking)
+            begun = recording.call(flow_runs.begin, new, owner, lease_s, parent=parent)
             run, lease, existing = begun.run, begun.lease, begun.existing
             if lease is None and not self._answered_by(run):
                 lease = recording.call(leases.take, run.id, owner, lease_s, force=True, parent=parent)
@@ -228,7 +218,7 @@ class FlowRun:
         self.session.calls.live()
         if self._parent is not None and self._tracking is not None:
             self._parent.calls.begin(self._tracking)
-        self.session.control = RunControl(self._recording, self.states, self.desk, journal.barrier)
+        self.session.control = RunControl(self.recording, self.states, self.desk, journal.barrier)
         # Until it is durable that the run goes on, the state that it was left in reads like a command.
         self._heard = run.state_type not in _LEFT_IN
         if self._heard:
@@ -236,37 +226,8 @@ class FlowRun:
 
     def _listen(self) -> None:
         """From now on what is asked of the run is obeyed."""
-        if isinstance(self._recording, Recording):
-            watch().hold(self.info.id, self._recording, self._obey)
-
-    def _new_run(self) -> NewFlowRun:
-        run_id = self._tracking.child_id if self._tracking is not None else uuid7()
-        pending = transition_of(Pending())
-        values = self.parameters
-        return NewFlowRun(
-            run_id,
-            self.flow.name,
-            self._run_name(),
-            [pending],
-            parameters=parameters.to_json(values),
-            parameters_pickle=payload.dump_parameters(values),
-            entrypoint=entrypoint_of(self.flow),
-            code_revision=code_revision(self.flow.fn),
-            flow_version=self.flow.version,
-            tags=self._tags(),
-            empirical_policy=self.flow.policy_fields(),
-            parent_task_run_id=self._tracking.task_run_id if self._tracking is not None else None,
-        )
-
-    def _run_name(self) -> str:
-        if self.flow.next_run_name is not None:
-            return self.flow.next_run_name
-        if self.flow.flow_run_name is None:
-            return generate_name()
-        return render_run_name(self.flow.flow_run_name, self.parameters, {"flow_name": self.flow.name})
-
-    def _tags(self) -> tuple[str, ...]:
-        return tuple(sorted({*self.flow.tags, *current_tags.get()}))
+        if isinstance(self.recording, Recording):
+            watch().hold(self.info.id, self.recording, self._obey)
 
     def _info(self, run: FlowRunRow) -> FlowRunInfo:
         attempt = run.run_count + (not resumes(run))
@@ -293,7 +254,7 @@ class FlowRun:
             # The flow is tried again: what has completed answers from the journal.
             self.journal.barrier().result()
             before = self.desk.replay
-            self.desk.replay = replay_of(self._recording, self.info.id, before and before.unreported)
+            self.desk.replay = replay_of(self.recording, self.info.id, before and before.unreported)
         if self.session.control is not None:
             self.session.control.begin_attempt(again=self._attempted)
         self._attempted = True
@@ -347,11 +308,11 @@ class FlowRun:
     def returned(self, value: Any) -> None:
         """Settle by what the body returned."""
         self._close_streams()
-        self._settle(state_of_returned(value))
+        self.settle(state_of_returned(value))
 
     def closed(self, handed_out: int) -> None:
         """Settle a body whose caller needed no more of its values."""
-        self._settle(Completed(f"closed by its caller after {handed_out} values"))
+        self.settle(Completed(f"closed by its caller after {handed_out} values"))
 
     def wait_for_retry(self) -> None:
         """Wait until the next attempt, if one is due later."""
@@ -377,65 +338,24 @@ class FlowRun:
             raise error
         self._close_streams()
         if timed_out:
-            self._cancel_calls()
+            self.cancel_calls()
             text = f"flow run ran longer than its timeout of {self.flow.timeout_seconds:g} s"
             self._error = TaskTimedOut(
                 text, hint="Raise timeout_seconds on the flow, or make the work smaller."
             )
-            self._settle(TimedOut(text, data=self._error))
+            self.settle(TimedOut(text, data=self._error))
         elif isinstance(error, SuspendHere):
-            self._cancel_calls()
+            self.cancel_calls()
             self.desk.say(logging.INFO, "suspended, until somebody resumes the run")
-            self._leave(error.state, write=True)
+            self.leave(error.state, write=True)
         elif isinstance(error, (*INTERRUPTIONS, asyncio.CancelledError)):
-            self._settle_interrupted(error)
+            settle_interrupted(self, error)
         elif isinstance(error, Exception):
             self._wait_for_calls()
-            self._settle(Failed(tracebacks.headline(error), data=error))
+            self.settle(Failed(tracebacks.headline(error), data=error))
         else:
-            self._cancel_calls()
-            self._settle(Crashed(tracebacks.headline(error), data=error))
-
-    def _settle_interrupted(self, error: BaseException) -> None:
-        kind = self._asked(error)
-        if kind in ("suspend", "stop"):
-            self._cancel_calls()
-            self.desk.say(logging.INFO, "suspended from outside" if kind == "suspend" else "stopped")
-            self._leave(Suspended() if kind == "suspend" else Cancelled("somebody has ended the run"))
-            return
-        if kind == "cancel":
-            stopped = self._cancel_calls() or self._cancel_calls()
-            how = "cancelled"
-            if stopped:
-                self._settle(Cancelled(how, data=RunCancelled(f"flow run {self.info.name} was {how}")))
-            else:
-                self._settle(Crashed(f"{how}; some calls did not stop", data=error))
-            return
-        if isinstance(error, Terminated):
-            stopped, how = self._cancel_calls(), f"terminated by {error.signal_name}"
-            self._settle(Crashed(how if stopped else f"{how}; some calls did not stop", data=error))
-            return
-        how = "interrupted by Ctrl-C" if isinstance(error, KeyboardInterrupt) else "cancelled"
-        if isinstance(error, DeadlinePassed):
-            how = "cancelled because the time of what called it was over"
-        if self._cancel_calls():
-            self._settle(Cancelled(how, data=RunCancelled(f"flow run {self.info.name} was {how}")))
-        else:
-            self._settle(Crashed(f"{how}; some calls did not stop", data=error))
-        tracebacks.mark_recorded(error)
-
-    def _asked(self, error: BaseException) -> CommandKind | None:
-        """The command behind an interruption; None when it is nobody's (Ctrl-C, a time limit)."""
-        if isinstance(error, Interruption):
-            of_another = error.run_id != self.info.id
-            return "cancel" if of_another and error.kind == "stop" else error.kind
-        if isinstance(error, DeadlinePassed):
-            return None
-        try:
-            asked = self._recording.call(commands.pending, [self.info.id])
-        except HeliostatError:
-            return None
-        return next((each.kind for each in asked if each.kind != "pause"), None)
+            self.cancel_calls()
+            self.settle(Crashed(tracebacks.headline(error), data=error))
 
     def _obey(self, command: Command) -> bool:
         """Called by the watch, in its thread."""
@@ -445,7 +365,7 @@ class FlowRun:
             return True
         return self.body.interrupt(interruption(command.kind, self.info.id))
 
-    def _leave(self, left_in: State, *, write: bool = False) -> None:
+    def leave(self, left_in: State, *, write: bool = False) -> None:
         """End this execution without an end of the run, which goes on elsewhere or was ended by others."""
         watch().let_go(self.info.id)
         self.desk.end_progress()
@@ -455,10 +375,11 @@ class FlowRun:
         self.journal.barrier().result()
         if not write:
             lease, owner = self.lease, owner_of_this_process()
-            self._recording.call(leases.release, lease.run_id, lease.epoch, owner.id)
+            self.recording.call(leases.release, lease.run_id, lease.epoch, owner.id)
         self._close()
 
-    def _settle(self, proposed: State) -> None:
+    def settle(self, proposed: State) -> None:
+        """End this attempt: with the run's last state, or with one that has it tried again."""
         kept = keep_result(proposed, self.flow, self.info.id)
         accepted = self.states.decide(proposed)
         if accepted.is_scheduled():
@@ -493,7 +414,7 @@ class FlowRun:
         if final.is_completed() or final.is_failed():
             self._wait_for_calls()
         else:
-            self._cancel_calls()
+            self.cancel_calls()
 
     def _tell_parent(self, final: State) -> None:
         if self._parent is None or self._tracking is None:
@@ -515,7 +436,7 @@ class FlowRun:
                 run_hooks(hooks, self.flow, self.info, final)
             self.journal.barrier().result()
             lease, owner = self.lease, owner_of_this_process()
-            self._recording.call(leases.release, lease.run_id, lease.epoch, owner.id)
+            self.recording.call(leases.release, lease.run_id, lease.epoch, owner.id)
 
     # Step 4: tell the caller.
 
@@ -545,14 +466,15 @@ class FlowRun:
     def _find_cached(self, keys: Any) -> Any:
         # A result of this very run may still be on its way to the cache.
         self.journal.barrier().result()
-        return self._recording.call(cache_verbs.get_many, keys)
+        return self.recording.call(cache_verbs.get_many, keys)
 
     def _wait_for_calls(self) -> None:
         dispatcher = self.session.dispatching.started
         if dispatcher is not None and dispatcher.failed is None:
             dispatcher.drain(self.desk)
 
-    def _cancel_calls(self) -> bool:
+    def cancel_calls(self) -> bool:
+        """Stop what the body has submitted; gives whether all of it has stopped."""
         dispatcher = self.session.dispatching.started
         if dispatcher is None or dispatcher.failed is not None:
             return dispatcher is None
