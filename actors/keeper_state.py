@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..runtime.private_files import make_file
 from ..runtime.settings import home_folder
 
 
@@ -36,8 +37,8 @@ class KeeperState:
 def write(server: str, state: KeeperState) -> None:
     """Tell; `server` names the file: the server's port."""
     path = _folder() / f"{server}.ray"
-    path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".ray-new")
+    make_file(scratch)
     scratch.write_text(json.dumps(asdict(state)))
     scratch.replace(path)
 

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
 from .errors import BadPackage, PackageTooLarge
+from .private_files import make_folder
 from .project_files import ProjectFile, project_files
 from .settings import current_settings
 
@@ -106,7 +107,7 @@ def unpack_once(revision: str, fetch: Callable[[str], bytes], cache: Path | None
     target = cache / revision
     if target.is_dir():
         return target
-    cache.mkdir(parents=True, exist_ok=True)
+    make_folder(cache)
     with _alone(cache / f"{revision}.lock"):
         if not target.is_dir():
             _unpack_into(cache, target, revision, fetch(revision))

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from . import clock
 from .errors import BadSetting, SecretsUnreadable
+from .private_files import make_folder
 from .settings import current_settings
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
 KEY_FILE = "encryption.key"
+
+_KEY_CHARACTERS = 44
+_WRITTEN_WITHIN_S = 10.0
 
 
 def encrypted(value: Any) -> bytes:
@@ -66,22 +73,47 @@ def _cipher_of(key: str) -> Fernet:
 
 @lru_cache(maxsize=8)
 def _key_in(home: Path) -> str:
-    """The key in the home folder; the first to ask makes it, and of several at once one wins."""
-    from cryptography.fernet import Fernet
-
+    """The key in the home folder. The first to ask makes it; of several at once, in several containers that
+    share the folder, one wins. Raises BadSetting.
+    """
     path = home / KEY_FILE
     if not path.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        draft = home / f".{KEY_FILE}.{os.getpid()}"
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        _make_key(path)
+    until = clock.monotonic_s() + _WRITTEN_WITHIN_S
+    while len(key := path.read_text().strip()) < _KEY_CHARACTERS and clock.monotonic_s() < until:
+        clock.sleep(0.01)  # it is being written
+    if len(key) != _KEY_CHARACTERS:
+        raise BadSetting(
+            f"{path} holds no key", hint="bring back the file, or remove it to have a new key made"
+        )
+    return key
+
+
+def _make_key(path: Path) -> None:
+    from cryptography.fernet import Fernet
+
+    make_folder(path.parent)
+    # A name that nobody else takes: ids of processes are the same in several containers.
+    handle, draft = tempfile.mkstemp(prefix=f".{KEY_FILE}.", dir=path.parent)  # made with mode 0600
+    try:
         with os.fdopen(handle, "wb") as file:
             file.write(Fernet.generate_key())
             file.flush()
             os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text().strip()
+            try:
+                os.link(draft, path)  # whole at once, and only where there is none
+            except FileExistsError:
+                pass
+            except OSError:  # a file system without links: others wait until the key is whole
+                _write_once(path, Path(draft).read_bytes())
+    finally:
+        os.unlink(draft)
+
+
+def _write_once(path: Path, key: bytes) -> None:
+    with suppress(FileExistsError):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from .errors import BadSetting, NotFound
+from .private_files import make_folder
 from .settings import ENV_PREFIX, check_value, home_folder, near_miss, setting_name, setting_specs
 
 DEFAULT_PROFILE = "default"
@@ -186,7 +187,7 @@ def _write(known: Profiles) -> Profiles:
     handle = -1
     temporary = ""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         handle, temporary = tempfile.mkstemp(prefix=FILE_NAME, dir=folder)  # made with mode 0600
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(_as_toml(known))

@@ -14,11 +14,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Protocol, cast
 from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
 from .errors import ResultLost, StorageUnavailable, UserError
+from .private_files import FILE_MODE, FOLDER_MODE
+from .settings import home_folder
 
 _KEY = re.compile(r"[A-Za-z0-9._=-]+(/[A-Za-z0-9._=-]+)*")
 
@@ -119,6 +122,9 @@ class _Folder:
 
     def __init__(self, root: str) -> None:
         self.root = root
+        # One that others share has the modes that its people want; results are unpickled.
+        is_own = Path(root).is_relative_to(home_folder())
+        self._folder_mode, self._file_mode = (FOLDER_MODE, FILE_MODE) if is_own else (0o777, 0o666)
 
     def write(self, key: str, data: bytes) -> None:
         path = os.path.join(self.root, key)
@@ -126,7 +132,7 @@ class _Folder:
         self._make(folder)
         draft = os.path.join(folder, f".{uuid4().hex}.part")
         try:
-            with open(draft, "wb") as file:
+            with open(draft, "wb", opener=lambda path, flags: os.open(path, flags, self._file_mode)) as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -159,7 +165,7 @@ class _Folder:
         parent = os.path.dirname(folder)
         if parent != folder:
             self._make(parent)
-        os.makedirs(folder, exist_ok=True)
+        os.makedirs(folder, self._folder_mode, exist_ok=True)
         _sync_folder(parent)
 
 

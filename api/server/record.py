@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ...runtime.local_servers import ServerRecord, record_path, server_at, servers, servers_folder
+from ...runtime.private_files import make_folder
 
 __all__ = ["OwnRecord", "ServerRecord", "log_path", "server_at", "servers"]
 
@@ -21,7 +22,7 @@ class OwnRecord:
 
     def __init__(self, port: int) -> None:
         self._path = record_path(port)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

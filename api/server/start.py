@@ -21,6 +21,7 @@ from ...actors import keeper_state
 from ...actors.loops.names import LOOPS
 from ...runtime import clock
 from ...runtime.errors import PortTaken, Unavailable
+from ...runtime.private_files import make_file, make_folder, shut
 from ...runtime.proxies import is_loopback
 from ...runtime.settings import current_settings
 from .children import Child, Children
@@ -56,6 +57,7 @@ SERVICES = {
 
 def run(options: ServerOptions, say: Say, log: str | None = None) -> int:
     """Serve until Ctrl-C or SIGTERM; gives the exit code. Raises PortTaken."""
+    _shut_home(say)
     listener = _listen(options)
     port = int(listener.getsockname()[1])
     options = replace(options, port=port)
@@ -74,6 +76,15 @@ def run(options: ServerOptions, say: Say, log: str | None = None) -> int:
         say("Heliostat server has stopped.")
 
 
+def _shut_home(say: Say) -> None:
+    """The home folder holds passwords, keys and results: it is for this user alone."""
+    home = make_folder(current_settings().home)
+    opened = shut(home)
+    if opened:
+        more = f", and {len(opened) - 3} more" if len(opened) > 3 else ""
+        say(f"Other users of this machine could read the home folder: {'; '.join(opened[:3])}{more}.")
+
+
 def _stop_embedded_database() -> None:
     url = current_settings().database_url
     if "+embedded" in url:
@@ -87,7 +98,7 @@ def run_in_background(options: ServerOptions, say: Say) -> int:
     """Start a server that outlives this command, and wait until it answers. Raises PortTaken, Unavailable."""
     _listen(options).close()  # a taken port is best told here
     log = log_path(options.port)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_file(log)
     command = [sys.executable, "-m", __name__.partition(".")[0], "server", "start", *_as_words(options)]
     with log.open("wb") as file:
         process = subprocess.Popen(

@@ -6,6 +6,10 @@ started the pack reads it back (`salvage`), or whoever resumes the run (`left_by
 the file along, and then all of the pack runs again.
 
 A worker holds a lock on the file while it has it open, so that files of processes that are gone can be told.
+
+What is read back is unpickled: so folder and files must be of this user alone. The folder is in the node's
+temporary folder, for it is written to often and belongs to the node: a home folder may be on another machine.
+Where somebody else has put something in that place it is in the home folder.
 """
 
 from __future__ import annotations
@@ -20,10 +24,13 @@ import tempfile
 from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
 from .. import clock
+from ..private_files import make_own, open_private
+from ..settings import home_folder
 from .outcomes import COMPLETED, Outcome
 
 _log = logging.getLogger("heliostat.internal.spool")
@@ -31,6 +38,7 @@ _HEADER = struct.Struct("<Ii16s")  # bytes written, position being executed (-1:
 _ENTRY = struct.Struct("<IIQ")  # position in the pack, length, index at the call site
 _DURABLE = ("none", "inline", "stored")  # values that are not gone with the worker
 _SWEPT_AFTER_S = 3600.0
+_WRITING = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
 _START_BYTES = 64 * 1024
 _MAX_BYTES = 256 * 1024 * 1024  # beyond it outcomes are no longer spooled and a crash repeats them
 
@@ -44,8 +52,24 @@ class Salvaged:
 
 
 def folder() -> Path:
-    """The node's spool folder of this user."""
-    return Path(tempfile.gettempdir()) / f"heliostat-{os.getuid()}" / "spool"
+    """The node's spool folder of this user, in which nobody else can have put anything.
+
+    Raises PermissionError where there is no such place.
+    """
+    return _checked_folder(tempfile.gettempdir(), home_folder())
+
+
+@lru_cache(maxsize=8)
+def _checked_folder(temporary: str, home: Path) -> Path:
+    # Once it is this user's alone nobody else can change that, so one look a process is enough.
+    own = Path(temporary).resolve() / f"heliostat-{os.getuid()}"
+    if make_own(own) and make_own(own / "spool"):
+        return own / "spool"
+    other = home.resolve() / "spool"
+    if make_own(home.resolve()) and make_own(other):
+        _log.warning("%s is not of this user alone: finished calls of packs are kept in %s", own, other)
+        return other
+    raise PermissionError(f"{own} and {other} can be changed by others")
 
 
 def name_of(flow_run_id: UUID, pack_id: str) -> str:
@@ -60,12 +84,14 @@ class Spool:
     """
 
     def __init__(self, name: str, base: int = 0) -> None:
-        self._path = folder() / name
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._path.parent.stat().st_uid != os.getuid():  # what is in it would be loaded as ours
-            raise PermissionError(f"{self._path.parent} belongs to somebody else")
         self._base = base.to_bytes(16, "big")
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._path = folder() / name
+        try:
+            self._file = os.open(self._path, _WRITING, 0o600)
+        except FileNotFoundError:  # somebody has tidied up
+            _checked_folder.cache_clear()
+            self._path = folder() / name
+            self._file = os.open(self._path, _WRITING, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _make_room(self._file, _START_BYTES)
@@ -127,12 +153,9 @@ def _make_room(file: int, size_bytes: int) -> None:
 
 def salvage(name: str) -> Salvaged | None:
     """What is left of a pack on this node, and remove it; None where there is no such file."""
-    try:
-        data = (folder() / name).read_bytes()
-    except FileNotFoundError:
-        return None
+    data = _read(name)
     delete(name)
-    if len(data) < _HEADER.size:  # the worker died before it wrote anything
+    if data is None or len(data) < _HEADER.size:  # the worker died before it wrote anything
         return None
     _, running, _ = _HEADER.unpack_from(data, 0)
     outcomes = {position: outcome for position, _, outcome in _entries(name, data)}
@@ -145,14 +168,13 @@ def left_by(flow_run_id: UUID) -> dict[int, Outcome]:
     """
     found: dict[int, Outcome] = {}
     for path in _files_of(flow_run_id):
-        with suppress(OSError):
-            data = path.read_bytes()
-            if len(data) < _HEADER.size:
-                continue
-            base = int.from_bytes(_HEADER.unpack_from(data, 0)[2], "big")
-            for _, index, outcome in _entries(path.name, data):
-                if outcome.status == COMPLETED and outcome.kind in _DURABLE:
-                    found[base + index] = outcome
+        data = _read(path.name)
+        if data is None or len(data) < _HEADER.size:
+            continue
+        base = int.from_bytes(_HEADER.unpack_from(data, 0)[2], "big")
+        for _, index, outcome in _entries(path.name, data):
+            if outcome.status == COMPLETED and outcome.kind in _DURABLE:
+                found[base + index] = outcome
     return found
 
 
@@ -164,7 +186,8 @@ def forget(flow_run_id: UUID) -> None:
 
 def delete(name: str) -> None:
     """Remove a pack's file on this node, if it is there."""
-    (folder() / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        (folder() / name).unlink(missing_ok=True)
 
 
 def sweep() -> None:
@@ -174,7 +197,7 @@ def sweep() -> None:
         for path in folder().iterdir():
             with suppress(OSError):  # somebody else was faster, or a process still writes to it
                 if path.stat().st_mtime < old:
-                    file = os.open(path, os.O_RDWR)
+                    file = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
                     try:
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                         path.unlink()
@@ -183,13 +206,22 @@ def sweep() -> None:
 
 
 def _files_of(flow_run_id: UUID) -> list[Path]:
-    place = folder()
     try:
-        if place.stat().st_uid != os.getuid():
-            return []
+        return list(folder().glob(f"{flow_run_id.hex}.*"))
     except OSError:
         return []
-    return list(place.glob(f"{flow_run_id.hex}.*"))
+
+
+def _read(name: str) -> bytes | None:
+    """What a file holds; None where there is none of this user's alone."""
+    try:
+        file = open_private(folder() / name)
+    except PermissionError:
+        return None
+    if file is None:
+        return None
+    with os.fdopen(file, "rb") as opened:
+        return opened.read()
 
 
 def _entries(name: str, data: bytes) -> Generator[tuple[int, int, Outcome]]:

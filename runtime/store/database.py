@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -17,6 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from .. import clock
+from ..private_files import make_file, shut_database
+from ..settings import home_folder
 from . import schema, sqlite_connections
 from .failures import plain_url, refused, translate
 from .sqlite_writer import SqliteWriter
@@ -199,7 +201,9 @@ def engine_for(target: Target, poolclass: type[NullPool] | None = None) -> Async
     `poolclass=NullPool` is for a connection that is kept apart (Postgres only).
     """
     if target.dialect == "sqlite":
-        target.path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # who opens it says why it cannot be made
+            make_file(target.path)
+        shut_database(target.path, home_folder())
         engine = create_async_engine(
             target.url, pool_size=6, max_overflow=2, async_creator=sqlite_connections.connector(target.path)
         )

