@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import platform
 import re
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from .errors import ResultLost, StorageUnavailable
+from .errors import ResultLost, StorageUnavailable, UserError
+from .serializers import serializer_named
 from .storage import local_folder, storage_for
 
 _OURS = re.compile(r"[0-9a-f-]{36}/(result|[0-9a-f]{2}/[0-9a-f-]{36})|cache/[0-9a-f]{2}/[0-9a-f]{64}")
@@ -23,13 +25,33 @@ class ResultPlace:
     key: str
     serializer: str
     host: str | None = None  # whose folder it is; None for storage that all machines reach
+    size: int | None = None  # of its bytes, and their CRC-32; None in records of earlier versions
+    crc: int | None = None
 
     def read(self) -> bytes:
         """Raises ResultLost, StorageUnavailable."""
         return storage_for(self.url).read(self.key)
 
-    def exists(self) -> bool:
-        return storage_for(self.url).exists(self.key)
+    def is_whole(self) -> bool:
+        """Whether the bytes that were written are there: not none of them, half of them, or others."""
+        storage = storage_for(self.url)
+        size = storage.size(self.key)
+        if not size or self.size not in (None, size):
+            return False
+        return self.crc is None or storage.checksum(self.key) in (None, self.crc)
+
+    def recorded(self) -> bytes:
+        """What a record says of this place. The password of a URL is not in it: whoever reads has its own."""
+        folder = local_folder(self.url)
+        facts = {
+            "url": folder or _without_password(self.url),
+            "key": self.key,
+            "serializer": self.serializer,
+            "host": None if folder is None else platform.node(),
+            "size": self.size,
+            "crc": self.crc,
+        }
+        return json.dumps({name: value for name, value in facts.items() if value is not None}).encode()
 
     def is_a_results(self) -> bool:
         """Whether the key is such as results have, so that nothing else can be read by it."""
@@ -39,12 +61,9 @@ class ResultPlace:
         return f"{self.url}/{self.key}" + (f" on {self.host}" if self.host else "")
 
 
-def recorded(url: str, key: str, serializer: str) -> bytes:
-    """What the record says of a result. The password of a URL is not in it: whoever reads has its own."""
-    folder = local_folder(url)
-    host = None if folder is None else platform.node()
-    facts = {"url": folder or _without_password(url), "key": key, "serializer": serializer, "host": host}
-    return json.dumps({name: value for name, value in facts.items() if value}).encode()
+def recorded(url: str, key: str, serializer: str, data: bytes) -> bytes:
+    """What the record says of a result whose bytes were just written."""
+    return ResultPlace(url, key, serializer, None, len(data), zlib.crc32(data)).recorded()
 
 
 def place_of(record: bytes, url: str, serializer: str) -> ResultPlace:
@@ -52,19 +71,35 @@ def place_of(record: bytes, url: str, serializer: str) -> ResultPlace:
     if not record.startswith(b"{"):
         return ResultPlace(url, record.decode(), serializer)
     facts: dict[str, Any] = json.loads(record)
+    if not all(isinstance(facts[name], str) for name in ("url", "key", "serializer")):
+        raise ValueError(f"this is no record of a result: {record[:200]!r}")
     is_the_readers = facts["url"] == _without_password(url)
     return ResultPlace(
-        url if is_the_readers else facts["url"], facts["key"], facts["serializer"], facts.get("host")
+        url if is_the_readers else facts["url"],
+        facts["key"],
+        facts["serializer"],
+        facts.get("host"),
+        facts.get("size"),
+        facts.get("crc"),
     )
 
 
 def found_place(record: bytes, url: str, serializer: str) -> ResultPlace | None:
-    """Where the result is now: where it was written, or under its key in the reader's own storage."""
-    place, unreachable = place_of(record, url, serializer), None
-    for each in (place, ResultPlace(url, place.key, place.serializer)):
+    """Where the result is now: where it was written, or under its key in the reader's own storage.
+
+    None when it is gone or damaged, or when the record itself makes no sense: it is to be made again.
+    """
+    try:
+        place, unreachable = place_of(record, url, serializer), None
+        serializer_named(place.serializer)
+    except (ValueError, KeyError, TypeError, AttributeError, UserError):
+        return None
+    for each in (place, replace(place, url=url, host=None)):
         try:
-            if each.exists():
+            if each.is_whole():
                 return each
+        except UserError:  # the key or the address is none
+            continue
         except StorageUnavailable as error:
             unreachable = unreachable or error
     if unreachable is not None:

@@ -10,6 +10,8 @@ import errno
 import os
 import re
 import shutil
+import stat
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -23,6 +25,7 @@ from .errors import ResultLost, StorageUnavailable, UserError
 from .private_files import FILE_MODE, FOLDER_MODE
 from .settings import home_folder
 
+_READ_AT_ONCE = 4 * 1024 * 1024
 _KEY = re.compile(r"[A-Za-z0-9._=-]+(/[A-Za-z0-9._=-]+)*")
 
 
@@ -69,9 +72,18 @@ class ResultStorage:
                     hint="It was deleted, or written to another storage; run the task again to make it anew.",
                 ) from error
 
-    def exists(self, key: str) -> bool:
+    def size(self, key: str) -> int | None:
+        """How many bytes there are; None when there is no such value."""
+        with self._telling("look at", key):
+            try:
+                return self._place.size(_checked(key))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def checksum(self, key: str) -> int | None:
+        """The CRC-32 of the bytes; None where asking for it would fetch them over a network."""
         with self._telling("read", key):
-            return self._place.exists(_checked(key))
+            return self._place.checksum(_checked(key))
 
     def delete(self, key: str) -> None:
         """Remove one value; harmless when there is none."""
@@ -112,7 +124,8 @@ def _storage_at(url: str) -> ResultStorage:
 class _Place(Protocol):
     def write(self, key: str, data: bytes) -> None: ...
     def read(self, key: str) -> bytes: ...
-    def exists(self, key: str) -> bool: ...
+    def size(self, key: str) -> int | None: ...
+    def checksum(self, key: str) -> int | None: ...
     def delete(self, key: str) -> None: ...
     def delete_all(self, prefix: str) -> None: ...
 
@@ -147,8 +160,16 @@ class _Folder:
         with open(os.path.join(self.root, key), "rb") as file:
             return file.read()
 
-    def exists(self, key: str) -> bool:
-        return os.path.isfile(os.path.join(self.root, key))
+    def size(self, key: str) -> int | None:
+        found = os.stat(os.path.join(self.root, key))
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    def checksum(self, key: str) -> int | None:
+        found = 0
+        with open(os.path.join(self.root, key), "rb") as file:
+            while part := file.read(_READ_AT_ONCE):
+                found = zlib.crc32(part, found)
+        return found
 
     def delete(self, key: str) -> None:
         with _ignoring_absence():
@@ -197,10 +218,14 @@ class _Remote:
     def read(self, key: str) -> bytes:
         return self.files.cat_file(f"{self.root}/{key}")
 
-    def exists(self, key: str) -> bool:
+    def size(self, key: str) -> int | None:
         path = f"{self.root}/{key}"
         self.files.invalidate_cache(path.rpartition("/")[0])  # another process may have written it since
-        return bool(self.files.exists(path))
+        facts: dict[str, Any] = self.files.info(path)
+        return None if facts.get("type") == "directory" else facts.get("size")
+
+    def checksum(self, key: str) -> int | None:
+        return None
 
     def delete(self, key: str) -> None:
         with _ignoring_absence():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +18,8 @@ from ...runtime.store.rows import FlowRunRow, TaskRunRow
 from ..answers import JsonAnswer
 from ..database_access import Db
 from ..errors import found
+
+_TOLD = ("url", "key", "serializer", "host")  # what clients of every version take
 
 router = APIRouter(prefix="/heliostat", tags=["Heliostat"])
 
@@ -56,7 +57,7 @@ def _told(run: FlowRunRow | TaskRunRow) -> JsonAnswer:
         {
             "kind": run.result_kind,
             "data": base64.b64encode(run.result).decode() if inline and run.result is not None else None,
-            "place": None if place is None else asdict(place),
+            "place": None if place is None else {name: getattr(place, name) for name in _TOLD},
         }
     )
 

@@ -385,7 +385,7 @@ class PackExecution:
         data = serializers.dumps(value, self.code.serializer, f"result of {self.code.name}")
         key = result_key(self._template.flow_run.id, ids.task_run_id(self._template.base, index))
         storage_for(self.code.storage_url).write(key, data)
-        return recorded(self.code.storage_url, key, self.code.serializer)
+        return recorded(self.code.storage_url, key, self.code.serializer, data)
 
 
 class AttemptHistory:

@@ -83,7 +83,7 @@ def _store(value: Any, flow: Flow[Any, Any], run_id: UUID) -> Kept:
     data = serializers.dumps(value, flow.result_serializer, f"result of flow {flow.name}")
     key = flow_result_key(run_id)
     storage_for(flow.result_storage_url).write(key, data)
-    return Kept("stored", recorded(flow.result_storage_url, key, flow.result_serializer))
+    return Kept("stored", recorded(flow.result_storage_url, key, flow.result_serializer, data))
 
 
 def restore_result(run: FlowRunRow, flow: Flow[Any, Any]) -> State | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .. import clock, tracebacks
 from ..caching import input_hash
-from ..result_places import found_place, recorded
+from ..result_places import found_place
 from .fanout import Fanout, holding
 from .matching import Matching
 from .outcomes import CACHED, COMPLETED, FAILED, Extra, Held, Outcome
@@ -143,4 +143,4 @@ def _now(kind: str | None, result: bytes | None, code: TaskCode) -> tuple[bool, 
     if kind != "stored" or result is None:
         return kind != "stored", result
     place = found_place(result, code.storage_url, code.serializer)
-    return place is not None, None if place is None else recorded(place.url, place.key, place.serializer)
+    return place is not None, None if place is None else place.recorded()

@@ -172,7 +172,7 @@ def test_records_of_keys_alone_are_read_by_the_readers_options(tmp_path: Path) -
 
 
 def test_passwords_of_a_storage_are_not_recorded() -> None:
-    record = record_of("s3://user:secret@bucket/x", "k", "pickle")
+    record = record_of("s3://user:secret@bucket/x", "k", "pickle", b"1")
     assert b"secret" not in record
     assert place_of(record, "s3://user:secret@bucket/x", "json").url == "s3://user:secret@bucket/x"
 

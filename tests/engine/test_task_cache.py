@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from typing import Any
 import pytest
 
 from heliostat import CacheKeyFn, flow, task
+from heliostat.runtime import clock
 from heliostat.runtime.caching import INPUTS, NO_CACHE, RUN_ID, TASK_SOURCE
+from heliostat.runtime.journal.recording import current_recording
+from heliostat.runtime.store import cache
 
 ran: list[Any] = []
 
@@ -216,6 +220,68 @@ def test_an_answer_whose_stored_value_is_gone_is_made_again(recorded: Any, how: 
             file.unlink()
     assert _called(kept, how, 1) == 2
     assert ran == [1, 1]
+
+
+_DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda whole: b"",
+    "its first byte": lambda whole: whole[:1],
+    "half of it": lambda whole: whole[: len(whole) // 2],
+    "all but its last byte": lambda whole: whole[:-1],
+    "more than it was": lambda whole: whole + b"\0",
+    "a header of others": lambda whole: b"{}" + whole[2:],
+    "other bytes in its midst": lambda whole: whole[:20] + b"\0" + whole[21:],
+    "zeros": lambda whole: bytes(len(whole)),
+}
+
+
+@pytest.mark.parametrize("damage", _DAMAGES)
+def test_an_answer_whose_stored_value_is_damaged_is_made_again(
+    recorded: Any, tmp_path: Path, damage: str
+) -> None:
+    """Seen: a machine lost power and left an empty file; from then on every run that wanted the value failed
+    on it, though the task could have made it again. A damaged value is one that is not there.
+    """
+
+    @task(cache_policy=INPUTS, persist_result=True, result_storage=str(tmp_path / "results"))
+    def kept(number: int) -> list[int]:
+        ran.append(number)
+        return [number] * 50
+
+    assert _called(kept, "call", 3) == [3] * 50
+    [file] = [each for each in (tmp_path / "results").rglob("*") if each.is_file()]
+    file.write_bytes(_DAMAGES[damage](file.read_bytes()))
+    for how in ("map", "call", "submit"):
+        assert _called(kept, how, 3) == [3] * 50
+    assert ran == [3, 3]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b"{",
+        b"\xff",
+        b"{}",
+        b"[]",
+        b"",
+        b"../../etc/passwd",
+        b'{"url": 1, "key": "a", "serializer": "pickle"}',
+        b'{"url": "/nowhere", "key": "a/b", "serializer": "pickle"}',
+        b'{"url": "/nowhere", "key": "a/b", "serializer": "unknown"}',
+    ],
+)
+def test_an_answer_whose_record_makes_no_sense_is_made_again(
+    recorded: Any, tmp_path: Path, record: bytes
+) -> None:
+    @task(cache_key_fn=lambda *_: "key", persist_result=True, result_storage=str(tmp_path))
+    def kept(number: int) -> int:
+        ran.append(number)
+        return number
+
+    assert _called(kept, "call", 3) == 3
+    current_recording().call(cache.put, "key", "stored", record, clock.epoch_s())
+    assert _called(kept, "call", 3) == 3
+    assert _called(kept, "map", 3) == 3
+    assert ran == [3, 3]
 
 
 def test_a_key_function_that_fails_fails_the_call_and_not_the_run(recorded: Any, how: str) -> None:

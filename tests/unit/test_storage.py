@@ -28,10 +28,10 @@ def storage(request, tmp_path):
 
 
 def test_written_value_is_read_back_and_replaced_as_a_whole(storage):
-    assert not storage.exists("run/ab/x")
+    assert storage.size("run/ab/x") is None
     storage.write("run/ab/x", b"one")
     storage.write("run/ab/x", b"two, longer")
-    assert storage.exists("run/ab/x")
+    assert storage.size("run/ab/x") is not None
     assert storage.read("run/ab/x") == b"two, longer"
 
 
@@ -39,7 +39,7 @@ def test_deleting_is_harmless_when_there_is_nothing(storage):
     storage.write("run/x", b"1")
     storage.delete("run/x")
     storage.delete("run/x")
-    assert not storage.exists("run/x")
+    assert storage.size("run/x") is None
 
 
 def test_everything_of_a_run_can_be_deleted_at_once(storage):
@@ -47,8 +47,8 @@ def test_everything_of_a_run_can_be_deleted_at_once(storage):
     storage.write("other/x", b"1")
     storage.delete_all("run")
     storage.delete_all("run")
-    assert not storage.exists("run/ab/x")
-    assert storage.exists("other/x")
+    assert storage.size("run/ab/x") is None
+    assert storage.size("other/x") is not None
 
 
 def test_missing_value_is_a_lost_result(storage):
@@ -93,7 +93,7 @@ def test_local_folder_needs_no_fsspec(tmp_path):
     script = (
         "import sys\nfrom heliostat.runtime.storage import storage_for\n"
         f"s = storage_for({str(tmp_path)!r})\n"
-        "s.write('a/b', b'1'); s.read('a/b'); s.exists('a/b'); s.delete('a/b')\n"
+        "s.write('a/b', b'1'); s.read('a/b'); s.size('a/b'); s.delete('a/b')\n"
         "assert 'fsspec' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
