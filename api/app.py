@@ -17,7 +17,7 @@ from .access import BasicAuth, CsrfProtection
 from .database_access import DatabaseAccess
 from .doors import Doors, Names, listed
 from .event_desk import EventDesk
-from .manners import ApiVersion, JsonBodies
+from .manners import ApiVersion, HeadLikeGet, JsonBodies
 from .routes import (
     admin,
     artifacts,
@@ -148,6 +148,7 @@ def create_app(
     if settings.stock_ui is not None:
         stock_ui.install(app, Path(settings.stock_ui).expanduser())
     # The last one added sees a request first.
+    app.add_middleware(HeadLikeGet)
     app.add_middleware(JsonBodies)
     app.add_middleware(ApiVersion)
     if settings.server_csrf_protection:

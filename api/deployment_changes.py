@@ -8,6 +8,7 @@ from ..runtime.store import work_pools
 from ..runtime.store.database import Database
 from ..runtime.store.deployment_rows import DeploymentRow
 from .deployment_checks import (
+    check_blocks,
     check_parameters,
     check_shared_limit,
     check_variables,
@@ -29,6 +30,7 @@ async def checked_changes(db: Database, row: DeploymentRow, body: DeploymentUpda
     """
     changes: dict[str, Any] = body.model_dump(exclude_unset=True, exclude=_NOT_COLUMNS)
     await _check_limits(db, row, changes)
+    await check_blocks(db, body, "Error updating deployment")
     if body.parameters is not None:
         changes["parameters"] = await written_out(db, body.parameters)
     if "pull_steps" in changes:

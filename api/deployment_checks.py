@@ -11,12 +11,13 @@ from fastapi import HTTPException
 from ..pools.job_variables import check_schema, variable_problems
 from ..pools.templates import check_job_variables, merge_job_variables, read_job_template
 from ..runtime import parameter_templates
+from ..runtime.block_schemas import reference_of
 from ..runtime.errors import BadJobTemplate, NotFound, ParameterMismatch
-from ..runtime.store import shared_limits, variables
+from ..runtime.store import block_documents, shared_limits, variables
 from ..runtime.store.database import Database
 from ..runtime.store.deployment_rows import DeploymentRow
 from .errors import conflicting
-from .schemas_deployments import DeploymentCreate, ScheduleCreate, ScheduleUpdate
+from .schemas_deployments import DeploymentCreate, DeploymentUpdate, ScheduleCreate, ScheduleUpdate
 
 CODE_STEP = "heliostat.code_package"
 """The pull step that stands for a code package: `{CODE_STEP: {"revision": ...}}`."""
@@ -84,13 +85,53 @@ def check_variables(
         check_job_variables(template, merge_job_variables(*layers), complete=complete)
 
 
+async def check_defaults(db: Database, job_template: Mapping[str, Any]) -> None:
+    """Whether the defaults of a new template fit its schema.
+
+    Raises BadJobTemplate, BadJobVariables and HTTPException (404: a block that a default refers to).
+    """
+    template = read_job_template(job_template)
+    defaults = template.defaults()
+    for name, value in list(defaults.items()):
+        if isinstance(value, Mapping) and "$ref" in value:
+            await _check_block(db, reference_of(value))
+            del defaults[name]  # what the block holds is looked at when a run starts
+    check_job_variables(template, defaults)
+
+
+async def _check_block(db: Database, reference: str | None) -> None:
+    try:
+        if reference is not None:
+            await block_documents.read(db, UUID(reference))
+    except (NotFound, ValueError) as error:
+        raise HTTPException(404, "Block not found.") from error
+
+
+async def check_blocks(db: Database, body: DeploymentCreate | DeploymentUpdate, what: str) -> None:
+    """Whether the blocks are there that hold a deployment's files and configure its processes.
+
+    Raises HTTPException (409).
+    """
+    for kind, document_id in (
+        ("infrastructure", body.infrastructure_document_id),
+        ("storage", body.storage_document_id),
+    ):
+        try:
+            if document_id is not None:
+                await block_documents.read(db, document_id)
+        except NotFound as error:
+            raise HTTPException(
+                409, f"{what}. Could not find {kind} block with id: {document_id}."
+            ) from error
+
+
 async def check_shared_limit(db: Database, limit_id: UUID | None) -> None:
     """404 for a limit to be shared that is not there."""
     if limit_id is not None:
         try:
             await shared_limits.check(db, limit_id)
         except NotFound as error:
-            raise HTTPException(404, "Concurrency Limit not found") from error
+            raise HTTPException(404, "Concurrency limit not found") from error
 
 
 def code_revision_of(pull_steps: Iterable[Mapping[str, Any]] | None) -> str | None:

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from ..runtime import errors
 from ..runtime.store.wire_text import json_value
 from .answers import JsonAnswer
+from .schemas import INVALID_LIMIT
 
 _log = logging.getLogger("heliostat.api")
 
@@ -42,6 +43,14 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
+async def there(reading: Awaitable[T], what: str) -> T:
+    """The value, or the 404 of what lies deeper: `{"exception_message": "Flow run not found"}`."""
+    try:
+        return await reading
+    except errors.NotFound as error:
+        raise errors.NotFound(f"{what} not found") from error
+
+
 async def found(reading: Awaitable[T], what: str) -> T:
     """The value, or the handler's 404: `{"detail": "Flow run not found"}`."""
     try:
@@ -61,6 +70,9 @@ def conflicting(what: str) -> Generator[None]:
 
 async def _invalid_request(request: Request, error: Exception) -> JsonAnswer:
     assert isinstance(error, RequestValidationError)
+    for each in error.errors():
+        if each["type"] == INVALID_LIMIT:
+            return JsonAnswer({"detail": each["msg"]}, 422)
     faults = [
         {name: _shown(each.get(name)) for name in ("type", "loc", "msg", "input")} for each in error.errors()
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .answers import JsonAnswer
 from .doors import is_own
@@ -30,11 +30,30 @@ class ApiVersion:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             sent = next((value for name, value in scope["headers"] if name == VERSION_HEADER), None)
-            refusal = None if sent is None else _refusal(sent.decode("latin-1"))
+            refusal = None if not sent else _refusal(sent.decode("latin-1"))
             if refusal is not None:
                 await JsonAnswer({"detail": refusal}, 400)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+class HeadLikeGet:
+    """Answers HEAD as GET is answered, without the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, without_body)
 
 
 class JsonBodies:

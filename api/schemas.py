@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from ..runtime import clock
 from ..runtime.states import State, StateType
@@ -26,13 +27,31 @@ from ..runtime.store.filters import (
 from ..runtime.store.search import FlowRunSort, FlowSort, LogSort, TaskRunSort
 
 MOST_ROWS = 200  # a page, default and maximum
+MOST_RETRY_DELAYS = 50  # of one task
+LONGEST_CACHE_KEY = 2_000  # characters
 MOST_NESTED = 200  # lists and objects inside of each other: more than that cannot be written as JSON again
 
 
 Moment = Annotated[datetime, AfterValidator(clock.calendar_utc)]
 Labels = dict[str, bool | int | float | str]
 FlowName = Annotated[str, Field(pattern=r"^[^/%&><]+$")]
-Limit = Annotated[int, Field(ge=0, le=MOST_ROWS)]
+INVALID_LIMIT = "invalid_limit"  # the kind of fault that clients look for
+
+
+def _within_page(limit: int) -> int:
+    """A page's limit. Clients that asked for too much look for these words, and then ask page by page."""
+    if limit < 0:
+        raise PydanticCustomError(INVALID_LIMIT, "Invalid limit: must be greater than or equal to 0.")
+    if limit > MOST_ROWS:
+        raise PydanticCustomError(
+            INVALID_LIMIT, "Invalid limit: must be less than or equal to {most}.", {"most": MOST_ROWS}
+        )
+    return limit
+
+
+Limit = Annotated[
+    int, AfterValidator(_within_page), Field(json_schema_extra={"minimum": 0, "maximum": MOST_ROWS})
+]
 Offset = Annotated[int, Field(ge=0)]
 Page = Annotated[int, Field(ge=1, le=2**53)]  # the last whole number that every reader of JSON knows
 
@@ -198,6 +217,14 @@ class TaskRunPolicy(BaseModel):
     retry_delay: int | float | list[int] | list[float] | None = None
     retry_jitter_factor: float | None = None
 
+    @model_validator(mode="after")
+    def _within_bounds(self) -> TaskRunPolicy:
+        if isinstance(self.retry_delay, list) and len(self.retry_delay) > MOST_RETRY_DELAYS:
+            raise ValueError(f"Can not configure more than {MOST_RETRY_DELAYS} retry delays per task.")
+        if self.retry_jitter_factor is not None and self.retry_jitter_factor < 0:
+            raise ValueError("`retry_jitter_factor` must be >= 0.")
+        return self
+
 
 class TaskRunResult(BaseModel):
     input_type: Literal["task_run"] = "task_run"
@@ -219,6 +246,15 @@ class Constant(BaseModel):
     type: str
 
 
+def _short_key(key: str) -> str:
+    if len(key) > LONGEST_CACHE_KEY:
+        raise ValueError(f"Cache key exceeded maximum allowed length of {LONGEST_CACHE_KEY} characters.")
+    return key
+
+
+CacheKey = Annotated[str, AfterValidator(_short_key)]
+
+
 class TaskRunCreate(OneModel):
     id: UUID | None = None
     state: StateCreate | None = None
@@ -226,7 +262,7 @@ class TaskRunCreate(OneModel):
     flow_run_id: UUID | None = None
     task_key: str
     dynamic_key: str
-    cache_key: str | None = None
+    cache_key: CacheKey | None = None
     cache_expiration: Moment | None = None
     task_version: str | None = None
     empirical_policy: TaskRunPolicy = Field(default_factory=TaskRunPolicy)

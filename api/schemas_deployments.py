@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ..runtime.errors import BadSchedule
 from ..runtime.schedules import schedule_from_json
@@ -26,7 +26,7 @@ from .schemas import (
     Page,
     StateCreate,
 )
-from .schemas_places import PlaceName
+from .schemas_places import NamedPlace, PlaceName
 
 MOST_RUNS_AT_ONCE = 100  # of the bulk route that runs a deployment
 MOST_AT_ONCE = 50  # of the others
@@ -108,8 +108,8 @@ class DeploymentCreate(OneModel):
     tags: list[str] = []
     labels: Labels | None = {}
     pull_steps: list[dict[str, Any]] | None = None
-    work_queue_name: str | None = None
-    work_pool_name: str | None = None
+    work_queue_name: NamedPlace = None
+    work_pool_name: NamedPlace = None
     storage_document_id: UUID | None = None
     infrastructure_document_id: UUID | None = None
     description: str | None = None
@@ -118,6 +118,14 @@ class DeploymentCreate(OneModel):
     entrypoint: str | None = None
     job_variables: dict[str, Any] = {}
     version_info: VersionInfo | None = None
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> DeploymentCreate:
+        if self.concurrency_limit is not None and self.global_concurrency_limit_id is not None:
+            raise ValueError(
+                "A deployment cannot have both a concurrency limit and a global concurrency limit."
+            )
+        return self
 
 
 class DeploymentUpdate(OneModel):
@@ -131,8 +139,8 @@ class DeploymentUpdate(OneModel):
     parameters: dict[str, Any] | None = None
     parameter_openapi_schema: dict[str, Any] | None = None
     tags: list[str] = []
-    work_queue_name: str | None = None
-    work_pool_name: str | None = None
+    work_queue_name: NamedPlace = None
+    work_pool_name: NamedPlace = None
     path: str | None = None
     job_variables: dict[str, Any] | None = None
     pull_steps: list[dict[str, Any]] | None = None
@@ -155,7 +163,7 @@ class DeploymentRunCreate(OneModel):
     idempotency_key: str | None = None
     labels: Labels | None = None
     parent_task_run_id: UUID | None = None
-    work_queue_name: str | None = None
+    work_queue_name: NamedPlace = None
     job_variables: dict[str, Any] | None = {}
 
 

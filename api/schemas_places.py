@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import string
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
+from ..pools.templates import check_declared
+from ..runtime.errors import BadJobTemplate
 from ..runtime.store.filters import WorkerFilter, WorkPoolFilter, WorkQueueFilter
 from .schemas import MOST_ROWS, Fields, Limit, Moment, Offset, OneModel, Page
 
-PlaceName = Annotated[str, Field(pattern=r"^[^/%&><]+$")]
+
+def _not_blank(name: Any) -> Any:
+    if isinstance(name, str) and not name.strip(string.whitespace + "'\""):
+        raise ValueError("name cannot be an empty string")
+    return name
+
+
+PlaceName = Annotated[str, Field(pattern=r"^[^/%&><]+$"), BeforeValidator(_not_blank)]
+NamedPlace = Annotated[PlaceName | None, BeforeValidator(lambda name: None if name == "" else name)]
+"""A pool or queue that something names; an empty text names none."""
+
 Slots = Annotated[int, Field(ge=0, lt=2**31)]
 Priority = Annotated[int, Field(gt=0, lt=2**31 - 1_000_000)]  # room for those that are moved behind it
 
@@ -21,11 +34,27 @@ class StorageConfiguration(OneModel):
     default_result_storage_block_id: UUID | None = None
 
 
+def _template(template: dict[str, Any]) -> dict[str, Any]:
+    """An empty template, or one that has both of its parts and declares every variable that it uses."""
+    if template and not (template.get("job_configuration") and template.get("variables")):
+        raise ValueError(
+            "The `base_job_template` must contain both a `job_configuration` key and a `variables` key."
+        )
+    try:
+        check_declared(template)
+    except BadJobTemplate as error:
+        raise ValueError(f"{error} {error.hint or ''}".rstrip()) from error
+    return template
+
+
+JobTemplate = Annotated[dict[str, Any], AfterValidator(_template)]
+
+
 class WorkPoolCreate(OneModel):
     name: PlaceName
     description: str | None = None
     type: str = "prefect-agent"
-    base_job_template: dict[str, Any] = {}
+    base_job_template: JobTemplate = {}
     is_paused: bool = False
     concurrency_limit: Slots | None = None
     storage_configuration: StorageConfiguration = StorageConfiguration()
@@ -34,7 +63,7 @@ class WorkPoolCreate(OneModel):
 class WorkPoolUpdate(OneModel):
     description: str | None = None
     is_paused: bool | None = None
-    base_job_template: dict[str, Any] | None = None
+    base_job_template: JobTemplate | None = None
     concurrency_limit: Slots | None = None
     storage_configuration: StorageConfiguration | None = None
 
@@ -113,4 +142,4 @@ class SlotPage(Fields):
 
 
 class PoolSlotPage(SlotPage):
-    flow_run_limit: Limit = 10
+    flow_run_limit: Annotated[int, Field(ge=0, le=MOST_ROWS)] = 10

@@ -120,7 +120,7 @@ def flow_run(row: FlowRunRow, state: FlowRunStateRow | None = None) -> Wire:
         "created_by": row.created_by,
         "work_queue_id": row.work_queue_id,
         "state": flow_run_state(state) if state else _bare_state(row),
-        "job_variables": row.job_variables,
+        "job_variables": row.job_variables or {},
     }
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from ..runtime.store.deployment_rows import WorkerRow, WorkPoolRow, WorkQueueRow
+from .client_versions import RESULT_STORAGE_OF_POOLS, ClientVersion
 from .wire import Wire
+
+AGENT = "prefect-agent"  # the type of a pool that is made without one
 
 _STORAGE: Wire = {
     "bundle_upload_step": None,
@@ -12,8 +15,11 @@ _STORAGE: Wire = {
 }
 
 
-def work_pool(row: WorkPoolRow) -> Wire:
-    """WorkPoolResponse."""
+def work_pool(row: WorkPoolRow, client: ClientVersion | None = None) -> Wire:
+    """WorkPoolResponse, as a client of that version knows it. Agents, as they once were, have no status."""
+    storage: Wire = {**_STORAGE, **row.storage_configuration}
+    if client is not None and client < RESULT_STORAGE_OF_POOLS:
+        del storage["default_result_storage_block_id"]
     return {
         "id": row.id,
         "created": row.created,
@@ -24,9 +30,9 @@ def work_pool(row: WorkPoolRow) -> Wire:
         "base_job_template": row.base_job_template,
         "is_paused": row.is_paused,
         "concurrency_limit": row.concurrency_limit,
-        "status": row.status,
+        "status": None if row.type == AGENT and row.status == "NOT_READY" else row.status,
         "default_queue_id": row.default_queue_id,
-        "storage_configuration": {**_STORAGE, **row.storage_configuration},
+        "storage_configuration": storage,
         "active_slots": row.active_slots,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .types import PACKAGE, pool_type
+from .types import PACKAGE, STANDARD_PACKAGE, pool_type
 
 _ENV: dict[str, Any] = {
     "title": "Environment",
@@ -105,10 +105,11 @@ def ray() -> dict[str, Any]:
     "process",
     display_name="Process",
     description="Runs each flow in a process of its own, on the machines where a worker of the pool runs.",
-    package=PACKAGE,
+    package=STANDARD_PACKAGE,
+    install_command="pip install prefect",
 )
 def process() -> dict[str, Any]:
-    """The variables of the standard's process pool."""
+    """The variables of the standard's process pool, which the standard's workers serve too."""
     return _template(
         {
             "name": _NAME,

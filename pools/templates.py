@@ -9,7 +9,7 @@ variables and the blocks resolves them.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -50,21 +50,31 @@ def read_job_template(value: Any) -> JobTemplate:
 
     Raises BadJobTemplate that names the placeholder, or the place in the schema, at fault.
     """
-    template = _mapping(value, "The base job template")
-    unknown = set(template) - {"job_configuration", "variables"}
+    read = _parts(value)
+    check_schema(read.variables)
+    check_declared(value)
+    return read
+
+
+def check_declared(value: Any) -> None:
+    """Whether a template declares every variable that it uses. Raises BadJobTemplate that names others."""
+    read = _parts(value)
+    unknown = [
+        (path, placeholder)
+        for path, placeholder in placeholders_in(read.job_configuration, "job_configuration")
+        if reference_of(placeholder) is None and placeholder.variable not in read.properties
+    ]
     if unknown:
-        raise BadJobTemplate(
-            f"A base job template has no field {', '.join(map(repr, sorted(unknown)))}.",
-            hint="It has job_configuration and variables.",
-        )
+        raise _undeclared(unknown, read.properties)
+
+
+def _parts(value: Any) -> JobTemplate:
+    """The parts of a template, which are objects; fields beside them are passed over."""
+    template = _mapping(value, "The base job template")
     configuration = _mapping(template.get("job_configuration") or {}, "job_configuration")
     variables = _mapping(template.get("variables") or {}, "variables")
-    check_schema(variables)
-    read = JobTemplate(configuration, variables)
-    for path, placeholder in placeholders_in(configuration, "job_configuration"):
-        if reference_of(placeholder) is None and placeholder.variable not in read.properties:
-            raise _unknown_placeholder(path, placeholder, read.properties)
-    return read
+    _mapping(variables.get("properties") or {}, "variables.properties")
+    return JobTemplate(configuration, variables)
 
 
 def merge_job_variables(*layers: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -162,9 +172,14 @@ def _mapping(value: Any, what: str) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value)
 
 
-def _unknown_placeholder(
-    path: str, placeholder: Placeholder, properties: Mapping[str, Any]
-) -> BadJobTemplate:
+def _undeclared(unknown: Sequence[tuple[str, Placeholder]], properties: Mapping[str, Any]) -> BadJobTemplate:
+    path, placeholder = unknown[0]
+    names = ", ".join(dict.fromkeys(each.variable for _, each in unknown))
     close = difflib.get_close_matches(placeholder.variable, properties, n=1)
     hint = f"Did you mean {{{{ {close[0]} }}}}?" if close else "Declare it under variables.properties."
-    return BadJobTemplate(f"{path} uses {placeholder.text}, which is no variable of the template.", hint=hint)
+    return BadJobTemplate(
+        "The variables specified in the job configuration template must be present as properties in the"
+        f" variables schema. Your job configuration uses the following undeclared variable(s): {names}."
+        f" The first of them is {placeholder.text} in {path}.",
+        hint=hint,
+    )

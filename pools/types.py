@@ -20,6 +20,7 @@ from .templates import read_job_template
 
 ENTRY_POINT_GROUP = "heliostat.pool_types"
 PACKAGE = "heliostat"
+STANDARD_PACKAGE = "prefect"  # clients look in the package of that name for the kind "process"
 
 _logger = logging.getLogger("heliostat.pools")
 _registered: dict[str, PoolType] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ...runtime.store.artifacts import ArtifactRow, ArtifactSort, CollectionRow
 from ...runtime.store.filters import DeploymentFilter, FlowFilter, FlowRunFilter, Search, TaskRunFilter
@@ -16,12 +16,23 @@ from ..schemas import MOST_ROWS, Fields, Limit, Offset, OneModel
 Key = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
 
 
+def _shortened(metadata: dict[str, str]) -> dict[str, str]:
+    return {
+        name: value if len(value) <= LONGEST_METADATA else f"{value[:LONGEST_METADATA]}..."
+        for name, value in metadata.items()
+    }
+
+
+LONGEST_METADATA = 500  # characters of one value; what is longer is cut off
+Metadata = Annotated[dict[str, str], AfterValidator(_shortened)]
+
+
 class ArtifactCreate(OneModel):
     key: Key | None = None
     type: str | None = None
     description: str | None = None
     data: dict[str, Any] | Any | None = None
-    metadata_: dict[str, str] | None = None
+    metadata_: Metadata | None = None
     flow_run_id: UUID | None = None
     task_run_id: UUID | None = None
 
@@ -29,7 +40,7 @@ class ArtifactCreate(OneModel):
 class ArtifactUpdate(OneModel):
     data: dict[str, Any] | Any | None = None
     description: str | None = None
-    metadata_: dict[str, str] | None = None
+    metadata_: Metadata | None = None
 
 
 class _OfRuns(Fields):

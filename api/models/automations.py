@@ -34,6 +34,9 @@ Source = Literal["selected", "inferred"]
 Seconds = Annotated[timedelta, PlainSerializer(lambda value: value.total_seconds(), return_type=float)]
 
 
+LEAST_PROACTIVE = timedelta(seconds=10)  # and what a proactive trigger without a time has
+
+
 class EventTrigger(BaseModel):
     type: Literal["event"] = "event"
     id: UUID = Field(default_factory=uuid4)
@@ -50,8 +53,10 @@ class EventTrigger(BaseModel):
     def _within_makes_sense(self) -> EventTrigger:
         if self.within < timedelta(0):
             raise ValueError("within cannot be negative")
-        if self.posture == "Proactive" and self.within < timedelta(seconds=10):
-            raise ValueError("within is at least 10 seconds for a proactive trigger")
+        if self.posture == "Proactive" and self.within < LEAST_PROACTIVE:
+            if self.within:
+                raise ValueError("within is at least 10 seconds for a proactive trigger")
+            self.within = LEAST_PROACTIVE
         return self
 
 

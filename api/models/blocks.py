@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from ...runtime.store.block_documents import BlockDocumentRow, BlockDocumentSort
 from ...runtime.store.block_types import BlockSchemaRow, BlockTypeRow
@@ -15,6 +16,15 @@ from ..schemas import MOST_ROWS, Fields, Limit, Offset, OneModel
 
 BlockName = Annotated[str, Field(pattern=r"^[^/%&><]+$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+
+
+def _document_name(name: str | None) -> str | None:
+    if name is not None and re.fullmatch(r"[a-z0-9-]*", name) is None:
+        raise ValueError("Block document name must only contain lowercase letters, numbers, and dashes.")
+    return name
+
+
+DocumentName = Annotated[BlockName, AfterValidator(_document_name)]
 
 
 class BlockTypeCreate(OneModel):
@@ -54,7 +64,7 @@ class BlockSchemaPage(Fields):
 
 
 class BlockDocumentCreate(OneModel):
-    name: BlockName | None = None
+    name: DocumentName | None = None
     data: dict[str, Any] = {}
     block_schema_id: UUID
     block_type_id: UUID
@@ -144,7 +154,7 @@ def block_schema(row: BlockSchemaRow) -> dict[str, Any]:
         "created": row.created,
         "updated": row.updated,
         "checksum": row.checksum,
-        "fields": row.fields,
+        "fields": {"block_schema_references": {}, **row.fields},
         "block_type_id": row.block_type_id,
         "block_type": block_type(row.block_type),
         "capabilities": row.capabilities,

@@ -157,6 +157,11 @@ def minimal(row: LimitRow) -> dict[str, Any]:
     return {"id": row.id, "name": row.name, "limit": row.limit}
 
 
+def minimal_of_tag(row: LimitRow) -> dict[str, Any]:
+    """MinimalConcurrencyLimitResponse of a limit on a tag, which goes by the tag."""
+    return {**minimal(row), "name": row.name.removeprefix(TAG_PREFIX)}
+
+
 def of_tag(row: LimitRow, holders: Sequence[UUID]) -> dict[str, Any]:
     """ConcurrencyLimit: a limit on the tasks with a tag, with the task runs that hold its slots."""
     return {

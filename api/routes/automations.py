@@ -7,10 +7,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Response
 
-from ...runtime.store import automations
+from ...runtime.store import automations, deployments
 from ..answers import JsonAnswer, no_content
 from ..database_access import Db
-from ..errors import found
+from ..deployment_checks import check_variables
+from ..errors import found, there
 from ..models import automations as models
 
 router = APIRouter(tags=["Automations"])
@@ -18,9 +19,22 @@ router = APIRouter(tags=["Automations"])
 _WHAT = "Automation"
 
 
+async def _check_runs(body: models.AutomationUpdate, db: Db) -> None:
+    """Whether job variables for runs of a deployment fit its pool: 404 where the deployment is gone.
+
+    Raises BadJobVariables.
+    """
+    for action in (*body.actions, *body.actions_on_trigger, *body.actions_on_resolve):
+        if isinstance(action, models.RunDeployment) and action.deployment_id and action.job_variables:
+            deployment, template = await found(deployments.to_run(db, action.deployment_id), "Deployment")
+            if template is not None:
+                check_variables(template, deployment.job_variables, action.job_variables, complete=True)
+
+
 @router.post("/automations/", status_code=201, response_model=models.Automation)
 async def create_automation(body: models.AutomationCreate, db: Db) -> JsonAnswer:
     """Make an automation."""
+    await _check_runs(body, db)
     return JsonAnswer(models.automation(await automations.create(db, body.facts())), 201)
 
 
@@ -54,13 +68,14 @@ async def delete_automations_owned_by(resource_id: str, db: Db) -> Response:
 @router.get("/automations/{id:uuid}", response_model=models.Automation)
 async def read_automation(id: UUID, db: Db) -> JsonAnswer:
     """The automation with that id."""
-    return JsonAnswer(models.automation(await found(automations.read(db, id), _WHAT)))
+    return JsonAnswer(models.automation(await there(automations.read(db, id), _WHAT)))
 
 
 @router.put("/automations/{id:uuid}", status_code=204)
 async def replace_automation(id: UUID, body: models.AutomationUpdate, db: Db) -> Response:
     """Give an automation another content."""
-    await found(automations.replace(db, id, body.facts()), _WHAT)
+    await _check_runs(body, db)
+    await there(automations.replace(db, id, body.facts()), _WHAT)
     return no_content()
 
 
@@ -68,16 +83,16 @@ async def replace_automation(id: UUID, body: models.AutomationUpdate, db: Db) ->
 async def update_automation(id: UUID, body: models.AutomationPartialUpdate, db: Db) -> Response:
     """Switch an automation on or off."""
     if body.model_fields_set:
-        await found(automations.enable(db, id, body.enabled), _WHAT)
+        await there(automations.enable(db, id, body.enabled), _WHAT)
     else:
-        await found(automations.read(db, id), _WHAT)
+        await there(automations.read(db, id), _WHAT)
     return no_content()
 
 
 @router.delete("/automations/{id:uuid}", status_code=204)
 async def delete_automation(id: UUID, db: Db) -> Response:
     """Remove an automation."""
-    await found(automations.delete(db, id), _WHAT)
+    await there(automations.delete(db, id), _WHAT)
     return no_content()
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, HTTPException, Response
 
+from ...runtime.errors import BadBlock
 from ...runtime.store import block_documents
 from ..answers import JsonAnswer, no_content
 from ..database_access import Db
-from ..errors import found
+from ..errors import found, with_hint
 from ..models import blocks as models
 
 router = APIRouter(prefix="/block_documents", tags=["Block Documents"])
@@ -19,10 +20,13 @@ _WHAT = "Block document"
 
 @router.post("/", status_code=201, response_model=models.BlockDocument)
 async def create_block_document(body: models.BlockDocumentCreate, db: Db) -> JsonAnswer:
-    """Keep a block document: 409 when its type has one of that name."""
-    row = await block_documents.create(
-        db, body.block_schema_id, body.block_type_id, body.name, body.data, body.is_anonymous
-    )
+    """Keep a block document: 409 when its type has one of that name, or the schema is of another type."""
+    try:
+        row = await block_documents.create(
+            db, body.block_schema_id, body.block_type_id, body.name, body.data, body.is_anonymous
+        )
+    except BadBlock as error:
+        raise HTTPException(409, with_hint(error)) from error
     return JsonAnswer(models.block_document(row), 201)
 
 

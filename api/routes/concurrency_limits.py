@@ -71,7 +71,7 @@ async def decrement_with_lease(body: models.DecrementWithLease, db: Db) -> Respo
     return no_content()
 
 
-@router.post("/leases/{lease_id:uuid}/renew", status_code=204)
+@router.post("/leases/{lease_id}/renew", status_code=204)
 async def renew_lease(lease_id: UUID, db: Db, body: models.Renewal | None = None) -> Response:
     """Keep a lease; 410 when it is gone."""
     try:

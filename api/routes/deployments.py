@@ -20,6 +20,7 @@ from ..answers import JsonAnswer, made, no_content
 from ..database_access import Db
 from ..deployment_changes import check_schedules_after, checked_changes
 from ..deployment_checks import (
+    check_blocks,
     check_parameters,
     check_schedules,
     check_shared_limit,
@@ -47,6 +48,7 @@ async def create_deployment(body: DeploymentCreate, db: Db) -> JsonAnswer:
     Replacing keeps its id; its schedules are made anew. A run made ahead stays if its slot does.
     """
     await check_shared_limit(db, body.global_concurrency_limit_id)
+    await check_blocks(db, body, "Error creating deployment")
     if body.enforce_parameter_schema and body.parameters:
         with conflicting("Error creating deployment"):
             check_parameters(body.parameters, body.parameter_openapi_schema, complete=False)
@@ -79,7 +81,7 @@ def _new(body: DeploymentCreate, inherited: Mapping[str, Any]) -> NewDeployment:
         enforce_parameter_schema=body.enforce_parameter_schema,
         entrypoint=body.entrypoint,
         path=body.path,
-        pull_steps=body.pull_steps,
+        pull_steps=body.pull_steps if "pull_steps" in body.model_fields_set else [],
         code_revision=code_revision_of(body.pull_steps),
         work_pool_name=body.work_pool_name,
         work_queue_name=body.work_queue_name,

@@ -19,7 +19,7 @@ from .. import responses, wire
 from ..answers import JsonAnswer, made, no_content
 from ..database_access import Db
 from ..deployment_runs import check_new_variables, check_place
-from ..errors import found
+from ..errors import found, there
 from ..resuming import resume
 from ..schemas import (
     FlowRunCreate,
@@ -170,5 +170,5 @@ async def resume_flow_run(id: UUID, db: Db, body: Resume | None = None) -> JsonA
 @router.patch("/{id:uuid}/labels", status_code=204)
 async def update_flow_run_labels(id: UUID, body: Labels, db: Db) -> Response:
     """Add labels to a flow run, over those of the same name."""
-    await found(flow_run_changes.merge_labels(db, id, body), "Flow run")
+    await there(flow_run_changes.merge_labels(db, id, body), "Flow run")
     return no_content()

@@ -16,7 +16,7 @@ from ...runtime.store.filters import FlowRunOfTask, Search, TaskRunFilter
 from .. import graph
 from ..answers import JsonAnswer
 from ..database_access import Db
-from ..errors import found
+from ..errors import found, there
 from ..models import ui as models
 from ..responses import DependencyResult
 from ..schemas import Moment
@@ -29,13 +29,13 @@ _BATCH = 1_000  # log lines in memory at once
 @router.get("/{id:uuid}/graph-v2", response_model=models.Graph)
 async def read_graph(id: UUID, db: Db, since: Moment | None = None) -> JsonAnswer:
     """The run's task and sub-flow runs with what they wait for: 400 when there are more than 10,000."""
-    return JsonAnswer(graph.graph(await found(run_graph.read(db, id, since), "Flow run")))
+    return JsonAnswer(graph.graph(await there(run_graph.read(db, id, since), "Flow run")))
 
 
 @router.get("/{id:uuid}/graph", response_model=list[DependencyResult])
 async def read_dependencies(id: UUID, db: Db) -> JsonAnswer:
     """The run's task runs, each with those that it depends on."""
-    await found(search.one_flow_run(db, id), "Flow run")
+    await there(search.one_flow_run(db, id), "Flow run")
     asked = Search(task_runs=TaskRunFilter(flow_run_id=FlowRunOfTask(any_=[id])))
     rows = await search.task_runs(db, asked, limit=run_graph.MOST_NODES)
     return JsonAnswer(graph.dependencies(rows))

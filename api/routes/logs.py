@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 
 from ...runtime.journal.records import LogLine
 from ...runtime.store import logs, search
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/logs", tags=["Logs"])
 
 
 @router.post("/", status_code=201)
-async def create_logs(body: list[LogCreate], db: Db) -> Response:
+async def create_logs(body: list[LogCreate], db: Db) -> JsonAnswer:
     """Record lines; those of runs that nobody knows are kept too."""
     lines = [
         (
@@ -25,7 +25,7 @@ async def create_logs(body: list[LogCreate], db: Db) -> Response:
         for each in body
     ]
     await logs.create(db, lines)
-    return Response(status_code=201)
+    return JsonAnswer(None, 201)
 
 
 @router.post("/filter", response_model=list[responses.Log])

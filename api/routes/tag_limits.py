@@ -52,14 +52,14 @@ async def filter_tag_limits(db: Db, body: models.LimitPage | None = None) -> Jso
 async def increment_tags(body: models.TagSlots, db: Db) -> JsonAnswer:
     """Give a task run a slot of each tag with a limit, or none: 423 and when to ask again."""
     rows = await tag_slots.take(db, body.names, body.task_run_id)
-    return JsonAnswer([models.minimal(row) for row in rows])
+    return JsonAnswer([models.minimal_of_tag(row) for row in rows])
 
 
 @router.post("/decrement", response_model=list[models.MinimalLimit])
 async def decrement_tags(body: models.TagSlots, db: Db) -> JsonAnswer:
     """Take a task run's slots of these tags back."""
     rows = await tag_slots.give_back(db, body.names, body.task_run_id)
-    return JsonAnswer([models.minimal(row) for row in rows])
+    return JsonAnswer([models.minimal_of_tag(row) for row in rows])
 
 
 @router.get("/tag/{tag}", response_model=models.TagLimit)

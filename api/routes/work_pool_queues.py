@@ -20,7 +20,9 @@ router = APIRouter(prefix="/work_pools/{work_pool_name}/queues", tags=["Work Que
 
 def new_queue(body: WorkQueueCreate) -> NewWorkQueue:
     """What the store takes of a request for a queue."""
-    return NewWorkQueue(body.name, body.description, body.priority, body.is_paused, body.concurrency_limit)
+    return NewWorkQueue(
+        body.name, body.description or "", body.priority, body.is_paused, body.concurrency_limit
+    )
 
 
 def queue_changes(body: WorkQueueUpdate) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from ...runtime.store.deployment_rows import NewWorkPool
 from .. import responses_places as responses
 from .. import slot_status, wire, wire_places
 from ..answers import JsonAnswer, no_content
+from ..client_versions import Client
 from ..database_access import Db
+from ..deployment_checks import check_defaults
 from ..errors import found
 from ..schemas_places import (
     PoolPoll,
@@ -32,13 +34,14 @@ END_OF_TIME = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 @router.post("/", status_code=201, response_model=responses.WorkPool)
-async def create_work_pool(body: WorkPoolCreate, db: Db) -> JsonAnswer:
+async def create_work_pool(body: WorkPoolCreate, db: Db, client: Client) -> JsonAnswer:
     """Make a work pool with its default queue: 409 when there is one of that name.
 
-    Without a template it gets that of its type, where the type is known here.
+    Without a template it gets that of its type, where the type is known here. A block that a default of the
+    template refers to has to be there (404).
     """
     template = body.base_job_template or await asyncio.to_thread(_template_of, body.type)
-    read_job_template(template)
+    await check_defaults(db, template)
     new = NewWorkPool(
         name=body.name,
         type=body.type,
@@ -48,7 +51,7 @@ async def create_work_pool(body: WorkPoolCreate, db: Db) -> JsonAnswer:
         concurrency_limit=body.concurrency_limit,
         storage_configuration=body.storage_configuration.model_dump(mode="json"),
     )
-    return JsonAnswer(wire_places.work_pool(await work_pools.create(db, new)), 201)
+    return JsonAnswer(wire_places.work_pool(await work_pools.create(db, new), client), 201)
 
 
 def _template_of(kind: str) -> dict[str, Any]:
@@ -57,11 +60,11 @@ def _template_of(kind: str) -> dict[str, Any]:
 
 
 @router.post("/filter", response_model=list[responses.WorkPool])
-async def filter_work_pools(db: Db, body: WorkPoolPage | None = None) -> JsonAnswer:
+async def filter_work_pools(db: Db, client: Client, body: WorkPoolPage | None = None) -> JsonAnswer:
     """Work pools that fit."""
     body = body or WorkPoolPage()
     rows = await place_search.work_pools(db, body.work_pools, body.limit, body.offset)
-    return JsonAnswer([wire_places.work_pool(row) for row in rows])
+    return JsonAnswer([wire_places.work_pool(row, client) for row in rows])
 
 
 @router.post("/count")
@@ -71,9 +74,10 @@ async def count_work_pools(db: Db, body: WorkPoolSearch | None = None) -> int:
 
 
 @router.get("/{name}", response_model=responses.WorkPool)
-async def read_work_pool(name: str, db: Db) -> JsonAnswer:
+async def read_work_pool(name: str, db: Db, client: Client) -> JsonAnswer:
     """The work pool of that name."""
-    return JsonAnswer(wire_places.work_pool(await found(work_pools.read(db, name), f'Work pool "{name}"')))
+    row = await found(work_pools.read(db, name), f'Work pool "{name}"')
+    return JsonAnswer(wire_places.work_pool(row, client))
 
 
 @router.patch("/{name}", status_code=204)

@@ -20,7 +20,7 @@ from .. import responses_places as responses
 from .. import slot_status, wire, wire_places
 from ..answers import JsonAnswer, no_content
 from ..database_access import Db
-from ..errors import found
+from ..errors import found, there
 from ..schemas_places import QueuePoll, SlotPage, WorkQueueCreate, WorkQueuePage, WorkQueueUpdate
 from .work_pool_queues import new_queue, queue_changes
 from .work_pools import END_OF_TIME
@@ -90,7 +90,7 @@ async def read_work_queue_runs(
 ) -> JsonAnswer:
     """Runs of the queue that may be taken, by time. Asking marks it as polled, unless the UI asks."""
     body = body or QueuePoll()
-    row = await found(work_queues.read_by_id(db, id), "Work queue")
+    row = await there(work_queues.read_by_id(db, id), "Work queue")
     before = body.scheduled_before or END_OF_TIME
     offered = await polling.of_pool(db, row.work_pool_id, before=before, queue_ids=[row.id], limit=body.limit)
     if not x_prefect_ui:
@@ -109,7 +109,7 @@ async def read_concurrency_status(id: UUID, db: Db, body: SlotPage | None = None
 @router.get("/{id:uuid}/status", response_model=responses.QueueHealth)
 async def read_work_queue_status(id: UUID, db: Db) -> JsonAnswer:
     """Whether the queue is polled and none of its runs is late."""
-    row = await found(work_queues.read_by_id(db, id), "Work queue")
+    row = await there(work_queues.read_by_id(db, id), "Work queue")
     late = Search(
         flow_runs=FlowRunFilter(state=FlowRunState(name=TextsOrNot(any_=["Late"]))),
         work_pool_queues=WorkQueueFilter(id=Ids(any_=[row.id])),

@@ -51,12 +51,12 @@ async def create(
     data: Mapping[str, Any],
     is_anonymous: bool,
 ) -> BlockDocumentRow:
-    """Keep a document; an anonymous one gets a name of its own.
+    """Keep a document; an anonymous one without a name gets one of its own.
 
     Raises BadBlock (no such schema of that type, a reference to nothing), Duplicate.
     """
     document_id = uuid7()
-    name = name if name is not None and not is_anonymous else f"anonymous-{document_id}"
+    name = f"anonymous-{document_id}" if name is None else name
     try:
         async with db.write() as connection:
             await _check(connection, schema_id, type_id, data)

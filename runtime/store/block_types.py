@@ -22,6 +22,7 @@ from .setup_tables import block_document, block_schema, block_type
 from .wire_text import json_value, plain_text
 
 RESERVED_PREFIX = "prefect"
+PROTECTED = "protected block types cannot be deleted."  # word for word what clients compare with
 SYSTEM_VERSION = "1"  # of the schemas that come with the server
 
 
@@ -186,7 +187,7 @@ async def delete(db: Database, type_id: UUID) -> None:
         if protected is None:
             raise _missing(type_id)
         if protected:
-            raise Reserved("block types that came with the server cannot be deleted")
+            raise Reserved(PROTECTED)
         await connection.execute(sql_delete(block_document).where(block_document.c.block_type_id == type_id))
         await connection.execute(sql_delete(block_schema).where(block_schema.c.block_type_id == type_id))
         await connection.execute(sql_delete(block_type).where(block_type.c.id == type_id))
@@ -210,7 +211,7 @@ async def create_schema(
                         checksum=named,
                         version=plain_text(version),
                         fields=json_value(dict(fields)),
-                        capabilities=sorted({plain_text(each) for each in capabilities}),
+                        capabilities=list(dict.fromkeys(plain_text(each) for each in capabilities)),
                         created=db.now(),
                         updated=db.now(),
                     )

@@ -328,7 +328,7 @@ async def _settle(db: Database, connection: AsyncConnection, before: Standing) -
 
 def _value(name: str, value: Any) -> Any:
     if name == "tags":
-        return sorted(set(json_value(builtins.list(value))))
+        return builtins.list(dict.fromkeys(json_value(builtins.list(value))))
     if name in _DATA:
         return data_value(value, name)
     return value if isinstance(value, UUID) else json_value(value)

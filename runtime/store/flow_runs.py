@@ -256,7 +256,7 @@ def new_flow_run_row(new: NewFlowRun, flow_id: UUID, facts: FlowRunFacts) -> dic
         "parameters": json_value(new.parameters),
         "parameters_pickle": new.parameters_pickle,
         "context": json_value(new.context),
-        "tags": json_value(sorted(set(new.tags))),
+        "tags": json_value(builtins.list(dict.fromkeys(new.tags))),
         "labels": json_value(new.labels),
         "empirical_policy": json_value(new.empirical_policy),
         "created_by": json_value(new.created_by),

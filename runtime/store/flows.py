@@ -146,8 +146,8 @@ async def _tell(connection: AsyncConnection, action: Action, row: FlowRow) -> No
 
 
 def _kept(tags: Iterable[str]) -> builtins.list[str]:
-    """Tags as they are kept: each once, in order."""
-    return sorted(set(tags))
+    """Tags as they are kept: each once, in the order in which they were given."""
+    return builtins.list(dict.fromkeys(tags))
 
 
 async def read(db: Database, flow_id: UUID) -> FlowRow:

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 import orjson
 
-from ..errors import BadSchedule
+from ..errors import BadSchedule, Duplicate
 from .deployment_rows import ScheduleRow, ScheduleSpec
 
 
@@ -29,7 +29,8 @@ class ScheduleChanges:
 def match_schedules(existing: Sequence[ScheduleRow], sent: Sequence[ScheduleSpec]) -> ScheduleChanges:
     """Match sent schedules to those there are: by slug when all have one, else the list replaces them.
 
-    Raises BadSchedule when only the existing ones have slugs, or when two sent ones mean the same schedule.
+    Raises BadSchedule when only the existing ones have slugs, or when two sent ones mean the same schedule;
+    Duplicate when two have the same slug.
     """
     check_slugs(sent)
     if not existing or any(row.slug is None for row in existing):
@@ -42,10 +43,10 @@ def match_schedules(existing: Sequence[ScheduleRow], sent: Sequence[ScheduleSpec
 
 
 def check_slugs(sent: Sequence[ScheduleSpec]) -> None:
-    """Raises BadSchedule when two of them have the same slug."""
+    """Raises Duplicate when two of them have the same slug."""
     slugs = [spec.slug for spec in sent if spec.slug is not None]
     if len(slugs) != len(set(slugs)):
-        raise BadSchedule("two schedules have the same slug", "schedules")
+        raise Duplicate("two schedules have the same slug", hint="give each a slug of its own")
 
 
 def key_of(slug: str | None, definition: object, taken: Sequence[str] = ()) -> str:

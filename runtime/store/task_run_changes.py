@@ -178,7 +178,7 @@ async def _create(db: Database, new: NewTaskRun, first: State) -> tuple[TaskRunR
                 state_type=first.type.value,
                 state_name=plain_text(first.name),
                 message=_plain(first.message),
-                tags=sorted({plain_text(tag) for tag in new.tags}),
+                tags=list(dict.fromkeys(plain_text(tag) for tag in new.tags)),
                 labels=json_value({**inherited, **new.labels}),
                 policy=json_value(dict(new.policy)),
                 task_version=_plain(new.task_version),

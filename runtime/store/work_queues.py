@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -41,7 +42,7 @@ async def create_within(db: Database, connection: AsyncConnection, pool_id: UUID
     """`create` as a part of a larger transaction that has locked the pool."""
     queue_id = uuid7()
     priorities = await _priorities(connection, pool_id)
-    priority = new.priority or max(priorities.values(), default=0) + 1
+    priority = new.priority or first_free(priorities.values())
     await connection.execute(
         insert(work_queue).values(
             id=queue_id,
@@ -200,6 +201,12 @@ def selected(db: Database) -> Select[Any]:
         status(db).label("status"),
         slots.label("active_slots"),
     ).join(work_pool, work_pool.c.id == work_queue.c.work_pool_id)
+
+
+def first_free(priorities: Collection[int]) -> int:
+    """The lowest priority that no queue has."""
+    taken = set(priorities)
+    return next(number for number in count(1) if number not in taken)
 
 
 def shifted(priorities: Mapping[UUID, int], moved: UUID, priority: int) -> dict[UUID, int]:

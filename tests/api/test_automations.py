@@ -81,7 +81,7 @@ async def test_automations_are_changed_switched_and_removed(api: Any) -> None:
         await api.delete(path),
         await api.patch(path, json={"enabled": True}),
     ):
-        assert (answer.status_code, answer.json()) == (404, {"detail": "Automation not found"})
+        assert (answer.status_code, answer.json()) == (404, {"exception_message": "Automation not found"})
 
 
 async def test_what_makes_no_sense_is_refused_and_nothing_is_kept(api: Any) -> None:

@@ -59,7 +59,7 @@ async def test_limits_on_tags_show_the_task_runs_that_hold_slots(api: Any) -> No
         answer = await api.post(
             "/concurrency_limits/increment", json={"names": ["gpu", "cpu"], "task_run_id": task}
         )
-        assert [limit["name"] for limit in answer.json()] == ["tag:gpu"]
+        assert [limit["name"] for limit in answer.json()] == ["gpu"]
     full = await api.post("/concurrency_limits/increment", json={"names": ["gpu"], "task_run_id": three})
     assert full.status_code == 423 and 0 < float(full.headers["Retry-After"]) <= 10
     assert (await api.get("/concurrency_limits/tag/gpu")).json()["active_slots"] == [one, two]

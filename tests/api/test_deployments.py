@@ -33,7 +33,7 @@ async def test_deploying_again_replaces_all_but_the_id(api: Any) -> None:
     again = await api.post("/deployments/", json={"flow_id": first["flow_id"], "name": "daily"})
     assert again.status_code == 200
     assert (again.json()["id"], again.json()["created"]) == (first["id"], first["created"])
-    assert (again.json()["tags"], again.json()["schedules"], again.json()["pull_steps"]) == ([], [], None)
+    assert (again.json()["tags"], again.json()["schedules"], again.json()["pull_steps"]) == ([], [], [])
     by_name = await api.get("/deployments/name/etl/daily")
     assert by_name.json() == again.json()
     assert (await api.get("/deployments/name/etl/nightly")).json() == {"detail": "Deployment not found"}
@@ -95,8 +95,8 @@ WRONG_DEPLOYMENTS: list[tuple[dict[str, Any], int, str]] = [
     ({"schedules": [{"schedule": {"cron": "61 * * * *"}}]}, 422, "cron"),
     ({"schedules": [{"schedule": {"rrule": "FREQ=OFTEN"}}]}, 422, "rrule"),
     ({"schedules": [{"schedule": {"cron": "@daily", "timezone": "Moon/Crater"}}]}, 422, "timezone"),
-    ({"schedules": [{"schedule": {"interval": 60}, "slug": s} for s in "aa"]}, 422, "same slug"),
-    ({"global_concurrency_limit_id": str(uuid4())}, 404, "Limit not found"),
+    ({"schedules": [{"schedule": {"interval": 60}, "slug": s} for s in "aa"]}, 409, "same slug"),
+    ({"global_concurrency_limit_id": str(uuid4())}, 404, "limit not found"),
     ({"name": "a/b"}, 422, "pattern"),
     ({"colour": "red"}, 422, "colour"),
 ]

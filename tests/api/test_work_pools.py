@@ -116,7 +116,8 @@ async def test_a_pool_keeps_its_default_queue(api: Any) -> None:
 
 async def test_the_kinds_of_pools_come_with_their_templates(api: Any) -> None:
     """A pool that is made without a template has the one of its kind."""
-    kinds = (await api.get("/collections/views/aggregate-worker-metadata")).json()["heliostat"]
+    view = (await api.get("/collections/views/aggregate-worker-metadata")).json()
+    kinds = {**view["heliostat"], **view["prefect"]}
     assert {"ray", "process"} <= set(kinds)
     assert "working_dir" in str(kinds["process"]["default_base_job_configuration"])
     made = await api.pool("yard")

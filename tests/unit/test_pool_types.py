@@ -79,7 +79,7 @@ def test_unknown_kind_is_refused_with_those_there_are():
 
 
 def test_metadata_of_workers_is_by_package_and_kind():
-    view = worker_metadata()["heliostat"]["process"]
+    view = worker_metadata()["prefect"]["process"]
     assert view["type"] == "process"
     assert set(view["default_base_job_configuration"]) == {"job_configuration", "variables"}
 
