@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..runtime import clock
-from ..runtime.errors import HeliostatError
+from ..runtime.errors import BadJobVariables, HeliostatError
+from ..runtime.long_lived import Tasks
 from .jobs import CodeSource, Described, Ended, Job, Setting
 
 _log = logging.getLogger("heliostat.actors")
@@ -111,7 +112,7 @@ class Hosts:
         self._hosts: list[Host] = []
         self._starting: dict[Setting, int] = {}
         self._waiting: deque[_Waiting] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(_log)
         self._last_end_s = float("-inf")
         self._took_s: dict[str, float] = {}  # by isolation, smoothed: how long runs take
         self._last_death_s = float("-inf")
@@ -174,9 +175,16 @@ class Hosts:
             host.process.kill()
         self._serve()
 
-    def adopt(self, process: Process, setting: Setting, described: Described) -> None:
-        """A process that was there before."""
-        self._add(process, setting, described)
+    def adopt(self, process: Process, described: Described) -> None:
+        """A process that was there before and executes nothing: it serves the setting that it was started
+        with, and no other. One for a single run has had it.
+        """
+        if described.setting.isolation == "fresh":
+            process.kill()
+            return
+        self._add(process, described.setting, described)
+        self._serve()
+        self.on_room()
 
     def warm_up(self) -> None:
         """Keep blank processes ready. While short runs come in numbers, starting one would delay them."""
@@ -199,8 +207,7 @@ class Hosts:
         """End every process."""
         if self._look_again is not None:
             self._look_again.cancel()
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.cancel()
         for host in self._hosts:
             host.process.kill()
         self._hosts.clear()
@@ -212,7 +219,11 @@ class Hosts:
             waiting = self._waiting.popleft()
             if waiting.served.done():
                 continue
-            host = self._best_for(waiting)
+            try:
+                host = self._best_for(waiting)
+            except Exception as error:  # the others behind it are served all the same
+                waiting.served.set_exception(error)
+                continue
             if host is None:
                 left.append(waiting)
                 continue
@@ -291,9 +302,7 @@ class Hosts:
 
     def _start(self, setting: Setting) -> None:
         self._starting[setting] = self._starting.get(setting, 0) + 1
-        task = asyncio.create_task(self._bring_up(setting), name="start of a supervisor")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start("start of a supervisor", self._bring_up(setting))
 
     async def _bring_up(self, setting: Setting) -> None:
         process: Process | None = None
@@ -302,9 +311,13 @@ class Hosts:
             described = await process.describe()
         except Exception as error:
             _log.warning("a supervisor did not start: %s", error)
+            if process is None and isinstance(error, TypeError | ValueError):
+                refused = BadJobVariables(f"no process can be started for such a job: {error}")
+                self._fail_waiting(setting, refused)  # nor at any later time
+                return
             if process is not None:
                 process.kill()
-            self._fail_waiting(setting, f"its process does not start: {error}")
+            self._fail_waiting(setting, Unplaceable(f"its process does not start: {error}"))
             return
         finally:
             self._starting[setting] -= 1
@@ -321,8 +334,8 @@ class Hosts:
         )
         self._hosts.append(host)
 
-    def _fail_waiting(self, setting: Setting, reason: str) -> None:
+    def _fail_waiting(self, setting: Setting, reason: HeliostatError) -> None:
         for waiting in [each for each in self._waiting if each.job.setting == setting]:
             self._waiting.remove(waiting)
             if not waiting.served.done():
-                waiting.served.set_exception(Unplaceable(reason))
+                waiting.served.set_exception(reason)

@@ -20,6 +20,9 @@ class CodeSource:
     pull_steps: str | None = None  # JSON
 
 
+ISOLATIONS = ("pooled", "shared", "fresh")
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What a process must be like to run a job; processes of one setting are alike."""
@@ -33,18 +36,25 @@ class Setting:
 
     @classmethod
     def of(cls, configuration: Mapping[str, Any]) -> Setting:
-        """The setting that a job configuration of a pool of type `ray` asks for."""
+        """The setting that a job configuration of a pool of type `ray` asks for.
+
+        Raises TypeError, ValueError, AttributeError for one that cannot be. Settings are compared and looked
+        up by all runs of a pool, so what one holds must be plain.
+        """
+        isolation, memory = configuration.get("isolation") or "pooled", configuration.get("memory_bytes")
+        if isolation not in ISOLATIONS:
+            raise ValueError(f"isolation {isolation!r} is none of {', '.join(ISOLATIONS)}")
         runtime_env: dict[str, Any] = dict(configuration.get("runtime_env") or {})
         given: dict[str, Any] = configuration.get("env") or {}
         variables = {name: str(value) for name, value in given.items() if value is not None}
         if variables:
             runtime_env["env_vars"] = {**(runtime_env.get("env_vars") or {}), **variables}
         return cls(
-            configuration.get("isolation") or "pooled",
+            isolation,
             float(configuration.get("num_cpus") or 0.0),
             float(configuration.get("num_gpus") or 0.0),
-            configuration.get("memory_bytes"),
-            json.dumps(configuration.get("resources") or {}, sort_keys=True),
+            None if memory is None else int(memory),
+            json.dumps(dict(configuration.get("resources") or {}), sort_keys=True),
             json.dumps(runtime_env, sort_keys=True),
         )
 
@@ -91,3 +101,5 @@ class Described:
     code: CodeSource | None  # that it is bound to
     rss_bytes: int
     mark: str = ""  # of its code and database
+    setting: Setting = field(default_factory=Setting)  # that it was started with
+    active: int = 0  # runs that it executes now

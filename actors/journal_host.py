@@ -17,9 +17,9 @@ from typing import Any
 from uuid import UUID
 
 from ..runtime import clock
-from ..runtime.errors import Unavailable
 from ..runtime.journal.records import Ack, FlowRunTransition, RunAppend
 from ..runtime.journal.transport import HeldLease, StoreTransport
+from ..runtime.long_lived import Tasks
 from ..runtime.store import commands, flow_runs, leases
 from ..runtime.store.commands import Command
 from ..runtime.store.database import Database
@@ -50,11 +50,12 @@ class JournalHost:
 
     def __init__(self, db: Database, feed: Feed, lease_s: float) -> None:
         self._db = db
-        self._feed = feed
         self._transport = StoreTransport(db, lease_s)
         self._commits = Gathering(self._commit_together, _runs_of)
         self._audiences: dict[str, _Audience] = {}
-        self._looker = asyncio.create_task(self._look_for_ever(), name="commands of runs")
+        self._asked = feed.subscribe(COMMANDS)
+        self._tasks = Tasks(_log)
+        self._tasks.keep("what is asked of runs", self._wait_and_look)
 
     async def commit(self, appends: list[RunAppend]) -> list[Ack]:
         """See Transport."""
@@ -129,8 +130,7 @@ class JournalHost:
         return told
 
     async def close(self) -> None:
-        self._looker.cancel()
-        await asyncio.gather(self._looker, return_exceptions=True)
+        await self._tasks.close()
 
     def _audience(self, supervisor: str) -> _Audience:
         known = self._audiences.get(supervisor)
@@ -138,15 +138,9 @@ class JournalHost:
             known = self._audiences[supervisor] = _Audience()
         return known
 
-    async def _look_for_ever(self) -> None:
-        subscription = self._feed.subscribe(COMMANDS)
-        while True:
-            await subscription.wait(_LOOK_EVERY_S)
-            try:
-                await self._look()
-            except (Unavailable, OSError) as error:
-                _log.warning("cannot see what is asked of runs: %s", error)
-                await asyncio.sleep(_LOOK_EVERY_S)
+    async def _wait_and_look(self) -> None:
+        await self._asked.wait(_LOOK_EVERY_S)
+        await self._look()
 
     async def _look(self) -> None:
         silent_since = clock.monotonic_s() - _FORGOTTEN_AFTER_S

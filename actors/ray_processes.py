@@ -84,7 +84,9 @@ class RayLauncher:
             options["resources"] = custom
         if runtime_env := json.loads(setting.runtime_env):
             options["runtime_env"] = runtime_env
-        return RayProcess(name, self._actor.options(**options).remote(name, self.mark, self._environment))
+        return RayProcess(
+            name, self._actor.options(**options).remote(name, self.mark, self._environment, setting)
+        )
 
     def unmet(self, setting: Setting) -> str | None:
         """See Launcher."""

@@ -31,7 +31,7 @@ from ..runtime.states import State
 from ..runtime.store import code_packages, flow_runs
 from ..runtime.store.commands import Command
 from ..runtime.terminal import be_a_worker
-from .jobs import CodeSource, Described, Ended, Job
+from .jobs import CodeSource, Described, Ended, Job, Setting
 from .surroundings import settle_in
 
 _log = logging.getLogger("heliostat.internal.supervisor")
@@ -65,6 +65,12 @@ class Supervisor:
     def code(self) -> CodeSource | None:
         """The code that this process has loaded; it cannot take another's."""
         return self._code
+
+    @property
+    def active(self) -> int:
+        """How many runs it executes now."""
+        with self._lock:
+            return len(self._executed)
 
     def execute(self, job: Job) -> Ended:
         """Execute one run to its end; never raises."""
@@ -193,13 +199,14 @@ class _JournalCommands:
 class SupervisorActor:
     """`Supervisor` as an actor; with threads of its own (`max_concurrency`) it runs many flows at a time."""
 
-    def __init__(self, name: str, mark: str, environment: dict[str, str]) -> None:
+    def __init__(self, name: str, mark: str, environment: dict[str, str], setting: Setting) -> None:
         settle_in(environment)
         from ..runtime.settings import current_settings
         from .recording import ActorRecording
 
         self._mark = mark
         self._name = name
+        self._setting = setting
         be_a_worker()
         recording = ActorRecording.start(current_settings().lease_s, supervisor=name)
         use_recording(recording)
@@ -226,4 +233,6 @@ class SupervisorActor:
             self._supervisor.code,
             rss_bytes(),
             self._mark,
+            self._setting,
+            self._supervisor.active,
         )

@@ -17,8 +17,17 @@ from uuid import UUID
 
 from ..pools.templates import job_configuration, read_job_template
 from ..runtime import clock
-from ..runtime.errors import HeliostatError, LeaseHeld, NotFound, StaleState, Unavailable
+from ..runtime.errors import (
+    BadJobTemplate,
+    BadJobVariables,
+    HeliostatError,
+    LeaseHeld,
+    NotFound,
+    StaleState,
+    Unavailable,
+)
 from ..runtime.journal.records import LogLine
+from ..runtime.long_lived import Tasks, about
 from ..runtime.states import Cancelled, Crashed, State
 from ..runtime.store import (
     claims,
@@ -29,6 +38,7 @@ from ..runtime.store import (
     logs,
     losses,
     scheduled_runs,
+    set_aside,
     work_queues,
     workers,
 )
@@ -78,14 +88,15 @@ class WorkPool:
         self._changes = feed.subscribe(RUNS, POOLS)
         self._room = asyncio.Event()
         self._carried: dict[UUID, _Carried] = {}
-        self._carriers: set[asyncio.Task[None]] = set()
         self._hosts.on_room = self._room.set
-        self._loops = [
-            asyncio.create_task(self._claim_for_ever(), name="claims"),
-            asyncio.create_task(self._tidy_for_ever(), name="housekeeping"),
-            asyncio.create_task(self._beat_for_ever(), name="heartbeats"),
-            asyncio.create_task(self._renew_for_ever(), name="leases of waiting runs"),
-        ]
+        self._tasks = Tasks(_log)
+        for name, take in (
+            ("claims", self._claim_or_wait),
+            ("housekeeping", self._tidy),
+            ("heartbeats", self._beat),
+            ("leases of waiting runs", self._renew),
+        ):
+            self._tasks.keep(f"pool {pool.name}: {name}", take)
 
     @property
     def carried(self) -> dict[UUID, str | None]:
@@ -97,33 +108,19 @@ class WorkPool:
 
     async def close(self) -> None:
         """Stop; processes and runs are left to whoever comes next."""
-        for task in (*self._loops, *self._carriers):
-            task.cancel()
-        await asyncio.gather(*self._loops, *self._carriers, return_exceptions=True)
+        await self._tasks.close()
 
     def carry(self, job: Job, host: Host | None = None) -> None:
         """See that a run whose lease this pool holds ends; `host`: it is being executed there."""
         carried = _Carried(job, self._owner.id if host is None else None, host)
         self._carried[job.run_id] = carried
-        task = asyncio.create_task(self._carry(carried), name=f"run {job.run_id}")
-        self._carriers.add(task)
-        task.add_done_callback(self._carriers.discard)
+        self._tasks.start(f"run {job.run_id}", self._carry(carried))
 
     # Claiming.
 
-    async def _claim_for_ever(self) -> None:
-        backoff_s = 0.0
-        while True:
-            try:
-                claimed = await self._claim()
-                backoff_s = 0.0
-            except (Unavailable, OSError) as error:
-                backoff_s = min(max(backoff_s * 2, 0.1), 5.0)
-                _log.warning("pool %s cannot claim: %s", self._pool.name, error)
-                await asyncio.sleep(backoff_s)
-                continue
-            if not claimed:
-                await self._wait()
+    async def _claim_or_wait(self) -> None:
+        if not await self._claim():
+            await self._wait()
 
     async def _wait(self) -> None:
         """Until something is due perhaps, or there is room again."""
@@ -142,7 +139,8 @@ class WorkPool:
         if not claimed:
             return 0
         if claimed[0].pool_updated != self._pool.updated:
-            self._pool = await pool_verbs.read_by_id(self._db, self._pool.id)
+            with suppress(NotFound):  # the pool was deleted meanwhile; what it has claimed is not dropped
+                self._pool = await self._stubborn(pool_verbs.read_by_id, self._pool.id)
         for run in claimed:
             try:
                 code = _code_of(run.code_revision, run.path, run.pull_steps)
@@ -152,17 +150,26 @@ class WorkPool:
             except HeliostatError as error:
                 _log.warning("run %s cannot be set up: %s", run.run_id, error)
                 await self._finish(run.run_id, run.epoch, Crashed(str(error)))
+            except Exception as error:
+                await self._set_aside(run.run_id, "it could not be set up", error)
         return len(claimed)
 
     def _job(self, run_id: UUID, epoch: int, code: CodeSource, *variables: dict[str, Any] | None) -> Job:
         """Raises BadJobVariables when the job cannot be set up."""
         template = read_job_template(self._pool.base_job_template)
         configuration = job_configuration(template, *variables)
-        retries = configuration.get("crash_retries")
-        setting = Setting.of(configuration)
+        try:
+            retries = configuration.get("crash_retries")
+            crash_retries = 3 if retries is None else int(retries)
+            setting = Setting.of(configuration)
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise BadJobVariables(
+                f"What the pool's template makes of the job variables is no job: {error}",
+                hint=f"heliostat work-pool inspect {self._pool.name} shows the template",
+            ) from error
         if code.pull_steps is not None:  # what is pulled may be other code each time
             setting = replace(setting, isolation="fresh")
-        return Job(run_id, epoch, code, setting, 3 if retries is None else int(retries))
+        return Job(run_id, epoch, code, setting, crash_retries)
 
     # Runs that somebody else has begun.
 
@@ -171,19 +178,27 @@ class WorkPool:
 
         `is_loss`: a process that executed it died, which a run may cause so many times only.
         """
+        try:
+            await self._rescue(run_id, dead_epoch, is_loss)
+        except HeliostatError as error:
+            _log.info("run %s is not taken over: %s", run_id, error)
+        except Exception as error:
+            await self._set_aside(run_id, "it could not be taken over", error)
+
+    async def _rescue(self, run_id: UUID, dead_epoch: int, is_loss: bool) -> None:
         if run_id in self._carried:
             return
+        run = await self._stubborn(flow_runs.read, run_id)
+        if run.work_pool_id != self._pool.id:
+            return  # a sub-flow's: the run that called it runs it again
+        taken, lost = await self._take_from(run_id, dead_epoch, is_loss)
         try:
-            run = await flow_runs.read(self._db, run_id)
-            if run.work_pool_id != self._pool.id:
-                return  # a sub-flow's: the run that called it runs it again
-            taken, lost = await self._take_from(run_id, dead_epoch, is_loss)
             deployment = await self._deployment_of(run)
             path, steps = (None, None) if deployment is None else (deployment.path, deployment.pull_steps)
             layers = (None if deployment is None else deployment.job_variables, run.job_variables)
             job = self._job(run_id, taken.epoch, _code_of(run.code_revision, path, steps), *layers)
-        except HeliostatError as error:
-            _log.info("run %s is not taken over: %s", run_id, error)
+        except (BadJobTemplate, BadJobVariables) as error:
+            await self._finish(run_id, taken.epoch, Crashed(str(error)))
             return
         if await self._goes_on(run, taken.epoch) and not await self._is_given_up(job, lost):
             _log.warning("run %s goes on: its process was lost", run_id)
@@ -192,8 +207,10 @@ class WorkPool:
     async def _take_from(self, run_id: UUID, dead_epoch: int, is_loss: bool) -> tuple[Lease, int]:
         """The lease of a run whose owner is dead, and how often the run has lost its process."""
         if is_loss:
-            return await losses.take_over(self._db, run_id, self._owner, self._lease_s, dead_epoch, _DIED)
-        taken = await leases.take(self._db, run_id, self._owner, self._lease_s, dead_epoch=dead_epoch)
+            return await self._stubborn(
+                losses.take_over, run_id, self._owner, self._lease_s, dead_epoch, _DIED
+            )
+        taken = await self._stubborn(leases.take, run_id, self._owner, self._lease_s, dead_epoch=dead_epoch)
         return taken, 0
 
     async def _is_given_up(self, job: Job, lost: int) -> bool:
@@ -206,7 +223,7 @@ class WorkPool:
     async def _deployment_of(self, run: FlowRunRow) -> DeploymentRow | None:
         if run.deployment_id is not None:
             with suppress(NotFound):  # it was deleted; its run is not
-                return await deployments.read(self._db, run.deployment_id)
+                return await self._stubborn(deployments.read, run.deployment_id)
         return None
 
     async def _goes_on(self, run: FlowRunRow, epoch: int) -> bool:
@@ -234,12 +251,10 @@ class WorkPool:
                     return
         except Unplaceable as error:
             await self._put_back(carried, error)
-        except asyncio.CancelledError:
-            raise
-        except LeaseHeld:
-            _log.info("run %s has another owner by now", run_id)
-        except Exception:
-            _log.exception("run %s: left to its lease", run_id)
+        except (LeaseHeld, NotFound) as gone:
+            _log.info("run %s has another owner by now, or was deleted: %s", run_id, gone)
+        except Exception as error:
+            await self._set_aside(run_id, "it could not be brought to its end", error)
         finally:
             self._carried.pop(run_id, None)
 
@@ -256,6 +271,9 @@ class WorkPool:
             self._hosts.mourn(host)
             await self._record_last_words(carried.job.run_id, lost)
             return False
+        except Exception as error:  # the process is not trusted with another run
+            self._hosts.give_back(host, Ended(None, None, repr(error)))
+            raise
         finally:
             carried.host = None
         self._hosts.give_back(host, ended)
@@ -311,6 +329,11 @@ class WorkPool:
         """Write the last state of a run whose lease this pool holds, unless somebody else has it by now."""
         await self._written(run_id, final, Fence(frozenset({self._owner.id}), epoch, releases=True))
 
+    async def _set_aside(self, run_id: UUID, doing: str, error: Exception) -> None:
+        """End a run that makes the pool's own code fail, unless somebody else has it by now."""
+        fence = Fence(frozenset({self._owner.id, None}), is_at_work=True, releases=True)
+        await self._stubborn(set_aside.flow_run, run_id, doing, error, fence)
+
     async def _written(self, run_id: UUID, final: State, fence: Fence) -> bool:
         try:
             await self._stubborn(flow_run_changes.propose, run_id, final, force=True, fence=fence)
@@ -339,26 +362,19 @@ class WorkPool:
 
     # Housekeeping.
 
-    async def _tidy_for_ever(self) -> None:
-        while True:
-            try:
-                self._hosts.warm_up()
-                self._hosts.shrink()
-                await self._kill_the_stubborn()
-            except (Unavailable, OSError) as error:
-                _log.debug("pool %s: %s", self._pool.name, error)
-            except Exception:
-                _log.exception("pool %s: housekeeping", self._pool.name)
-            await asyncio.sleep(_TIDY_EVERY_S if not self._carried else 1.0)
+    async def _tidy(self) -> None:
+        self._hosts.warm_up()
+        self._hosts.shrink()
+        await self._kill_the_stubborn()
+        await asyncio.sleep(_TIDY_EVERY_S if not self._carried else 1.0)
 
-    async def _beat_for_ever(self) -> None:
+    async def _beat(self) -> None:
         """Let everyone see that the pool and its queues are looked after."""
-        while True:
-            with suppress(HeliostatError, OSError):
-                await workers.heartbeat(self._db, self._pool.name, _AS_WORKER, _HEARTBEAT_EVERY_S)
-                queues = await work_queues.list(self._db, self._pool.name)
-                await work_queues.polled(self._db, [queue.id for queue in queues])
-            await asyncio.sleep(_HEARTBEAT_EVERY_S)
+        with suppress(NotFound):  # the pool was deleted: this actor ends in a moment
+            await workers.heartbeat(self._db, self._pool.name, _AS_WORKER, _HEARTBEAT_EVERY_S)
+            queues = await work_queues.list(self._db, self._pool.name)
+            await work_queues.polled(self._db, [queue.id for queue in queues])
+        await asyncio.sleep(_HEARTBEAT_EVERY_S)
 
     async def _kill_the_stubborn(self) -> None:
         """Kill the processes of runs that were told to cancel and did not end in time."""
@@ -373,8 +389,9 @@ class WorkPool:
             elif carried.cancel_seen_s is None:
                 carried.cancel_seen_s = now
             elif (late_s := now - carried.cancel_seen_s) > _CANCEL_WITHIN_S and carried.host is not None:
-                if not await self._has_time(run_id, late_s):
-                    self._kill(run_id, carried.host, asked)
+                with about(f"flow run {run_id}"), suppress(NotFound):
+                    if not await self._has_time(run_id, late_s):
+                        self._kill(run_id, carried.host, asked)
 
     async def _has_time(self, run_id: UUID, late_s: float) -> bool:
         """Whether the supervisor of a run that was told to end need not be killed yet."""
@@ -392,20 +409,16 @@ class WorkPool:
             _log.warning("run %s does not stop: its process is killed", run_id)
             host.process.kill()
 
-    async def _renew_for_ever(self) -> None:
+    async def _renew(self) -> None:
         """Keep the leases of runs that wait for a process."""
-        while True:
-            await asyncio.sleep(self._lease_s / 3)
-            held = [
-                (each.job.run_id, each.job.epoch, each.epoch_owner)
-                for each in self._carried.values()
-                if each.epoch_owner is not None
-            ]
-            try:
-                if held:
-                    await leases.renew(self._db, held, self._lease_s)
-            except (Unavailable, OSError) as error:
-                _log.debug("leases were not renewed this time: %s", error)
+        await asyncio.sleep(self._lease_s / 3)
+        held = [
+            (each.job.run_id, each.job.epoch, each.epoch_owner)
+            for each in self._carried.values()
+            if each.epoch_owner is not None
+        ]
+        if held:
+            await leases.renew(self._db, held, self._lease_s)
 
 
 def _code_of(

@@ -15,19 +15,20 @@ import ray
 from ray.exceptions import RayError
 
 from ..runtime.engine.owner import owner_of_this_process
+from ..runtime.long_lived import Failures, Tasks
 from ..runtime.settings import current_settings
 from ..runtime.store import leases, work_pools
 from ..runtime.store.database import Database
 from ..runtime.store.feed import Feed
 from . import names
 from .hosts import HostLimits, Hosts
-from .jobs import Setting
 from .ray_processes import RayLauncher, RayProcess
 from .surroundings import settle_in, without_database
 from .work_pool import WorkPool
 
 _ray: Any = ray
 _log = logging.getLogger("heliostat.actors")
+_LOOK_AGAIN_S = 1.0
 
 
 class WorkPoolActor:
@@ -40,7 +41,8 @@ class WorkPoolActor:
         self._environment = environment
         self._pool: WorkPool | None = None
         self._hosts: Hosts | None = None
-        self._starting = asyncio.get_event_loop().create_task(self._start())
+        self._tasks = Tasks(_log)
+        self._tasks.start("start of a work pool", self._start())
 
     def version(self) -> str:
         return self._mark
@@ -67,55 +69,67 @@ class WorkPoolActor:
 
     async def _start(self) -> None:
         """Begin to work; while the database or Ray are away, again and again."""
+        failures = Failures(f"the start of work pool {self._pool_id}", _log)
         while True:
             try:
                 return await self._begin()
             except Exception as error:
-                _log.warning("the work pool does not start: %s", error)
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(failures.note(error))
 
     async def _begin(self) -> None:
         settings = current_settings()
         db = await Database.open(settings.database_url)
-        row = await work_pools.read_by_id(db, self._pool_id)
-        launcher = RayLauncher(row.name, self._mark, without_database(self._environment))
-        left_over = await asyncio.to_thread(launcher.left_over)  # before new ones are made
-        cpus = max(2, int(_ray.cluster_resources().get("CPU", 2)))
-        hosts = self._hosts = Hosts(launcher, HostLimits(enough=cpus, starting=cpus))
-        # The same owner before and after a restart: what it had claimed and not begun is still its own.
-        owner = replace(owner_of_this_process(), id=uuid5(self._pool_id, "work pool"))
-        pool = self._pool = WorkPool(db, await Feed.open(db), row, hosts, owner, settings.lease_s)
-        await pool.recover()
-        await self._find_supervisors(db, pool, hosts, left_over)
-
-    async def _find_supervisors(
-        self, db: Database, pool: WorkPool, hosts: Hosts, left_over: list[RayProcess]
-    ) -> None:
-        """Those of this actor's past: idle ones are used again, the runs of busy ones are watched."""
+        feed: Feed | None = None
+        pool: WorkPool | None = None
+        try:
+            row = await work_pools.read_by_id(db, self._pool_id)
+            launcher = RayLauncher(row.name, self._mark, without_database(self._environment))
+            left_over = await asyncio.to_thread(launcher.left_over)  # before new ones are made
+            cpus = max(2, int(_ray.cluster_resources().get("CPU", 2)))
+            hosts = Hosts(launcher, HostLimits(enough=cpus, starting=cpus))
+            # The same owner before and after a restart: what it had claimed and not begun is still its own.
+            owner = replace(owner_of_this_process(), id=uuid5(self._pool_id, "work pool"))
+            feed = await Feed.open(db)
+            pool = WorkPool(db, feed, row, hosts, owner, settings.lease_s)
+            await pool.recover()
+        except BaseException:  # begun anew in a moment: nothing of this attempt may be at work then
+            if pool is not None:
+                await pool.close()
+            if feed is not None:
+                await feed.close()
+            await db.close()
+            raise
+        self._hosts, self._pool = hosts, pool
         busy = await _holders()
         for process in left_over:
-            asyncio.get_running_loop().create_task(self._attach(db, pool, hosts, process, busy))
+            self._tasks.start(
+                f"supervisor {process.name} found again", self._attach(db, pool, hosts, process, busy)
+            )
 
     async def _attach(
         self, db: Database, pool: WorkPool, hosts: Hosts, process: RayProcess, busy: dict[str, list[UUID]]
     ) -> None:
-        """Wait until a supervisor answers, which it does between two runs, or is dead."""
+        """A supervisor of this actor's past: the runs that it executes are watched, and it is used again when
+        they have ended.
+
+        It answers between two runs (a shared one at any time), or is dead.
+        """
         try:
-            described = await process.describe()
-            if described.mark != self._mark:
-                process.kill()  # of an older version; what it executed has ended
-                return
+            while (described := await process.describe()).active:
+                await asyncio.sleep(_LOOK_AGAIN_S)
         except RayError:
-            for run_id in busy.get(process.name, ()):
+            later = await _holders()
+            for run_id in {*busy.get(process.name, ()), *later.get(process.name, ())}:
                 await _carry_on(db, pool, run_id)
             return
-        isolation = process.name.split(":")[-2]
-        if isolation == "pooled":
-            hosts.adopt(process, Setting(), described)
-        elif isolation == "fresh":
+        except Exception as error:  # it does not describe itself as this version does
+            _log.warning("supervisor %s is of another version, and is ended: %r", process.name, error)
             process.kill()
-        else:
-            hosts.adopt(process, Setting(isolation="shared"), described)
+            return
+        if described.mark != self._mark:
+            process.kill()  # of an older version; what it executed has ended
+            return
+        hosts.adopt(process, described)
 
 
 async def _carry_on(db: Database, pool: WorkPool, run_id: UUID) -> None:

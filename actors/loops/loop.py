@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import ClassVar
 
-from ...runtime.errors import DatabaseUnavailable
+from ...runtime.long_lived import Failures, is_away, is_cancelled
 from ...runtime.store.database import Database
 from ...runtime.store.feed import Feed, Subscription
 
@@ -31,7 +31,7 @@ class Loop:
         self._feed = feed
         self._stopped = False
         self._running: asyncio.Task[None] | None = None
-        self._is_failing = False
+        self._failures = Failures(self.name, _log)
         self.first_step = asyncio.Event()  # set when a step has been taken without an error
 
     async def step(self) -> float | None:
@@ -72,20 +72,16 @@ class Loop:
     async def _take(self) -> float:
         try:
             wait_s = await self.step()
-        except DatabaseUnavailable as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError):
+                if is_cancelled():
+                    raise
+                error = RuntimeError("what it waited for was cancelled")
             self.failed(error)
-            if not self._is_failing:
-                _log.warning("%s waits: %s", self.name, error)
-            self._is_failing = True
-            return _AFTER_FAILURE_S
-        except Exception as error:
-            self.failed(error)
-            _log.exception("%s failed and tries again", self.name)
-            return max(self.interval_s, _AFTER_FAILURE_S)
+            self._failures.note(error)
+            return _AFTER_FAILURE_S if is_away(error) else max(self.interval_s, _AFTER_FAILURE_S)
         self.first_step.set()
-        if self._is_failing:
-            _log.warning("%s goes on", self.name)
-            self._is_failing = False
+        self._failures.over()
         return self.interval_s if wait_s is None else wait_s
 
 

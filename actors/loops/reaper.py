@@ -14,6 +14,8 @@ from ...runtime.store import losses, rescues
 from ...runtime.store.database import Database
 from ...runtime.store.deployment_rows import LapsedLease, StrandedClaim
 from ...runtime.store.feed import Feed
+from ...runtime.store.fences import Fence
+from ...runtime.store.set_aside import alone
 from .loop import Loop
 
 _log = logging.getLogger("heliostat.services")
@@ -58,12 +60,16 @@ class Reaper(Loop):
             self._healthy_since = now
         if now - self._healthy_since >= self._lease_s:
             for lapsed in await rescues.lapsed(self.db, script_patience_s=_SCRIPT_PATIENCE_S):
-                await rescue(self.db, lapsed)
+                at_work = Fence(epoch=lapsed.epoch, is_at_work=True, releases=True)
+                async with alone(self.db, lapsed.run_id, "it could not be given to another process", at_work):
+                    await rescue(self.db, lapsed)
             stranded = await rescues.stranded(
                 self.db, patience_s=CLAIM_PATIENCE_S, process_patience_s=PROCESS_PATIENCE_S
             )
             for claim in stranded:
-                await _give_out_again(self.db, claim)
+                unbegun = Fence(state_id=claim.state_id)
+                async with alone(self.db, claim.run_id, "it could not be given out again", unbegun):
+                    await _give_out_again(self.db, claim)
         return None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import ClassVar, cast
 
-from ...runtime.errors import BadSchedule
+from ...runtime.long_lived import is_away
 from ...runtime.schedule_slots import (
     LATE_AFTER_S,
     STANDARD_HORIZON,
@@ -62,20 +62,40 @@ class Scheduler(Loop):
         since = min(row.next_at or now for row in rows)
         made = await slot_runs.made_slots(self.db, [row.id for row in rows], since)
         batches = [plan(row, now, made.get(row.id, frozenset())) for row in rows]
-        await slot_runs.insert_slots(self.db, batches)
+        try:
+            await slot_runs.insert_slots(self.db, batches)
+        except Exception as error:
+            if is_away(error):
+                raise
+            if len(rows) > 1:  # one schedule must not keep the others from theirs
+                for row in rows:
+                    await self._make([row])
+                return
+            await slot_runs.insert_slots(self.db, [_passed_over(rows[0], now, error)])
+
+
+def _passed_over(row: ScheduleRow, now: datetime, error: Exception) -> SlotBatch:
+    """Of a schedule that cannot be carried out: none now; it is looked at again later, or once edited."""
+    told = "schedule %s of deployment %s is passed over for a day: %r"
+    _log.error(told, row.id, row.deployment_id, error, exc_info=error)
+    return SlotBatch(row.id, row.revision, (), now + _LATER)
 
 
 def plan(row: ScheduleRow, now: datetime, made: Collection[str]) -> SlotBatch:
     """What a schedule wants at `now` that its runs with the keys in `made` do not give yet.
 
     What became due since it was to be looked at is made up for: for a few seconds always, because the
-    scheduler was late and not the slot; for longer as the schedule's catch-up says.
+    scheduler was late and not the slot; for longer as the schedule's catch-up says. One that cannot be
+    carried out wants nothing, and is looked at again in a day.
     """
     try:
-        schedule = schedule_from_json(row.definition)
-    except BadSchedule as error:
-        _log.warning("schedule %s of deployment %s cannot be read: %s", row.id, row.deployment_id, error)
-        return SlotBatch(row.id, row.revision, (), now + _LATER)
+        return _plan(row, now, made)
+    except Exception as error:
+        return _passed_over(row, now, error)
+
+
+def _plan(row: ScheduleRow, now: datetime, made: Collection[str]) -> SlotBatch:
+    schedule = schedule_from_json(row.definition)
     since = min(row.next_at or now, now)
     facts = ScheduleFacts(row.id, schedule, catch_up=cast("CatchUp | None", row.catchup))
     past, unwanted = past_slots(facts, now, since)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from ...runtime.long_lived import about, is_away, subject_of
 from ...runtime.store import cleanups, scheduled_runs
 from ...runtime.store.feed import COMMANDS
 from .loop import Loop
 
+_log = logging.getLogger("heliostat.services")
 _BATCH = 500
 _LOOK_BACK = timedelta(minutes=10)  # cancelled runs are looked at for so long: what ran may still report
 CANCEL_WITHIN_S = 300.0
@@ -49,7 +52,15 @@ class CancellationCleanup(Loop):
     async def step(self) -> float | None:
         now = await self.db.time()
         for run_id in await cleanups.cancelled_with_remains(self.db, self._since):
-            await cleanups.cancel_remains(self.db, run_id)
+            try:
+                with about(f"flow run {run_id}"):
+                    await cleanups.cancel_remains(self.db, run_id)
+            except Exception as error:
+                if is_away(error):
+                    raise
+                # It has ended already, so there is nothing to set aside; it is looked at for a while only.
+                where = subject_of(error)
+                _log.error("what is left%s cannot be ended: %r", where, error, exc_info=error)
         self._since = now - _LOOK_BACK
         await cleanups.give_up_on_cancelling(self.db, CANCEL_WITHIN_S)
         return None

@@ -42,6 +42,8 @@ class ActionPerformer(Loop):
     async def _perform(self, due: DueAction) -> None:
         outcome, failure = Outcome(), None
         try:
+            if due.unreadable is not None:
+                raise ActionFailed(due.unreadable)
             if due.attempts > _MOST_ATTEMPTS:
                 raise ActionFailed(f"Given up after {_MOST_ATTEMPTS} attempts")
             async with asyncio.timeout(self._lease_s / 2):
@@ -53,8 +55,14 @@ class ActionPerformer(Loop):
         except DatabaseUnavailable:
             raise
         except Exception as error:
-            _log.exception("action %s of automation %s", due.action["type"], due.automation["name"])
+            _log.exception("action %s of automation %s", due.action.get("type"), due.automation.get("name"))
             failure = ActionFailed(f"{type(error).__name__}: {error}")
         if failure is not None:
-            _log.warning("automation %s: %s: %s", due.automation["name"], due.action["type"], failure)
-        await automation_actions.finish(self.db, due.id, events_of(due, outcome, failure))
+            name, kind = due.automation.get("name"), due.action.get("type")
+            _log.warning("automation %s: %s: %s", name, kind, failure)
+        try:
+            told = events_of(due, outcome, failure)
+        except Exception:  # what is kept of its automation cannot be read: then nobody can be told either
+            _log.exception("action %s of an automation cannot be told of", due.id)
+            told = []
+        await automation_actions.finish(self.db, due.id, told)

@@ -7,7 +7,6 @@ import logging
 import os
 import platform
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,6 +16,7 @@ from ...runtime import clock
 from ...runtime.client.client import HeliostatClient
 from ...runtime.client.records import FlowRun, WorkPool
 from ...runtime.errors import HeliostatError, NotFound, Unavailable, UserError
+from ...runtime.long_lived import Tasks
 from ...runtime.running.api import ClientApi
 from ...runtime.running.runner import Job, Runner, RunnerTimes
 from ..types import find_pool_type
@@ -71,16 +71,16 @@ class Worker:
         Raises what `prepare` raises, before anything is polled.
         """
         await self.prepare()
-        beating = asyncio.create_task(self._beat_for_ever(), name="heartbeats")
+        tasks = Tasks(_log)
+        tasks.keep("heartbeats", self._keep_beating)
+        polling = tasks.keep("polling", self._poll_and_wait)
         try:
-            while not self._stopping.is_set():
-                await self._poll_patiently()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), self._options.poll_s)
+            await self._stopping.wait()
+            polling.cancel()
+            await asyncio.wait([polling])
             await self.runner.drain(drain_s)
         finally:
-            beating.cancel()
-            await asyncio.gather(beating, return_exceptions=True)
+            await tasks.close()
             await self.runner.stop()
 
     async def run_once(self) -> int:
@@ -148,20 +148,25 @@ class Worker:
         """The runs in hand."""
         return self.runner.run_ids
 
-    async def _poll_patiently(self) -> None:
+    async def _poll_and_wait(self) -> None:
         try:
-            self.runner.offer(await self._poll(self._options.prefetch_s))
-        except Unavailable as error:
-            _log.warning("cannot poll: %s", error)
+            self.runner.offer(await self._poll(0.0))
+            if self.runner.room != 0 and self._options.prefetch_s:
+                # Asked apart: runs whose time has not come leave those that are due their places.
+                self.runner.offer(await self._poll(self._options.prefetch_s))
+        except Unavailable:
+            raise
         except HeliostatError as error:
             _log.error("cannot poll: %s%s", error, f" ({error.hint})" if error.hint else "")
+        await asyncio.sleep(self._options.poll_s)
 
     async def _poll(self, ahead_s: float) -> list[FlowRun]:
+        """Runs that are due, or will be in so many seconds."""
         room = self.runner.room
         if room == 0:
             return []
         # Those in hand may still be SCHEDULED, so they count too.
-        asked = None if room is None else min(200, room + len(self.runner.run_ids))
+        asked = None if room is None or ahead_s else min(200, room + len(self.runner.run_ids))
         return await self._client.get_scheduled_flow_runs_for_work_pool(
             self._options.pool,
             list(self._options.queues) or None,
@@ -169,15 +174,11 @@ class Worker:
             asked,
         )
 
-    async def _beat_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(self._options.heartbeat_s)
-            try:
-                await self._beat()
-                # Its template may have been edited; runs take the one of when they start.
-                self._pool = await self._client.read_work_pool(self._options.pool)
-            except HeliostatError as error:
-                _log.warning("no heartbeat this time: %s", error)
+    async def _keep_beating(self) -> None:
+        await asyncio.sleep(self._options.heartbeat_s)
+        await self._beat()
+        # Its template may have been edited; runs take the one of when they start.
+        self._pool = await self._client.read_work_pool(self._options.pool)
 
     async def _beat(self) -> None:
         body = {"name": self.name, "heartbeat_interval_seconds": max(1, round(self._options.heartbeat_s))}

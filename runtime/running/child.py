@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from io import RawIOBase
 from pathlib import Path
 
+from ..long_lived import Tasks, tell
 from ..standard_streams import say
 
 _KEPT_LINES = 40  # of what it said last, for the record of a process that was killed
@@ -47,7 +48,8 @@ class Child:
         self._scratch = scratch
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._rest = b""
-        self._reading = asyncio.create_task(self._read_for_ever())
+        self._tasks = Tasks()
+        self._tasks.keep(f"reading the output of process {process.pid}", self._read_more)
 
     @classmethod
     async def start(cls, job: Job) -> Child:
@@ -92,12 +94,8 @@ class Child:
         """Wait for its end, and end what it left behind; gives the exit code."""
         code = await self._process.wait()
         self._signal(signal.SIGKILL)  # its own children; it is gone
-        self._reading.cancel()
-        await asyncio.gather(self._reading, return_exceptions=True)
-        self._read()
-        if self._rest:
-            self._take_line(self._rest)
-            self._rest = b""
+        await self._tasks.close()
+        tell(f"reading the output of process {self.pid}", self._read_rest)
         self._output.close()
         if self._scratch is not None:
             self._scratch.cleanup()
@@ -124,10 +122,15 @@ class Child:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 
-    async def _read_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(_READ_EVERY_S)
-            self._read()
+    async def _read_more(self) -> None:
+        await asyncio.sleep(_READ_EVERY_S)
+        self._read()
+
+    def _read_rest(self) -> None:
+        self._read()
+        if self._rest:
+            self._take_line(self._rest)
+            self._rest = b""
 
     def _read(self) -> None:
         while chunk := self._output.read(1 << 16) or b"":

@@ -22,7 +22,8 @@ from uuid import UUID
 
 from .. import clock
 from ..client.records import FlowRun
-from ..errors import HeliostatError, NotFound, Unavailable
+from ..errors import HeliostatError, NotFound, ServerFailed, Unavailable
+from ..long_lived import Tasks, is_away
 from ..states import AwaitingRetry, Cancelled, Crashed, Pending, State
 from ..store.losses import LOST
 from ..store.seen_runs import Told
@@ -34,6 +35,7 @@ _log = logging.getLogger("heliostat.runner")
 
 _SHOWN_LINES = 5
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
+_MOST_FAILURES = 30  # about five minutes
 
 T = TypeVar("T")
 
@@ -91,6 +93,7 @@ class _Running:
     task: asyncio.Task[None] | None = None
     child: Child | None = None
     infrastructure_pid: str | None = None
+    counts: bool = False  # against the limit: from when it is due
     claimed: bool = False
     cancelling: asyncio.Task[None] | None = None
     abandoned: bool = field(default=False)  # the runner ended the process; another one goes on with the run
@@ -101,8 +104,10 @@ class Runner:
 
     `offer(runs)` takes runs that are due now or soon; it leaves those that it has, or has no room for.
     `job_of(run)` says how its process is started; when that raises, the run is Crashed with the reason.
-    `limit` bounds the processes at a time. A process that dies before its run has ended leaves the run
-    AwaitingRetry, so that it goes on from its journal, `crash_retries` times at most; then it is Crashed.
+    `limit` bounds the processes at a time. One that waits for its time is kept in view, and takes no place
+    from those that are due; where there is none when its time comes, it is forgotten until it is offered
+    again. A process that dies before its run has ended leaves the run AwaitingRetry, so that it goes on from
+    its journal, `crash_retries` times at most; then it is Crashed.
     """
 
     def __init__(
@@ -120,15 +125,17 @@ class Runner:
         self._crash_retries = crash_retries
         self._times = times or RunnerTimes()
         self._runs: dict[UUID, _Running] = {}
+        self._tasks = Tasks(_log)
         self._watching: asyncio.Task[None] | None = None
         self._closing = False
 
     @property
     def room(self) -> int | None:
-        """How many more runs it would take; None: any number."""
+        """How many more runs that are due it would take; None: any number."""
         if self._closing:
             return 0
-        return None if self._limit is None else max(0, self._limit - len(self._runs))
+        at_work = sum(hand.counts for hand in self._runs.values())
+        return None if self._limit is None else max(0, self._limit - at_work)
 
     @property
     def run_ids(self) -> set[UUID]:
@@ -139,13 +146,15 @@ class Runner:
         """Take runs, each to be claimed when its time has come; gives how many were new."""
         taken = 0
         for run in runs:
-            if run.id in self._runs or self.room == 0:
+            is_due = _seconds_until(run) <= 0
+            if run.id in self._runs or self._closing or (is_due and self.room == 0):
                 continue
-            hand = self._runs[run.id] = _Running(run, _state_id(run))
-            hand.task = asyncio.create_task(self._carry_out(hand), name=f"run {run.name}")
+            hand = self._runs[run.id] = _Running(run, _state_id(run), counts=is_due)
+            hand.task = self._tasks.start(f"run {run.name}", self._carry_out(hand))
+            hand.task.add_done_callback(lambda _, run_id=run.id: self._runs.pop(run_id, None))
             taken += 1
         if taken and self._watching is None:
-            self._watching = asyncio.create_task(self._watch_for_ever(), name="runs to be cancelled")
+            self._watching = self._tasks.keep("runs to be cancelled", self._watch)
         return taken
 
     async def idle(self) -> None:
@@ -180,13 +189,18 @@ class Runner:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
             self._watching = None
+        await self._tasks.close()
 
     # One run.
 
     async def _carry_out(self, hand: _Running) -> None:
         run = hand.run
         try:
-            await _until(run)
+            if (wait_s := _seconds_until(run)) > 0:
+                await asyncio.sleep(wait_s)
+            if not hand.counts and self.room == 0:
+                return  # it is offered again
+            hand.counts = True
             if not await self._claimed(hand):
                 return
             await self._execute(hand)
@@ -194,11 +208,22 @@ class Runner:
             if hand.claimed:
                 raise
         except Exception as error:
-            _log.exception("run %s: %s", run.name, error)
+            await self._set_aside(hand, error)
         finally:
             if hand.cancelling is not None:
                 hand.cancelling.cancel()
-            del self._runs[run.id]
+
+    async def _set_aside(self, hand: _Running, error: Exception) -> None:
+        """A run at which this code fails ends with the reason, and its process with it."""
+        run = hand.run
+        _log.error("run %s (%s): %r", run.name, run.id, error, exc_info=error)
+        if is_away(error) and hand.child is None:
+            return  # whether it was claimed is not known: the server looks after it
+        if hand.child is not None:
+            hand.child.kill()
+        with suppress(HeliostatError):
+            why = f"The worker could not bring it to its end: {type(error).__name__}: {error}"
+            await self._told(hand, Crashed(why))
 
     async def _claimed(self, hand: _Running) -> bool:
         """Whether this runner, and no other one, is to execute the run."""
@@ -224,10 +249,12 @@ class Runner:
             job = await self._job_of(run)
             await self._proposed(hand, Pending(name="Submitting"))
             hand.child = await Child.start(job)
-        except (HeliostatError, OSError, ValueError) as error:
+        except Exception as error:
             hint = getattr(error, "hint", None)
             why = f"{error} ({hint})" if hint else str(error)
-            _log.error("run %s cannot be started: %s", run.name, why)
+            if not isinstance(error, HeliostatError | OSError | ValueError):
+                why = f"{type(error).__name__}: {error}"  # a fault of ours, or of what the job is made of
+            _log.error("run %s cannot be started: %s", run.name, why, exc_info=error)
             await self._told(hand, Crashed(f"The run cannot be started: {why}"))
             return
         _log.info("run %s: process %d", run.name, hand.child.pid)
@@ -292,21 +319,14 @@ class Runner:
 
     # Cancelling.
 
-    async def _watch_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(self._times.watch_s)
-            started = [hand.run.id for hand in self._runs.values() if hand.child is not None]
-            if not started:
-                continue
-            try:
-                asked = await self._api.cancelling(started)
-            except HeliostatError as error:
-                _log.debug("cannot see which runs are to be cancelled: %s", error)
-                continue
-            for run_id in asked:
-                hand = self._runs.get(run_id)
-                if hand is not None and hand.cancelling is None:
-                    hand.cancelling = asyncio.create_task(self._cancel(hand))
+    async def _watch(self) -> None:
+        await asyncio.sleep(self._times.watch_s)
+        started = [hand.run.id for hand in self._runs.values() if hand.child is not None]
+        asked = await self._api.cancelling(started) if started else set[UUID]()
+        for run_id in asked:
+            hand = self._runs.get(run_id)
+            if hand is not None and (hand.cancelling is None or hand.cancelling.done()):
+                hand.cancelling = self._tasks.start(f"cancelling run {run_id}", self._cancel(hand))
 
     async def _cancel(self, hand: _Running) -> None:
         """Let the run end by itself, then by signals. `_settle` confirms it once the process is gone."""
@@ -323,12 +343,18 @@ def python_command(run_id: UUID) -> list[str]:
 
 
 async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask until there is an answer: what became of a process must be told, whenever the server comes back."""
-    pause_s = _FIRST_PAUSE_S
+    """Ask until there is an answer: what became of a process must be told, whenever the server comes back.
+
+    One that answers with a failure of its own again and again will not take it. Raises ServerFailed then.
+    """
+    pause_s, failures = _FIRST_PAUSE_S, 0
     while True:
         try:
             return await ask()
         except Unavailable as error:
+            failures += isinstance(error, ServerFailed)
+            if failures >= _MOST_FAILURES:
+                raise
             _log.warning("%s; still trying", error)
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
@@ -342,8 +368,7 @@ def _state_id(run: FlowRun) -> UUID | None:
     return None if run.state is None else run.state.id
 
 
-async def _until(run: FlowRun) -> None:
-    """Wait until the run is due."""
+def _seconds_until(run: FlowRun) -> float:
+    """How long until the run is due."""
     due = run.next_scheduled_start_time
-    if due is not None:
-        await asyncio.sleep(max(0.0, (due - clock.now()).total_seconds()))
+    return 0.0 if due is None else max(0.0, (due - clock.now()).total_seconds())

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import RowMapping, delete, func, select, update
 
+from .. import clock
 from ..automations.chains import Chain, chain_in
 from ..automations.firings import Firing, firing_from_json
 from ..events.records import Event
@@ -29,6 +30,7 @@ class DueAction:
     firing: Firing
     triggered_event_id: UUID
     attempts: int
+    unreadable: str | None = None  # what of it could not be read: it cannot be carried out
 
     @property
     def chain(self) -> Chain | None:
@@ -57,18 +59,25 @@ async def claim(db: Database, limit: int, lease_s: float) -> list[DueAction]:
                 .where(table.id.in_([row["id"] for row in rows]))
                 .values(attempts=table.attempts + 1, due=db.from_now(lease_s))
             )
-    return [
-        DueAction(
-            row["id"],
-            row["automation"],
-            row["action"],
-            row["place"],
-            firing_from_json(row["firing"]),
-            row["triggered_event_id"],
-            row["attempts"] + 1,
-        )
-        for row in rows
-    ]
+    return [_due(row) for row in rows]
+
+
+def _due(row: RowMapping) -> DueAction:
+    attempts = row["attempts"] + 1
+    try:
+        firing, unreadable = firing_from_json(row["firing"]), None
+    except Exception as error:  # told as the action's failure; those behind it are carried out
+        firing, unreadable = None, f"why it fired cannot be read: {type(error).__name__}: {error}"
+    return DueAction(
+        row["id"],
+        row["automation"],
+        row["action"],
+        row["place"],
+        firing or Firing("", clock.now()),
+        row["triggered_event_id"],
+        attempts,
+        unreadable,
+    )
 
 
 async def finish(db: Database, action_id: UUID, events: Sequence[Event]) -> bool:

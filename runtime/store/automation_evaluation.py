@@ -7,7 +7,8 @@ read is read again, and nothing has fired twice. Whoever holds the position's ro
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +31,7 @@ from ..automations.firings import (
 from ..automations.triggers import EventTrigger, Trigger, read_triggers, tells_of_automations
 from ..events.records import RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, Event
 from ..ids import uuid7
+from ..long_lived import is_away
 from ..settings import current_settings
 from . import automations
 from .announcements import ACTIONS, EVENTS, announce
@@ -40,6 +42,7 @@ from .database import Database
 from .event_tail import EventTail
 from .events import insert_within
 from .tables import automation, event
+from .wire_text import plain_text
 
 _log = logging.getLogger("heliostat.services")
 
@@ -68,7 +71,7 @@ async def advance(db: Database) -> bool:
         tail = await _tail(db, connection)
         if tail is None:
             return False
-        watching = await _watching(connection)
+        watching = await _watching(db, connection)
         counting = [each for one in watching for each in one.event_triggers()]
         events, read = await tail.read_within(
             connection, lambda name: any(each.covers_name(name) for each in counting)
@@ -78,7 +81,8 @@ async def advance(db: Database) -> bool:
         for one in watching:
             heard = events if one.hears_of_automations() else others
             if heard:
-                await _evaluate(db, connection, one, heard, chains)
+                async with _alone(db, connection, one.row):
+                    await _evaluate(db, connection, one, heard, chains)
         gaps = {str(number): at for number, at in tail.gaps.items()}
         await connection.execute(
             update(service_position).where(service_position.c.name == _NAME).values(last=tail.last, gaps=gaps)
@@ -89,7 +93,7 @@ async def advance(db: Database) -> bool:
 async def close_windows(db: Database) -> float | None:
     """Let windows end whose time has come, once all events are read; gives the seconds until the next end."""
     async with db.read() as connection:
-        watching = [one for one in await _watching(connection) if _waits_for_time(one)]
+        watching = [one for one in await _watching(db, connection) if _waits_for_time(one)]
         if not watching:
             return None
     async with db.write() as connection:
@@ -100,15 +104,16 @@ async def close_windows(db: Database) -> float | None:
         if await connection.scalar(select(event.c.seq).where(event.c.seq > tail.last).limit(1)) is not None:
             return 0.0  # what has been said meanwhile comes first
         chains = Chains(connection)
-        for one in await _watching(connection):
+        for one in await _watching(db, connection):
             if _waits_for_time(one):
-                evaluation = Evaluation(
-                    one.triggers,
-                    await _windows(connection, one, before=now),
-                    await _parts(connection, one.row.id),
-                )
-                evaluation.look(now)
-                await _keep(db, connection, one, evaluation, chains)
+                async with _alone(db, connection, one.row):
+                    evaluation = Evaluation(
+                        one.triggers,
+                        await _windows(connection, one, before=now),
+                        await _parts(connection, one.row.id),
+                    )
+                    evaluation.look(now)
+                    await _keep(db, connection, one, evaluation, chains)
         end: datetime | None = await connection.scalar(select(func.min(automation_window.c.end)))
         return None if end is None else max((end - now).total_seconds(), 0.0)
 
@@ -140,10 +145,36 @@ def _is_ours() -> Any:
     return service_position.c.name == _NAME
 
 
-async def _watching(connection: AsyncConnection) -> list[_Watching]:
-    rows = (await connection.execute(select(automation).where(automation.c.enabled))).mappings()
-    found = [AutomationRow(**row) for row in rows]
-    return [_Watching(row, read_triggers(row.trigger)) for row in found]
+async def _watching(db: Database, connection: AsyncConnection) -> list[_Watching]:
+    rows = (await connection.execute(select(automation).where(automation.c.enabled))).mappings().all()
+    found: list[_Watching] = []
+    for row in (AutomationRow(**row) for row in rows):
+        try:
+            found.append(_Watching(row, read_triggers(row.trigger)))
+        except Exception as error:
+            await _set_aside(db, connection, row, "its trigger cannot be read", error)
+    return found
+
+
+@asynccontextmanager
+async def _alone(db: Database, connection: AsyncConnection, row: AutomationRow) -> AsyncGenerator[None]:
+    """What goes wrong inside concerns this automation only."""
+    try:
+        async with db.failures_told():
+            yield
+    except Exception as error:
+        await _set_aside(db, connection, row, "it could not be evaluated", error)
+
+
+async def _set_aside(
+    db: Database, connection: AsyncConnection, row: AutomationRow, doing: str, error: Exception
+) -> None:
+    """Switch off an automation that cannot be evaluated: the others are not to wait for it."""
+    if is_away(error):
+        raise error
+    reason = f"It was switched off because {doing}: {type(error).__name__}: {error}"
+    _log.error("automation %r (%s): %s", row.name, row.id, reason, exc_info=error)
+    await automations.pause_within(db, connection, row.id, plain_text(reason))
 
 
 async def _evaluate(
@@ -232,7 +263,15 @@ async def _parts(connection: AsyncConnection, automation_id: UUID) -> dict[str, 
 async def _keep(
     db: Database, connection: AsyncConnection, one: _Watching, evaluation: Evaluation, chains: Chains
 ) -> None:
-    """Write what changed, and the actions of what fired."""
+    """Write what changed, and the actions of what fired: all of it or, after an error, nothing."""
+    if evaluation.touched or evaluation.touched_parts or evaluation.fired:
+        async with connection.begin_nested():
+            await _keep_within(db, connection, one, evaluation, chains)
+
+
+async def _keep_within(
+    db: Database, connection: AsyncConnection, one: _Watching, evaluation: Evaluation, chains: Chains
+) -> None:
     touched, columns = list(evaluation.touched), automation_window.c
     for begin in range(0, len(touched), _AT_ONCE):
         pairs = [(path, _key_text(key)) for path, key in touched[begin : begin + _AT_ONCE]]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import exists, func, or_, select, update
 
-from ..errors import StaleState
 from ..states import FINAL_STATES, Cancelled, Cancelling, Failed, State, StateType
 from . import flow_run_changes, task_run_changes
 from .database import Database
 from .fences import Fence
+from .set_aside import alone
 from .tables import flow_run, flow_run_state, run_lease, task_run
 
 _FINAL = tuple(sorted(state.value for state in FINAL_STATES))
@@ -29,13 +28,15 @@ async def expire_pauses(db: Database, limit: int = 500) -> list[UUID]:
     now = await db.time()
     async with db.read() as connection:
         paused = (await connection.execute(statement)).all()
-    overdue = [(run_id, state_id) for run_id, state_id, details in paused if _is_over(details, now)]
     expired: list[UUID] = []
-    for run_id, state_id in overdue[:limit]:
-        failed = Failed("The run was paused and not resumed in time.")
-        with suppress(StaleState):  # somebody has resumed it a moment ago
-            if (await flow_run_changes.propose(db, run_id, failed, fence=Fence(state_id=state_id))).written:
-                expired.append(run_id)
+    for run_id, state_id, details in paused:
+        paused_still = Fence(state_id=state_id)
+        # Left as it is when somebody has resumed it a moment ago.
+        async with alone(db, run_id, "the end of its pause could not be recorded", paused_still):
+            if len(expired) < limit and _is_over(details, now):
+                failed = Failed("The run was paused and not resumed in time.")
+                if (await flow_run_changes.propose(db, run_id, failed, fence=paused_still)).written:
+                    expired.append(run_id)
     return expired
 
 
@@ -60,8 +61,9 @@ async def cancel_remains(db: Database, run_id: UUID) -> int:
     """
     for child_id, deployment_id, state_id in await _unfinished_children(db, run_id):
         state = Cancelled(_WHY) if deployment_id is None else Cancelling(_WHY)
-        with suppress(StaleState):  # looked at once more the next time
-            await flow_run_changes.propose(db, child_id, state, fence=Fence(state_id=state_id))
+        fence = Fence(state_id=state_id)
+        async with alone(db, child_id, "it could not be cancelled with the run that called it", fence):
+            await flow_run_changes.propose(db, child_id, state, fence=fence)
     own = (task_run.c.flow_run_id == run_id, task_run.c.state_type.not_in(_FINAL))
     children = exists(
         select(1)
@@ -117,7 +119,7 @@ async def give_up_on_cancelling(db: Database, after_s: float, limit: int = 200) 
     for run_id, state_id in found:
         gone = Cancelled(f"Whoever was to cancel it has said nothing for {after_s:.0f} s.")
         fence = Fence(state_id=state_id, is_unheld=True)
-        with suppress(StaleState):
+        async with alone(db, run_id, "it could not be told as cancelled", fence):
             if (await flow_run_changes.propose(db, run_id, gone, fence=fence)).written:
                 ended.append(run_id)
     return ended
