@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastapi import HTTPException
+
+from ..runtime.errors import BadJobVariables, UnresolvedParameter
 from ..runtime.store import work_pools
 from ..runtime.store.database import Database
 from ..runtime.store.deployment_rows import DeploymentRow
@@ -15,7 +18,7 @@ from .deployment_checks import (
     code_revision_of,
     written_out,
 )
-from .errors import conflicting, found
+from .errors import conflicting, found, with_hint
 from .schemas_deployments import DeploymentUpdate
 from .wire_deployments import own_limit_id
 
@@ -25,14 +28,17 @@ _NOT_COLUMNS = {"schedules", "version_info"}
 async def checked_changes(db: Database, row: DeploymentRow, body: DeploymentUpdate) -> dict[str, Any]:
     """The columns that change, by name.
 
-    Raises HTTPException (404: the pool, 409: parameters that break the schema), BadJobVariables,
-    UnresolvedParameter.
+    Raises HTTPException: 400 (a parameter without a value), 404 (the pool), 409 (parameters that break the
+    schema; job variables that do not fit another pool), 422 (those that do not fit the present one).
     """
     changes: dict[str, Any] = body.model_dump(exclude_unset=True, exclude=_NOT_COLUMNS)
     await _check_limits(db, row, changes)
     await check_blocks(db, body, "Error updating deployment")
     if body.parameters is not None:
-        changes["parameters"] = await written_out(db, body.parameters)
+        try:
+            changes["parameters"] = await written_out(db, body.parameters)
+        except UnresolvedParameter as error:
+            raise HTTPException(400, f"Error hydrating deployment parameters: {with_hint(error)}") from error
     if "pull_steps" in changes:
         changes["code_revision"] = code_revision_of(body.pull_steps)
     _check_parameters(row, changes)
@@ -91,4 +97,8 @@ async def _check_variables(db: Database, row: DeploymentRow, changes: dict[str, 
     if "work_pool_name" in changes or changes.get("job_variables"):
         pool = await found(work_pools.read(db, pool_name), f'Work pool "{pool_name}"')
         variables = changes.get("job_variables")
-        check_variables(pool.base_job_template, row.job_variables if variables is None else variables)
+        try:
+            check_variables(pool.base_job_template, row.job_variables if variables is None else variables)
+        except BadJobVariables as error:
+            status = 409 if "work_pool_name" in changes else 422
+            raise HTTPException(status, f"Error updating deployment: {with_hint(error)}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -73,9 +73,7 @@ async def _invalid_request(request: Request, error: Exception) -> JsonAnswer:
     for each in error.errors():
         if each["type"] == INVALID_LIMIT:
             return JsonAnswer({"detail": each["msg"]}, 422)
-    faults = [
-        {name: _shown(each.get(name)) for name in ("type", "loc", "msg", "input")} for each in error.errors()
-    ]
+    faults = [_fault(each) for each in error.errors()]
     # What was sent may hold what no answer can: huge numbers, half surrogates, a thousand nested lists.
     answer = {
         "exception_message": "Invalid request received.",
@@ -83,6 +81,14 @@ async def _invalid_request(request: Request, error: Exception) -> JsonAnswer:
         "request_body": _shown(error.body),
     }
     return JsonAnswer(json_value(answer), 422)
+
+
+def _fault(told: Mapping[str, Any]) -> dict[str, Any]:
+    fault = {name: _shown(told.get(name)) for name in ("type", "loc", "msg", "input")}
+    # What a message was made of: an error that is among it has been told in the message.
+    facts: dict[str, Any] = told.get("ctx") or {}
+    plain = {name: value for name, value in facts.items() if isinstance(value, str | int | float)}
+    return {**fault, "ctx": plain} if plain else fault
 
 
 def status_of(error: errors.HeliostatError) -> int:

@@ -178,7 +178,7 @@ class FlowRunCreate(OneModel):
     work_pool_name: str | None = None
     work_queue_name: str | None = None
     job_variables: dict[str, Any] | None = None
-    deployment_id: Annotated[UUID | None, Field(deprecated=True)] = None
+    deployment_id: Annotated[UUID | None, Field(json_schema_extra={"deprecated": True})] = None
 
 
 class FlowRunUpdate(OneModel):

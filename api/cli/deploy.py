@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -169,7 +170,7 @@ def _of_file(
         )
 
     def read_variable(name: str) -> Any:
-        return client.request("GET", f"/variables/name/{name}")["value"]
+        return client.request("GET", f"/variables/name/{quote(name, safe='')}")["value"]
 
     entries = read_file(path, mistakes)
     if not all_of_them:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from ...runtime import ids
 from ...runtime.errors import NotFound, NoWorkPool
 from ...runtime.names import generate_name
 from ...runtime.states import Pending
-from ...runtime.store import flow_run_changes, flow_runs, flows, run_history, search
+from ...runtime.store import deployments, flow_run_changes, flow_runs, flows, run_history, search
 from ...runtime.store.rows import NewFlowRun
 from ...runtime.store.search import FlowRunAndState
 from .. import responses, wire
@@ -45,6 +46,9 @@ def _shown(found_run: FlowRunAndState) -> wire.Wire:
 async def create_flow_run(body: FlowRunCreate, db: Db) -> JsonAnswer:
     """Record a flow run; one of the same flow and idempotency key is given as it is (200)."""
     inherited = await flows.labels_of(db, body.flow_id)
+    of_deployment = await _known(db, body.deployment_id)
+    if of_deployment is not None:
+        inherited = {**inherited, "prefect.deployment.id": str(of_deployment)}
     new = NewFlowRun(
         id=ids.uuid7(),
         flow_name="",
@@ -62,17 +66,28 @@ async def create_flow_run(body: FlowRunCreate, db: Db) -> JsonAnswer:
     )
     first = body.state.as_state() if body.state else Pending()
     place = {"work_pool_name": body.work_pool_name, "work_queue_name": body.work_queue_name}
+    creating = partial(
+        flow_run_changes.create, db, body.flow_id, new, first, **place, deployment_id=of_deployment
+    )
     if body.work_pool_name is not None:
         await check_place(db, body.work_pool_name, body.job_variables)
     try:
-        row, is_new = await placed(
-            db, body.work_pool_name, lambda: flow_run_changes.create(db, body.flow_id, new, first, **place)
-        )
+        row, is_new = await placed(db, body.work_pool_name, creating)
     except NoWorkPool as error:
         raise HTTPException(404, f'Work pool "{error.pool}" not found.') from error
     except NotFound as error:
         raise HTTPException(409, f"The flow {body.flow_id} does not exist.") from error
     return JsonAnswer(_shown(row), made(is_new))
+
+
+async def _known(db: Db, deployment_id: UUID | None) -> UUID | None:
+    """The deployment that a client names, as older ones do, where it is there."""
+    if deployment_id is None:
+        return None
+    try:
+        return (await deployments.read(db, deployment_id)).id
+    except NotFound:
+        return None
 
 
 @router.post("/filter", response_model=list[responses.FlowRun])

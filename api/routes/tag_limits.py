@@ -59,7 +59,7 @@ async def increment_tags(body: models.TagSlots, db: Db) -> JsonAnswer:
 async def decrement_tags(body: models.TagSlots, db: Db) -> JsonAnswer:
     """Take a task run's slots of these tags back."""
     rows = await tag_slots.give_back(db, body.names, body.task_run_id)
-    return JsonAnswer([models.minimal_of_tag(row) for row in rows])
+    return JsonAnswer([models.minimal(row) for row in rows])
 
 
 @router.get("/tag/{tag}", response_model=models.TagLimit)

@@ -181,6 +181,4 @@ class Worker:
         self._pool = await self._client.read_work_pool(self._options.pool)
 
     async def _beat(self) -> None:
-        body = {"name": self.name, "heartbeat_interval_seconds": max(1, round(self._options.heartbeat_s))}
-        path = f"/work_pools/{self._options.pool}/workers/heartbeat"
-        await self._client.http.json("POST", path, body, repeatable=True)
+        await self._client.send_worker_heartbeat(self._options.pool, self.name, self._options.heartbeat_s)

@@ -120,7 +120,8 @@ def _read(document: Mapping[str, Any], path: str, parent: str | None, found: dic
     children = tuple(f"{path}.{place}" if path else str(place) for place in range(len(inner)))
     in_order = document["type"] == "sequence"
     require: Any = "all" if in_order else document["require"]
-    required = {"any": 1, "all": len(inner)}.get(require) or int(require)
+    words = {"any": 1, "all": len(inner)}
+    required = words[require] if require in words else int(require)
     found[path] = CompositeTrigger(path, parent, children, required, in_order, _span(document.get("within")))
     for child, trigger in zip(children, inner, strict=True):
         _read(trigger, child, path, found)

@@ -82,6 +82,11 @@ class WorkPoolCalls(Calls):
         body = {"workers": {"status": {"any_": [status]}}} if status else {}
         return read_as(list[Worker], await self.http.read(f"{_pool(pool_name)}/workers/filter", body))
 
+    async def send_worker_heartbeat(self, pool_name: str, worker_name: str, interval_s: float) -> None:
+        """Tell that a worker lives, and how often it will tell. Raises NotFound (the pool)."""
+        body = {"name": worker_name, "heartbeat_interval_seconds": max(1, round(interval_s))}
+        await self.http.json("POST", f"{_pool(pool_name)}/workers/heartbeat", body, repeatable=True)
+
     async def read_default_base_job_template(self, type: str) -> dict[str, Any]:
         """The template that pools of a type begin with. Raises NotFound with the types there are."""
         known = await self.read_pool_types()

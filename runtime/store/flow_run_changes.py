@@ -78,23 +78,25 @@ async def create(
     *,
     work_pool_name: str | None = None,
     work_queue_name: str | None = None,
+    deployment_id: UUID | None = None,
 ) -> tuple[FlowRunAndState, bool]:
     """Record a run of a known flow in its first state; gives it and whether it was made.
 
     A run of the same flow with the same idempotency key is given as it is. `new.flow_name` and
     `new.transitions` are not looked at. Where a pool, or a queue of it, is named, the run waits there to be
-    started. Raises NotFound when there is no such flow or pool.
+    started. `deployment_id`: the deployment that it counts for. Raises NotFound when there is no such flow or
+    pool.
     """
     place = (work_pool_name, work_queue_name)
-    if new.idempotency_key is None and place == (None, None):
+    if new.idempotency_key is None and place == (None, None) and deployment_id is None:
         recorded = await new_runs.record(db, *_new_rows(flow_id, new, first), is_due=first.is_scheduled())
         if recorded is None:
             raise NotFound(f"there is no flow {flow_id}")
         return recorded, True
     try:
-        run_id, made = await _create(db, flow_id, new, first, place)
+        run_id, made = await _create(db, flow_id, new, first, place, deployment_id)
     except IntegrityError:  # somebody else recorded the same run a moment ago: now it is there to be found
-        run_id, made = await _create(db, flow_id, new, first, place)
+        run_id, made = await _create(db, flow_id, new, first, place, deployment_id)
     return await search.one_flow_run(db, run_id), made
 
 
@@ -238,7 +240,12 @@ def is_persisted(data: Any) -> bool:
 
 
 async def _create(
-    db: Database, flow_id: UUID, new: NewFlowRun, first: State, place: tuple[str | None, str | None]
+    db: Database,
+    flow_id: UUID,
+    new: NewFlowRun,
+    first: State,
+    place: tuple[str | None, str | None],
+    deployment_id: UUID | None,
 ) -> tuple[UUID, bool]:
     run, state = _new_rows(flow_id, new, first)
     async with db.write() as connection:
@@ -250,7 +257,8 @@ async def _create(
             known = await connection.scalar(select(flow_run.c.id).where(same))
             if known is not None:
                 return known, False
-        await connection.execute(insert_flow_run(db), run | await place_within(db, connection, *place))
+        run |= await place_within(db, connection, *place) | {"deployment_id": deployment_id}
+        await connection.execute(insert_flow_run(db), run)
         await connection.execute(INSERT_STATE, state)
         if first.is_scheduled():
             await announce(connection, RUNS)

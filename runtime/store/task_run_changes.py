@@ -160,6 +160,8 @@ async def _create(db: Database, new: NewTaskRun, first: State) -> tuple[TaskRunR
         task_run_id = new.id or _id_beside(flow_run_id)
         of_flow_run = select(flow_run.c.labels).where(flow_run.c.id == flow_run_id)
         inherited: dict[str, Any] = await connection.scalar(of_flow_run) or {}
+        if new.flow_run_id is not None:
+            inherited = {**inherited, "prefect.flow-run.id": str(new.flow_run_id)}
         at = first.timestamp
         await connection.execute(
             insert(task_run).values(

@@ -246,7 +246,8 @@ async def test_labels_go_on_from_flow_to_flow_run_to_task_run(api: Any) -> None:
     run = (await api.post("/flow_runs/", json=body)).json()
     assert run["labels"] == {"prefect.flow.id": flow["id"], "team": "sun", "level": 2}
     task_run = await api.task_run(run, labels={"team": "moon"})
-    assert task_run["labels"] == {"prefect.flow.id": flow["id"], "team": "moon", "level": 2}
+    ids = {"prefect.flow.id": flow["id"], "prefect.flow-run.id": run["id"]}
+    assert task_run["labels"] == {**ids, "team": "moon", "level": 2}
     deployed = (await api.post("/deployments/", json={"name": "d", "flow_id": flow["id"]})).json()
     assert deployed["labels"]["team"] == "sun"
 

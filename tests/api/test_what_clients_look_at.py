@@ -313,3 +313,66 @@ async def test_automations_that_run_deployments_are_checked_against_them(api: An
         made = await api.post("/automations/", json=body)
         assert made.status_code == status, made.text
     assert made.json()["trigger"]["within"] == 10
+
+
+async def test_faults_tell_what_their_message_was_made_of(api: Any) -> None:
+    refused = await api.post("/work_pools/", json={"name": "yard", "concurrency_limit": -1})
+    (fault,) = refused.json()["exception_detail"]
+    assert (fault["type"], fault["ctx"]) == ("greater_than_equal", {"ge": 0})
+
+
+async def test_a_run_may_name_its_deployment_as_older_clients_do(api: Any) -> None:
+    """The field was taken and forgotten: no filter by deployment found the run."""
+    deployment = await api.deployment()
+    run = await api.flow_run(deployment_id=deployment["id"])
+    assert run["labels"]["prefect.deployment.id"] == run["deployment_id"] == deployment["id"]
+    asked = {"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}}}
+    assert [each["id"] for each in (await api.post("/flow_runs/filter", json=asked)).json()] == [run["id"]]
+    assert (await api.flow_run(deployment_id=NOBODY))["deployment_id"] is None
+
+
+async def test_a_patch_of_a_deployment_is_refused_as_in_the_standard(api: Any) -> None:
+    await api.pool("yard")
+    deployment = await api.deployment(work_pool_name="yard")
+    path = f"/deployments/{deployment['id']}"
+    nothing = {"x": {"__prefect_kind": "workspace_variable", "variable_name": "nothing"}}
+    loud = {"stream_output": "loud"}
+    for body, status, told in (
+        ({"parameters": nothing}, 400, "Error hydrating deployment parameters: "),
+        ({"job_variables": loud}, 422, "Error updating deployment: "),
+        ({"job_variables": loud, "work_pool_name": "yard"}, 409, "Error updating deployment: "),
+    ):
+        refused = await api.patch(path, json=body)
+        assert (refused.status_code, refused.json()["detail"].startswith(told)) == (status, True), body
+
+
+async def test_lateness_and_run_time_of_what_has_not_ended_are_measured_to_now(api: Any) -> None:
+    """On SQLite the present moment was taken for microseconds, so that a late run was 50 years early."""
+    flow_id = (await api.flow())["id"]
+    due = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2020-01-01T00:00:00Z"}}
+    late = (await api.post("/flow_runs/", json={"flow_id": flow_id, "state": due})).json()
+    late_by = (await api.post("/flow_runs/lateness")).json()
+    assert late_by > 365 * 86_400
+    assert late_by == pytest.approx(late["estimated_start_time_delta"], rel=0.01)
+    running = await api.flow_run()
+    await api.propose(running, "RUNNING")
+    task = await api.task_run(running)
+    await api.propose(task, "RUNNING", kind="task_runs")
+    span = {
+        "history_start": "2020-01-01T00:00:00Z",
+        "history_end": "2100-01-01T00:00:00Z",
+        "history_interval_seconds": 80 * 366 * 86_400,
+    }
+    for kind in ("flow_runs", "task_runs"):
+        (interval,) = (await api.post(f"/{kind}/history", json=span)).json()
+        times = [
+            each["sum_estimated_run_time"] for each in interval["states"] if each["state_type"] == "RUNNING"
+        ]
+        assert len(times) == 1 and 0 <= times[0] < 3_600, (kind, interval)
+        assert all(each["sum_estimated_lateness"] >= 0 for each in interval["states"])
+
+
+async def test_a_task_run_tells_its_flow_run_in_its_labels(api: Any) -> None:
+    run = await api.flow_run(labels={"team": "blue"})
+    labels = (await api.task_run(run, labels={"step": "1"}))["labels"]
+    assert labels == {**run["labels"], "prefect.flow-run.id": run["id"], "step": "1"}

@@ -48,6 +48,16 @@ class Watch:
         return evaluation.fired
 
 
+def test_a_trigger_of_no_others_never_fires_and_stops_nobody() -> None:
+    """The standard takes a compound trigger without triggers. Ours could not be read ("all" of none), and no
+    automation of the server was evaluated any more.
+    """
+    for require in ("all", "any", 1):
+        compound = {"type": "compound", "require": require, "within": 60.0, "triggers": []}
+        assert Watch(compound).after(happened(), now_s=90) == []
+    assert Watch({"type": "sequence", "within": 60.0, "triggers": []}).after(happened(), now_s=90) == []
+
+
 def test_each_event_fires_where_time_does_not_matter() -> None:
     watch = Watch(trigger())
     fired = watch.after(happened(), happened(at_s=1), happened("bell.broken", 2))
