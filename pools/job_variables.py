@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 
 from ..runtime.errors import BadJobTemplate
+from ..runtime.near_names import nearest
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -128,8 +128,8 @@ def _lines(error: ValidationError, properties: Mapping[str, Any], noun: str) -> 
 
 def _unknown_variables(names: Collection[str], properties: Mapping[str, Any], noun: str) -> Iterator[str]:
     for name in sorted(names):
-        close = difflib.get_close_matches(name, properties, n=1)
-        yield f"{name}: there is no such {noun}" + (f"; did you mean {close[0]}?" if close else "")
+        close = nearest(name, properties)
+        yield f"{name}: there is no such {noun}" + (f"; did you mean {close}?" if close else "")
 
 
 def _place(error: Any) -> str:

@@ -8,12 +8,12 @@ variables and the blocks resolves them.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from ..runtime.errors import BadJobTemplate, BadJobVariables
+from ..runtime.near_names import nearest
 from .job_variables import check_schema, variable_problems
 from .placeholders import UNRESOLVED, UNSET, Placeholder, Reference, fill, placeholders_in, reference_of
 
@@ -175,8 +175,8 @@ def _mapping(value: Any, what: str) -> Mapping[str, Any]:
 def _undeclared(unknown: Sequence[tuple[str, Placeholder]], properties: Mapping[str, Any]) -> BadJobTemplate:
     path, placeholder = unknown[0]
     names = ", ".join(dict.fromkeys(each.variable for _, each in unknown))
-    close = difflib.get_close_matches(placeholder.variable, properties, n=1)
-    hint = f"Did you mean {{{{ {close[0]} }}}}?" if close else "Declare it under variables.properties."
+    close = nearest(placeholder.variable, properties)
+    hint = f"Did you mean {{{{ {close} }}}}?" if close else "Declare it under variables.properties."
     return BadJobTemplate(
         "The variables specified in the job configuration template must be present as properties in the"
         f" variables schema. Your job configuration uses the following undeclared variable(s): {names}."

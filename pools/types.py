@@ -7,7 +7,6 @@ PoolType (`pool_type` below makes one); they appear in the API, the command line
 from __future__ import annotations
 
 import copy
-import difflib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from ..runtime.errors import NotFound, UserError
+from ..runtime.near_names import nearest
 from .templates import read_job_template
 
 ENTRY_POINT_GROUP = "heliostat.pool_types"
@@ -105,10 +105,10 @@ def find_pool_type(name: str) -> PoolType:
     known = pool_types()
     if name in known:
         return known[name]
-    close = difflib.get_close_matches(name, known, n=1)
+    close = nearest(name, known)
     raise NotFound(
         f"There is no kind of work pool called {name!r}.",
-        hint=f"Did you mean {close[0]}?" if close else f"There are: {', '.join(sorted(known))}.",
+        hint=f"Did you mean {close}?" if close else f"There are: {', '.join(sorted(known))}.",
     )
 
 

@@ -6,7 +6,6 @@ the files beside it can be imported as they are when the file runs as a script.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import os
@@ -19,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from .errors import MissingFlow, StockFlow
+from .near_names import nearest
 
 if TYPE_CHECKING:
     from .flows import Flow
@@ -176,17 +176,17 @@ def _no_such_flow(target: str, flow_name: str, module: ModuleType) -> str:
 def _what_there_is(target: str, flow_name: str, flows: dict[str, AnyFlow]) -> str:
     if not flows:
         return "put @flow above the function that is to run"
-    close = difflib.get_close_matches(flow_name, flows, n=1)
+    close = nearest(flow_name, flows)
     if close:
-        return f"did you mean {target}:{close[0]}?"
+        return f"did you mean {target}:{close}?"
     return "it has: " + ", ".join(f"{target}:{name}" for name in flows)
 
 
 def _near_file(path: Path) -> str:
     beside = [each.name for each in path.parent.glob("*.py")] if path.parent.is_dir() else []
-    close = difflib.get_close_matches(path.name, beside, n=1)
+    close = nearest(path.name, beside)
     if close:
-        return f"did you mean {path.with_name(close[0])}?"
+        return f"did you mean {path.with_name(close)}?"
     return "give the path of a Python file, from this folder or absolute"
 
 

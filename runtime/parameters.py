@@ -383,12 +383,12 @@ def _keywords_name(signature: inspect.Signature) -> str | None:
 
 
 def _suggestion(name: str, signature: inspect.Signature) -> str:
-    from difflib import get_close_matches  # late: only mistakes pay for it
+    from .near_names import nearest  # late: only mistakes pay for it
 
     known = [n for n, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD]
-    close = get_close_matches(name, known, n=1)
+    close = nearest(name, known)
     if close:
-        return f"; did you mean {close[0]!r}?"
+        return f"; did you mean {close!r}?"
     return f"; there are {', '.join(known)}" if known else "; it takes none"
 
 

@@ -6,7 +6,6 @@ asked for and whichever process asks. Its JSON form is the standard's and is tol
 
 from __future__ import annotations
 
-import difflib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import Any, cast
 from . import clock
 from .cron_text import read_cron
 from .errors import BadSchedule
+from .near_names import nearest
 from .rrule_text import read_rrule
 from .wall_clock import moments, read_zone, start_wall, wall_of
 
@@ -196,11 +196,11 @@ def _kind_of(value: Any) -> tuple[str, Mapping[str, Any]]:
         raise BadSchedule(f": it must have one of {', '.join(_KEYS)}; it has {found}.", hint=_KINDS_HINT)
     for name in given:
         if name not in _KEYS[kinds[0]]:
-            close = difflib.get_close_matches(str(name), _KEYS[kinds[0]], n=1)
+            close = nearest(str(name), _KEYS[kinds[0]])
             raise BadSchedule(
                 f"{name}: a schedule by {kinds[0]} has no such field.",
                 str(name),
-                hint=f"Did you mean {close[0]}?" if close else f"It has {', '.join(_KEYS[kinds[0]])}.",
+                hint=f"Did you mean {close}?" if close else f"It has {', '.join(_KEYS[kinds[0]])}.",
             )
     return kinds[0], given
 

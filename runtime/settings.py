@@ -7,7 +7,6 @@ library would cost more than all the rest of `heliostat --help`.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import threading
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BadSetting
+from .near_names import nearest
 
 ENV_PREFIX = "HELIOSTAT_"
 NOT_SETTINGS = frozenset(
@@ -383,8 +383,8 @@ def check_value(name: str, raw: object, source: str) -> Any:
 
 def near_miss(name: str, known: Mapping[str, Any] | list[str]) -> str:
     """A hint for a name that does not exist."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else "known: " + ", ".join(sorted(known))
+    close = nearest(name, known)
+    return f"did you mean {close}?" if close else "known: " + ", ".join(sorted(known))
 
 
 def text_of(value: object) -> str:

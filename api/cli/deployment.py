@@ -17,11 +17,12 @@ from .output import (
     output_option,
     write_json,
     write_one,
+    write_page,
     write_rows,
     yes_option,
 )
 from .records import limit_option, offset_option
-from .remote import find_deployment, full_names, with_client
+from .remote import find_deployment, full_names, pages, with_client
 from .schedule_words import in_words
 from .times import ago, local
 
@@ -64,9 +65,10 @@ def ls(
     """List deployments by name."""
 
     async def read(client: HeliostatClient) -> list[Row]:
-        found = await client.read_deployments(
-            limit=limit,
-            offset=offset,
+        found = await pages(
+            client.read_deployments,
+            limit,
+            offset,
             flow_filter={"name": {"any_": [flow_name]}} if flow_name else None,
             work_pool_filter={"name": {"any_": [pool]}} if pool else None,
             deployment_filter={"tags": {"all_": list(tags)}} if tags else None,
@@ -82,10 +84,12 @@ def ls(
         Column("Tags", lambda row: ", ".join(row["tags"])),
         Column("Updated", lambda row: ago(row["updated"])),
     )
-    write_rows(
+    write_page(
         with_client(read),
         columns,
         output,
+        limit,
+        offset,
         empty="No deployments. Make one with flow.deploy or heliostat deploy.",
     )
 

@@ -29,7 +29,7 @@ schedule_argument = click.argument("schedule_id", metavar="SCHEDULE")
 def schedule() -> None:
     """See and change when a deployment runs.
 
-    SCHEDULE is an id, its first 8 characters, or the schedule's slug.
+    SCHEDULE is an id, the first or last 8 characters of one, or the schedule's slug.
     """
 
 
@@ -141,7 +141,7 @@ def preview(
     write_rows(rows, columns, output, empty="It has no active schedule.")
 
 
-@verb(schedule, "pause", "heliostat deployment schedule pause etl/nightly 0198c6d2")
+@verb(schedule, "pause", "heliostat deployment schedule pause etl/nightly 5b6d7e8f")
 @deployment_argument
 @schedule_argument
 def pause(deployment: str, schedule_id: str) -> None:
@@ -149,7 +149,7 @@ def pause(deployment: str, schedule_id: str) -> None:
     _set_active(deployment, schedule_id, False)
 
 
-@verb(schedule, "resume", "heliostat deployment schedule resume etl/nightly 0198c6d2")
+@verb(schedule, "resume", "heliostat deployment schedule resume etl/nightly 5b6d7e8f")
 @deployment_argument
 @schedule_argument
 def resume(deployment: str, schedule_id: str) -> None:
@@ -157,7 +157,7 @@ def resume(deployment: str, schedule_id: str) -> None:
     _set_active(deployment, schedule_id, True)
 
 
-@verb(schedule, "delete", "heliostat deployment schedule delete etl/nightly 0198c6d2 --yes")
+@verb(schedule, "delete", "heliostat deployment schedule delete etl/nightly 5b6d7e8f --yes")
 @deployment_argument
 @schedule_argument
 @yes_option
@@ -190,7 +190,7 @@ def clear(deployment: str, yes: bool) -> None:
     note(f"Deleted {len(found.schedules)} schedule(s).")
 
 
-@verb(schedule, "inspect", "heliostat deployment schedule inspect etl/nightly 0198c6d2 --output json")
+@verb(schedule, "inspect", "heliostat deployment schedule inspect etl/nightly 5b6d7e8f --output json")
 @deployment_argument
 @schedule_argument
 @output_option
@@ -212,10 +212,11 @@ def _set_active(deployment: str, schedule_id: str, active: bool) -> None:
 
 
 def _meant(deployment: Deployment, reference: str) -> DeploymentSchedule:
-    fitting = [
+    digits = reference.replace("-", "").lower()
+    fitting = [each for each in deployment.schedules if reference == each.slug] or [
         each
         for each in deployment.schedules
-        if reference == each.slug or str(each.id) == reference or str(each.id).startswith(reference)
+        if each.id.hex.startswith(digits) or each.id.hex.endswith(digits)
     ]
     if len(fitting) == 1:
         return fitting[0]

@@ -67,6 +67,8 @@ def guarded(command: Callable[[], Any], args: Sequence[str], program: str) -> in
         return Exit.INTERRUPTED
     except click.ClickException as error:
         _trace(debug)
+        if isinstance(error, click.NoSuchOption):
+            error = _with_near_options(error)
         report(error.format_message(), _where(error, where), _usage_hint(error))
         return error.exit_code
     except errors.HeliostatError as error:
@@ -152,6 +154,14 @@ def _words(args: Sequence[str]) -> list[str]:
 def _where(error: click.ClickException, where: str) -> str:
     context = getattr(error, "ctx", None)
     return context.command_path if isinstance(context, click.Context) else where
+
+
+def _with_near_options(error: click.NoSuchOption) -> click.NoSuchOption:
+    """The error with what the option may have meant: click also offers what is far away."""
+    from ...runtime.near_names import nearest  # late: only mistakes pay for it
+
+    near = nearest(error.option_name, error.possibilities or ())
+    return click.NoSuchOption(error.option_name, None, [] if near is None else [near], error.ctx)
 
 
 def _usage_hint(error: click.ClickException) -> str | None:

@@ -9,7 +9,7 @@ import click
 from .. import wire
 from .assignments import parameter_options
 from .lazy import Noun, verb
-from .output import Column, Row, output_option, write_rows
+from .output import Column, Row, output_option, write_page
 from .records import limit_option, offset_option, with_database
 from .remote import api_is_set
 from .times import ago
@@ -33,7 +33,7 @@ def ls(limit: int, offset: int, output: str) -> None:
     async def read(db: Database) -> list[Row]:
         from ...runtime.store import flows
 
-        return [wire.flow(row) for row in await flows.list(db, limit=limit, offset=offset)]
+        return [wire.flow(row) for row in await flows.list(db, limit=limit + 1, offset=offset)]
 
     columns = (
         Column("ID", "id", "cyan"),
@@ -47,7 +47,7 @@ def ls(limit: int, offset: int, output: str) -> None:
         found = flow_list(limit, offset)
     else:
         found = with_database(read)
-    write_rows(found, columns, output, empty="No flow has run yet.")
+    write_page(found, columns, output, limit, offset, empty="No flow has run yet.")
 
 
 @verb(

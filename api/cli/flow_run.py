@@ -20,6 +20,7 @@ from .output import (
     output_option,
     write_json,
     write_one,
+    write_page,
     write_rows,
     yes_option,
 )
@@ -62,7 +63,7 @@ _COLUMNS = (
 def flow_run() -> None:
     """See, continue and delete flow runs.
 
-    RUN is an id, the first or last 8 characters of one, a name, or @last for the newest run. Where
+    RUN is an id, its last (or first) 8 characters, a name, or @last for the run created last. Where
     HELIOSTAT_API_URL is set the runs are those of that server.
     """
 
@@ -94,7 +95,7 @@ def ls(
         from .flow_run_remote import flow_run_list
 
         found = flow_run_list(state_types, flow_name, name, limit, offset)
-        _write_list(found, output)
+        _write_list(found, output, limit, offset)
         return
 
     async def read(db: Database) -> list[Row]:
@@ -106,26 +107,26 @@ def ls(
             state_types=state_types or None,
             flow_name=flow_name,
             name_like=name,
-            limit=limit,
+            limit=limit + 1,
             offset=offset,
         )
         runs = [{**wire.flow_run(row), "flow_name": row.flow_name} for row in rows]
         held = await leases.read_many(db, [row.id for row in rows if row.state_type in HOLDING])
         return with_executors(runs, held, await db.time(), current_settings().lease_s)
 
-    _write_list(with_database(read), output)
+    _write_list(with_database(read), output, limit, offset)
 
 
-def _write_list(found: list[Row], output: str) -> None:
+def _write_list(found: list[Row], output: str, limit: int, offset: int) -> None:
     silent = (Column("Note", "executor_note"),) if any(row["executor_note"] for row in found) else ()
-    write_rows(found, (*_COLUMNS, *silent), output, empty="No flow runs.")
+    write_page(found, (*_COLUMNS, *silent), output, limit, offset, empty="No flow runs.")
 
 
 @verb(
     flow_run,
     "inspect",
     "heliostat flow-run inspect @last",
-    "heliostat flow-run inspect 0198c6d2 --output json",
+    "heliostat flow-run inspect 5b6d7e8f --output json",
 )
 @run_argument
 @output_option
@@ -215,7 +216,7 @@ def resume(run: str, document: str | None) -> int:
 @verb(
     flow_run,
     "delete",
-    "heliostat flow-run delete 0198c6d2 --yes",
+    "heliostat flow-run delete 5b6d7e8f --yes",
     "heliostat flow-run delete @last --dry-run",
 )
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)

@@ -8,7 +8,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from .output import Row
-from .remote import find_flow_run, flow_run_id, flow_run_rows, with_client
+from .remote import find_flow_run, flow_run_id, flow_run_rows, pages, with_client
 from .remote_logs import follow_logs, write_remote_logs
 
 _MOMENTS = ("created", "updated", "timestamp", "scheduled_time")
@@ -21,7 +21,7 @@ def flow_run_list(
     limit: int,
     offset: int,
 ) -> list[Row]:
-    """Flow runs, newest first."""
+    """Flow runs, newest first, and one more than the limit where there is one."""
     chosen: Row = {}
     if state_types:
         chosen["state"] = {"type": {"any_": list(state_types)}}
@@ -29,11 +29,12 @@ def flow_run_list(
         chosen["name"] = {"like_": name}
 
     async def read(client: Any) -> list[Row]:
-        runs = await client.read_flow_runs(
+        runs = await pages(
+            client.read_flow_runs,
+            limit,
+            offset,
             flow_run_filter=chosen or None,
             flow_filter={"name": {"any_": [flow_name]}} if flow_name else None,
-            limit=min(limit, 200),
-            offset=offset,
             sort="ID_DESC",
         )
         return await seen_from_here(client, await flow_run_rows(client, runs))
@@ -85,7 +86,7 @@ def flow_run_log(reference: str, follow: bool, level: str, output: str, **chosen
 def task_run_list(
     flow_run: str, state_types: Sequence[str], name: str | None, limit: int, offset: int
 ) -> list[Row]:
-    """Task runs of a flow run, in the order of their calls."""
+    """Task runs of a flow run in the order of their calls, and one more than the limit where there is one."""
 
     async def read(client: Any) -> list[Row]:
         chosen: Row = {"flow_run_id": {"any_": [str(await flow_run_id(client, flow_run))]}}
@@ -93,18 +94,9 @@ def task_run_list(
             chosen["state"] = {"type": {"any_": list(state_types)}}
         if name:
             chosen["name"] = {"like_": name}
-        rows: list[Row] = []
-        while len(rows) < limit:
-            runs = await client.read_task_runs(
-                task_run_filter=chosen,
-                limit=min(limit - len(rows), 200),
-                offset=offset + len(rows),
-                sort="EXPECTED_START_TIME_ASC",
-            )
-            rows += [run.to_json() for run in runs]
-            if not runs:
-                break
-        return rows
+        order = "EXPECTED_START_TIME_ASC"
+        found = await pages(client.read_task_runs, limit, offset, task_run_filter=chosen, sort=order)
+        return [run.to_json() for run in found]
 
     return with_client(read)
 
@@ -130,10 +122,10 @@ def task_run_log(reference: str, flow_run: str | None, level: str, output: str, 
 
 
 def flow_list(limit: int, offset: int) -> list[Row]:
-    """Flows by name."""
+    """Flows by name, and one more than the limit where there is one."""
 
     async def read(client: Any) -> list[Row]:
-        return [flow.to_json() for flow in await client.read_flows(limit=min(limit, 200), offset=offset)]
+        return [flow.to_json() for flow in await pages(client.read_flows, limit, offset)]
 
     return with_client(read)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,10 @@ class Lazy:
     def load(self) -> click.Command:
         module, _, attribute = self.target.partition(":")
         return getattr(importlib.import_module(module, __package__), attribute)
+
+
+_OTHER_WORDS = {"list": "ls", "show": "inspect", "get": "inspect", "rm": "delete", "remove": "delete"}
+"""What some command lines call what ours call otherwise."""
 
 
 class ReaderLeft(Exception):
@@ -90,8 +93,10 @@ class UnknownCommand(click.UsageError):
 
     def __init__(self, name: str, known: list[str], ctx: click.Context) -> None:
         super().__init__(f"There is no command {name!r}.", ctx)
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        self.hint = f"did you mean: {ctx.command_path} {close[0]}" if close else f"one of: {', '.join(known)}"
+        from ...runtime.near_names import nearest  # late: only mistakes pay for it
+
+        close = _OTHER_WORDS.get(name) if _OTHER_WORDS.get(name) in known else nearest(name, known)
+        self.hint = f"did you mean: {ctx.command_path} {close}" if close else f"one of: {', '.join(known)}"
 
 
 def debug_option() -> click.Option:

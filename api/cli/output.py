@@ -57,6 +57,16 @@ def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def write_page(
+    rows: Sequence[Row], columns: Sequence[Column], output: str, limit: int, offset: int, *, empty: str
+) -> None:
+    """Write the first `limit` rows; that there are more is said on stderr, whatever the form."""
+    write_rows(rows[:limit], columns, output, empty=empty if not offset else "No more.")
+    if len(rows) > limit:
+        after = offset + limit
+        note(f"There are more. hint: --offset {after} shows those after these, --limit N shows N at once")
+
+
 def write_rows(rows: Sequence[Row], columns: Sequence[Column], output: str, *, empty: str = "") -> None:
     """Write a list. `empty` is said on stderr when a table has no rows."""
     if output == "json":

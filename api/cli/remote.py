@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
 from ...runtime.errors import NotFound
+from ...runtime.near_names import nearest
 from ...runtime.settings import current_settings
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .output import Row
 
 T = TypeVar("T")
+R = TypeVar("R")
+PAGE = 200
+"""The most that a server gives at a time."""
 
 
 def with_client(act: Callable[[HeliostatClient], Awaitable[T]]) -> T:
@@ -30,6 +33,22 @@ def with_client(act: Callable[[HeliostatClient], Awaitable[T]]) -> T:
             return await act(client)
 
     return asyncio.run(run())
+
+
+async def pages(
+    read: Callable[..., Awaitable[Sequence[R]]], limit: int | None, offset: int = 0, **chosen: Any
+) -> list[R]:
+    """Up to `limit` objects of a server and one more where there is one, so that it can be told; all of them
+    where `limit` is None. A server gives at most `PAGE` at a time.
+    """
+    found: list[R] = []
+    while limit is None or len(found) <= limit:
+        wanted = PAGE if limit is None else min(PAGE, limit + 1 - len(found))
+        page = await read(limit=wanted, offset=offset + len(found), **chosen)
+        found += page
+        if len(page) < wanted:
+            break
+    return found
 
 
 def api_is_set() -> bool:
@@ -83,10 +102,10 @@ async def find_work_pool(client: HeliostatClient, name: str) -> WorkPool:
 
 def not_found(what: str, name: str, known: Iterable[str], ls: str) -> NotFound:
     """The error for a name that is not there, with the nearest one."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    close = nearest(name, known)
     return NotFound(
         f"There is no {what} {name!r}.",
-        hint=f"did you mean {close[0]!r}?" if close else f"see them with: {ls}",
+        hint=f"did you mean {close!r}?" if close else f"see them with: {ls}",
     )
 
 

@@ -11,7 +11,7 @@ import click
 from .. import wire
 from .lazy import Noun, verb
 from .logs import write_logs
-from .output import Column, Row, output_option, write_json, write_one, write_rows
+from .output import Column, Row, output_option, write_json, write_one, write_page, write_rows
 from .records import head_tail_options, limit_option, offset_option, state_option, with_database
 from .remote import api_is_set
 from .times import duration, local
@@ -26,7 +26,7 @@ flow_run_option = click.option(
     metavar="RUN",
     default="@last",
     show_default=True,
-    help="The flow run: id, 8 characters of it, name or @last.",
+    help="The flow run: id, its last 8 characters, name or @last.",
 )
 
 _COLUMNS = (
@@ -44,8 +44,7 @@ _COLUMNS = (
 def task_run() -> None:
     """See task runs.
 
-    TASK_RUN is an id, the first 8 characters of one or, in the flow run that --flow-run names, a name or the
-    last 8 characters of an id.
+    TASK_RUN is an id or, in the flow run that --flow-run names, the last 8 characters of one, or a name.
     """
 
 
@@ -53,7 +52,7 @@ def task_run() -> None:
     task_run,
     "ls",
     "heliostat task-run ls --flow-run @last",
-    "heliostat task-run ls --flow-run 0198c6d2 --state failed --output json",
+    "heliostat task-run ls --flow-run 5b6d7e8f --state failed --output json",
     "heliostat task-run ls --limit 100 --offset 200",
 )
 @flow_run_option
@@ -72,7 +71,7 @@ def ls(
 
         run = await flow_runs.find(db, flow_run)
         rows = await task_runs.list(
-            db, run.id, state_types=state_types or None, name_like=name, limit=limit, offset=offset
+            db, run.id, state_types=state_types or None, name_like=name, limit=limit + 1, offset=offset
         )
         return [wire.task_run(row, task_runs.states_of(row)) for row in rows]
 
@@ -82,7 +81,7 @@ def ls(
         found = task_run_list(flow_run, state_types, name, limit, offset)
     else:
         found = with_database(read)
-    write_rows(found, _COLUMNS, output, empty="No task runs.")
+    write_page(found, _COLUMNS, output, limit, offset, empty="No task runs.")
 
 
 @verb(

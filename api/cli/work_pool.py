@@ -19,11 +19,12 @@ from .output import (
     output_option,
     write_json,
     write_one,
+    write_page,
     write_rows,
     yes_option,
 )
 from .records import limit_option, offset_option
-from .remote import changed, find_work_pool, flow_run_rows, with_client
+from .remote import changed, find_work_pool, flow_run_rows, pages, with_client
 from .times import ago, local
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def ls(limit: int, offset: int, output: str) -> None:
     """List work pools by name."""
 
     async def read(client: HeliostatClient) -> list[Row]:
-        return [pool.to_json() for pool in await client.read_work_pools(limit=limit, offset=offset)]
+        return [pool.to_json() for pool in await pages(client.read_work_pools, limit, offset)]
 
     columns = (
         Column("Name", "name", "bold"),
@@ -67,7 +68,7 @@ def ls(limit: int, offset: int, output: str) -> None:
         Column("In use", "active_slots"),
         Column("Description", "description"),
     )
-    write_rows(with_client(read), columns, output, empty="No work pools.")
+    write_page(with_client(read), columns, output, limit, offset, empty="No work pools.")
 
 
 @verb(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +18,7 @@ from .output import (
     write_rows,
     yes_option,
 )
-from .remote import changed, find_work_pool, not_found, with_client
+from .remote import changed, find_work_pool, not_found, pages, with_client
 from .times import local
 from .work_pool import QUEUE_COLUMNS
 
@@ -44,7 +45,7 @@ def ls(pool: str, output: str) -> None:
 
     async def read(client: HeliostatClient) -> list[Row]:
         await find_work_pool(client, pool)
-        queues = await client.read_work_queues(pool)
+        queues = await pages(partial(client.read_work_queues, pool), None)
         return [queue.to_json() for queue in sorted(queues, key=lambda queue: queue.priority)]
 
     write_rows(with_client(read), QUEUE_COLUMNS, output, empty="No queues.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -27,11 +28,11 @@ def worker() -> None:
 @output_option
 def ls(pool: str, output: str) -> None:
     """List the workers that have polled a pool."""
-    from .remote import find_work_pool, with_client
+    from .remote import find_work_pool, pages, with_client
 
     async def read(client: HeliostatClient) -> list[Row]:
         await find_work_pool(client, pool)
-        return [each.to_json() for each in await client.read_workers(pool)]
+        return [each.to_json() for each in await pages(partial(client.read_workers, pool), None)]
 
     columns = (
         Column("Name", "name", "bold"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any
 from urllib.parse import quote
 
 from ..errors import NotFound
+from ..near_names import nearest
 from .calls import Calls, any_of, given, page, read_as
 from .records import FlowRun, Worker, WorkPool, WorkQueue
 
@@ -77,9 +77,13 @@ class WorkPoolCalls(Calls):
         answer = await self.http.read(f"{_pool(name)}/get_scheduled_flow_runs", body)
         return [read_as(FlowRun, each["flow_run"]) for each in read_as(list[dict[str, Any]], answer)]
 
-    async def read_workers(self, pool_name: str, *, status: str | None = None) -> list[Worker]:
+    async def read_workers(
+        self, pool_name: str, *, status: str | None = None, limit: int | None = None, offset: int = 0
+    ) -> list[Worker]:
         """The workers that have polled the pool."""
-        body = {"workers": {"status": {"any_": [status]}}} if status else {}
+        body = page(limit, offset)
+        if status:
+            body["workers"] = {"status": {"any_": [status]}}
         return read_as(list[Worker], await self.http.read(f"{_pool(pool_name)}/workers/filter", body))
 
     async def send_worker_heartbeat(self, pool_name: str, worker_name: str, interval_s: float) -> None:
@@ -91,10 +95,10 @@ class WorkPoolCalls(Calls):
         """The template that pools of a type begin with. Raises NotFound with the types there are."""
         known = await self.read_pool_types()
         if type not in known:
-            close = get_close_matches(type, known, n=1)
+            close = nearest(type, known)
             raise NotFound(
                 f"There is no type of work pools called {type!r}.",
-                hint=f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(known))}",
+                hint=f"did you mean {close}?" if close else f"there are: {', '.join(sorted(known))}",
             )
         return known[type]["default_base_job_configuration"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import os
 import re
@@ -13,6 +12,7 @@ from typing import Any, cast
 
 from ..entrypoints import load_flow
 from ..errors import BadDeployment, NotFound
+from ..near_names import nearest
 from ..pull_steps import known_steps, step_of
 from .mistakes import Mistakes
 from .spec import DeploymentSpec, spec_of
@@ -134,11 +134,11 @@ def chosen(entries: Sequence[FileEntry], names: Sequence[str], all_of_them: bool
         short = name.rpartition("/")[2]
         fitting = [entry for entry in entries if fnmatch.fnmatchcase(entry.name, short)]
         if not fitting:
-            close = difflib.get_close_matches(short, [entry.name for entry in entries], n=1)
+            close = nearest(short, [entry.name for entry in entries])
             known = ", ".join(entry.name for entry in entries)
             raise NotFound(
                 f"The file has no deployment {name!r}.",
-                hint=f"did you mean {close[0]!r}?" if close else f"it has: {known}",
+                hint=f"did you mean {close!r}?" if close else f"it has: {known}",
             )
         found += [entry for entry in fitting if entry not in found]
     return found
@@ -260,10 +260,10 @@ class _Filler:
 
 
 def _unknown(where: str, name: str, known: Iterable[str]) -> BadDeployment:
-    close = difflib.get_close_matches(name, list(known), n=1)
+    close = nearest(name, known)
     return BadDeployment(
         f"{where}: there is no {name!r}.",
-        hint=f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}",
+        hint=f"did you mean {close!r}?" if close else f"there are: {', '.join(known)}",
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Insert, Select, Text, and_, bindparam, cast, func, insert, select
+from sqlalchemy import ColumnElement, Insert, Select, Text, and_, bindparam, cast, func, insert, or_, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,6 +31,8 @@ from .wire_text import json_value, plain_json, plain_text
 _HEAVY = ("parameters_pickle", "result")  # columns that lists leave out
 FLOW_RUN_COLUMNS = [column for column in flow_run.c if column.name not in _HEAVY]
 INSERT_STATE = insert(flow_run_state)
+_NEWEST = 200  # runs among which the one that was created last is looked for
+_MOST_CANDIDATES = 5
 
 
 async def begin(
@@ -109,9 +111,10 @@ async def list(
 
 
 async def find(db: Database, reference: str) -> FlowRunRow:
-    """The flow run that a person means: its id, `@last`, its name, or the first or last 8 digits of its id.
+    """The flow run that a person means: its id, `@last`, its name, or 8 or more digits that its id begins or
+    ends with.
 
-    `@last` is the newest that is no sub-flow run and was not made ahead by a schedule.
+    `@last` is the one that was created last: no sub-flow run, nor one that a schedule made ahead.
 
     Raises NotFound, also when several runs fit.
     """
@@ -122,11 +125,12 @@ async def find(db: Database, reference: str) -> FlowRunRow:
         if (run_id := _as_uuid(reference)) is not None:
             return await _one(connection, run_id)
         for condition in _meanings(reference):
-            ids = builtins.list(await connection.scalars(select(flow_run.c.id).where(condition).limit(11)))
-            if len(ids) == 1:
-                return await _one(connection, ids[0])
-            if ids:
-                raise _ambiguous(reference, ids)
+            columns = select(flow_run.c.id, flow_run.c.name, flow_run.c.state_name)
+            fitting = (await connection.execute(columns.where(condition).limit(_MOST_CANDIDATES + 1))).all()
+            if len(fitting) == 1:
+                return await _one(connection, fitting[0].id)
+            if fitting:
+                raise _ambiguous(reference, fitting)
     raise NotFound(
         f"there is no flow run {reference!r}", hint="heliostat flow-run ls shows the runs there are"
     )
@@ -321,16 +325,20 @@ def _missing(run_id: UUID) -> NotFound:
 
 
 async def _last(connection: AsyncConnection) -> FlowRunRow:
-    newest = (
-        _selected()
+    # Ids tell when a run was made to the millisecond, by the clock of whoever made it; the key is in their
+    # order. Which of the newest was recorded last, the database's clock tells.
+    recent = (
+        select(flow_run.c.id, flow_run.c.created)
         .where(flow_run.c.parent_task_run_id.is_(None), ~_is_made_ahead())
-        .order_by(flow_run.c.expected_start_time.desc(), flow_run.c.id.desc())
-        .limit(1)
+        .order_by(flow_run.c.id.desc())
+        .limit(_NEWEST)
+        .subquery()
     )
-    row = (await connection.execute(newest)).mappings().first()
-    if row is None:
+    newest = select(recent.c.id).order_by(recent.c.created.desc(), recent.c.id.desc()).limit(1)
+    run_id = await connection.scalar(newest)
+    if run_id is None:
         raise NotFound("no flow has run yet")
-    return FlowRunRow(**row)
+    return await _one(connection, run_id)
 
 
 def _is_made_ahead() -> ColumnElement[bool]:
@@ -363,17 +371,18 @@ def _meanings(reference: str) -> Iterable[ColumnElement[bool]]:
     yield flow_run.c.name == reference
     digits = reference.replace("-", "").lower()
     if re.fullmatch(r"[0-9a-f]{8,31}", digits):
-        # Ids of runs that started close together begin alike, so the end of an id often says more.
-        yield flow_run.c.id.between(UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f")))
-        if len(digits) == 8:
-            yield func.lower(cast(flow_run.c.id, Text)).endswith(digits)
+        # Ids of runs that were made within a minute begin alike, so the end of an id says more.
+        begins = flow_run.c.id.between(UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f")))
+        yield or_(begins, func.replace(func.lower(cast(flow_run.c.id, Text)), "-", "").endswith(digits))
 
 
-def _ambiguous(reference: str, ids: builtins.list[UUID]) -> NotFound:
-    some = ", ".join(str(run_id) for run_id in ids[:5])
-    many = "more than 10" if len(ids) > 10 else str(len(ids))
+def _ambiguous(reference: str, fitting: Sequence[Any]) -> NotFound:
+    shown = fitting[:_MOST_CANDIDATES]
+    some = ", ".join(f"{run.id} ({run.name}, {run.state_name})" for run in shown)
+    more = len(fitting) > len(shown)
     return NotFound(
-        f"{reference!r} is ambiguous: {many} flow runs fit ({some}{', ...' if len(ids) > 5 else ''})",
+        f"{reference!r} is ambiguous: {'more than ' if more else ''}{len(shown)} flow runs fit: {some}"
+        f"{', ...' if more else ''}",
         hint="give the whole id or its last 8 characters",
     )
 

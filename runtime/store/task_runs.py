@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Text, cast, exists, func, null, select
+from sqlalchemy import ColumnElement, RowMapping, Text, cast, exists, func, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import NotFound
@@ -22,6 +22,7 @@ from .wire_text import plain_text
 TASK_RUN_COLUMNS = [column for column in task_run.c if column.name != "result"]
 _LOW_80 = (1 << 80) - 1
 _SEARCHED_S = 86_400.0
+_MOST_CANDIDATES = 5
 
 
 async def recorded_range(
@@ -104,7 +105,7 @@ async def with_state(db: Database, state_id: UUID) -> builtins.list[TaskRunRow]:
 
 async def find(db: Database, reference: str, flow_run_id: UUID | None = None) -> TaskRunRow:
     """The task run that a person means: its id, the beginning of it (from 8 characters on) or, inside a given
-    flow run, its name or the last 8 characters of its id. Raises NotFound, also when several fit.
+    flow run, its name or the end of its id (8 characters or more). Raises NotFound, also when several fit.
     """
     reference = plain_text(reference.strip())
     digits = reference.replace("-", "").lower()
@@ -114,11 +115,17 @@ async def find(db: Database, reference: str, flow_run_id: UUID | None = None) ->
             return await _one(connection, UUID(digits))
         within = () if flow_run_id is None else await _of_run(connection, flow_run_id)
         for conditions in _meanings(reference, digits if hexadecimal else None, within):
-            ids = builtins.list(await connection.scalars(select(task_run.c.id).where(*conditions).limit(2)))
-            if len(ids) == 1:
-                return await _one(connection, ids[0])
-            if ids:
-                raise NotFound(f"{reference!r} fits several task runs", hint="give the whole id")
+            columns = select(task_run.c.id, _shown_name().label("name")).where(*conditions)
+            fitting = (await connection.execute(columns.limit(_MOST_CANDIDATES + 1))).all()
+            if len(fitting) == 1:
+                return await _one(connection, fitting[0].id)
+            if fitting:
+                some = ", ".join(f"{row.id} ({row.name})" for row in fitting[:_MOST_CANDIDATES])
+                more = ", ..." if len(fitting) > _MOST_CANDIDATES else ""
+                raise NotFound(
+                    f"{reference!r} fits several task runs: {some}{more}",
+                    hint="give the whole id or its last 8 characters",
+                )
     raise _missing(reference)
 
 
@@ -220,9 +227,8 @@ def _meanings(
 ) -> Iterable[Sequence[ColumnElement[bool]]]:
     if digits is not None:
         span = task_run.c.id.between(UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f")))
-        yield (span, *within)
-        if within and len(digits) == 8:
-            yield (*within, func.lower(cast(task_run.c.id, Text)).endswith(digits))
+        ends = func.replace(func.lower(cast(task_run.c.id, Text)), "-", "").endswith(digits)
+        yield (or_(span, ends), *within) if within else (span,)
     if within:
         yield (*within, _shown_name() == reference)
 

@@ -107,12 +107,20 @@ def test_quick_commands_leave_the_heavy_libraries_alone(heliostat_home: Path, wo
         (("taskrun",), "heliostat task-run"),
         (("flow-run", "lss"), "heliostat flow-run ls"),
         (("server", "database", "upgrad"), "heliostat server database upgrade"),
+        (("flow-run", "list"), "heliostat flow-run ls"),
     ],
 )
 def test_misspelt_command_is_answered_with_the_nearest(heliostat, words: tuple[str, ...], meant: str) -> None:
     refused = heliostat(*words)
     assert refused.exit_code == 2
     assert f"hint: did you mean: {meant}" in refused.stderr
+
+
+def test_what_is_far_away_is_not_suggested(heliostat) -> None:
+    assert "did you mean" not in heliostat("foo").stderr
+    assert "--limit" in heliostat("flow", "ls", "--limt", "3").stderr
+    refused = heliostat("flow", "ls", "--outline", "3")
+    assert refused.exit_code == 2 and "Did you mean" not in refused.stderr
 
 
 def test_failure_is_three_lines_on_stderr_and_nothing_on_stdout(heliostat) -> None:

@@ -170,6 +170,41 @@ def test_task_runs_are_those_of_the_run_filtered_and_paged(heliostat, recorded) 
     assert json.loads(heliostat("task-run", "ls", "-o", "json").stdout) == []  # of @last, which made none
 
 
+def test_a_list_that_is_cut_says_that_there_are_more(heliostat, recorded) -> None:
+    """Seen: `ls` showed its first page as if that were all, and programs took the JSON for complete."""
+    for words, more in (
+        (("flow-run", "ls", "--limit", "1"), "--offset 1"),
+        (("flow-run", "ls", "--limit", "2"), None),
+        (("flow-run", "ls", "--limit", "1", "--offset", "1"), None),
+        (("flow", "ls", "--limit", "1"), "--offset 1"),
+        (("task-run", "ls", "--flow-run", "quiet-heron", "--limit", "2"), "--offset 2"),
+        (("task-run", "ls", "--flow-run", "quiet-heron", "--limit", "1", "--offset", "1"), "--offset 2"),
+    ):
+        for output in ("json", "table"):
+            listed = heliostat(*words, "-o", output)
+            assert ("There are more." in listed.stderr) is (more is not None), words
+            assert more is None or more in listed.stderr
+        if words[0] == "flow-run":
+            assert len(json.loads(heliostat(*words, "-o", "json").stdout)) == min(int(words[3]), 2)
+
+
+async def test_lists_of_a_server_are_read_page_by_page_with_one_more() -> None:
+    from heliostat.api.cli.remote import pages
+
+    there, asked = list(range(1_000)), list[tuple[int, int]]()
+
+    async def read(limit: int, offset: int, **_: object) -> list[int]:
+        assert limit <= 200
+        asked.append((limit, offset))
+        return there[offset : offset + limit]
+
+    assert await pages(read, 50, 3) == there[3:54] and asked == [(51, 3)]
+    assert await pages(read, 500) == there[:501]
+    assert await pages(read, 500, 700) == there[700:]
+    assert await pages(read, None) == there
+    assert await pages(read, 0) == there[:1]
+
+
 def test_task_run_shows_its_states_and_traceback(heliostat, recorded) -> None:
     for reference in ("clean-1", str(recorded.task(1)), str(recorded.task(1))[-8:]):
         found = json.loads(
