@@ -38,18 +38,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_RootIsNoTestPackage(), "heliostat-root")
 
 
-_START_PROCESSES = frozenset({"acceptance", "actors", "crash", "ray", "stock"})
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start servers, workers or Rays share one process of the two that run tests: two at a time
-    would take each other's cores away, and most of their time is waiting.
-    """
-    for item in items:
-        if item.path.relative_to(Path(__file__).parent).parts[0] in _START_PROCESSES:
-            item.add_marker(pytest.mark.xdist_group("processes"))
-
-
 @pytest.fixture(autouse=True)
 def heliostat_home(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch

@@ -6,7 +6,6 @@ recorded calls a new call is, `Matching` decides.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -51,8 +50,6 @@ class Replay:
         self._read_inputs = read_inputs
         self._policy = policy
         self.unreported = unreported or {}
-        self.answered = 0
-        self._counting = threading.Lock()
         self._told: set[str] = set()  # tasks whose inputs cannot be compared
 
     def matching(self, site: CallSite) -> Matching:
@@ -101,11 +98,6 @@ class Replay:
             "%s runs again: its inputs cannot be compared with those of the earlier execution of this run",
             name,
         )
-
-    def count(self, answered: int) -> None:
-        """So many more calls were answered from the record."""
-        with self._counting:
-            self.answered += answered
 
     def _inputs_of(self, site: CallSite) -> list[tuple[int, bytes | None]]:
         """Index and input hash of all recorded calls of a site, in order."""

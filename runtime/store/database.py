@@ -87,6 +87,8 @@ class Database:
             await self._sqlite_writer.close()
             self._sqlite_writer = None
         await self.engine.dispose()
+        if self.is_sqlite:
+            await sqlite_connections.fold(self._target.path)
 
     def close_first(self, close: Callable[[], Awaitable[None]]) -> None:
         """Have something closed before this is: what holds a connection of its own."""

@@ -8,6 +8,8 @@ for.
 
 from __future__ import annotations
 
+import asyncio
+import random
 import sqlite3
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from pathlib import Path
@@ -17,6 +19,11 @@ from .sqlite_thread import PRAGMAS, SqliteThread
 
 BEGIN_READ, BEGIN_WRITE = "BEGIN", "BEGIN IMMEDIATE"
 """A write transaction takes the lock at once: upgrading a read later fails when another wrote in between."""
+
+_FOLD_AFTER_S = (
+    0.0,
+    0.02,
+)  # with luck of the draw, so that those who were as quick as each other are not again
 
 _Answer = tuple[Any, list[Any], int, int | None]  # description, rows, row count, last row id
 
@@ -34,6 +41,22 @@ def connector(path: Path) -> Callable[[], Awaitable[SqliteConnection]]:
         return SqliteConnection(thread)
 
     return connect
+
+
+async def fold(path: Path) -> None:
+    """Leave nothing beside the file where nobody else has it open: what is in its `-wal` goes into the file.
+
+    SQLite does so when the last connection is closed; but when two processes close theirs at one moment, each
+    takes the other for one that stays, and both leave the rest behind.
+    """
+    wal = path.with_name(f"{path.name}-wal")
+    for pause_s in _FOLD_AFTER_S:
+        if not await asyncio.to_thread(wal.exists):
+            return
+        await asyncio.sleep(pause_s * random.random())
+        thread = SqliteThread(path)
+        thread.post(_look)
+        await thread.close()
 
 
 class SqliteConnection:
@@ -136,6 +159,12 @@ class SqliteCursor:
     def _take(self, answer: _Answer) -> SqliteCursor:
         self.description, self._rows, self.rowcount, self.lastrowid = answer
         return self
+
+
+def _look(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "SELECT 1 FROM sqlite_master LIMIT 1"
+    ).fetchall()  # opens the file: connecting does not
 
 
 def _commit(connection: sqlite3.Connection) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,3 +50,48 @@ async def test_a_read_sees_one_moment_throughout(sqlite_url: str) -> None:
     async with db.read() as reading:
         assert (await reading.execute(count)).scalar_one() == 1
     await db.close()
+
+
+_LEAVES = """
+import asyncio, sys
+from heliostat.runtime.store import flows
+from heliostat.runtime.store.database import Database
+
+async def main():
+    db = await Database.open(sys.argv[1])
+    await flows.get_or_create(db, "survey-" + sys.argv[2])
+    print("written", flush=True)
+    sys.stdin.readline()
+    await db.close()
+
+asyncio.run(main())
+"""
+
+
+def _leaving(url: str, name: str) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _LEAVES, url, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stdout.readline() == b"written\n"
+    return process
+
+
+def test_the_last_who_leaves_folds_the_log_into_the_file(sqlite_url: str, tmp_path: Path) -> None:
+    """Seen: a database whose processes had all ended still had a `-wal` beside it, so that a copy of the file
+    alone lacked the newest runs. Two who close at one moment each took the other for one that stays.
+    """
+    log = tmp_path / "heliostat.db-wal"
+    killed = _leaving(sqlite_url, "killed")
+    killed.kill()
+    killed.communicate()
+    assert log.exists()
+    leaving = [_leaving(sqlite_url, str(number)) for number in range(2)]
+    assert log.exists()
+    for process in leaving:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+    assert [process.wait(60) for process in leaving] == [0, 0]
+    for process in leaving:
+        process.communicate()
+    assert [path.name for path in tmp_path.iterdir()] == ["heliostat.db"]

@@ -78,7 +78,7 @@ class Text(str):
 
 
 class Drops:
-    """Its pickle leaves something out."""
+    """An object whose pickle leaves one of its attributes out."""
 
     def __init__(self, kept, dropped):
         self.kept, self.dropped = kept, dropped
