@@ -29,6 +29,8 @@ class FlowRunInfo:
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
     tags: tuple[str, ...] = ()
     run_count: int = 1
+    inside: tuple[UUID, ...] = field(default=(), repr=False)
+    """The task runs of other flow runs that it is called inside, the outermost first."""
 
 
 @dataclass(slots=True)

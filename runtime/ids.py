@@ -35,6 +35,19 @@ def task_run_id(base: int, index: int) -> UUID:
     return UUID(int=base + index)
 
 
+def calls_around(flow_run_id: UUID, scope: str) -> list[UUID]:
+    """The task runs that a scope goes through, such as `load-1a2b[3]/clean-9f8e[0]/`, the outermost first."""
+    found: list[UUID] = []
+    passed = ""
+    for step in scope.split("]/")[:-1]:
+        task_key, _, index = step.rpartition("[")
+        if not index.isdecimal():
+            break
+        found.append(task_run_id(task_run_base(flow_run_id, passed, task_key), int(index)))
+        passed += f"{step}]/"
+    return found
+
+
 def child_flow_run_id(parent_task_run_id: UUID) -> UUID:
     """The id of the sub-flow run that a tracking task run stands for; the same again at a replay."""
     identity = blake2b(b"child" + parent_task_run_id.bytes, digest_size=10)

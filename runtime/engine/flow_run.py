@@ -20,6 +20,7 @@ from .. import clock, parameters, tracebacks
 from ..caching import input_hash
 from ..context import FlowRunInfo, flow_run_info, flow_session, task_run_info
 from ..errors import CancelRun, LeaseLost, RunIsOver, TaskTimedOut
+from ..ids import calls_around
 from ..journal.recording import Recording
 from ..journal.run_journal import RunJournal
 from ..logging import capture_into
@@ -231,7 +232,15 @@ class FlowRun:
 
     def _info(self, run: FlowRunRow) -> FlowRunInfo:
         attempt = run.run_count + (not resumes(run))
-        return FlowRunInfo(run.id, run.name, self.flow.name, self.parameters, tuple(run.tags), attempt)
+        tags, inside = tuple(run.tags), self._calls_around()
+        return FlowRunInfo(run.id, run.name, self.flow.name, self.parameters, tags, attempt, inside)
+
+    def _calls_around(self) -> tuple[UUID, ...]:
+        """What waits for this run to end, and holds its slots of limits meanwhile."""
+        if self._parent is None:
+            return ()
+        outer = self._parent.flow_run
+        return (*outer.inside, *calls_around(outer.id, self._parent.scope_here()))
 
     def _answered_by(self, run: FlowRunRow) -> bool:
         """A sub-flow run that completed in an earlier execution of its parent answers with its result."""

@@ -218,6 +218,7 @@ class FlowSession:
             {},
             self.flow_run.tags,
             self.flow_run.run_count,
+            self.flow_run.inside,
         )
         pack = task.pack
         return PackGroup(code, task.task_key, shown, self.desk, resources, tags, pack, self._cache_of(task))

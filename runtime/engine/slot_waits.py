@@ -45,7 +45,7 @@ def want_of(fanout: Fanout, position: int) -> SlotWant:
         list(fanout.group.tags),
         site.flow_run_id,
         fanout.task_run_id(position),
-        _around(site.flow_run_id, site.scope),
+        [*fanout.group.flow_run.inside, *ids.calls_around(site.flow_run_id, site.scope)],
     )
 
 
@@ -150,17 +150,3 @@ def granted(answer: SlotAnswer) -> UUID | None:
             hint="give the inner task another tag, or make the call from the flow",
         )
     return answer.id if answer.verdict == GRANTED else None
-
-
-def _around(flow_run_id: UUID, scope: str) -> list[UUID]:
-    """The task runs that a scope goes through, such as `load-1a2b[3]/clean-9f8e[0]/`, the outermost first."""
-    found: list[UUID] = []
-    passed = ""
-    for step in scope.split("]/")[:-1]:
-        task_key, _, index = step.rpartition("[")
-        if not index.isdecimal():
-            break
-        base = ids.task_run_base(flow_run_id, passed, task_key)
-        found.append(ids.task_run_id(base, int(index)))
-        passed += f"{step}]/"
-    return found

@@ -175,6 +175,41 @@ def test_a_call_inside_the_holder_of_all_slots_is_told_instead_of_waiting_for_ev
     assert slots_taken("db") == 0
 
 
+@pytest.mark.parametrize("runner", ["inline", "threads"])
+def test_a_sub_flow_inside_the_holder_of_all_slots_is_told_too(recorded: Recorded, runner: str) -> None:
+    """Seen: a task held the only slot of a tag and called a flow whose task wanted it: both waited for ever,
+    and only `explain` showed why. What is called inside a holder is known across flow runs.
+    """
+    limit("db", 1)
+
+    @task(tags=["db"])
+    def inner() -> None: ...
+
+    @flow(task_runner=runner)
+    def innermost() -> None:
+        with pytest.raises(NoSlotEver, match="wait for ever"):
+            inner()
+        with pytest.raises(NoSlotEver, match="wait for ever"):
+            inner.submit().result()
+
+    @flow(task_runner=runner)
+    def between() -> None:
+        innermost()
+
+    @task(tags=["db"])
+    def outer() -> str:
+        between()
+        return "went on"
+
+    @flow(task_runner=runner)
+    def limited() -> str:
+        inner()  # beside the holder, not inside it
+        return outer.submit().result()
+
+    assert limited() == "went on"
+    assert slots_taken("db") == 0
+
+
 def somebody_holds(tag: str) -> SlotWant:
     """Another process that has a slot."""
     want = SlotWant(uuid7(), [tag], uuid7(), uuid7())
