@@ -306,6 +306,15 @@ class DatabaseUnavailable(Unavailable):
     heals: bool = True
 
 
+class ServerGone(DatabaseUnavailable):
+    """The server of a run has not answered for longer than the run's lease: whoever executes it leaves.
+
+    What is unrecorded is kept on this machine, where a later execution of the run finds it.
+    """
+
+    heals = False
+
+
 class PortTaken(Unavailable):
     """Another program listens where a server was to."""
 

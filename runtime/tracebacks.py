@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from . import carried_errors, errors
 from .carried_errors import text_of, type_name
+from .ending import PARKED_EXIT
 from .errors import RunCancelled, RunFailure, TaskCrashed, TaskFailed, TaskTimedOut, UpstreamFailed
 from .standard_streams import say
 
@@ -145,6 +146,9 @@ def _show(kind: type[BaseException], error: BaseException, at: TracebackType | N
         say("Interrupted.")
         # Python itself forgets that it was a Ctrl-C as soon as a library evaluates text while it ends.
         raise SystemExit(_INTERRUPTED_EXIT)
+    if isinstance(error, errors.ServerGone):
+        say(f"{error}\nhint: {error.hint}" if error.hint else str(error))
+        raise SystemExit(PARKED_EXIT)
     shown = drop_our_frames(error.with_traceback(at))
     sys.__excepthook__(kind, shown, shown.__traceback__)
     if isinstance(error, errors.HeliostatError) and error.hint:

@@ -29,6 +29,7 @@ class Exit(IntEnum):
     AUTH = 4
     SERVER = 5
     UNREACHABLE = 7
+    PARKED = 75  # the server of a run is gone; what is unrecorded is kept, and the run can be resumed
     INTERRUPTED = 130
 
 
@@ -42,6 +43,7 @@ EXIT_CODES: tuple[tuple[type[BaseException], Exit], ...] = (
     (errors.RequestRefused, Exit.USAGE),
     (errors.NotAllowed, Exit.AUTH),
     (errors.ServerFailed, Exit.SERVER),
+    (errors.ServerGone, Exit.PARKED),
     (errors.Unavailable, Exit.UNREACHABLE),
     (errors.HeliostatError, Exit.FAILED),
 )

@@ -197,20 +197,28 @@ def logs(
 def resume(run: str, document: str | None) -> int:
     """Go on with a paused or suspended run; or with one whose process died, on this machine.
 
-    A paused run goes on where it is. A run whose process died, which is in this machine's database, needs the
-    same code: tasks whose completion is recorded answer from the record, the rest run.
+    A paused run goes on where it is, or here if its process has left this machine. A run whose process died
+    or has parked it, and that is no deployment's on a server, needs the same code: tasks whose completion is
+    recorded, or kept on this machine since the server was gone, answer from the record, the rest run.
     """
-    row = None if api_is_set() else with_database(lambda db: _find(db, run))
-    if row is None or row.state_type == "PAUSED":
+    from ...runtime.engine.resume import is_left_here, resume_flow_run
+
+    if api_is_set():
+        from .flow_run_remote import find_resumable
+
+        row = find_resumable(run)
+    else:
+        row = with_database(lambda db: _find(db, run))
+    has_executor = row.deployment_id is not None and api_is_set()
+    if row.state_type == "PAUSED" or has_executor:
         from .flow_run_control import resume_paused
 
+        left = row.deployment_id is None and is_left_here(row.id)
         resume_paused(run, document)
-        return Exit.OK
-    from ...runtime.engine.resume import resume_flow_run
-
+        if not left:
+            return Exit.OK
     note(f"Resuming flow run {row.name!r} ({row.id}) of {row.flow_name!r}.")
-    state = resume_flow_run(row.id)
-    return report_end(row.flow_name, state, row.id)
+    return report_end(row.flow_name, resume_flow_run(row.id), row.id)
 
 
 @verb(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import quote
+from uuid import UUID
 
 from .output import Row
 from .remote import find_flow_run, flow_run_id, flow_run_rows, pages, with_client
@@ -50,6 +51,23 @@ def flow_run_details(reference: str) -> Row:
         return run
 
     return with_moments(with_client(read))
+
+
+class Resumable(NamedTuple):
+    """What is to be known of a run before somebody goes on with it."""
+
+    id: UUID
+    name: str
+    flow_name: str
+    state_type: str
+    deployment_id: str | None
+
+
+def find_resumable(reference: str) -> Resumable:
+    """The run that is meant, as the server has it. Raises NotFound."""
+    run: Row = with_client(lambda client: find_flow_run(client, reference))
+    rest = (run["name"], run["flow_name"], run["state_type"], run["deployment_id"])
+    return Resumable(UUID(run["id"]), *rest)
 
 
 async def seen_from_here(client: Any, runs: list[Row]) -> list[Row]:

@@ -7,7 +7,6 @@ import logging
 import signal
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("heliostat.runner")
 
+_PAUSE_WITHIN_S = 8.0
 POLL_S = 1.0
 _AHEAD_S = 10.0  # runs are taken into view that long before they are due
 
@@ -122,8 +122,18 @@ class Serving:
 
     async def poll(self) -> None:
         """Take runs until `stop`. A server that is away is waited for."""
+        polling = asyncio.ensure_future(self._poll_for_ever())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        # A server that does not answer must not keep this process from ending.
+        await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if polling.done():
+            polling.result()
+        polling.cancel()
+
+    async def _poll_for_ever(self) -> None:
         away = False
-        while not self._stopping.is_set():
+        while True:
             try:
                 before = clock.now() + timedelta(seconds=_AHEAD_S)
                 runs = await self._client.get_scheduled_flow_runs_for_deployments(self._ids, before)
@@ -133,8 +143,7 @@ class Serving:
                 if not away:
                     _log.warning("%s Still trying.", error)
                 away = True
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), POLL_S)
+            await asyncio.sleep(POLL_S)
 
     def stop(self) -> None:
         """Take no more runs; asked again, end those in hand: they go on when somebody takes them."""
@@ -144,12 +153,12 @@ class Serving:
 
     async def pause(self) -> None:
         """Let the schedules make no runs that nobody would take."""
-        for deployment_id in self._ids:
-            try:
-                await self._client.pause_deployment(deployment_id)
-            except Unavailable as error:
-                _log.warning("The schedules could not be paused: %s", error)
-                return
+        try:
+            async with asyncio.timeout(_PAUSE_WITHIN_S):
+                for deployment_id in self._ids:
+                    await self._client.pause_deployment(deployment_id)
+        except (Unavailable, TimeoutError) as error:
+            _log.warning("The schedules could not be paused: %s", str(error) or "no answer")
 
     def stop_on_signals(self) -> None:
         """Ctrl-C and SIGTERM."""

@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from typing import Protocol
 from uuid import UUID
 
@@ -87,7 +88,7 @@ class CommandWatch:
                 try:
                     for command in recording.call(commands.pending, ids):
                         self.tell(command)
-                except (HeliostatError, RuntimeError) as error:
+                except (HeliostatError, RuntimeError, CancelledError) as error:
                     _log.debug("cannot hear what is asked of runs: %s", error)
 
     def tell(self, command: Command) -> bool:

@@ -19,9 +19,12 @@ from uuid import UUID
 from .. import clock, parameters, tracebacks
 from ..caching import input_hash
 from ..context import FlowRunInfo, flow_run_info, flow_session, task_run_info
-from ..errors import CancelRun, LeaseLost, RunIsOver, TaskTimedOut
+from ..ending import watchdog
+from ..errors import CancelRun, LeaseLost, RunIsOver, ServerGone, TaskTimedOut
 from ..ids import calls_around
+from ..journal import unrecorded
 from ..journal.recording import Recording
+from ..journal.records import LogBatch
 from ..journal.run_journal import RunJournal
 from ..logging import capture_into
 from ..settings import current_settings
@@ -49,12 +52,14 @@ from .execution import INTERRUPTIONS
 from .flow_results import Kept, keep_result, restore_result, state_of_returned
 from .flow_states import FlowStates, resumes
 from .hooks import run_hooks
-from .interrupted_runs import settle_interrupted
+from .interrupted_runs import CANCEL_WITHIN_S, settle_interrupted
 from .interruption import Body, Interruption, interruption
-from .interrupts import Terminated, termination_raises
+from .interrupts import Terminated, heeds_signals, raise_unheard, termination_raises, undisturbed
+from .leaving import hear_late_signals, parked
 from .loop_limits import LoopLimit, overrun_told
 from .nested_futures import not_started, replace_futures, result_of, wait_for_futures, wait_for_futures_async
 from .new_runs import new_run_of
+from .outcomes import outcomes_of
 from .owner import owner_of_this_process
 from .process_hooks import settle as settle_children
 from .relay import RelayRunJournal, recording_here
@@ -97,6 +102,7 @@ def run_flow(
         with run.executing():
             limit: type[DeadlinePassed] | None = None
             try:
+                raise_unheard()
                 with run.body.here():
                     if flow.timeout_seconds is None:
                         value = run.wait_for_calls(_consumed(flow.fn(*run.args, **run.kwargs)))
@@ -104,9 +110,11 @@ def run_flow(
                         told = overrun_told(flow.timeout_seconds, run.desk.tell_flow_overrun)
                         with time_limit(flow.timeout_seconds) as limit, told:
                             value = run.wait_for_calls(_consumed(flow.fn(*run.args, **run.kwargs)))
-                run.returned(value)
+                with undisturbed():
+                    run.returned(value)
             except BaseException as error:
-                run.raised(error, timed_out=limit is not None and isinstance(error, limit))
+                with undisturbed():
+                    run.raised(error, timed_out=limit is not None and isinstance(error, limit))
             run.wait_for_retry()
     return run.outcome(return_state)
 
@@ -123,14 +131,17 @@ async def run_flow_async(
         with run.executing():
             limit = LoopLimit(flow.timeout_seconds, run.desk.tell_flow_overrun)
             try:
+                raise_unheard()
                 with run.body.in_task():
                     async with limit:
                         value = await _consumed_async(flow.fn(*run.args, **run.kwargs))
                         value = await apart(run.wait_for_calls, value)
-                await apart(run.returned, value)
+                with undisturbed():
+                    await apart(run.returned, value)
             except BaseException as error:
                 timed_out = limit.is_why(error)
-                await asyncio.shield(apart(run.raised, error, timed_out))
+                with undisturbed():
+                    await asyncio.shield(apart(run.raised, error, timed_out))
             try:
                 with run.body.in_task():
                     await asyncio.sleep(run.pause_s)
@@ -181,6 +192,7 @@ class FlowRun:
         self._final: State | None = None
         self._error: BaseException | None = None
         self._attempted = False
+        self._left = unrecorded.Left()  # by an earlier execution on this machine
         self._begin(resumption)
 
     # Step 1: record the run.
@@ -206,8 +218,13 @@ class FlowRun:
         if lease is None:
             return
         self.lease = lease
-        replay = replay_of(recording, run.id, spool.left_by(run.id)) if existing else None
+        replay = None
+        if existing:
+            self._left = unrecorded.left_by(run.id)
+            replay = replay_of(recording, run.id, {**spool.left_by(run.id), **outcomes_of(self._left)})
         journal = recording.journal.open(run.id, lease.epoch, owner.id, lease.last_seq, self._on_fenced)
+        if self._left.lines:
+            journal.append(LogBatch(self._left.lines))
         self._open(run, journal, replay)
 
     def _open(self, run: FlowRunRow, journal: RunJournal | RelayRunJournal, replay: Replay | None) -> None:
@@ -328,18 +345,33 @@ class FlowRun:
         if not self.pause_s:
             return
         try:
+            raise_unheard()
             with self.body.here():
                 clock.sleep(self.pause_s)
         except BaseException as error:
-            self.raised(error)
+            with undisturbed():
+                self.raised(error)
 
     def raised(self, error: BaseException, timed_out: bool = False) -> None:
-        """The body raised, or something interrupted it: stop what is under way, then settle."""
+        """The body raised, or something interrupted it: stop what is under way, then settle.
+
+        Raises LeaseLost, ServerGone when nothing can be recorded any more.
+        """
+        try:
+            self._raised(error, timed_out)
+        except ServerGone as gone:
+            self._abandon()
+            raise parked(gone, self.info, self._parent is None) from error
+
+    def _raised(self, error: BaseException, timed_out: bool) -> None:
         self.pause_s = 0.0
         self._error = error
         if isinstance(error, Interruption):
             type(error).noticed = True
         failure = self.journal.failure
+        for gone in (error, failure):
+            if isinstance(gone, ServerGone):
+                raise gone
         if isinstance(error, LeaseLost) or failure is not None:
             self._abandon()
             if failure is not None and error is not failure:
@@ -454,6 +486,8 @@ class FlowRun:
         final = self._final
         assert final is not None
         interrupted = self._error
+        if not isinstance(interrupted, (Terminated, KeyboardInterrupt)):
+            hear_late_signals(self._parent is None)
         of_another = isinstance(interrupted, Interruption) and interrupted.run_id != self.info.id
         if interrupted is not None and (of_another or isinstance(interrupted, CallCancelled)):
             raise interrupted  # it is for a run, or a call, that this one is called by
@@ -482,17 +516,24 @@ class FlowRun:
         if dispatcher is not None and dispatcher.failed is None:
             dispatcher.drain(self.desk)
 
-    def cancel_calls(self) -> bool:
+    def cancel_calls(self, within_s: float = CANCEL_WITHIN_S) -> bool:
         """Stop what the body has submitted; gives whether all of it has stopped."""
         dispatcher = self.session.dispatching.started
         if dispatcher is None or dispatcher.failed is not None:
             return dispatcher is None
-        return dispatcher.cancel_run(self.desk)
+        return dispatcher.cancel_run(self.desk, within_s)
 
     def _on_fenced(self, _run_id: UUID) -> None:
+        """Nothing is recorded from here any more: another process has the run, or the server is gone."""
+        failure = self.journal.failure
         dispatcher = self.session.dispatching.started
         if dispatcher is not None:
-            dispatcher.fail(LeaseLost(f"another process took over flow run {self.info.name}"))
+            taken = LeaseLost(f"another process took over flow run {self.info.name}")
+            dispatcher.fail(failure if isinstance(failure, ServerGone) else taken)
+        if isinstance(failure, ServerGone):
+            if heeds_signals():
+                watchdog().parked()
+            self.body.interrupt(interruption("stop", self.info.id))
 
     def _abandon(self) -> None:
         self._final = Crashed("this process is not the run's owner any more")
@@ -505,8 +546,10 @@ class FlowRun:
             self._parent.calls.leave(self._tracking)
         self.desk.gate.end()
         self.desk.end_progress()
-        if self._final is not None and self._final.is_completed() and self.session.dispatching.started:
-            spool.forget(self.info.id)
+        if self._final is not None and self._final.is_completed():
+            if self.session.dispatching.started:
+                spool.forget(self.info.id)
+            unrecorded.forget(self._left.paths)
         if self._parents_dispatching() is None:
             self.session.dispatching.close()
         flush_slots()

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 from .. import tracebacks
 from ..errors import HeliostatError, RunCancelled
+from ..journal.recording import Recording
 from ..states import Cancelled, Crashed, Suspended
 from ..store import commands
 from .deadline import DeadlinePassed
 from .interruption import Interruption
-from .interrupts import Terminated
+from .interrupts import Terminated, interrupted
+
+CANCEL_WITHIN_S = 10.0  # for calls to stop
+_STOP_WITHIN_S = 5.0  # the same when the process is to end
+_ASK_WITHIN_S = 1.5
 
 if TYPE_CHECKING:
     from ..store.commands import CommandKind
@@ -35,13 +40,16 @@ def settle_interrupted(run: FlowRun, error: BaseException) -> None:
             run.settle(Crashed(f"{how}; some calls did not stop", data=error))
         return
     if isinstance(error, Terminated):
-        stopped, how = run.cancel_calls(), f"terminated by {error.signal_name}"
+        stopped, how = run.cancel_calls(_STOP_WITHIN_S), f"terminated by {error.signal_name}"
         run.settle(Crashed(how if stopped else f"{how}; some calls did not stop", data=error))
         return
-    how = "interrupted by Ctrl-C" if isinstance(error, KeyboardInterrupt) else "cancelled"
+    is_ctrl_c = isinstance(error, KeyboardInterrupt)
+    if is_ctrl_c:
+        interrupted()
+    how = "interrupted by Ctrl-C" if is_ctrl_c else "cancelled"
     if isinstance(error, DeadlinePassed):
         how = "cancelled because the time of what called it was over"
-    if run.cancel_calls():
+    if run.cancel_calls(_STOP_WITHIN_S if is_ctrl_c else CANCEL_WITHIN_S):
         run.settle(Cancelled(how, data=RunCancelled(f"flow run {run.info.name} was {how}")))
     else:
         run.settle(Crashed(f"{how}; some calls did not stop", data=error))
@@ -55,8 +63,12 @@ def asked_of(run: FlowRun, error: BaseException) -> CommandKind | None:
         return "cancel" if of_another and error.kind == "stop" else error.kind
     if isinstance(error, DeadlinePassed):
         return None
+    recording, ids = run.recording, [run.info.id]
     try:
-        asked = run.recording.call(commands.pending, [run.info.id])
+        if isinstance(recording, Recording):
+            asked = recording.call_within(_ASK_WITHIN_S, commands.pending, ids)
+        else:
+            asked = recording.call(commands.pending, ids)
     except HeliostatError:
         return None
     return next((each.kind for each in asked if each.kind != "pause"), None)

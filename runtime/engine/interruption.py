@@ -62,11 +62,17 @@ class Body:
     @contextmanager
     def in_task(self) -> Generator[None]:
         """The block is the body, in this asyncio task."""
+        task = asyncio.current_task()
+        assert task is not None
         with self._lock:
-            self._task = asyncio.current_task()
+            self._task = task
         try:
-            yield
+            with interrupts.cancelled_by_signals(task):
+                yield
         except asyncio.CancelledError:
+            if interrupts.is_unheard():
+                task.uncancel()
+                interrupts.raise_unheard()
             why = self._why
             if why is None or why.noticed:
                 raise

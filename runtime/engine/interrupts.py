@@ -4,13 +4,19 @@ one already.
 
 from __future__ import annotations
 
+import asyncio
+import builtins
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
+
+from ..ending import watchdog
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 """What asks a process to end: by a word from others, or because its terminal is gone."""
@@ -41,15 +47,94 @@ def termination_raises() -> Generator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    global _heeded, _told
+    watchdog().ready()
     before = {number: signal.getsignal(number) for number in _ENDING}
     taken = {number: handler for number, handler in before.items() if _is_nobodys(handler)}
     for number in taken:
         signal.signal(number, _terminate)
+    ctrl_c: Any = signal.getsignal(signal.SIGINT)
+    if _is_of_a_loop(ctrl_c):
+        taken[signal.SIGINT] = ctrl_c
+        signal.signal(signal.SIGINT, partial(_cancel, ctrl_c))
+    _heeded += 1
     try:
         yield
     finally:
+        _heeded -= 1
         for number, handler in taken.items():
             signal.signal(number, handler)
+        if not _heeded and _told:
+            _told = False
+            if not _asked:
+                watchdog().over()  # it was Ctrl-C, which ends the flow and maybe not the program
+
+
+_heeded = 0  # blocks that signals reach, one within the other
+_settling = 0  # the same that must not be disturbed
+_told = False  # whether the watchdog knows of a Ctrl-C
+_asked: list[int] = []  # signals that have asked this process to end
+_unheard: list[int] = []  # those among them that nobody was disturbed for
+
+
+@contextmanager
+def undisturbed() -> Generator[None]:
+    """Within the block, which records how a run ended, no signal raises: whoever asked the process to end is
+    heard by `raise_unheard`. The watchdog sees to it that the process does not wait here for ever.
+    """
+    if not _heeded or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    global _settling
+    before = signal.getsignal(signal.SIGINT)
+    is_plain = before is signal.default_int_handler
+    if is_plain:
+        signal.signal(signal.SIGINT, _terminate)
+    _settling += 1
+    try:
+        yield
+    finally:
+        _settling -= 1
+        if is_plain:
+            signal.signal(signal.SIGINT, before)
+
+
+def heeds_signals() -> bool:
+    """Whether a flow runs on the main thread, whose signals are ours."""
+    return _heeded > 0
+
+
+def interrupted() -> None:
+    """Ctrl-C has ended a flow: the process, unless somebody types in it, is to end."""
+    global _told
+    if _heeded and not _told and not is_interactive():
+        _told = True
+        watchdog().asked(signal.SIGINT)
+
+
+def is_interactive() -> bool:
+    """Whether somebody types in this process: a Ctrl-C is for what runs and not for all of it."""
+    return hasattr(sys, "ps1") or hasattr(builtins, "get_ipython") or bool(sys.flags.interactive)
+
+
+def raise_unheard() -> None:
+    """Raise what a signal meant that came while nobody could be disturbed."""
+    if _unheard and threading.current_thread() is threading.main_thread():
+        number = _unheard[-1]
+        _unheard.clear()
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)
+
+
+def is_unheard() -> bool:
+    """Whether a signal has come that nobody was disturbed for."""
+    return bool(_unheard)
+
+
+def forget_signals() -> None:
+    """The process goes on although it was asked to end: for tests."""
+    _asked.clear()
+    _unheard.clear()
+    watchdog().over()
 
 
 def raises_here(interrupt: Callable[[], None]) -> bool:
@@ -66,10 +151,61 @@ def raises_here(interrupt: Callable[[], None]) -> bool:
 _interrupts: deque[Callable[[], None]] = deque()
 
 
+def _is_of_a_loop(handler: object) -> bool:
+    """Whether it is the one by which asyncio makes a Ctrl-C the end of its main task."""
+    return isinstance(handler, partial) and getattr(handler.func, "__name__", "") == "_on_sigint"
+
+
+def _cancel(before: Callable[[int, FrameType | None], Any], number: int, frame: FrameType | None) -> None:
+    global _told
+    if not is_interactive():
+        _told = True
+        watchdog().asked(number)
+    before(number, frame)
+
+
 def _terminate(number: int, _frame: FrameType | None) -> None:
-    if number != signal.SIGTERM or not _interrupts:
-        raise Terminated(number)
-    _interrupts.popleft()()
+    if number == signal.SIGTERM and _interrupts:
+        _interrupts.popleft()()
+        return
+    global _told
+    if number != signal.SIGINT:
+        _asked.append(number)
+        watchdog().asked(number)
+    elif not is_interactive():
+        _told = True
+        watchdog().asked(number)
+    if _settling or _bodies_in_tasks():
+        _unheard.append(number)
+        return
+    raise Terminated(number)
+
+
+def _bodies_in_tasks() -> bool:
+    """Whether asynchronous bodies are told instead: what is raised in the middle of a loop breaks the loop,
+    not them. Code of theirs that holds up the loop is disturbed itself.
+    """
+    loop = asyncio._get_running_loop()  # pyright: ignore[reportPrivateUsage]
+    if loop is None or not _tasks:
+        return False
+    if asyncio.current_task(loop) in _tasks:
+        return False
+    for task in list(_tasks):
+        loop.call_soon_threadsafe(task.cancel)
+    return True
+
+
+_tasks: set[asyncio.Task[object]] = set()
+
+
+@contextmanager
+def cancelled_by_signals(task: asyncio.Task[object]) -> Generator[None]:
+    """Within the block a signal that ends the process cancels that task."""
+    _tasks.add(task)
+    try:
+        yield
+    finally:
+        _tasks.discard(task)
 
 
 @contextmanager

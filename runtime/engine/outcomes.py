@@ -7,7 +7,10 @@ An outcome is a plain tuple because thousands are pickled in one go:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from ..journal.unrecorded import Left
 
 COMPLETED, FAILED, TIMED_OUT, RETRY, CANCELLED, CRASHED, NOT_READY, CACHED = range(8)
 
@@ -50,6 +53,16 @@ class Extra:
 
 
 NO_EXTRA = Extra()
+
+
+def outcomes_of(left: Left) -> dict[int, Outcome]:
+    """The calls that an earlier execution had completed without having recorded it."""
+    return {
+        call_id: Outcome(
+            COMPLETED, call.start_s, call.end_s, call.run_count, call.kind, call.payload, call.input_hash
+        )
+        for call_id, call in left.completed.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

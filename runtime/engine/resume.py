@@ -16,7 +16,7 @@ from ..store.rows import FlowRunRow
 from . import payload
 from .flow_run import Resumption
 from .origin import code_revision
-from .owner import is_dead
+from .owner import is_dead, is_gone
 
 _log = logging.getLogger("heliostat.flow_runs")
 
@@ -46,6 +46,12 @@ def resume_flow_run(run_id: UUID) -> State:
     parameters: dict[str, Any] = payload.load(run.parameters_pickle)
     ended = flow.run(parameters, True, Resumption(run, lease.epoch if lease else None))
     return asyncio.run(ended) if flow.is_async else ended
+
+
+def is_left_here(run_id: UUID) -> bool:
+    """Whether the process that executed the run was one of this machine and has ended without ending it."""
+    lease = current_recording().call(leases.read, run_id)
+    return lease is not None and lease.owner is not None and is_gone(lease)
 
 
 def _refuse_unless_resumable(run: FlowRunRow) -> None:

@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING
 from uuid import UUID
 
 from .. import clock
-from ..errors import LeaseLost, StockClientMissing
+from ..errors import LeaseLost, ServerGone, StockClientMissing
 from ..journal.recording import current_recording
 from ..journal.records import LogBatch, LogLine
 from ..proxies import is_loopback, with_loopback_direct
@@ -139,6 +139,8 @@ class _Execution:
                 process.stdin.close()  # its guard ends what is left
             process.wait()
             reader.join(_TERM_S)
+        if isinstance(self._journal.failure, ServerGone):
+            raise self._journal.failure
         if self._fenced:
             raise LeaseLost(f"flow run {self._run.id} has another owner by now")
         return self._settle(process.returncode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
+import math
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,9 +15,10 @@ import orjson
 from .. import clock, errors
 from ..errors import BadSetting, DatabaseUnavailable, HeliostatError, Unavailable
 from ..loop_thread import LoopThread
+from .contact import Contact
 from .http_transport import HttpTransport, http_client, server_away
 from .journal import Journal, JournalLimits
-from .recording import Recording
+from .recording import CLOSE_WITHIN_S, Recording
 from .remote_verbs import remote_verb
 
 if TYPE_CHECKING:
@@ -28,14 +30,16 @@ _AGAIN = frozenset({408, 429, 502, 503, 504})
 _BACKOFF_FIRST_S = 0.1
 _BACKOFF_MOST_S = 2.0
 _WARN_EVERY_S = 5.0
+_CLOSE_PATIENCE_S = 5.0
 
 
 class RemoteStore:
     """The store verbs of a server. Closing it closes the client that it was given."""
 
-    def __init__(self, api_url: str, client: httpx.AsyncClient) -> None:
+    def __init__(self, api_url: str, client: httpx.AsyncClient, contact: Contact | None = None) -> None:
         self._url = f"{api_url.rstrip('/')}/heliostat/recording"
         self._client = client
+        self.contact = contact or Contact(api_url, math.inf)
 
     async def terms(self) -> dict[str, Any]:
         """What the server says of recording: `lease_s`. Tries once: whoever begins wants to know at once.
@@ -61,16 +65,20 @@ class RemoteStore:
     async def ask(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a verb where the database is; waits for a server that is away, as the journal does.
 
-        Raises what the verb raises.
+        Raises what the verb raises, ServerGone.
         """
         remote = remote_verb(verb)
         question = remote.dump_question(args, kwargs)
         began = warned = clock.monotonic_s()
-        backoff_s = _BACKOFF_FIRST_S
+        backoff_s, patience_s = _BACKOFF_FIRST_S, self.contact.patience_s
         while True:
             try:
-                return remote.load_answer(await self._post(remote.name, question))
+                async with asyncio.timeout(None if math.isinf(patience_s) else patience_s):
+                    return remote.load_answer(await self._post(remote.name, question))
+            except TimeoutError:
+                self.contact.check()  # else others are answered, and this takes long
             except DatabaseUnavailable as error:
+                self.contact.check()
                 now = clock.monotonic_s()
                 if now - warned >= _WARN_EVERY_S:
                     warned = now
@@ -83,16 +91,18 @@ class RemoteStore:
 
     async def _post(self, name: str, question: bytes) -> bytes:
         url = f"{self._url}/{name}"
-        try:
-            answer = await self._client.post(
-                url, content=question, headers={"content-type": "application/json"}
-            )
-        except httpx.HTTPError as error:
-            raise server_away(url, _why(error)) from error
-        if answer.status_code == 200:
-            return answer.content
+        with self.contact.question():
+            try:
+                answer = await self._client.post(
+                    url, content=question, headers={"content-type": "application/json"}
+                )
+            except httpx.HTTPError as error:
+                raise server_away(url, _why(error)) from error
         if answer.status_code in _AGAIN:
             raise server_away(url, f"it answers {answer.status_code}")
+        self.contact.answered()
+        if answer.status_code == 200:
+            return answer.content
         raise _failure(url, answer)
 
 
@@ -122,7 +132,10 @@ class HttpRecording(Recording):
             except BaseException:
                 await client.aclose()
                 raise
-            return store, Journal(HttpTransport(api_url, client), lease_s, limits), lease_s
+            contact = store.contact = Contact(api_url, lease_s)
+            journal = Journal(HttpTransport(api_url, client, contact), lease_s, limits, contact)
+            contact.on_gone = journal.leave
+            return store, journal, lease_s
 
         thread = LoopThread("heliostat-recording")
         try:
@@ -136,6 +149,12 @@ class HttpRecording(Recording):
 
     def _asked(self, verb: Any, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         return self._store.ask(verb, args, kwargs)
+
+    def close(self, timeout_s: float | None = CLOSE_WITHIN_S) -> None:
+        """See Recording. A server that does not answer is waited for for some seconds only."""
+        contact = self._store.contact
+        contact.patience_s = min(contact.patience_s, _CLOSE_PATIENCE_S)
+        super().close(timeout_s)
 
     async def _let_go(self) -> None:
         await self._store.close()

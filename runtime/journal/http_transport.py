@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -12,6 +13,7 @@ from ..errors import DatabaseUnavailable, JournalGap
 from ..ids import in_json
 from ..proxies import httpx_mounts
 from ..settings import current_settings
+from .contact import Contact
 from .records import Ack, RunAppend
 from .transport import HeldLease
 from .wire_json import BadAppend, dump_appends, load_acks
@@ -26,9 +28,12 @@ _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 class HttpTransport:
     """A Transport to the API at `api_url` (".../api"). Close it after its journal."""
 
-    def __init__(self, api_url: str, client: httpx.AsyncClient | None = None) -> None:
+    def __init__(
+        self, api_url: str, client: httpx.AsyncClient | None = None, contact: Contact | None = None
+    ) -> None:
         self._url = f"{api_url.rstrip('/')}/heliostat/journal"
         self._client = client or http_client(api_url)
+        self._contact = contact or Contact(api_url, math.inf)
 
     async def commit(self, appends: list[RunAppend]) -> list[Ack]:
         """See Transport. Raises BadAppend when the server does not take what it is sent."""
@@ -46,16 +51,20 @@ class HttpTransport:
     async def _post(self, url: str, body: bytes) -> bytes:
         import httpx
 
-        try:
-            answer = await self._client.post(url, content=body, headers={"content-type": "application/json"})
-        except httpx.HTTPError as error:
-            raise self._away(f"{type(error).__name__}: {error}") from error
+        with self._contact.question():
+            try:
+                answer = await self._client.post(
+                    url, content=body, headers={"content-type": "application/json"}
+                )
+            except httpx.HTTPError as error:
+                raise self._away(f"{type(error).__name__}: {error}") from error
+        if answer.status_code in _AGAIN:
+            raise self._away(f"it answers {answer.status_code}")
+        self._contact.answered()
         if answer.status_code == 200:
             return answer.content
         if answer.status_code == 409:
             raise JournalGap(answer.text)
-        if answer.status_code in _AGAIN:
-            raise self._away(f"it answers {answer.status_code}")
         raise BadAppend(f"the server at {self._url} answers {answer.status_code}: {answer.text[:500]}")
 
     def _away(self, why: str) -> DatabaseUnavailable:

@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from .. import clock
-from ..errors import DatabaseUnavailable, JournalGap, LeaseLost, Unavailable
-from .records import Ack, Record, RunAppend
+from ..errors import DatabaseUnavailable, JournalGap, LeaseLost, ServerGone, Unavailable
+from . import unrecorded
+from .contact import Contact
+from .records import Ack, Record, RunAppend, TaskRunBatch
 from .run_journal import RunJournal
 from .transport import Transport
 
@@ -70,7 +72,13 @@ class WithoutWaiting:
 class Journal:
     """Made and used on one event loop; `RunJournal.append` may come from any thread."""
 
-    def __init__(self, transport: Transport, lease_s: float, limits: JournalLimits | None = None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        lease_s: float,
+        limits: JournalLimits | None = None,
+        contact: Contact | None = None,
+    ) -> None:
         self._transport = transport
         self._lease_s = lease_s
         self._limits = limits or JournalLimits()
@@ -90,6 +98,10 @@ class Journal:
         self._committer = self._loop.create_task(self._commit_for_ever(), name="journal commits")
         self._renewer = self._loop.create_task(self._renew_for_ever(), name="lease renewal")
         self._renewed: dict[UUID, float] = {}  # monotonic moment of the last proof that the lease is ours
+        self._under_way: list[RunAppend] = []  # sent, and not answered yet; under the lock
+        self._watching = (
+            None if contact is None else self._loop.create_task(self._watch(contact), name="server watch")
+        )
 
     def open(
         self,
@@ -116,7 +128,7 @@ class Journal:
             self._closing = True
             self._rouse(hurry=True)
         done, _ = await asyncio.wait({self._committer}, timeout=timeout_s)
-        for task in (self._committer, self._renewer):
+        for task in (self._committer, self._renewer, *([self._watching] if self._watching else ())):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
@@ -131,6 +143,45 @@ class Journal:
         for run_id in late:
             self._fail_run(run_id, closed)
 
+    def leave(self, failure: ServerGone) -> None:
+        """The server is gone: keep what is unrecorded on this machine, and fail whoever writes or waits.
+
+        Callable from any thread. Nothing is recorded any more once this returns.
+        """
+        with self._room:
+            if self._failure is not None:
+                return
+            self._failure = failure
+            records: dict[UUID, list[Record]] = {}
+            for append in self._under_way:
+                records.setdefault(append.run_id, []).extend(append.records)
+            for run in self._runs.values():
+                records.setdefault(run.run_id, []).extend(run.unsent())
+            runs = list(self._runs)
+        try:
+            place = unrecorded.keep(records)
+        except OSError as error:
+            _log.error("what is unrecorded cannot be kept: %s", error)
+            place = None
+        kept = "nothing is unrecorded" if place is None else f"what is unrecorded is kept in {place}"
+        failure.args = (f"{failure.args[0]}; {kept}",)
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stop)
+        for run_id in runs:
+            left = self._fail_run(run_id, failure)
+            if left is not None:
+                left.tell_fenced()
+
+    def _stop(self) -> None:
+        for task in (self._committer, self._renewer, self._watching):
+            if task is not None:
+                task.cancel()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why nothing is recorded any more; None while all is well."""
+        return self._failure
+
     @property
     def buffered_events(self) -> int:
         """Events that are not durable yet."""
@@ -140,6 +191,8 @@ class Journal:
 
     def accept(self, run: RunJournal, record: Record, events: int, weight: int) -> None:
         """Put a record into the buffer; waits for room."""
+        if isinstance(run.failure, ServerGone) and isinstance(record, TaskRunBatch):
+            self._keep_late(run.run_id, record)
         with self._room:
             run.refuse_if_over()
             self._wait_for_room(run)
@@ -165,6 +218,11 @@ class Journal:
             lambda: not self._is_full() or run.failure is not None or self._failure is not None
         )
         run.refuse_if_over()
+
+    def _keep_late(self, run_id: UUID, record: Record) -> None:
+        """A call that ended after the server was gone is kept like those that had ended before."""
+        with suppress(OSError):
+            unrecorded.keep({run_id: [record]})
 
     def barrier(self, run: RunJournal) -> Future[None]:
         """See RunJournal.barrier."""
@@ -212,6 +270,8 @@ class Journal:
             if taken:
                 began = clock.monotonic_s()
                 await self._commit([append for append, _, _ in taken])
+                with self._room:
+                    self._under_way = []
                 self._commit_took_s = clock.monotonic_s() - began
                 self._free(sum(events for _, events, _ in taken), sum(weight for _, _, weight in taken))
 
@@ -250,6 +310,7 @@ class Journal:
                 append = run.take_out(events_left, bytes_left)
                 if append is not None:
                     taken.append(append)
+                    self._under_way.append(append[0])
                     events_left -= append[1]
                     bytes_left -= append[2]
         return taken
@@ -360,6 +421,13 @@ class Journal:
         _log.error("the journal gives up: %s", failure)
         for run_id in runs:
             self._fail_run(run_id, failure)
+
+    async def _watch(self, contact: Contact) -> None:
+        """Leave once the server has not answered for a lease's time, whoever asked it."""
+        while True:
+            await asyncio.sleep(min(0.5, contact.patience_s / 10))
+            with suppress(ServerGone):
+                contact.check()
 
     # Leases: on the loop's thread.
 

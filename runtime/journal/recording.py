@@ -9,6 +9,8 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
+from ..ending import before_leaving, not_before_leaving
+from ..errors import DatabaseUnavailable, ServerGone
 from ..loop_thread import LoopThread
 from .journal import Journal, JournalLimits
 from .transport import StoreTransport
@@ -21,7 +23,7 @@ T = TypeVar("T")
 Verb = Callable[Concatenate["Database", P], Coroutine[Any, Any, T]]
 
 LEASE_S = 15.0
-_CLOSE_WITHIN_S = 30.0
+CLOSE_WITHIN_S = 30.0
 
 
 class Recording:
@@ -39,6 +41,7 @@ class Recording:
         self._pid = os.getpid()
         self._closed = False
         self._close_lock = threading.Lock()
+        before_leaving(self.leave)
 
     @classmethod
     def open(
@@ -74,19 +77,35 @@ class Recording:
     @property
     def is_usable(self) -> bool:
         """Whether this process may use it: not after `close`, not in a fork."""
-        return not self._closed and self._pid == os.getpid()
+        return not self._closed and self._pid == os.getpid() and self._journal.failure is None
 
     def call(self, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a store verb and wait for its value: `recording.call(flow_runs.read, run_id)`."""
         self._refuse_if_unusable()
         return self._thread.run(self._asked(verb, *args, **kwargs))
 
+    def call_within(self, timeout_s: float, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`call` for those who cannot wait. Raises DatabaseUnavailable when there is no answer by then."""
+        self._refuse_if_unusable()
+        try:
+            return self._thread.run(self._asked(verb, *args, **kwargs), timeout_s)
+        except TimeoutError:
+            raise DatabaseUnavailable(f"no answer within {timeout_s:g} s") from None
+
+    def leave(self) -> str | None:
+        """The process ends now, whatever is under way: keep what is unrecorded; gives a line for people."""
+        if self._pid != os.getpid() or self._closed or not self._journal.buffered_events:
+            return None
+        gone = ServerGone("not everything was recorded in time")
+        self._journal.leave(gone)
+        return str(gone)
+
     def call_async(self, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         """The same for asynchronous code: await it on any other event loop."""
         self._refuse_if_unusable()
         return asyncio.wrap_future(self._thread.submit(self._asked(verb, *args, **kwargs)))
 
-    def close(self, timeout_s: float | None = _CLOSE_WITHIN_S) -> None:
+    def close(self, timeout_s: float | None = CLOSE_WITHIN_S) -> None:
         """Make everything durable and let go of the database. Harmless a second time, and in a fork."""
         if self._pid != os.getpid():  # nothing here is a fork's to close; the lock may be held for ever
             return
@@ -95,6 +114,7 @@ class Recording:
                 return
             self._closed = True
         atexit.unregister(self.close)
+        not_before_leaving(self.leave)
         try:
             self._thread.run(self._journal.close(timeout_s))
             self._thread.run(self._let_go())

@@ -115,6 +115,10 @@ class RunJournal:
         self._sent_seq += events
         return append, events, weight
 
+    def unsent(self) -> list[Record]:
+        """What waits to be sent."""
+        return [record for record, _ in self._waiting]
+
     def add_barrier(self) -> Future[None]:
         done: Future[None] = Future()
         if self._failure is not None:

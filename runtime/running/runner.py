@@ -22,6 +22,7 @@ from uuid import UUID
 
 from .. import clock
 from ..client.records import FlowRun
+from ..ending import PARKED_EXIT
 from ..errors import HeliostatError, NotFound, ServerFailed, Unavailable
 from ..long_lived import Tasks, is_away
 from ..states import AwaitingRetry, Cancelled, Crashed, Pending, State
@@ -82,6 +83,7 @@ class RunnerTimes:
     cancel_s: float = 10.0  # for a cancelled run to end by itself
     term_s: float = 10.0  # after SIGTERM, before SIGKILL
     retry_s: float = 1.0  # before a run whose process died goes on
+    last_word_s: float = 8.0  # for the server to take what is told to it once this runner is to end
 
 
 @dataclass(slots=True)
@@ -97,6 +99,7 @@ class _Running:
     claimed: bool = False
     cancelling: asyncio.Task[None] | None = None
     abandoned: bool = field(default=False)  # the runner ended the process; another one goes on with the run
+    parked: bool = False  # the process has left: the server did not answer it
 
 
 class Runner:
@@ -127,12 +130,12 @@ class Runner:
         self._runs: dict[UUID, _Running] = {}
         self._tasks = Tasks(_log)
         self._watching: asyncio.Task[None] | None = None
-        self._closing = False
+        self._closing = asyncio.Event()
 
     @property
     def room(self) -> int | None:
         """How many more runs that are due it would take; None: any number."""
-        if self._closing:
+        if self._closing.is_set():
             return 0
         at_work = sum(hand.counts for hand in self._runs.values())
         return None if self._limit is None else max(0, self._limit - at_work)
@@ -147,7 +150,7 @@ class Runner:
         taken = 0
         for run in runs:
             is_due = _seconds_until(run) <= 0
-            if run.id in self._runs or self._closing or (is_due and self.room == 0):
+            if run.id in self._runs or self._closing.is_set() or (is_due and self.room == 0):
                 continue
             hand = self._runs[run.id] = _Running(run, _state_id(run), counts=is_due)
             hand.task = self._tasks.start(f"run {run.name}", self._carry_out(hand))
@@ -167,7 +170,7 @@ class Runner:
 
         Runs that have not ended after `timeout_s` seconds lose their processes and go on elsewhere.
         """
-        self._closing = True
+        self._closing.set()
         for hand in self._runs.values():
             if not hand.claimed and hand.task is not None:
                 hand.task.cancel()
@@ -177,7 +180,7 @@ class Runner:
 
     async def stop(self) -> None:
         """End every process now; their runs go on elsewhere. Harmless when nothing runs."""
-        self._closing = True
+        self._closing.set()
         for hand in self._runs.values():
             if hand.child is None and hand.task is not None and not hand.claimed:
                 hand.task.cancel()
@@ -207,6 +210,8 @@ class Runner:
         except asyncio.CancelledError:
             if hand.claimed:
                 raise
+        except _GaveUp:
+            _log.error("run %s: the server does not answer; the run is left to its lease", run.name)
         except Exception as error:
             await self._set_aside(hand, error)
         finally:
@@ -221,7 +226,7 @@ class Runner:
             return  # whether it was claimed is not known: the server looks after it
         if hand.child is not None:
             hand.child.kill()
-        with suppress(HeliostatError):
+        with suppress(HeliostatError, _GaveUp):
             why = f"The worker could not bring it to its end: {type(error).__name__}: {error}"
             await self._told(hand, Crashed(why))
 
@@ -259,7 +264,8 @@ class Runner:
             return
         _log.info("run %s: process %d", run.name, hand.child.pid)
         hand.infrastructure_pid = f"{platform.node()}:{hand.child.pid}"
-        await _patiently(lambda: self._api.started(run.id, f"{hand.infrastructure_pid}"))
+        with suppress(_GaveUp):
+            await self._patiently(lambda: self._api.started(run.id, f"{hand.infrastructure_pid}"))
         code = await hand.child.ended()
         if hand.cancelling is not None:
             hand.cancelling.cancel()
@@ -271,7 +277,7 @@ class Runner:
         looked_at: UUID | None = None
         while True:
             try:
-                now = await _patiently(lambda: self._api.read(run.id))
+                now = await self._patiently(lambda: self._api.read(run.id))
             except NotFound:
                 return
             state, hand.seen = now.state, _state_id(now)
@@ -279,11 +285,12 @@ class Runner:
             if state is None or _needs_no_process(state) or elsewhere:
                 _log.info("run %s: %s, its process %s", run.name, now.state_name, how)
                 return
+            hand.parked = code == PARKED_EXIT
             if hand.seen == looked_at:
                 _log.info("run %s: its process %s; another one executes it", run.name, how)
                 return
             looked_at = hand.seen
-            await _patiently(lambda: self._api.let_go(run.id))
+            await self._patiently(lambda: self._api.let_go(run.id))
             if state.is_cancelling():
                 told = await self._told(hand, Cancelled("Its process has ended."))
             else:
@@ -294,7 +301,10 @@ class Runner:
     async def _tell_of_loss(self, hand: _Running, state: State, how: str) -> Told:
         run, child = hand.run, hand.child
         said = child.last_lines if child is not None else []
-        if hand.abandoned:
+        if hand.parked:
+            lost = "The run's process has parked it, since the server did not answer for long"
+            _log.warning("run %s: %s", run.name, lost)
+        elif hand.abandoned:
             lost = "The worker of this run stops and ended its process"  # not the run's fault: not counted
         else:
             lost = f"{LOST} {how}"
@@ -302,20 +312,40 @@ class Runner:
             with suppress(HeliostatError):
                 await self._api.log(run.id, [f"{lost}. What it said last:", *said] if said else [f"{lost}."])
         last = "".join(f"\n{line}" for line in said[-_SHOWN_LINES:])
-        if state.is_pending() and not hand.abandoned:
+        # To be parked, or ended with its worker, is no fault of the run's: not counted, and never its end.
+        if hand.parked or hand.abandoned:
+            again = AwaitingRetry(clock.now(), f"{lost}; the run goes on from its journal.{last}")
+            return await self._told(hand, again)
+        if state.is_pending():
             return await self._told(hand, Crashed(f"{lost} before its flow began.{last}"))
-        before = await _patiently(lambda: self._api.losses(run.id))
-        if before >= self._crash_retries and not hand.abandoned:
+        before = await self._patiently(lambda: self._api.losses(run.id))
+        if before >= self._crash_retries:
             return await self._told(hand, Crashed(f"{lost}, as {before} times before.{last}"))
-        when = clock.now() + timedelta(seconds=0.0 if hand.abandoned else self._times.retry_s)
+        when = clock.now() + timedelta(seconds=self._times.retry_s)
         again = AwaitingRetry(when, f"{lost}; the run goes on from its journal.{last}")
         return await self._told(hand, again)
 
     async def _told(self, hand: _Running, state: State) -> Told:
         try:
-            return await _patiently(lambda: self._proposed(hand, state, is_unheld=True))
+            return await self._patiently(lambda: self._proposed(hand, state, is_unheld=True))
         except NotFound:
             return Told.REFUSED  # it was deleted
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until there is an answer: what became of a process must be told, whenever the server comes
+        back. A runner that is to end does not wait for that: raises _GaveUp, the run is left to its lease.
+        """
+        asking = asyncio.ensure_future(_asked_until_answered(ask))
+        closing = asyncio.ensure_future(self._closing.wait())
+        try:
+            await asyncio.wait({asking, closing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({asking}, timeout=self._times.last_word_s)
+            if asking.done():
+                return asking.result()
+            raise _GaveUp
+        finally:
+            asking.cancel()
+            closing.cancel()
 
     # Cancelling.
 
@@ -342,10 +372,13 @@ def python_command(run_id: UUID) -> list[str]:
     return [sys.executable, "-m", "heliostat", "flow-run", "execute", str(run_id)]
 
 
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask until there is an answer: what became of a process must be told, whenever the server comes back.
+class _GaveUp(Exception):
+    """The server did not answer, and this runner is to end."""
 
-    One that answers with a failure of its own again and again will not take it. Raises ServerFailed then.
+
+async def _asked_until_answered(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask until there is an answer; one that answers with a failure of its own again and again will not take
+    what it is told. Raises ServerFailed then.
     """
     pause_s, failures = _FIRST_PAUSE_S, 0
     while True:

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from heliostat import flow, task
+from heliostat.runtime.engine.interrupts import forget_signals
 from heliostat.runtime.engine.owner import owner_of_this_process
 from heliostat.runtime.errors import CancelRun, LeaseLost, RunCancelled
 from heliostat.runtime.journal.recording import current_recording
@@ -246,6 +247,7 @@ def plain_sigterm() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGTERM, before)
+    forget_signals()  # else this process is ended, as it was asked to be
 
 
 @pytest.mark.usefixtures("plain_sigterm")

@@ -13,7 +13,7 @@ import pytest
 
 from heliostat.runtime import clock
 from heliostat.runtime.client.records import FlowRun, state_to_json
-from heliostat.runtime.errors import UserError
+from heliostat.runtime.errors import Unavailable, UserError
 from heliostat.runtime.running.runner import Job, Runner, RunnerTimes
 from heliostat.runtime.states import Cancelling, Completed, Pending, Running, Scheduled, State
 from heliostat.runtime.store.seen_runs import Told
@@ -197,6 +197,36 @@ async def test_a_drain_that_takes_too_long_leaves_the_runs_to_others(
     await until_there(tmp_path / "began")
     await asyncio.wait_for(runner.drain(0.01), PATIENCE_S)
     assert api.names == ["Pending", "Submitting", "AwaitingRetry"]
+    assert runner.run_ids == set()
+
+
+async def test_a_run_that_its_process_has_parked_goes_on_and_is_no_loss(api: FakeApi, runner_of: Any) -> None:
+    """Exit code 75: the process got no answer from the server for longer than its lease."""
+    api.becomes, api.before = Running(), 5
+    runner = runner_of("sh", "-c", "echo the server is gone; exit 75")
+    runner.offer([run := a_run()])
+    await idle(runner)
+    assert api.names == ["Pending", "Submitting", "AwaitingRetry"]
+    message = api.proposed[-1].message or ""
+    assert "parked" in message and "the server is gone" in message
+    assert (api.logged, api.released) == ([], [run.id])
+
+
+async def test_a_runner_that_is_to_end_does_not_wait_for_a_server_that_is_gone(
+    api: FakeApi, runner_of: Any, tmp_path: Path
+) -> None:
+    """Seen: a worker whose server was gone was told to end, and asked what had become of a run for ever."""
+    asked = asyncio.Event()
+
+    async def read(run_id: UUID) -> FlowRun:
+        asked.set()
+        raise Unavailable("nobody answers")
+
+    api.read = read  # type: ignore[method-assign]
+    runner = runner_of("true", times=RunnerTimes(watch_s=0.01, last_word_s=0.05))
+    runner.offer([a_run()])
+    await asyncio.wait_for(asked.wait(), PATIENCE_S)
+    await asyncio.wait_for(runner.drain(), PATIENCE_S)
     assert runner.run_ids == set()
 
 

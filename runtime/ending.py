@@ -1,0 +1,127 @@
+"""The end of this process once it was asked for: by itself within some seconds, or else by force.
+
+Whoever is asked to end (a signal, a server that is gone) has things to do that may hang: a journal whose
+server does not answer, a task that does not stop, a terminal that nobody reads. A thread counts the seconds.
+When they are over, or when a second signal comes, it keeps what is not recorded and ends the process.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import select
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from . import clock
+
+END_WITHIN_S = 8.0
+PARKED_EXIT = 75  # of a process whose server was gone: temporary failure, as sendmail's clients tell it
+_TWICE_WITHIN_S = 0.3  # some senders send each signal twice, to the process and to its group
+_LAST_ACTS_WITHIN_S = 1.0
+
+LastAct = Callable[[], str | None]
+"""What is to be done before the process ends by force; gives a line for people."""
+
+_OVER = 0
+_PARKED = -1
+
+
+class Watchdog:
+    """Counts the seconds of a process that ends. All methods may be called from a signal's handler."""
+
+    def __init__(self, leave: Callable[[int], None] | None = None, within_s: float = END_WITHIN_S) -> None:
+        self._told: queue.SimpleQueue[int] = queue.SimpleQueue()  # its `put` may interrupt itself
+        self._leave = leave or _leave
+        self._within_s = within_s
+        self._pid = 0
+
+    def ready(self) -> None:
+        """Start counting when told to. To be called before a signal can come: a handler starts no thread."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._told = queue.SimpleQueue()
+            threading.Thread(target=self._watch, name="heliostat-ending", daemon=True).start()
+
+    def asked(self, number: int) -> None:
+        """That signal has asked this process to end."""
+        self._told.put(number)
+
+    def parked(self) -> None:
+        """The process is to end because its server is gone."""
+        self._told.put(_PARKED)
+
+    def over(self) -> None:
+        """What was to end has ended, and the process goes on."""
+        self._told.put(_OVER)
+
+    def _watch(self) -> None:
+        while True:
+            number = self._told.get()
+            if number != _OVER:
+                self._count(number)
+
+    def _count(self, number: int) -> None:
+        began = clock.monotonic_s()
+        while True:
+            left_s = began + self._within_s - clock.monotonic_s()
+            try:
+                again = self._told.get(timeout=max(0.0, left_s))
+            except queue.Empty:
+                self._leave(number)
+                return
+            if again == _OVER:
+                return
+            # A terminal that hangs up tells more than once; and nobody is in a hurry then.
+            is_second = again not in (_PARKED, signal.SIGHUP)
+            if is_second and (number == _PARKED or clock.monotonic_s() - began > _TWICE_WITHIN_S):
+                self._leave(again)
+                return
+
+
+_last_acts: list[LastAct] = []
+
+
+def watchdog() -> Watchdog:
+    """That of this process."""
+    return _watchdog
+
+
+def before_leaving(act: LastAct) -> None:
+    """Have `act` done when the process is ended by force."""
+    _last_acts.append(act)
+
+
+def not_before_leaving(act: LastAct) -> None:
+    """Undo `before_leaving`."""
+    with suppress(ValueError):
+        _last_acts.remove(act)
+
+
+def _leave(number: int) -> None:
+    said: list[str] = []
+
+    def act() -> None:
+        for each in list(_last_acts):
+            line = each()
+            if line:
+                said.append(line)
+
+    acting = threading.Thread(target=act, name="heliostat-last-acts", daemon=True)
+    acting.start()
+    acting.join(_LAST_ACTS_WITHIN_S)
+    why = "its server is gone" if number == _PARKED else signal.Signals(number).name
+    _say_without_waiting("\n".join([f"This process ends by force ({why}).", *said]))
+    os._exit(PARKED_EXIT if number == _PARKED else 128 + number)
+
+
+def _say_without_waiting(text: str) -> None:
+    """To stderr, where it takes anything: a pipe that nobody reads must not hold up the end."""
+    with suppress(OSError, ValueError):
+        if select.select([], [2], [], 0)[1]:
+            os.write(2, f"{text}\n".encode(errors="replace"))
+
+
+_watchdog = Watchdog()

@@ -1,0 +1,136 @@
+"""Records that could not be brought to the server: kept in files under the home folder.
+
+Whoever leaves because the server is gone writes here what it has not recorded. Whoever resumes the run on
+this machine finds the calls that had completed, so that they need not run again, and the log lines.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+from ..settings import home_folder
+from .records import LogBatch, LogLine, Record, TaskRunBatch
+
+_log = logging.getLogger("heliostat.internal.unrecorded")
+_DURABLE = ("none", "inline", "stored")  # values that are not gone with the process
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A call that had completed."""
+
+    start_s: float | None
+    end_s: float | None
+    run_count: int
+    kind: str
+    payload: bytes | None
+    input_hash: bytes | None
+
+
+@dataclass(slots=True)
+class Left:
+    """What an earlier execution of a run has left unrecorded: calls by the task run's id as a number."""
+
+    completed: dict[int, Completed] = field(default_factory=dict[int, Completed])
+    lines: list[LogLine] = field(default_factory=list[LogLine])
+    paths: list[Path] = field(default_factory=list[Path])
+
+
+def folder() -> Path:
+    """Where the files are."""
+    return home_folder() / "unrecorded"
+
+
+def keep(records: Mapping[UUID, Sequence[Record]]) -> Path | None:
+    """Write records of some runs down; gives the folder, or None when there are none. Raises OSError."""
+    place = folder()
+    kept = False
+    for run_id, some in records.items():
+        if not some:
+            continue
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = place / f"{run_id.hex}.{uuid4().hex}"
+        with open(f"{path}.part", "xb", opener=_for_us_alone) as file:
+            pickle.dump(list(some), file, 5)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(f"{path}.part", f"{path}.records")
+        kept = True
+    return place if kept else None
+
+
+def left_by(run_id: UUID) -> Left:
+    """What is kept here of a run."""
+    left = Left()
+    for path in _files_of(run_id):
+        left.paths.append(path)
+        try:
+            records = cast("list[Record]", pickle.loads(_own_bytes(path)))
+        except Exception:  # half a disk, another version: what cannot be read runs again
+            _log.warning("%s cannot be read", path)
+            continue
+        for record in records:
+            if isinstance(record, TaskRunBatch):
+                left.completed.update(_completed_of(record))
+            elif isinstance(record, LogBatch):
+                left.lines += record.lines
+    return left
+
+
+def forget(paths: Sequence[Path]) -> None:
+    """Remove files whose records are in the database by now."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _completed_of(batch: TaskRunBatch) -> Iterator[tuple[int, Completed]]:
+    for position, index in enumerate(batch.indexes):
+        kind = _at(batch.result_kinds, position)
+        if _at(batch.state_types, position) == "COMPLETED" and kind in _DURABLE:
+            yield (
+                batch.site.base + index,
+                Completed(
+                    _at(batch.starts, position),
+                    _at(batch.ends, position),
+                    _at(batch.run_counts, position),
+                    kind,
+                    _at(batch.results, position),
+                    _at(batch.input_hashes, position),
+                ),
+            )
+
+
+def _at(column: Any, position: int) -> Any:
+    """An entry of a column, or the scalar that stands for all of them."""
+    if column is None or isinstance(column, (str, int, float)):
+        return column
+    return column[position]
+
+
+def _files_of(run_id: UUID) -> list[Path]:
+    place = folder()
+    try:
+        if place.stat().st_uid != os.getuid():  # what is in it would be loaded as ours
+            return []
+    except OSError:
+        return []
+    return sorted(place.glob(f"{run_id.hex}.*.records"), key=lambda path: path.stat().st_mtime)
+
+
+def _own_bytes(path: Path) -> bytes:
+    """What is in a file that is this user's own and no link. Raises OSError."""
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+        if os.fstat(file.fileno()).st_uid != os.getuid():
+            raise PermissionError(f"{path} belongs to somebody else")
+        return file.read()
+
+
+def _for_us_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
