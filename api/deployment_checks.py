@@ -29,7 +29,7 @@ async def written_out(db: Database, parameters: Mapping[str, Any]) -> dict[str, 
     Raises UnresolvedParameter.
     """
     names = set(parameter_templates.variable_names(parameters))
-    return parameter_templates.resolved(parameters, await variables.values(db, names))
+    return await parameter_templates.written(parameters, await variables.values(db, names))
 
 
 def check_parameters(

@@ -190,6 +190,14 @@ class UnresolvedParameter(UserError):
     """A parameter is given as a text, a template or a variable that gives no value."""
 
 
+class CallFailed(UserError):
+    """What was called in a process of its own has raised an error; the text is the error's."""
+
+
+class BeyondBounds(CallFailed):
+    """What was called in a process of its own took too long, too much memory, or gave too much."""
+
+
 class GraphTooLarge(UserError):
     """A run has more parts than a graph can show."""
 

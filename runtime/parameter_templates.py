@@ -1,7 +1,6 @@
 """Parameters as forms send them: values that are written as JSON text, a template or a variable's name.
 
-Such a value is an object with `__prefect_kind` (reference notes, section 7). Pure: the values of variables
-come in.
+Such a value is an object with `__prefect_kind` (reference notes, section 7). The values of variables come in.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
-from .errors import UnresolvedParameter
+from . import bounded_calls
+from .errors import CallFailed, UnresolvedParameter
 
 KIND = "__prefect_kind"
 
@@ -30,6 +30,16 @@ def resolved(parameters: Mapping[str, Any], variables: Mapping[str, Any]) -> dic
     return found
 
 
+async def written(parameters: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+    """`resolved`, in a process of its own where there is a template. Raises UnresolvedParameter."""
+    if "jinja" not in _kinds(parameters):
+        return resolved(parameters, variables)
+    try:
+        return await bounded_calls.call(resolved, parameters, variables)
+    except CallFailed as error:
+        raise UnresolvedParameter(str(error), hint=error.hint) from error
+
+
 def variable_names(value: Any) -> Iterator[str]:
     """The variables that `resolved` will want."""
     if isinstance(value, Mapping):
@@ -41,6 +51,18 @@ def variable_names(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in cast("list[Any]", value):
             yield from variable_names(inner)
+
+
+def _kinds(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        fields = cast("Mapping[str, Any]", value)
+        if KIND in fields:
+            yield str(fields[KIND])
+        for inner in fields.values():
+            yield from _kinds(inner)
+    elif isinstance(value, list):
+        for inner in cast("list[Any]", value):
+            yield from _kinds(inner)
 
 
 def _resolved(value: Any, variables: Mapping[str, Any]) -> Any:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
-import socket
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 from uuid import UUID
@@ -17,14 +14,11 @@ from ...runtime.store.automation_actions import DueAction
 from ...runtime.store.block_documents import BlockDocumentRow
 from ...runtime.store.database import Database
 from .outcome import ActionFailed, Outcome
+from .outgoing import Request, send
 from .templates import Writer
 
-_WITHIN_S = 10.0
 _SHOWN_CHARACTERS = 1_000
 _HIDDEN_HEADERS = ("authorization", "cookie", "token", "key", "secret")
-
-Request = tuple[str, str, dict[str, str], bytes]
-"""Method, address, headers, body."""
 
 
 async def call_webhook(db: Database, due: DueAction, outcome: Outcome) -> None:
@@ -38,13 +32,9 @@ async def call_webhook(db: Database, due: DueAction, outcome: Outcome) -> None:
     headers = {name: str(value) for name, value in given.items()}
     if not any(name.lower() == "content-type" for name in headers):
         headers["Content-Type"] = "application/json" if _is_json(payload) else "text/plain; charset=utf-8"
-    request = (str(fields.get("method") or "POST"), str(fields["url"]), headers, payload.encode())
-    await _send(
-        request,
-        outcome,
-        verify=bool(fields.get("verify", True)),
-        anywhere=bool(fields.get("allow_private_urls", True)),
-    )
+    request = Request(str(fields.get("method") or "POST"), str(fields["url"]), headers, payload.encode())
+    verify = bool(fields.get("verify", True))
+    await _send(request, outcome, verify=verify, anywhere=_may_go_anywhere(fields))
 
 
 async def send_notification(db: Database, due: DueAction, outcome: Outcome) -> None:
@@ -62,7 +52,7 @@ async def send_notification(db: Database, due: DueAction, outcome: Outcome) -> N
         request = write(block.data, subject, body)
     except KeyError as error:
         raise ActionFailed(f"The notification block lacks {error.args[0]}") from error
-    await _send(request, outcome)
+    await _send(request, outcome, anywhere=_may_go_anywhere(block.data))
     if outcome.details["status_code"] >= 400:
         raise ActionFailed("Notification failed")
 
@@ -78,35 +68,22 @@ async def _block(db: Database, due: DueAction, outcome: Outcome) -> BlockDocumen
     return block
 
 
-async def _send(request: Request, outcome: Outcome, *, verify: bool = True, anywhere: bool = True) -> None:
-    import httpx
-
-    method, url, headers, body = request
-    try:
-        parsed = httpx.URL(url)
-        if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise ActionFailed("The address of the block is not one of http or https")
-        if not anywhere and await _is_private(parsed.host):
-            raise ActionFailed("The block does not allow addresses of private networks")
-        async with httpx.AsyncClient(timeout=_WITHIN_S, verify=verify) as client:
-            answer = await client.request(method, url, headers=headers, content=body)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # its text may hold the address: a secret
-        raise ActionFailed(f"The call failed: {type(error).__name__}") from error
+async def _send(request: Request, outcome: Outcome, *, verify: bool = True, anywhere: bool) -> None:
+    reply = await send(request, verify=verify, anywhere=anywhere)
     shown = {
         name: value
-        for name, value in answer.headers.items()
+        for name, value in reply.headers.items()
         if not any(word in name.lower() for word in _HIDDEN_HEADERS)
     }
     outcome.details |= {
-        "status_code": answer.status_code,
-        "response_body": answer.text[:_SHOWN_CHARACTERS],
+        "status_code": reply.status_code,
+        "response_body": reply.text[:_SHOWN_CHARACTERS],
         "response_headers": shown,
     }
 
 
-async def _is_private(host: str) -> bool:
-    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return any(not ipaddress.ip_address(each[4][0]).is_global for each in found)
+def _may_go_anywhere(fields: Mapping[str, Any]) -> bool:
+    return bool(fields.get("allow_private_urls", True))
 
 
 def _is_json(text: str) -> bool:
@@ -118,7 +95,8 @@ def _is_json(text: str) -> bool:
 
 
 def _json_request(url: str, value: Any, headers: Mapping[str, str] | None = None) -> Request:
-    return "POST", url, {"Content-Type": "application/json", **(headers or {})}, orjson.dumps(value)
+    typed = {"Content-Type": "application/json", **(headers or {})}
+    return Request("POST", url, typed, orjson.dumps(value))
 
 
 def _slack(fields: Mapping[str, Any], subject: str, body: str) -> Request:
@@ -153,13 +131,13 @@ def _custom(fields: Mapping[str, Any], subject: str, body: str) -> Request:
     method = str(fields.get("method") or "POST")
     if json_body is not None:
         _, url, headers, content = _json_request(url, _filled(json_body, values), headers)
-        return method, url, headers, content
+        return Request(method, url, headers, content)
     if form is not None:
         from urllib.parse import urlencode
 
         headers = {"Content-Type": "application/x-www-form-urlencoded", **headers}
-        return method, url, headers, urlencode(_filled(form, values)).encode()
-    return method, url, headers, b""
+        return Request(method, url, headers, urlencode(_filled(form, values)).encode())
+    return Request(method, url, headers, b"")
 
 
 def _filled(value: Any, values: Mapping[str, Any]) -> Any:

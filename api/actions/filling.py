@@ -1,4 +1,7 @@
-"""Filling in the templates of actions: what is missing is empty, times are times, values keep their type."""
+"""Filling in the templates of actions: what is missing is empty, times are times, values keep their type.
+
+It is done in a process of its own (`bounded_calls`), which imports this file and little else.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -14,6 +18,7 @@ from jinja2.environment import TemplateExpression
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ...runtime.events.records import RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, Resource
+from ...runtime.parameter_templates import KIND
 
 _RUN_IN_URL = re.compile(r"flow-run/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
@@ -112,17 +117,56 @@ def seen(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-def text_of(template: str, context: Mapping[str, Any], filters: Mapping[str, Any]) -> str:
-    """The text with everything in its place. Raises TemplateError, and what an expression raises."""
-    return _environment(filters).from_string(template).render(**context)
+def is_template(value: Any) -> bool:
+    """Whether a text may be one."""
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
 
 
-def value_of(template: str, context: Mapping[str, Any], filters: Mapping[str, Any]) -> Any:
+def holds_template(value: Any) -> bool:
+    """Whether there is one within a JSON value."""
+    if isinstance(value, Mapping):
+        return any(map(holds_template, cast("Mapping[str, Any]", value).values()))
+    return (
+        any(map(holds_template, cast("list[Any]", value))) if isinstance(value, list) else is_template(value)
+    )
+
+
+def text_of(template: str, context: Mapping[str, Any], pages: str) -> str:
+    """The text with everything in its place; `pages` is where people look at objects.
+
+    Raises TemplateError, and what an expression raises.
+    """
+    return _environment(pages).from_string(template).render(**context)
+
+
+def filled_within(value: Any, context: Mapping[str, Any], pages: str, *, keeps_type: bool = True) -> Any:
+    """Every text inside a JSON value, written. A text that is one expression becomes what that gives, a
+    number for example; inside of what `__prefect_kind` marks it stays text.
+    """
+    if isinstance(value, Mapping):
+        fields = cast("Mapping[str, Any]", value)
+        kind = fields.get(KIND)
+        if kind == "jinja" and isinstance(fields.get("template"), str):
+            return text_of(fields["template"], context, pages)
+        keeps_type = keeps_type and KIND not in fields
+        return {
+            name: filled_within(inner, context, pages, keeps_type=keeps_type)
+            for name, inner in fields.items()
+        }
+    if isinstance(value, list):
+        entries = cast("list[Any]", value)
+        return [filled_within(inner, context, pages, keeps_type=keeps_type) for inner in entries]
+    if not is_template(value):
+        return value
+    return (_value_of if keeps_type else text_of)(value, context, pages)
+
+
+def _value_of(template: str, context: Mapping[str, Any], pages: str) -> Any:
     """The value of a template that is one expression and nothing else, as JSON data; else its text."""
-    environment = _environment(filters)
+    environment = _environment(pages)
     expression = _only_expression(environment, template)
     if expression is None:
-        return text_of(template, context, filters)
+        return text_of(template, context, pages)
     body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store", lineno=1), expression, lineno=1)]
     asked = environment.from_string(nodes.Template(body, lineno=1))
     return _data(TemplateExpression(asked, undefined_to_none=False)(**context))
@@ -130,7 +174,7 @@ def value_of(template: str, context: Mapping[str, Any], filters: Mapping[str, An
 
 def syntax_checked(template: str) -> None:
     """Raises TemplateSyntaxError."""
-    _environment({}).parse(template)
+    _environment("").parse(template)
 
 
 def _only_expression(environment: ImmutableSandboxedEnvironment, template: str) -> nodes.Expr | None:
@@ -175,8 +219,25 @@ def _flow_run_id(text: Any) -> str | None:
     return found[1] if found else None
 
 
-def _environment(filters: Mapping[str, Any]) -> ImmutableSandboxedEnvironment:
+def _page(base: str, it: Any) -> str:
+    """Where a person can look at an object."""
+    fields: dict[str, Any] = cast("dict[str, Any]", it) if isinstance(it, dict) else {}
+    kind, key = fields.get("_kind"), fields.get("id")
+    places = {
+        "flow": f"/flows/flow/{key}",
+        "flow_run": f"/runs/flow-run/{key}",
+        "task_run": f"/runs/task-run/{key}",
+        "deployment": f"/deployments/deployment/{key}",
+        "work_pool": f"/work-pools/work-pool/{fields.get('name')}",
+        "event": f"/events/event/{str(fields.get('occurred'))[:10]}/{key}",
+    }
+    return base + places.get(str(kind), "")
+
+
+def _environment(pages: str) -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(undefined=Missing)
     environment.policies["json.dumps_function"] = _dumped
-    cast("Any", environment).filters.update({"strftime": _time_as, "flow_run_id": _flow_run_id, **filters})
+    page = partial(_page, pages)
+    ours = {"strftime": _time_as, "flow_run_id": _flow_run_id, "ui_url": page, "ui_resource_events_url": page}
+    cast("Any", environment).filters.update(ours)
     return environment

@@ -6,25 +6,30 @@ the event is about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
+import orjson
+
+from ...runtime import bounded_calls
 from ...runtime.automations.firings import Firing, event_as_json
-from ...runtime.errors import NotFound
+from ...runtime.errors import CallFailed, NotFound
 from ...runtime.events.records import RESOURCE_ID, Event
-from ...runtime.parameter_templates import KIND
 from ...runtime.settings import current_settings
 from ...runtime.store import deployments, flows, search, task_runs, variables, work_pools, work_queues
 from ...runtime.store.automation_actions import DueAction
 from ...runtime.store.database import Database
 from .. import wire, wire_deployments, wire_places
+from ..errors import with_hint
 from .outcome import ActionFailed
 from .targets import first_of_kind
 
 _OBJECTS = ("flow", "flow_run", "task_run", "deployment", "work_pool", "work_queue")
 _MANY = 10_000
+LONGEST = 100_000
+"""Characters of a template; a longer one would take too long to be read."""
 _STATE_LABELS = {
     "type": "prefect.state-type",
     "name": "prefect.state-name",
@@ -33,17 +38,14 @@ _STATE_LABELS = {
 }
 
 
-def is_template(value: Any) -> bool:
-    """Whether a text may be one."""
-    return isinstance(value, str) and ("{{" in value or "{%" in value)
-
-
 def fault_of(text: str) -> str | None:
     """What keeps a text from being a template; None when nothing does."""
     from jinja2 import TemplateSyntaxError
 
     from .filling import syntax_checked
 
+    if len(text) > LONGEST:
+        return f"it is longer than {LONGEST:,} characters"
     try:
         syntax_checked(text)
     except TemplateSyntaxError as error:
@@ -60,41 +62,29 @@ class Writer:
 
     async def write(self, text: str) -> str:
         """The text with everything in its place. Raises ActionFailed."""
-        return await self._filled(text, keeps_type=False) if is_template(text) else text
+        from .filling import is_template, text_of
 
-    async def _filled(self, text: str, *, keeps_type: bool) -> Any:
-        from jinja2 import TemplateError
+        return await self._filled(text_of, text) if is_template(text) else text
 
-        from .filling import text_of, value_of
+    async def write_within(self, value: Any) -> Any:
+        """A JSON value with every text inside it written, see `filled_within`. Raises ActionFailed."""
+        from .filling import filled_within, holds_template
 
+        return await self._filled(filled_within, value) if holds_template(value) else value
+
+    async def _filled(self, fill: Callable[..., Any], given: Any) -> Any:
         if self._known is None:
             self._known = await self._context()
+        pages = (current_settings().api_url or "").removesuffix("/api")
         try:
-            return (value_of if keeps_type else text_of)(text, self._known, _FILTERS)
-        except TemplateError as error:
+            return await bounded_calls.call(fill, given, self._known, pages)
+        except CallFailed as error:
+            source = given if isinstance(given, str) else orjson.dumps(given).decode()
             raise ActionFailed(
-                f"Template rendering failed: {error}", template_error=str(error), template_source=text[:1000]
+                f"Template rendering failed: {with_hint(error)}",
+                template_error=str(error),
+                template_source=source[:1000],
             ) from error
-        except Exception as error:  # what an expression of the template raised
-            raise ActionFailed(f"Template rendering failed: {error!r}") from error
-
-    async def write_within(self, value: Any, *, keeps_type: bool = True) -> Any:
-        """Every text inside a JSON value, written. A text that is one expression becomes what that gives, a
-        number for example; inside of what `__prefect_kind` marks it stays text.
-        """
-        if isinstance(value, Mapping):
-            fields = cast("Mapping[str, Any]", value)
-            kind = fields.get(KIND)
-            if kind == "jinja" and isinstance(fields.get("template"), str):
-                return await self.write(fields["template"])
-            keeps_type = keeps_type and KIND not in fields
-            return {
-                name: await self.write_within(inner, keeps_type=keeps_type) for name, inner in fields.items()
-            }
-        if isinstance(value, list):
-            entries = cast("list[Any]", value)
-            return [await self.write_within(inner, keeps_type=keeps_type) for inner in entries]
-        return await self._filled(value, keeps_type=keeps_type) if is_template(value) else value
 
     async def _context(self) -> dict[str, Any]:
         from .filling import Labels, Moment
@@ -173,22 +163,3 @@ def _shown_firing(firing: Firing) -> dict[str, Any]:
         "triggering_labels": Labels(firing.labels),
         "triggering_event": event,
     }
-
-
-def _page(it: Any) -> str:
-    """Where a person can look at an object."""
-    fields: dict[str, Any] = cast("dict[str, Any]", it) if isinstance(it, dict) else {}
-    base = (current_settings().api_url or "").removesuffix("/api")
-    kind, key = fields.get("_kind"), fields.get("id")
-    places = {
-        "flow": f"/flows/flow/{key}",
-        "flow_run": f"/runs/flow-run/{key}",
-        "task_run": f"/runs/task-run/{key}",
-        "deployment": f"/deployments/deployment/{key}",
-        "work_pool": f"/work-pools/work-pool/{fields.get('name')}",
-        "event": f"/events/event/{str(fields.get('occurred'))[:10]}/{key}",
-    }
-    return base + places.get(str(kind), "")
-
-
-_FILTERS: Mapping[str, Any] = {"ui_url": _page, "ui_resource_events_url": _page}

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Response
 
 from ...runtime.store import automations, deployments
+from ..actions.templates import LONGEST
 from ..answers import JsonAnswer, no_content
 from ..database_access import Db
 from ..deployment_checks import check_variables
@@ -102,6 +103,9 @@ async def validate_template(body: Annotated[str, Body()] = "") -> Response:
     from jinja2 import TemplateSyntaxError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+    if len(body) > LONGEST:
+        told = {"line": 1, "message": f"it is longer than {LONGEST:,} characters", "source": body[:1000]}
+        return JsonAnswer({"error": told}, 422)
     try:
         ImmutableSandboxedEnvironment(enable_async=False).parse(body)
     except TemplateSyntaxError as error:

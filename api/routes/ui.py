@@ -56,7 +56,7 @@ async def count_task_runs_by_flow_run(body: models.FlowRunIds, db: Db) -> JsonAn
 async def validate_values(body: models.SchemaValues, db: Db) -> JsonAnswer:
     """Whether the values of a form fit its schema, and what is wrong with which field."""
     names = set(parameter_templates.variable_names(body.values))
-    values = parameter_templates.resolved(body.values, await variables.values(db, names))
+    values = await parameter_templates.written(body.values, await variables.values(db, names))
     errors = problems(body.schema_, values)
     return JsonAnswer({"errors": errors, "valid": not errors})
 
