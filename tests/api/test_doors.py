@@ -4,8 +4,7 @@ The story: a page on any site could send requests to a server on the loopback ad
 Its preflight was answered with `*`, its name in `Host` was never looked at, and forms and plain texts reached
 the routes that take no body: so it could make a deployment with shell commands in its pull steps and run it
 as the server's user. Now a request that tells of another page is refused, whatever its method, and so is a
-name
-that could be somebody else's.
+name that could be somebody else's.
 """
 
 from __future__ import annotations
