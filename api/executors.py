@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -37,17 +36,17 @@ class Executor:
         }
 
 
-def executor_of(lease: LeaseRow | None, now: datetime, lease_s: float) -> Executor | None:
-    """Who holds that lease, seen from this machine; None when nobody does. `now` is the database's."""
+def executor_of(lease: LeaseRow | None, lease_s: float) -> Executor | None:
+    """Who holds that lease, seen from this machine; None when nobody does."""
     if lease is None or lease.owner is None:
         return None
-    heard_for_s = lease_s - (lease.until - now).total_seconds()
+    heard_for_s = lease_s - lease.left_s
     alive = False if is_gone(lease) else None if lease.lapsed else True
     return Executor(lease.host, lease.pid, max(0.0, heard_for_s), alive)
 
 
 def with_executors(
-    rows: Iterable[dict[str, Any]], leases: Iterable[LeaseRow], now: datetime, lease_s: float
+    rows: Iterable[dict[str, Any]], leases: Iterable[LeaseRow], lease_s: float
 ) -> list[dict[str, Any]]:
     """Runs as JSON, those that have an executor with that one (`executor`) and what is to be said of it
     (`executor_note`).
@@ -56,7 +55,7 @@ def with_executors(
     shown: list[dict[str, Any]] = []
     for row in rows:
         held = str(row.get("state_type")) in HOLDING
-        executor = executor_of(by_run.get(UUID(str(row["id"]))), now, lease_s) if held else None
+        executor = executor_of(by_run.get(UUID(str(row["id"]))), lease_s) if held else None
         shown.append(
             {
                 **row,
@@ -67,9 +66,9 @@ def with_executors(
     return shown
 
 
-def executor_note(run: FlowRunRow, lease: LeaseRow, now: datetime) -> str | None:
+def executor_note(run: FlowRunRow, lease: LeaseRow) -> str | None:
     """What this machine knows of a run's executor, for people; None when there is nothing to say."""
-    executor = executor_of(lease, now, current_settings().lease_s)
+    executor = executor_of(lease, current_settings().lease_s)
     facts = {
         "name": run.name,
         "parent_task_run_id": run.parent_task_run_id,

@@ -15,7 +15,7 @@ async def flow_run_details(db: Database, row: FlowRunRow) -> wire.Wire:
     history = await flow_runs.history(db, row.id)
     held = await leases.read_many(db, [row.id])
     run = wire.flow_run(row, history[-1] if history else None)
-    (run,) = with_executors([run], held, await db.time(), current_settings().lease_s)
+    (run,) = with_executors([run], held, current_settings().lease_s)
     return {
         **run,
         "flow_name": row.flow_name,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from datetime import datetime
 
-from ..runtime import clock
 from ..runtime.store import place_search, slot_holders, work_queues
 from ..runtime.store.database import Database
 from ..runtime.store.deployment_rows import WorkPoolRow, WorkQueueRow
@@ -21,7 +22,7 @@ async def of_queue(db: Database, queue: WorkQueueRow, body: SlotPage) -> Wire:
     return {
         "active_slots": active,
         "concurrency_limit": queue.concurrency_limit,
-        "flow_runs": [_summary(holder) for holder in holders],
+        "flow_runs": _summaries(holders, await db.time()),
         **_page(active, body),
     }
 
@@ -31,6 +32,7 @@ async def of_pool(db: Database, pool: WorkPoolRow, body: PoolSlotPage) -> Wire:
     everything = await work_queues.list(db, pool.name, limit=100_000)
     active = await slot_holders.count_by_queue(db, [queue.id for queue in everything])
     offset = (body.page - 1) * body.limit
+    now = await db.time()
     queues = await place_search.work_queues(db, None, pool_name=pool.name, limit=body.limit, offset=offset)
     return {
         "active_slots": sum(active.values()),
@@ -41,10 +43,9 @@ async def of_pool(db: Database, pool: WorkPoolRow, body: PoolSlotPage) -> Wire:
                 "queue_name": queue.name,
                 "active_slots": active.get(queue.id, 0),
                 "concurrency_limit": queue.concurrency_limit,
-                "flow_runs": [
-                    _summary(holder)
-                    for holder in await slot_holders.of_queue(db, queue.id, limit=body.flow_run_limit)
-                ],
+                "flow_runs": _summaries(
+                    await slot_holders.of_queue(db, queue.id, limit=body.flow_run_limit), now
+                ),
                 "flow_run_count": active.get(queue.id, 0),
             }
             for queue in queues
@@ -58,14 +59,18 @@ def _page(count: int, body: SlotPage) -> Wire:
     return {"count": count, "limit": body.limit, "pages": pages, "page": body.page}
 
 
-def _summary(holder: SlotHolder) -> Wire:
-    since = holder.state_timestamp
-    return {
-        "id": holder.id,
-        "name": holder.name,
-        "state_type": holder.state_type,
-        "state_name": holder.state_name,
-        "start_time": holder.start_time,
-        "state_timestamp": since,
-        "time_in_current_state": None if since is None else (clock.now() - since).total_seconds(),
-    }
+def _summaries(holders: Sequence[SlotHolder], now: datetime) -> list[Wire]:
+    """Runs that take slots; `now` is the database's, as their times are."""
+    return [
+        {
+            "id": holder.id,
+            "name": holder.name,
+            "state_type": holder.state_type,
+            "state_name": holder.state_name,
+            "start_time": holder.start_time,
+            "state_timestamp": since,
+            "time_in_current_state": None if since is None else (now - since).total_seconds(),
+        }
+        for holder in holders
+        for since in (holder.state_timestamp,)
+    ]

@@ -112,7 +112,7 @@ def ls(
         )
         runs = [{**wire.flow_run(row), "flow_name": row.flow_name} for row in rows]
         held = await leases.read_many(db, [row.id for row in rows if row.state_type in HOLDING])
-        return with_executors(runs, held, await db.time(), current_settings().lease_s)
+        return with_executors(runs, held, current_settings().lease_s)
 
     _write_list(with_database(read), output, limit, offset)
 

@@ -72,7 +72,6 @@ def find_resumable(reference: str) -> Resumable:
 
 async def seen_from_here(client: Any, runs: list[Row]) -> list[Row]:
     """Runs with their executors, of which those of this machine are looked for."""
-    from ...runtime import clock
     from ...runtime.journal.remote_verbs import remote_verb
     from ...runtime.settings import current_settings
     from ...runtime.store import leases
@@ -85,7 +84,7 @@ async def seen_from_here(client: Any, runs: list[Row]) -> list[Row]:
         path = f"/heliostat/recording/{verb.name}"
         answer = await client.http.send("POST", path, verb.dump_question((held,), {}), repeatable=True)
         found = verb.load_answer(answer.content)
-    return with_executors(runs, found, clock.now(), current_settings().lease_s)
+    return with_executors(runs, found, current_settings().lease_s)
 
 
 def flow_run_log(reference: str, follow: bool, level: str, output: str, **chosen: Any) -> None:

@@ -9,7 +9,6 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Response
 
 from ...pools.default_pool import ensure_default_pool
-from ...runtime import clock
 from ...runtime.errors import NoWorkPool
 from ...runtime.store import place_search, polling, search, work_queues
 from ...runtime.store.filters import FlowRunFilter, FlowRunState, Ids, Search, TextsOrNot, WorkQueueFilter
@@ -116,7 +115,7 @@ async def read_work_queue_status(id: UUID, db: Db) -> JsonAnswer:
     )
     count = await search.count_flow_runs(db, late)
     since = row.last_polled
-    polled = since is not None and clock.now() - since <= timedelta(seconds=POLLED_WITHIN_S)
+    polled = since is not None and await db.time() - since <= timedelta(seconds=POLLED_WITHIN_S)
     return JsonAnswer(
         {
             "healthy": polled and count == 0,

@@ -100,7 +100,7 @@ async def close_windows(db: Database) -> float | None:
         tail = await _tail(db, connection)
         if tail is None:
             return None
-        now = clock.now()
+        now = await db.time_within(connection)
         if await connection.scalar(select(event.c.seq).where(event.c.seq > tail.last).limit(1)) is not None:
             return 0.0  # what has been said meanwhile comes first
         chains = Chains(connection)
@@ -311,7 +311,7 @@ async def _fire(
     db: Database, connection: AsyncConnection, row: AutomationRow, fired: Sequence[Firing], chains: Chains
 ) -> None:
     """The events that tell of it, and an action each to be carried out; no more often than is allowed."""
-    now, settings = clock.now(), current_settings()
+    now, settings = await db.time_within(connection), current_settings()
     most_in_a_minute, deep = settings.automation_firings_per_minute, settings.automation_chain_depth
     await chains.learn(event for firing in fired for event in firing.events())
     recent = await firings_of(connection, f"prefect.automation.{row.id}", row.updated, now)

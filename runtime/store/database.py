@@ -102,7 +102,13 @@ class Database:
     async def time(self) -> datetime:
         """What the database's clock shows. Raises DatabaseUnavailable."""
         async with self.read() as connection:
-            return (await connection.execute(select(type_coerce(self.now(), Timestamp())))).scalar_one()
+            return await self.time_within(connection)
+
+    async def time_within(self, connection: AsyncConnection) -> datetime:
+        """What the database's clock shows, inside a transaction that is open. What several hosts write down
+        and compare is of this clock: their own may differ.
+        """
+        return (await connection.execute(select(type_coerce(self.now(), Timestamp())))).scalar_one()
 
     @asynccontextmanager
     async def failures_told(self) -> AsyncGenerator[None]:

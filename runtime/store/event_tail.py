@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import clock
 from ..events.records import Event
 from .database import Database
 from .event_search import event_of
@@ -49,7 +48,7 @@ class EventTail:
             if self._db.is_sqlite or not near:
                 return
             there = set(await connection.scalars(select(event.c.seq).where(event.c.seq >= near[0])))
-        now = clock.epoch_s()
+            now = await self._now(connection)
         self._gaps = {seq: now for seq in near if seq not in there}
 
     async def read(self, is_wanted: Callable[[str], bool]) -> list[Event]:
@@ -73,24 +72,29 @@ class EventTail:
         if chosen:
             full = select(event).where(columns.seq.in_(chosen)).order_by(columns.seq)
             found = [event_of(row) for row in (await connection.execute(full)).mappings()]
-        self._pass([row[0] for row in rows], [row[0] for row in late])
+        await self._pass(connection, [row[0] for row in rows], [row[0] for row in late])
         return found, len(rows) + len(late)
 
     async def _late(self, connection: AsyncConnection) -> list[tuple[int, str]]:
-        since = clock.epoch_s() - _LOOK_AGAIN_FOR_S
-        self._gaps = {seq: at for seq, at in self._gaps.items() if at > since}
         if not self._gaps:
             return []
+        since = await self._now(connection) - _LOOK_AGAIN_FOR_S
+        self._gaps = {seq: at for seq, at in self._gaps.items() if at > since}
         asked = select(event.c.seq, event.c.event).where(event.c.seq.in_(list(self._gaps)))
         rows = await connection.execute(asked.order_by(event.c.seq))
         return [(row[0], row[1]) for row in rows]
 
-    def _pass(self, seqs: list[int], late: list[int]) -> None:
+    async def _now(self, connection: AsyncConnection) -> float:
+        """Processes of several hosts go on with each other's gaps: they are dated by the database's clock."""
+        return (await self._db.time_within(connection)).timestamp()
+
+    async def _pass(self, connection: AsyncConnection, seqs: list[int], late: list[int]) -> None:
         """Remember how far it has been read, and what was passed over."""
-        now = clock.epoch_s()
         if seqs and not self._db.is_sqlite:
             first = max(self._last + 1, seqs[-1] - _MOST_GAPS)
-            self._gaps.update(dict.fromkeys(set(range(first, seqs[-1])) - set(seqs), now))
+            missing = set(range(first, seqs[-1])) - set(seqs)
+            if missing:
+                self._gaps.update(dict.fromkeys(missing, await self._now(connection)))
         for seq in late:
             del self._gaps[seq]
         while len(self._gaps) > _MOST_GAPS:

@@ -15,18 +15,19 @@ from ..errors import NotFound
 from ..rules import PLACEMENT
 from ..schedule_slots import LATE_AFTER_S
 from ..states import FINAL_STATES, State, StateType
+from . import leases
 from .claims import HOLDING
 from .database import Database
 from .place_reasons import Reason, limits, of_place
 from .rows import FlowRunRow, FlowRunStateRow, LeaseRow
 from .slot_reasons import full_tags
-from .tables import flow, flow_run, flow_run_state, rule_decision, run_lease, work_pool
+from .tables import flow, flow_run, flow_run_state, rule_decision, work_pool
 from .work_pools import selected as selected_pools
 
 __all__ = ["Explanation", "ExecutorNote", "Reason", "explain"]
 
 _AWAITS_SLOT = "AwaitingConcurrencySlot"
-ExecutorNote = Callable[[FlowRunRow, LeaseRow, datetime], str | None]
+ExecutorNote = Callable[[FlowRunRow, LeaseRow], str | None]
 """Says what is wrong with the holder of a run's lease; None when nothing is."""
 
 
@@ -62,7 +63,7 @@ async def explain(db: Database, run_id: UUID, executor_note: ExecutorNote | None
         lease = await _lease(db, connection, run_id)
         note = None
         if lease is not None and lease.owner is not None and executor_note is not None:
-            note = executor_note(run, lease, now)
+            note = executor_note(run, lease)
         reasons = await _reasons(db, connection, run, state, lease, now, note)
         last_word = await _last_word(connection, run)
     if last_word is not None and run.state_type == "SCHEDULED":
@@ -215,13 +216,8 @@ async def _state(connection: AsyncConnection, run: FlowRunRow) -> FlowRunStateRo
 
 
 async def _lease(db: Database, connection: AsyncConnection, run_id: UUID) -> LeaseRow | None:
-    statement = select(run_lease, (run_lease.c.until <= db.now()).label("lapsed"))
-    row = (await connection.execute(statement.where(run_lease.c.run_id == run_id))).mappings().first()
-    if row is None:
-        return None
-    facts = dict(row)
-    facts["lapsed"] = bool(facts["lapsed"])
-    return LeaseRow(**facts)
+    found = await leases.read_many_within(db, connection, [run_id])
+    return found[0] if found else None
 
 
 async def _unplaced(connection: AsyncConnection, run: FlowRunRow) -> list[Reason]:

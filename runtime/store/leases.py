@@ -6,7 +6,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Double, Select, Uuid, and_, bindparam, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Select,
+    Uuid,
+    and_,
+    bindparam,
+    or_,
+    select,
+    true,
+    type_coerce,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
@@ -17,6 +29,7 @@ from .database import Database
 from .prepared import is_one_of, prepared
 from .rows import Lease, LeaseRow, Owner
 from .tables import run_lease
+from .types import Timestamp
 
 NO_EPOCH = -1  # no lease has it
 
@@ -193,15 +206,21 @@ async def read(db: Database, run_id: UUID) -> LeaseRow | None:
 
 async def read_many(db: Database, run_ids: Sequence[UUID]) -> list[LeaseRow]:
     """The leases of some runs; nothing for one that nobody ever had."""
-    lapsed = (run_lease.c.until <= db.now()).label("lapsed")
-    statement = select(run_lease, lapsed).where(run_lease.c.run_id.in_(run_ids))
     async with db.read() as connection:
-        rows = (await connection.execute(statement)).mappings().all()
+        return await read_many_within(db, connection, run_ids)
+
+
+async def read_many_within(
+    db: Database, connection: AsyncConnection, run_ids: Sequence[UUID]
+) -> list[LeaseRow]:
+    """The same inside a transaction that is open."""
+    now = type_coerce(db.now(), Timestamp()).label("now")
+    rows = await connection.execute(select(run_lease, now).where(run_lease.c.run_id.in_(run_ids)))
     leases: list[LeaseRow] = []
-    for row in rows:
+    for row in rows.mappings():
         facts: dict[str, Any] = dict(row)
-        facts["lapsed"] = bool(facts["lapsed"]) or facts["owner"] is None
-        leases.append(LeaseRow(**facts))
+        left_s = (facts["until"] - facts.pop("now")).total_seconds()
+        leases.append(LeaseRow(**facts, lapsed=left_s <= 0 or facts["owner"] is None, left_s=left_s))
     return leases
 
 

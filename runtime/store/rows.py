@@ -45,6 +45,7 @@ class LeaseRow:
     pid: int | None
     process_started: float | None
     lapsed: bool  # by the database's clock
+    left_s: float  # until it lapses, by that clock, which others cannot compare with theirs
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -198,6 +199,27 @@ async def test_a_number_that_commits_late_is_not_missed(postgres_url: str) -> No
     assert [each.event for each in await tail.read(lambda name: True)] == ["early"]
     assert await tail.read(lambda name: True) == []
     await db.close()
+
+
+async def test_another_host_whose_clock_is_wrong_reads_on_where_one_left_off(postgres_url: str) -> None:
+    """Numbers that were passed over were dated by the clock of the host that read them, and given up by that
+    of the host that went on: one that was half a minute ahead lost events. They are dated by the database's.
+    """
+    db = await Database.open(postgres_url)
+    first = EventTail(db)
+    await first.begin()
+    early, late = an_event("early"), an_event("late")
+    try:
+        async with db.asyncpg_write() as slow:
+            await events._record_postgres(slow, [early])  # pyright: ignore[reportPrivateUsage]
+            await events.record(db, [late])
+            assert [each.event for each in await first.read(lambda name: True)] == ["late"]
+        clock.set_wall_clock(lambda: time.time() + 3_600)
+        other = EventTail(db, first.last, first.gaps)
+        assert [each.event for each in await other.read(lambda name: True)] == ["early"]
+    finally:
+        clock.set_wall_clock(None)
+        await db.close()
 
 
 async def test_each_state_of_a_flow_run_becomes_one_event_whoever_writes_it(db: Database, given: Any) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
+from heliostat.api.executors import executor_of
+from heliostat.runtime import clock
 from heliostat.runtime.errors import LeaseHeld
 from heliostat.runtime.store import leases
 from heliostat.runtime.store.appends import commit
@@ -97,3 +100,17 @@ async def test_a_commit_that_is_told_no_time_leaves_the_lease_alone(db: Database
     await commit(db, [run.append(given.batch(run.site(), range(1)))], None)
     after = await leases.read(db, run.id)
     assert before is not None and after is not None and after.until == before.until
+
+
+async def test_what_is_left_of_a_lease_is_told_by_the_databases_clock(db: Database, given: Any) -> None:
+    """A command on a host whose clock is wrong said of a living process that it was silent for an hour."""
+    run = await given.run(db)
+    await leases.renew(db, [(run.id, 1, run.owner.id)], 600.0)
+    row = await leases.read(db, run.id)
+    assert row is not None and not row.lapsed and 500.0 < row.left_s <= 600.0
+    clock.set_wall_clock(lambda: time.time() + 3_600)
+    try:
+        executor = executor_of(row, 600.0)
+    finally:
+        clock.set_wall_clock(None)
+    assert executor is not None and executor.silent_s < 100.0
