@@ -12,6 +12,7 @@ import asyncio
 import random
 import sqlite3
 from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +49,16 @@ async def fold(path: Path) -> None:
 
     SQLite does so when the last connection is closed; but when two processes close theirs at one moment, each
     takes the other for one that stays, and both leave the rest behind.
+
+    No thread takes part: an interpreter that exits starts none any more.
     """
     wal = path.with_name(f"{path.name}-wal")
     for pause_s in _FOLD_AFTER_S:
-        if not await asyncio.to_thread(wal.exists):
+        if not wal.exists():
             return
         await asyncio.sleep(pause_s * random.random())
-        thread = SqliteThread(path)
-        thread.post(_look)
-        await thread.close()
+        with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=0)) as connection:
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # opens the file, too
 
 
 class SqliteConnection:
@@ -159,12 +161,6 @@ class SqliteCursor:
     def _take(self, answer: _Answer) -> SqliteCursor:
         self.description, self._rows, self.rowcount, self.lastrowid = answer
         return self
-
-
-def _look(connection: sqlite3.Connection) -> None:
-    connection.execute(
-        "SELECT 1 FROM sqlite_master LIMIT 1"
-    ).fetchall()  # opens the file: connecting does not
 
 
 def _commit(connection: sqlite3.Connection) -> None:
