@@ -8,10 +8,12 @@ author's code does: failures, timeouts and wishes for a retry are outcomes.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextvars
 import inspect
 import pickle
 import threading
+import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from types import GeneratorType
@@ -447,13 +449,40 @@ def _cancelled(history: AttemptHistory, hashed: bytes | None) -> Outcome:
     return Outcome(CANCELLED, history.started, clock.epoch_s(), history.run_count, None, None, hashed, extra)
 
 
+class _OwnLoop:
+    """The event loop of a thread, closed with that thread or when the interpreter exits."""
+
+    def __init__(self) -> None:
+        self.runner = asyncio.Runner()
+        _own_loops.add(self)
+
+    def close(self) -> None:
+        loop = self.runner.get_loop()
+        if not loop.is_running():
+            loop.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+_own_loops: weakref.WeakSet[_OwnLoop] = weakref.WeakSet()
+
+
+def _close_loops() -> None:
+    for each in list(_own_loops):
+        each.close()
+
+
+atexit.register(_close_loops)
+
+
 def _run_on_loop(work: Coroutine[Any, Any, Any]) -> Any:
     # One loop for all packs that a thread executes: the author's clients and pools are bound to it. A runner
     # would otherwise keep the context of its first use.
-    runner = getattr(_loops, "runner", None)
-    if runner is None:
-        runner = _loops.runner = asyncio.Runner()
-    return runner.run(work, context=contextvars.copy_context())
+    own = getattr(_loops, "own", None)
+    if own is None:
+        own = _loops.own = _OwnLoop()
+    return own.runner.run(work, context=contextvars.copy_context())
 
 
 async def _finish(running: Coroutine[Any, Any, Any] | Any) -> Any:
