@@ -72,18 +72,28 @@ class Keeper:
             keeper_state.forget(self._server)
 
     def _look_after_ray(self) -> None:
+        from ..runtime.engine import ray_cluster
         from . import names, tree
 
         self._join()
+        problems: list[Exception] = []
         pools = asyncio.run(ray_pools())
         from .surroundings import settings_here
 
         wanted = tree.tree(pools, settings_here(self._api_url))
         for child in wanted:
-            tree.ensure(child)
+            try:
+                tree.ensure(child)
+            except Exception as error:
+                if not ray_cluster.answers():
+                    raise
+                problems.append(error)  # one actor that cannot be made keeps no other from being made
+                _log.warning("%s cannot be kept alive: %s", child.name, error)
         for name in tree.superfluous(wanted, names.living(names.CONTROL)):
             names.end(names.find(name))
         self._tell(wanted)
+        if problems:
+            self._tell_problem(problems[0])
 
     def _join(self) -> None:
         from ..runtime.engine import ray_cluster

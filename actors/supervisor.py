@@ -26,6 +26,7 @@ from ..runtime.engine.owner import owner_of_this_process
 from ..runtime.engine.ray_project import Project, use_project
 from ..runtime.errors import CancelRun, HeliostatError, LeaseHeld, LeaseLost
 from ..runtime.journal.recording import Recording, use_recording
+from ..runtime.long_lived import keep_thread
 from ..runtime.pull_steps import are_stock, project_folder
 from ..runtime.states import State
 from ..runtime.store import code_packages, flow_runs
@@ -59,7 +60,7 @@ class Supervisor:
         self._lock = threading.Lock()
         self._runs = 0
         watch().ear = self
-        threading.Thread(target=self._listen, name="heliostat-commands", daemon=True).start()
+        keep_thread("heliostat-commands", self._listen, _log)
 
     @property
     def code(self) -> CodeSource | None:
@@ -160,8 +161,17 @@ class Supervisor:
             unheeded = {
                 run_id: command
                 for run_id, command in unheeded.items()
-                if not watch().tell(command) and run_id in executed
+                if not _is_told(command) and run_id in executed
             }
+
+
+def _is_told(command: Command) -> bool:
+    """Whether a run has heard what is asked of it. One that fails at that keeps no other from hearing."""
+    try:
+        return watch().tell(command)
+    except Exception:
+        _log.exception("flow run %s cannot be told to %s", command.run_id, command.kind)
+        return False
 
 
 def _steps_of(code: CodeSource) -> list[dict[str, Any]]:

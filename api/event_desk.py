@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from fastapi import FastAPI, Request
 
-from ..runtime.errors import DatabaseUnavailable
+from ..runtime.long_lived import Tasks
 from ..runtime.store import flow_run_events
 from ..runtime.store.database import Database
 from ..runtime.store.feed import Feed
@@ -21,7 +21,6 @@ from .sockets.log_broadcast import LogBroadcast
 _log = logging.getLogger("heliostat.api.events")
 
 _LOOK_EVERY_S = 0.1
-_AFTER_FAILURE_S = 1.0
 
 
 class EventDesk:
@@ -32,7 +31,7 @@ class EventDesk:
         self.broadcast = EventBroadcast(database)
         self.intake = EventIntake(database)
         self.logs = LogBroadcast(database)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks(_log)
         self._feed: Feed | None = None
         self._opening = asyncio.Lock()
 
@@ -45,17 +44,13 @@ class EventDesk:
 
     def start(self) -> None:
         self.intake.start()
-        self._tasks = [
-            asyncio.create_task(_for_ever(self._make_events), name="making events of states"),
-            asyncio.create_task(_for_ever(self.broadcast.read_on), name="reading new events"),
-            asyncio.create_task(_for_ever(self.logs.read_on), name="reading new log lines"),
-        ]
+        self._tasks.keep("making events of states", self._make_events)
+        self._tasks.keep("reading new events", self.broadcast.read_on)
+        self._tasks.keep("reading new log lines", self.logs.read_on)
 
     async def stop(self) -> None:
         await self.intake.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
         await self.broadcast.close()
         if self._feed is not None:
             await self._feed.close()
@@ -74,20 +69,3 @@ def desk_of(app: FastAPI) -> EventDesk:
 def intake_of(request: Request) -> EventIntake:
     """Where a route puts events."""
     return desk_of(request.app).intake
-
-
-async def _for_ever(act: Callable[[], Awaitable[None]]) -> None:
-    """Do it again and again, over failures of the database and faults of ours."""
-    told = False
-    while True:
-        try:
-            await act()
-            told = False
-        except DatabaseUnavailable as error:
-            if not told:
-                _log.warning("events wait for the database: %s", error)
-                told = True
-            await asyncio.sleep(_AFTER_FAILURE_S)
-        except Exception:
-            _log.exception("events: trying again")
-            await asyncio.sleep(_AFTER_FAILURE_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 LOOPS = {
     "scheduler": "makes the runs of schedules ahead",
-    "late-runs": "marks overdue runs Late",
+    "late-runs": "marks overdue runs Late, and cancels those that a full deployment lets not wait",
     "pause-expiry": "fails runs that were not resumed in time",
     "cancellation-cleanup": "ends what is left of cancelled runs",
     "automations": "evaluates automations and carries out what they ask for",

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from ...runtime.long_lived import about, is_away, subject_of
-from ...runtime.store import cleanups, scheduled_runs
+from ...runtime.store import cleanups, collisions, scheduled_runs
 from ...runtime.store.feed import COMMANDS
 from .loop import Loop
 
@@ -19,12 +19,13 @@ CANCEL_WITHIN_S = 300.0
 
 
 class LateMarker(Loop):
-    """Names runs Late that wait 15 s longer than they should."""
+    """Names runs Late that wait 15 s longer than they should, and cancels those that are not to wait."""
 
     name: ClassVar[str] = "late-runs"
     interval_s: ClassVar[float] = 5.0
 
     async def step(self) -> float | None:
+        await collisions.cancel_new(self.db)
         marked = await scheduled_runs.mark_late(self.db, limit=_BATCH)
         return 0.0 if len(marked) == _BATCH else None
 

@@ -17,6 +17,7 @@ from ...actors.loops.services import chosen
 from ...actors.loops.triggers import Triggers
 from ...runtime import clock
 from ...runtime.errors import DatabaseUnavailable, HeliostatError
+from ...runtime.long_lived import Tasks, for_ever
 from ...runtime.settings import current_settings
 from ...runtime.standard_streams import say
 from ...runtime.store import services
@@ -67,12 +68,12 @@ async def _serve(kinds: list[type[Loop]]) -> None:
     feed = await Feed.open(db)
     loops = [kind(db, feed) for kind in kinds]
     process = Owner(uuid4(), socket.gethostname(), os.getpid(), clock.epoch_s())
-    hosting = asyncio.create_task(_host(db, process, loops))
+    hosting = Tasks(_log)
+    hosting.start("services", _host(db, process, loops))
     await stop.wait()
     try:
         async with asyncio.timeout(_END_WITHIN_S):
-            hosting.cancel()
-            await asyncio.gather(hosting, *(loop.stop() for loop in loops), return_exceptions=True)
+            await asyncio.gather(hosting.close(), *(loop.stop() for loop in loops), return_exceptions=True)
             await services.end(db, process)
             await feed.close()
             await db.close()
@@ -90,12 +91,12 @@ async def _host(db: Database, process: Owner, loops: list[Loop]) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(_FIRST_STEPS_WITHIN_S):
             await asyncio.gather(*(loop.first_step.wait() for loop in loops))
-    while True:
-        try:
-            await services.beat(db, process, names)
-        except DatabaseUnavailable as error:
-            _log.debug("no heartbeat: %s", error)
+
+    async def beat() -> None:
+        await services.beat(db, process, names)
         await asyncio.sleep(services.BEAT_S)
+
+    await for_ever("heartbeats of the services", beat, _log)
 
 
 async def _open(database_url: str, stop: asyncio.Event) -> Database | None:

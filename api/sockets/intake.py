@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from ...runtime.errors import DatabaseUnavailable
 from ...runtime.events.records import Event
+from ...runtime.long_lived import Tasks
 from ...runtime.store import events
 from ...runtime.store.database import Database
 
@@ -34,21 +35,22 @@ class EventIntake:
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks(_log)
+        self._is_started = False
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._write(), name="writing events")
+        self._is_started = True
+        self._tasks.keep("writing events", self._write)
 
     async def stop(self) -> None:
         """Write what is there, if the database takes it, and end."""
-        if self._task is None:
+        if not self._is_started:
             return
         try:
             await asyncio.wait_for(asyncio.shield(self.durable()), 2.0)
         except (TimeoutError, asyncio.CancelledError):
             _log.warning("%d events were not confirmed: clients send them again", len(self._waiting))
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await self._tasks.close()
 
     async def put(self, event: Event) -> None:
         """Take an event; waits while too many others do."""
@@ -68,14 +70,15 @@ class EventIntake:
         await done
 
     async def _write(self) -> None:
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            while self._waiting:
-                group = [self._waiting.popleft() for _ in range(min(_GROUP, len(self._waiting)))]
-                if len(self._waiting) < _MOST_WAITING:
-                    self._room.set()
+        await self._news.wait()
+        self._news.clear()
+        while self._waiting:
+            group = [self._waiting.popleft() for _ in range(min(_GROUP, len(self._waiting)))]
+            if len(self._waiting) < _MOST_WAITING:
+                self._room.set()
+            try:
                 await self._record(group)
+            finally:  # whoever waits for one of them is not to wait for ever
                 self._durable += len(group)
                 while self._marks and self._marks[0][0] <= self._durable:
                     _, done = self._marks.popleft()

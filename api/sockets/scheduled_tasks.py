@@ -10,7 +10,7 @@ from fastapi import APIRouter, WebSocket
 from pydantic import BaseModel, Field, ValidationError
 
 from ...runtime.errors import DatabaseUnavailable
-from ...runtime.store import background_runs, task_runs
+from ...runtime.store import background_runs, set_aside, task_runs
 from ...runtime.store.database import Database
 from ...runtime.store.feed import TASKS
 from .. import wire
@@ -77,7 +77,12 @@ async def _serve(socket: WebSocket, line: Line, database: Database, asked: Subsc
                 continue
             answer = ""
             try:
-                await line.send(wire.task_run(run, task_runs.states_of(run)))
+                try:
+                    shown = wire.task_run(run, task_runs.states_of(run))
+                except Exception as error:  # it would be given to the next worker, and end its line, too
+                    await set_aside.task_run(database, run.id, "it could not be given to a worker", error)
+                    continue
+                await line.send(shown)
                 answer = await answers.get()
             finally:
                 if answer != "ack":

@@ -7,6 +7,7 @@ import logging
 import signal
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from uuid import UUID
 
 from .. import clock
 from ..client.client import HeliostatClient
-from ..errors import BadDeployment, Unavailable
+from ..errors import BadDeployment, HeliostatError, NotFound
+from ..long_lived import Tasks
 from ..standard_streams import say
 from .mistakes import Mistakes
 from .register import register_all
@@ -73,10 +75,12 @@ async def _serve(specs: Sequence[DeploymentSpec], pause_on_shutdown: bool, limit
             if serving.runner.run_ids:
                 say(f"Waiting for {len(serving.runner.run_ids)} run(s). Once more Ctrl-C ends them at once.")
         finally:
-            if pause_on_shutdown:
-                await serving.pause()
-                say("The schedules are paused until it is served again.")
-            await serving.runner.drain()
+            try:
+                if pause_on_shutdown:
+                    await serving.pause()
+                    say("The schedules are paused until it is served again.")
+            finally:  # whatever came of that, runs in hand are brought to their end
+                await serving.runner.drain()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,28 +126,15 @@ class Serving:
 
     async def poll(self) -> None:
         """Take runs until `stop`. A server that is away is waited for."""
-        polling = asyncio.ensure_future(self._poll_for_ever())
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        # A server that does not answer must not keep this process from ending.
-        await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if polling.done():
-            polling.result()
-        polling.cancel()
+        tasks = Tasks(_log)
+        tasks.keep("polling", self._poll_and_wait)
+        await self._stopping.wait()
+        tasks.cancel()  # a server that does not answer must not keep this process from ending
 
-    async def _poll_for_ever(self) -> None:
-        away = False
-        while True:
-            try:
-                before = clock.now() + timedelta(seconds=_AHEAD_S)
-                runs = await self._client.get_scheduled_flow_runs_for_deployments(self._ids, before)
-                self.runner.offer(runs)
-                away = False
-            except Unavailable as error:
-                if not away:
-                    _log.warning("%s Still trying.", error)
-                away = True
-            await asyncio.sleep(POLL_S)
+    async def _poll_and_wait(self) -> None:
+        before = clock.now() + timedelta(seconds=_AHEAD_S)
+        self.runner.offer(await self._client.get_scheduled_flow_runs_for_deployments(self._ids, before))
+        await asyncio.sleep(POLL_S)
 
     def stop(self) -> None:
         """Take no more runs; asked again, end those in hand: they go on when somebody takes them."""
@@ -156,8 +147,9 @@ class Serving:
         try:
             async with asyncio.timeout(_PAUSE_WITHIN_S):
                 for deployment_id in self._ids:
-                    await self._client.pause_deployment(deployment_id)
-        except (Unavailable, TimeoutError) as error:
+                    with suppress(NotFound):  # it was deleted meanwhile, and its schedules with it
+                        await self._client.pause_deployment(deployment_id)
+        except (HeliostatError, TimeoutError) as error:
             _log.warning("The schedules could not be paused: %s", str(error) or "no answer")
 
     def stop_on_signals(self) -> None:

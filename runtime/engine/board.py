@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from .. import clock
+from ..long_lived import keep_thread
 from .stopping import set_on
 
 _log = logging.getLogger("heliostat.internal.board")
@@ -154,7 +155,7 @@ class Watcher:
         self._busy = threading.Event()
         self.lone = LoneBoard(self._rouse)
         self._pause = threading.Event()
-        threading.Thread(target=self._watch, name="heliostat-watcher", daemon=True).start()
+        keep_thread("heliostat-watcher", self._watch)
 
     @classmethod
     def of_this_process(cls) -> Watcher:

@@ -11,12 +11,14 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
 from .. import clock
 from ..errors import HeliostatError
 from ..journal.recording import Recording
+from ..long_lived import keep_thread, tell
 from ..store import commands
 from ..store.commands import Command
 
@@ -56,8 +58,7 @@ class CommandWatch:
                     self.ear.hold(run_id)
                 return
             if self._thread is None:
-                self._thread = threading.Thread(target=self._listen, name="heliostat-commands", daemon=True)
-                self._thread.start()
+                self._thread = keep_thread("heliostat-commands", self._listen, _log)
             self._changed.set()
 
     def let_go(self, run_id: UUID) -> None:
@@ -87,7 +88,7 @@ class CommandWatch:
                 ids = [run_id for run_id, (of, _) in held.items() if of is recording]
                 try:
                     for command in recording.call(commands.pending, ids):
-                        self.tell(command)
+                        tell(f"what is asked of flow run {command.run_id}", partial(self.tell, command), _log)
                 except (HeliostatError, RuntimeError, CancelledError) as error:
                     _log.debug("cannot hear what is asked of runs: %s", error)
 

@@ -27,6 +27,7 @@ from uuid import UUID
 from .. import tracebacks
 from ..errors import LeaseLost, RelayFailed
 from ..journal.records import LogLine, Record
+from ..long_lived import keep_thread
 from . import stopping
 from .board import Board
 from .payload import dump
@@ -68,9 +69,8 @@ class DriverLine:
         self._awaited: set[Connection[Any, Any]] = set()
         self._closed = False
         self._wake_reader, self._wake_writer = _pipe()
-        threading.Thread(target=self._accept, name="heliostat-line-accept", daemon=True).start()
-        self._reader = threading.Thread(target=self._read, name="heliostat-line", daemon=True)
-        self._reader.start()
+        keep_thread("heliostat-line-accept", self._accept, _log)
+        self._reader = keep_thread("heliostat-line", self._read, _log)
 
     def cancel(self, pack_id: str) -> None:
         """Tell every worker that a pack is cancelled; the one that has it starts no further call."""
@@ -174,12 +174,15 @@ class DriverLine:
             return
         if news[0] == ASK:
             _, kind, request, number = news
-            self._relay.answer(
-                kind,
-                request,
-                lambda done, value: self._answer(connection, number, kind, done, value),
-                connection,
-            )
+
+            def reply(done: bool, value: Any) -> None:
+                self._answer(connection, number, kind, done, value)
+
+            try:
+                self._relay.answer(kind, request, reply, connection)
+            except Exception as error:  # whoever asks never waits in vain, nor do the other workers
+                _log.exception("what a worker asks (%s) could not be answered", kind)
+                reply(False, error)
             return
         try:
             if news[0] == RECORD:
@@ -300,7 +303,7 @@ class LineToDriver:
             return
         self.connected = True
         threading.Thread(target=self._listen, name="heliostat-line-in", daemon=True).start()
-        threading.Thread(target=self._flush_often, name="heliostat-line-out", daemon=True).start()
+        keep_thread("heliostat-line-out", self._flush_often, _log)
         atexit.register(self._flush)
 
     def _flush_often(self) -> None:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from .. import clock
+from ..long_lived import keep_thread
 from . import stopping
 from .deadline import DeadlinePassed
 
@@ -34,7 +35,7 @@ class Alarms:
         self._set: list[tuple[float, int, Callable[[], bool]]] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
-        threading.Thread(target=self._watch, name="heliostat-alarms", daemon=True).start()
+        keep_thread("heliostat-alarms", self._watch)
 
     @classmethod
     def of_this_process(cls) -> Alarms:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from .. import clock
+from ..long_lived import keep_thread
 from ..settings import current_settings
 from ..standard_streams import GONE
 from ..terminal import Terminal
@@ -202,10 +203,7 @@ class Progress:
     def _ensure_thread(self) -> None:
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(
-                    target=self._keep_looking, name="heliostat-progress", daemon=True
-                )
-                self._thread.start()
+                self._thread = keep_thread("heliostat-progress", self._keep_looking)
 
     def _keep_looking(self) -> None:
         while True:

@@ -18,12 +18,14 @@ import atexit
 import logging
 import threading
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import ClassVar, Protocol
 from uuid import UUID
 
 from .. import clock, ids
 from ..errors import Unavailable
 from ..journal.recording import AnyRecording, current_recording
+from ..long_lived import keep_thread, tell
 from ..store.slot_rows import FREE, GRANTED, WAITS, SlotAnswer, SlotWant
 
 _log = logging.getLogger("heliostat.internal.slots")
@@ -160,7 +162,7 @@ class SlotDesk:
         if not self._started:
             self._started = True
             for work, name in ((self._work, "heliostat-slots"), (self._keep, "heliostat-slots-kept")):
-                threading.Thread(target=work, name=name, daemon=True).start()
+                keep_thread(name, work, _log)
         self._due.notify()
 
     def _work(self) -> None:
@@ -172,7 +174,7 @@ class SlotDesk:
             try:
                 self._learn(tags)
                 for listener in listeners:
-                    listener()
+                    tell("a call that asked whether its tags are limited", listener, _log)
                 self._exchange()
             except (Unavailable, OSError) as error:
                 _log.warning("slots of limits cannot be asked for: %s", error)
@@ -223,7 +225,7 @@ class SlotDesk:
             raise
         told = self._take(answers)
         for then, answer in told:
-            then(answer)
+            tell(f"a call that was answered about its slots ({answer.verdict})", partial(then, answer), _log)
 
     def _take(self, answers: list[SlotAnswer]) -> list[tuple[Told, SlotAnswer]]:
         """Note what was answered; gives whom to tell."""

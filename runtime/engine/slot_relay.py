@@ -14,6 +14,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from .. import clock
+from ..long_lived import keep_thread
 from ..store.slot_rows import FREE, WAITS, SlotAnswer, SlotWant
 from .slot_desk import KNOWN_FOR_S, SlotDesk
 
@@ -36,7 +37,7 @@ class RelayedSlots:
         self._listeners: list[Callable[[], None]] = []
         self._asking: set[frozenset[str]] = set()
         self._to_tell: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        threading.Thread(target=self._tell, name="heliostat-slots", daemon=True).start()
+        keep_thread("heliostat-slots", self._tell)
 
     @classmethod
     def through(cls, line: LineToDriver) -> RelayedSlots:

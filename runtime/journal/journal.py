@@ -15,10 +15,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from .. import clock
 from ..errors import DatabaseUnavailable, JournalGap, LeaseLost, ServerGone, Unavailable
+from ..long_lived import Failures, Tasks, tell
 from . import unrecorded
 from .contact import Contact
 from .records import Ack, Record, RunAppend, TaskRunBatch
@@ -95,12 +97,15 @@ class Journal:
         # Only the loop's thread touches these.
         self._wake = asyncio.Event()
         self._commit_took_s = 0.0
-        self._committer = self._loop.create_task(self._commit_for_ever(), name="journal commits")
-        self._renewer = self._loop.create_task(self._renew_for_ever(), name="lease renewal")
+        self._tasks = Tasks(_log)
+        self._committer = self._tasks.start("journal commits", self._commit_until_closed())
+        self._renewer = self._tasks.keep("renewal of leases", self._renew)
         self._renewed: dict[UUID, float] = {}  # monotonic moment of the last proof that the lease is ours
         self._under_way: list[RunAppend] = []  # sent, and not answered yet; under the lock
         self._watching = (
-            None if contact is None else self._loop.create_task(self._watch(contact), name="server watch")
+            None
+            if contact is None
+            else self._tasks.keep("watch of the server", partial(self._watch, contact))
         )
 
     def open(
@@ -261,19 +266,36 @@ class Journal:
 
     # Commits: on the loop's thread.
 
-    async def _commit_for_ever(self) -> None:
+    async def _commit_until_closed(self) -> None:
+        failures = Failures("journal commits", _log)
         while True:
-            await self._gather()
-            taken = self._take_out()
-            if not taken and self._closing:
-                return
-            if taken:
-                began = clock.monotonic_s()
+            try:
+                if await self._commit_once():
+                    return
+            except Exception as error:  # those who wait for room, or for a barrier, wait for this loop
+                await asyncio.sleep(failures.note(error))
+            else:
+                failures.over()
+
+    async def _commit_once(self) -> bool:
+        """Commit what there is; whether that was all, and the journal is closed."""
+        await self._gather()
+        taken = self._take_out()
+        if not taken and self._closing:
+            return True
+        if taken:
+            began, failure = clock.monotonic_s(), None
+            try:
                 await self._commit([append for append, _, _ in taken])
-                with self._room:
-                    self._under_way = []
-                self._commit_took_s = clock.monotonic_s() - began
-                self._free(sum(events for _, events, _ in taken), sum(weight for _, _, weight in taken))
+            except Exception as error:
+                failure = error
+            with self._room:
+                self._under_way = []
+            self._commit_took_s = clock.monotonic_s() - began
+            self._free(sum(events for _, events, _ in taken), sum(weight for _, _, weight in taken))
+            if failure is not None:
+                raise failure
+        return False
 
     async def _gather(self) -> None:
         """Wait until there is something to commit, and a moment longer unless somebody waits for it."""
@@ -320,6 +342,7 @@ class Journal:
             acks = await self._send_until_answered(appends)
         except DatabaseUnavailable as error:
             self._give_up(error)
+            return
         except Exception as error:
             if len(appends) > 1:  # one run's bad append must not take the others down
                 for append in appends:
@@ -327,8 +350,13 @@ class Journal:
                 return
             _log.error("run %s: its events cannot be recorded", appends[0].run_id, exc_info=error)
             self._fail_run(appends[0].run_id, error)
-        else:
+            return
+        try:
             self._settle(appends, acks)
+        except Exception as error:  # an answer that does not fit
+            _log.error("what the database answers cannot be understood", exc_info=error)
+            for append in appends:
+                self._fail_run(append.run_id, error)
 
     async def _send_until_answered(self, appends: list[RunAppend]) -> list[Ack]:
         began = clock.monotonic_s()
@@ -399,7 +427,7 @@ class Journal:
             ),
         )
         if run is not None:
-            run.tell_fenced()
+            tell(f"flow run {run_id}, whose lease is lost,", run.tell_fenced, _log)
 
     def _fail_run(self, run_id: UUID, failure: BaseException) -> RunJournal | None:
         with self._room:
@@ -424,23 +452,16 @@ class Journal:
 
     async def _watch(self, contact: Contact) -> None:
         """Leave once the server has not answered for a lease's time, whoever asked it."""
-        while True:
-            await asyncio.sleep(min(0.5, contact.patience_s / 10))
-            with suppress(ServerGone):
-                contact.check()
+        await asyncio.sleep(min(0.5, contact.patience_s / 10))
+        with suppress(ServerGone):
+            contact.check()
 
     # Leases: on the loop's thread.
 
-    async def _renew_for_ever(self) -> None:
+    async def _renew(self) -> None:
         pause_s = self._lease_s / 3
-        while True:
-            await asyncio.sleep(pause_s)
-            try:
-                await self._renew_quiet_runs(pause_s)
-            except (Unavailable, OSError) as error:
-                _log.debug("leases were not renewed this time: %s", error)
-            except Exception:
-                _log.exception("leases were not renewed")
+        await asyncio.sleep(pause_s)
+        await self._renew_quiet_runs(pause_s)
 
     async def _renew_quiet_runs(self, pause_s: float) -> None:
         """Renew the leases that no commit has renewed in the meantime."""

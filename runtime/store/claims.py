@@ -45,7 +45,7 @@ async def claim(db: Database, pool_id: UUID, limit: int, owner: Owner, lease_s: 
             await _gather(db, connection, places, queue.id, limit)
             if len(places.taken) >= limit:
                 break
-        await _cancel(db, connection, places.refused)
+        await cancel_new_within(db, connection, places.refused)
         leased = await take_leases(db, connection, list(places.taken), owner, lease_s)
         claimed = [
             _claimed(run, *leased[run.id], queues[0].pool_updated)
@@ -201,8 +201,7 @@ async def _count_deployments(connection: AsyncConnection, places: _Places, runs:
             continue
         limit: int = row.concurrency_limit if row.concurrency_limit is not None else len(runs)
         places.slots[deployment_id] = limit - active.get(deployment_id, 0)
-        options: dict[str, Any] = row.concurrency_options or {}
-        if options.get("collision_strategy") == "CANCEL_NEW":
+        if cancels_new(row):
             places.cancels.add(deployment_id)
 
 
@@ -212,8 +211,7 @@ async def _count_shared(
     """The same of limits that deployments share."""
     shared = [run for run in runs if run.shared_limit_id is not None]
     for run in shared:
-        options: dict[str, Any] = run.concurrency_options or {}
-        if options.get("collision_strategy") == "CANCEL_NEW":
+        if cancels_new(run):
             places.cancels.add(run.deployment_id)
     new = {run.shared_limit_id for run in shared} - set(places.slots)
     if new:
@@ -226,7 +224,14 @@ def _limit_key(run: Any) -> UUID | None:
     return None if run.deployment_limit is None else run.deployment_id
 
 
-async def _cancel(db: Database, connection: AsyncConnection, runs: Sequence[Any]) -> None:
+def cancels_new(owner: Any) -> bool:
+    """Whether a deployment's new runs are cancelled while it is full, by its `concurrency_options`."""
+    options: dict[str, Any] = owner.concurrency_options or {}
+    return options.get("collision_strategy") == "CANCEL_NEW"
+
+
+async def cancel_new_within(db: Database, connection: AsyncConnection, runs: Sequence[Any]) -> None:
+    """Cancel runs (`id` and `due_at` of each) that their full deployment has no room for; they are locked."""
     reason = "The deployment's concurrency limit is reached and its strategy is to cancel new runs"
     moves = [Move(run.id, _details(run.due_at)) for run in runs]
     await move_within(db, connection, moves, StateType.CANCELLED, "Cancelled", reason)

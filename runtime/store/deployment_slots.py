@@ -10,7 +10,6 @@ and 17; section 11.)
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, RowMapping, func, or_, select
@@ -20,7 +19,7 @@ from .. import clock
 from ..rules import Abort, Reject, Verdict
 from ..states import Cancelled, Scheduled
 from . import shared_limits
-from .claims import active_by_queue
+from .claims import active_by_queue, cancels_new
 from .database import Database
 from .future_runs import AWAITING_SLOT
 from .tables import deployment, flow_run, work_pool, work_queue
@@ -83,8 +82,7 @@ async def admitted(db: Database, connection: AsyncConnection, run: RowMapping, v
         held = await _held(connection, run["deployment_id"])
     if limit is None or held + 1 <= limit:
         return verdict
-    options: dict[str, Any] = limited.concurrency_options or {}
-    decision = _refusal(limit, cancels=options.get("collision_strategy") == "CANCEL_NEW")
+    decision = _refusal(limit, cancels=cancels_new(limited))
     trail = [*verdict.trail, (decision.rule, decision.outcome, decision.reason)]
     return Verdict(decision, decision.state if isinstance(decision, Reject) else None, trail)
 

@@ -97,7 +97,11 @@ class Gathering(Generic[Item, Result]):
         later: list[_Waiting[Item, Result]] = []
         taken: set[Hashable] = set()
         for each in self._waiting:
-            subjects = set(self._subjects(each.item))
+            try:
+                subjects = set(self._subjects(each.item))
+            except Exception as error:
+                each.settle(error)
+                continue
             free = len(group) < _AT_ONCE and not subjects & taken
             (group if free else later).append(each)
             taken |= subjects

@@ -10,13 +10,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, exists, func, or_, select
+from sqlalchemy import ColumnElement, Text, exists, func, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .claims import active_by_queue, open_queues
 from .database import Database
 from .future_runs import orphaned
 from .tables import flow_run, run_lease
+from .types import Timestamp
+
+_MANY = 1_000_000
 
 
 async def of_pool(
@@ -33,25 +36,35 @@ async def of_pool(
     `after`: not those that were due before it.
 
     Of all queues, or those named; none of paused ones, and no more than queues and pool have slots for. Runs
-    that a client retries inside its own process are left out.
+    that are due have the first right to those: one whose time is yet to come keeps none from them, whatever
+    the priority of its queue. Runs that a client retries inside its own process are left out.
     """
     async with db.read() as connection:
-        queues = await open_queues(connection, pool_id)
+        queues = [
+            queue
+            for queue in await open_queues(connection, pool_id)
+            if queue_ids is None or queue.id in queue_ids
+        ]
         active = await active_by_queue(connection, pool_id)
-        found: list[tuple[UUID, UUID]] = []
-        for queue in queues:
-            if queue_ids is not None and queue.id not in queue_ids:
-                continue
-            room = limit - len(found)
-            if queue.pool_limit is not None:
-                room = min(room, queue.pool_limit - sum(active.values()) - len(found))
-            if queue.concurrency_limit is not None:
-                room = min(room, queue.concurrency_limit - active.get(queue.id, 0))
-            of_queue = flow_run.c.work_queue_id == queue.id
-            if after is not None:
-                of_queue &= flow_run.c.next_scheduled_start_time >= after
-            found += [(run_id, queue.id) for run_id in await _due(db, connection, of_queue, before, room)]
-        return found
+        now = (await connection.execute(select(type_coerce(db.now(), Timestamp())))).scalar_one()
+        time = flow_run.c.next_scheduled_start_time
+        left = min([limit, *(_free(queue.pool_limit, sum(active.values())) for queue in queues[:1])])
+        room = {queue.id: _free(queue.concurrency_limit, active.get(queue.id, 0)) for queue in queues}
+        found: dict[UUID, list[UUID]] = {queue.id: [] for queue in queues}
+        for until, more in ((min(now, before), time <= now), (before, time > now)):
+            for queue in queues:
+                of_queue = (flow_run.c.work_queue_id == queue.id) & more
+                if after is not None:
+                    of_queue &= time >= after
+                runs = await _due(db, connection, of_queue, until, min(left, room[queue.id]))
+                found[queue.id] += runs
+                room[queue.id] -= len(runs)
+                left -= len(runs)
+        return [(run_id, queue_id) for queue_id, run_ids in found.items() for run_id in run_ids]
+
+
+def _free(limit: int | None, active: int) -> int:
+    return _MANY if limit is None else max(0, limit - active)
 
 
 async def of_deployments(
@@ -73,24 +86,23 @@ async def _due(
     if limit <= 0:
         return []
     run = flow_run.c
-    retried_by = retry_type(db)
-    lease = run_lease.c
-    # A run whose lease lives is being retried by the process that holds it.
-    held = exists().where(lease.run_id == run.id, lease.owner.is_not(None), lease.until > db.now())
     statement = (
         select(run.id)
-        .where(
-            condition,
-            run.state_type == "SCHEDULED",
-            run.next_scheduled_start_time <= before,
-            or_(retried_by.is_(None), retried_by != "in_process"),
-            ~held,
-            ~orphaned(),
-        )
+        .where(condition, run.next_scheduled_start_time <= before, *waiting(db))
         .order_by(run.next_scheduled_start_time, run.id)
         .limit(limit)
     )
     return list(await connection.scalars(statement))
+
+
+def waiting(db: Database) -> list[ColumnElement[bool]]:
+    """Conditions on `flow_run`: it waits for somebody who starts it."""
+    run, lease = flow_run.c, run_lease.c
+    retried_by = retry_type(db)
+    # A run whose lease lives is being retried by the process that holds it.
+    held = exists().where(lease.run_id == run.id, lease.owner.is_not(None), lease.until > db.now())
+    not_in_process = or_(retried_by.is_(None), retried_by != "in_process")
+    return [run.state_type == "SCHEDULED", not_in_process, ~held, ~orphaned()]
 
 
 def retry_type(db: Database) -> ColumnElement[Any]:

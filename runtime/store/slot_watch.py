@@ -44,7 +44,7 @@ _watches: WeakKeyDictionary[Database, asyncio.Task[_Watch]] = WeakKeyDictionary(
 async def wait(db: Database, watcher: UUID, timeout_s: float) -> bool:
     """Whether slots may have come free since the watcher asked last; waits up to `timeout_s` for that."""
     opening = _watches.get(db)
-    if opening is None:
+    if opening is None or (opening.done() and (opening.cancelled() or opening.exception())):
         opening = _watches[db] = asyncio.ensure_future(_open(db))
     return await (await asyncio.shield(opening)).wait(watcher, min(timeout_s, LONGEST_S))
 

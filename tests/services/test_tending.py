@@ -11,8 +11,18 @@ import pytest
 
 from heliostat.actors.loops.tending import CancellationCleanup, LateMarker, PauseExpiry
 from heliostat.runtime.states import Pending, Running, Scheduled
-from heliostat.runtime.store import cleanups, flow_runs, scheduled_runs, task_run_changes, task_runs
+from heliostat.runtime.store import (
+    cleanups,
+    collisions,
+    flow_runs,
+    scheduled_runs,
+    task_run_changes,
+    task_runs,
+    work_pools,
+    work_queues,
+)
 from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.deployment_rows import NewWorkPool
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
 from heliostat.runtime.store.task_run_changes import NewTaskRun
 
@@ -28,6 +38,54 @@ async def test_a_run_that_waits_too_long_is_late(db: Database, given: Any) -> No
     due, _ = await scheduled_runs.create_run(db, row.id, NewDeploymentRun(state=Scheduled()))
     await LateMarker(db).step()
     assert (await name_of(db, late), await name_of(db, due)) == ("Late", "Scheduled")
+
+
+@pytest.mark.parametrize("full", ["nothing", "queue", "pool"])
+async def test_new_runs_of_a_full_deployment_are_cancelled_also_where_pool_or_queue_is_full(
+    db: Database, given: Any, full: str
+) -> None:
+    """Seen: with a full pool or queue such a run's turn never came, so it waited, as if it were to queue."""
+    await work_pools.create(db, NewWorkPool("hall", "process"))
+    options = {"collision_strategy": "CANCEL_NEW"}
+    facts: dict[str, Any] = {"work_pool_name": "hall", "concurrency_limit": 1}
+    strict = await given.deployment(db, "strict", concurrency_options=options, **facts)
+    patient = await given.deployment(db, "patient", **facts)
+    if full == "pool":
+        await work_pools.change(db, "hall", {"concurrency_limit": 2})
+    elif full == "queue":
+        await work_queues.change(db, "hall", "default", {"concurrency_limit": 2})
+    runs = {
+        row.id: [(await scheduled_runs.create_run(db, row.id))[0] for _ in range(2)]
+        for row in (strict, patient)
+    }
+    later, _ = await scheduled_runs.create_run(
+        db, strict.id, NewDeploymentRun(state=Scheduled(datetime.now(UTC) + timedelta(hours=1)))
+    )
+    for first, _ in runs.values():
+        await given.move(db, first, "RUNNING")
+    await work_pools.change(db, "hall", {"is_paused": True})
+    assert await collisions.cancel_new(db) == []  # nothing asks for a slot there
+    await work_pools.change(db, "hall", {"is_paused": False})
+    await LateMarker(db).step()
+    assert await name_of(db, runs[strict.id][1]) == "Cancelled"
+    assert [await name_of(db, each) for each in (runs[patient.id][1], later)] == ["Scheduled", "Scheduled"]
+    assert (await flow_runs.decisions(db, runs[strict.id][1]))[-1].rule == "DeploymentLimit"
+    await given.move(db, runs[strict.id][0], "COMPLETED")
+    again, _ = await scheduled_runs.create_run(db, strict.id)
+    assert await collisions.cancel_new(db) == []
+    assert await name_of(db, again) == "Scheduled"
+
+
+async def test_a_run_whose_pause_cannot_be_read_is_set_aside_and_the_others_expire(
+    db: Database, given: Any
+) -> None:
+    bad, over = [(await given.script(db, 60.0)).run_id for _ in range(2)]
+    await given.move(db, bad, "PAUSED", details={"pause_timeout": "soon"})
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    await given.move(db, over, "PAUSED", details={"pause_timeout": past})
+    await PauseExpiry(db).step()
+    assert (await name_of(db, bad), await name_of(db, over)) == ("Crashed", "Failed")
+    assert "soon" in ((await flow_runs.history(db, bad))[-1].message or "")
 
 
 async def test_a_pause_that_was_not_ended_in_time_fails_the_run(db: Database, given: Any) -> None:

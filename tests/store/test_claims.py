@@ -359,6 +359,31 @@ async def test_pollers_are_offered_what_there_is_room_for(
     assert await polling.of_deployments(db, [urgent.id], before=clock.now()) == sooner
 
 
+async def test_a_run_whose_time_is_yet_to_come_keeps_no_slot_from_one_that_is_due(
+    db: Database, pool: WorkPoolRow, given: Any
+) -> None:
+    """Seen: where a pool has one slot, a run of the first queue that was due in ten seconds was offered in
+    the place of one of a later queue that was due now.
+    """
+    await work_queues.create(db, "yard", NewWorkQueue("first", priority=1))
+    urgent = await a_deployment(db, given, name="urgent", work_queue_name="first")
+    ordinary = await a_deployment(db, given, name="ordinary")
+    ahead = NewDeploymentRun(state=Scheduled(clock.now() + timedelta(seconds=10)))
+    later, _ = await scheduled_runs.create_run(db, urgent.id, ahead)
+    (due,) = await runs_of(db, ordinary, 1)
+    before = clock.now() + timedelta(seconds=20)
+
+    async def offered(limit: int = 200) -> list[UUID]:
+        return [run_id for run_id, _ in await polling.of_pool(db, pool.id, before=before, limit=limit)]
+
+    assert await offered() == [later, due]  # in the order of their queues
+    assert await offered(limit=1) == [due]
+    await work_pools.change(db, "yard", {"concurrency_limit": 1})
+    assert await offered() == [due]
+    await given.move(db, due, "RUNNING")
+    assert await offered() == []
+
+
 async def test_deleting_a_pool_leaves_its_runs_in_no_queue(
     db: Database, pool: WorkPoolRow, given: Any
 ) -> None:
