@@ -384,6 +384,27 @@ async def test_a_run_whose_time_is_yet_to_come_keeps_no_slot_from_one_that_is_du
     assert await offered() == []
 
 
+async def test_runs_that_wait_for_their_deployment_keep_no_others_from_clients(
+    db: Database, pool: WorkPoolRow, given: Any
+) -> None:
+    """Seen: 200 runs of a full deployment were all that a client was offered, poll after poll."""
+    limited = await a_deployment(db, given, name="limited", concurrency_limit=2)
+    other = await a_deployment(db, given, name="other")
+    waiting = await runs_of(db, limited, 12)
+    wanted, _ = await scheduled_runs.create_run(db, other.id)
+    before = clock.now() + timedelta(seconds=1)
+
+    async def offered(limit: int) -> list[UUID]:
+        return [run_id for run_id, _ in await polling.of_pool(db, pool.id, before=before, limit=limit)]
+
+    assert await offered(10) == [*waiting[:5], wanted]  # two slots, and some that are told why they wait
+    for run_id in waiting[:2]:
+        await given.move(db, run_id, "RUNNING")
+    assert await offered(10) == [*waiting[2:5], wanted]
+    await deployments.change(db, limited.id, {"concurrency_limit": None})
+    assert await offered(10) == waiting[2:]
+
+
 async def test_deleting_a_pool_leaves_its_runs_in_no_queue(
     db: Database, pool: WorkPoolRow, given: Any
 ) -> None:
