@@ -149,3 +149,28 @@ async def test_when_all_places_are_taken_an_idle_process_of_other_code_makes_roo
     hosts.give_back(first, ended())
     second = await hosts.take(a_job("b"))
     assert launcher.made[0].killed and second is not first
+
+
+async def test_a_process_of_the_past_serves_what_it_was_started_with_and_nothing_else(
+    launcher: FakeLauncher,
+) -> None:
+    """Seen: after a restart of its pool each was taken for a blank one, whatever environment it had."""
+    hosts = Hosts(launcher, HostLimits(warm=0))
+    env = '{"env_vars": {"A": "1"}}'
+    found = {
+        name: Described(name, 1, "host", "node", (), CodeSource(path="a"), 1000, setting=setting)
+        for name, setting in {
+            "equipped": Setting(runtime_env=env),
+            "crowded": Setting(isolation="shared"),
+            "spent": Setting(isolation="fresh"),
+        }.items()
+    }
+    processes = {name: FakeProcess(name) for name in found}
+    for name, described in found.items():
+        hosts.adopt(processes[name], described)
+    assert processes["spent"].killed
+    assert (await hosts.take(a_job("a"))).process.name == "pooled-0"
+    assert (await hosts.take(a_job("a", runtime_env=env))).process is processes["equipped"]
+    assert (await hosts.take(a_job("b", runtime_env=env))).process.name == "pooled-1"
+    shared = [await hosts.take(a_job("a", isolation="shared")) for _ in range(2)]
+    assert {each.process.name for each in shared} == {"crowded"}

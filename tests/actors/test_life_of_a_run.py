@@ -76,6 +76,23 @@ def test_pool_and_journal_may_die_at_any_moment(plane: Any) -> None:
     assert {tuple(plane.states(run)) for run in runs} == {("Scheduled", "Pending", "Running", "Completed")}
 
 
+def test_the_environment_of_one_run_serves_no_other_after_the_pool_was_restarted(plane: Any) -> None:
+    """Seen: a pool actor that Ray had restarted took every process that it found for a blank one, so a run
+    got the environment (and the GPUs and packages) that another one had asked for.
+    """
+    from heliostat.actors import names
+
+    painted = plane.deploy("flows.py:tells_colour", job_variables={"env": {"WALL_COLOUR": "red"}})
+    plain = plane.deploy("flows.py:tells_colour", name="plain")
+    assert plane.ended(plane.start(painted)).state_type == "COMPLETED"
+    pool = f"{names.CONTROL}pool:{plane.pool.name}"
+    kill_process_of(pool)
+    for deployment in (plain, painted, plain):
+        run_id = plane.start(deployment)
+        assert plane.ended(run_id).state_type == "COMPLETED", plane.told(run_id)
+    assert plane.effects() == ["colour-red", "colour-none", "colour-red", "colour-none"]
+
+
 def test_cancelling_stops_the_flow_and_its_tasks(plane: Any) -> None:
     many = plane.deploy("flows.py:many")
     run_id = plane.start(many, count=1000, pause_s=60.0)
