@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from ...runtime.long_lived import about, is_away, subject_of
-from ...runtime.store import cleanups, collisions, scheduled_runs
+from ...runtime.store import cleanups, collisions, scheduled_runs, tag_slots
 from ...runtime.store.feed import COMMANDS
 from .loop import Loop
 
@@ -42,7 +42,9 @@ class PauseExpiry(Loop):
 
 
 class CancellationCleanup(Loop):
-    """Ends task runs and sub-flow runs of cancelled runs, and cancellations that nobody carries out."""
+    """Ends task runs and sub-flow runs of cancelled runs, and cancellations that nobody carries out. Slots of
+    limits on tags that a client never gave back come free with the run that had them.
+    """
 
     name: ClassVar[str] = "cancellation-cleanup"
     interval_s: ClassVar[float] = 20.0
@@ -64,4 +66,5 @@ class CancellationCleanup(Loop):
                 _log.error("what is left%s cannot be ended: %r", where, error, exc_info=error)
         self._since = now - _LOOK_BACK
         await cleanups.give_up_on_cancelling(self.db, CANCEL_WITHIN_S)
+        await tag_slots.give_back_of_ended(self.db)
         return None

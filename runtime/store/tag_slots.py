@@ -1,7 +1,8 @@
 """Slots that one task run holds of the limits on its tags.
 
 They are leased by the task run's own id, so asking twice takes them once. Who takes them (old clients, and
-the rules for task runs that are orchestrated over REST) does not renew them: the lease is long.
+the rules for task runs that are orchestrated over REST) does not renew them: the lease is long. Where they
+were not given back, since the client died, they come free with the end of the task run or of its flow run.
 """
 
 from __future__ import annotations
@@ -9,18 +10,21 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import NoFreeSlots
+from ..states import FINAL_STATES
 from . import concurrency_slots
 from .concurrency_limits import TAG_PREFIX, LimitRow, selected
 from .database import Database
 from .setup_tables import concurrency_lease, concurrency_limit
 from .slot_waiters import came_free
+from .tables import flow_run, task_run
 from .wire_text import plain_text
 
 LEASE_S = 86_400.0
+_FINAL = tuple(sorted(state.value for state in FINAL_STATES))
 
 
 async def take(db: Database, tags: Collection[str], task_run_id: UUID) -> list[LimitRow]:
@@ -47,6 +51,25 @@ async def give_back(db: Database, tags: Collection[str], task_run_id: UUID) -> l
         )
         await came_free(db, connection, [limit.id for limit in limits])
         return limits
+
+
+async def give_back_of_ended(db: Database, limit: int = 200) -> int:
+    """Free the slots of task runs that have ended, or whose flow run has; gives the number of task runs."""
+    lease = concurrency_lease.c
+    over = or_(task_run.c.state_type.in_(_FINAL), flow_run.c.state_type.in_(_FINAL))
+    statement = (
+        select(lease.id)
+        .distinct()
+        .join(task_run, task_run.c.id == lease.id)
+        .outerjoin(flow_run, flow_run.c.id == task_run.c.flow_run_id)
+        .where(lease.slots > 0, over)
+        .limit(limit)
+    )
+    async with db.read() as connection:
+        ended = list(await connection.scalars(statement))
+    for task_run_id in ended:
+        await concurrency_slots.release(db, task_run_id)
+    return len(ended)
 
 
 async def take_within(

@@ -6,16 +6,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from heliostat.actors.loops.tending import CancellationCleanup, LateMarker, PauseExpiry
+from heliostat.runtime.errors import NoFreeSlots
 from heliostat.runtime.states import Pending, Running, Scheduled
 from heliostat.runtime.store import (
     cleanups,
     collisions,
+    concurrency_limits,
     flow_runs,
     scheduled_runs,
+    tag_slots,
     task_run_changes,
     task_runs,
     work_pools,
@@ -74,6 +78,34 @@ async def test_new_runs_of_a_full_deployment_are_cancelled_also_where_pool_or_qu
     again, _ = await scheduled_runs.create_run(db, strict.id)
     assert await collisions.cancel_new(db) == []
     assert await name_of(db, again) == "Scheduled"
+
+
+async def test_slots_that_a_dead_client_never_gave_back_come_free_with_its_run(
+    db: Database, given: Any
+) -> None:
+    """Seen: an old client takes slots over REST and renews nothing. When it died its slots were gone for a
+    day, although its run had been told as crashed.
+    """
+    await concurrency_limits.set_tag_limit(db, "loud", 2)
+    runs = [await given.script(db, 60.0) for _ in range(2)]
+    tasks = [
+        (
+            await task_run_changes.create(
+                db, NewTaskRun(None, run.run_id, "k", "1", "1", (), {}, {}, None, {}, None, None), Running()
+            )
+        )[0].id
+        for run in runs
+    ]
+    for task_run_id in tasks:
+        await tag_slots.take(db, ["loud"], task_run_id)
+    await CancellationCleanup(db).step()
+    with pytest.raises(NoFreeSlots):
+        await tag_slots.take(db, ["loud"], uuid4())
+    await given.move(db, runs[0].run_id, "CRASHED")
+    await CancellationCleanup(db).step()
+    assert await tag_slots.take(db, ["loud"], uuid4())
+    with pytest.raises(NoFreeSlots):  # the other run goes on, and keeps its slot
+        await tag_slots.take(db, ["loud"], uuid4())
 
 
 async def test_a_run_whose_pause_cannot_be_read_is_set_aside_and_the_others_expire(
