@@ -26,7 +26,6 @@ from heliostat.runtime.events.records import Event
 from heliostat.runtime.states import Completed, Failed, Running, Scheduled
 from heliostat.runtime.store import (
     automation_actions,
-    automation_evaluation,
     automations,
     block_documents,
     block_types,
@@ -137,7 +136,11 @@ async def test_an_absence_fires_when_its_time_is_over(db: Database, monkeypatch:
     await events.record(db, [happened("door.opened")])
     await carry_on(db)
     later = clock.now() + timedelta(seconds=31)
-    monkeypatch.setattr(automation_evaluation.clock, "now", lambda: later)
+
+    async def time_within(*_: Any) -> datetime:
+        return later
+
+    monkeypatch.setattr(Database, "time_within", time_within)
     await Triggers(db).step()
     asked = EventFilter(Occurred(until=later), EventName(name=["prefect.automation.triggered"]))
     [fired] = await event_search.find(db, asked, 200)
