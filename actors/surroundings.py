@@ -6,8 +6,9 @@ import logging
 import os
 
 from ..runtime import settings
+from ..runtime.withheld import VARIABLES, without_secrets
 
-_NOT_FOR_RUNS = ("HELIOSTAT_DATABASE_URL", "HELIOSTAT_API_URL")
+_NOT_INHERITED = (*VARIABLES, "HELIOSTAT_API_URL")
 
 
 def settings_here(api_url: str | None = None) -> dict[str, str]:
@@ -24,14 +25,14 @@ def settings_here(api_url: str | None = None) -> dict[str, str]:
     return given
 
 
-def without_database(environment: dict[str, str]) -> dict[str, str]:
-    """The same for processes that run flows: they reach the database through the journal actor only."""
-    return {name: value for name, value in environment.items() if name not in _NOT_FOR_RUNS}
+def for_runs(environment: dict[str, str]) -> dict[str, str]:
+    """The settings for processes that run flows: they reach the database through the journal actor only."""
+    return without_secrets(environment)
 
 
 def settle_in(environment: dict[str, str]) -> None:
     """Make these the settings of this process."""
-    for name in _NOT_FOR_RUNS:
+    for name in _NOT_INHERITED:
         os.environ.pop(name, None)
     os.environ.update(environment)
     settings.reload_settings()

@@ -23,7 +23,7 @@ from ..runtime.store.feed import Feed
 from . import names
 from .hosts import HostLimits, Hosts
 from .ray_processes import RayLauncher, RayProcess
-from .surroundings import settle_in, without_database
+from .surroundings import for_runs, settle_in
 from .work_pool import WorkPool
 
 _ray: Any = ray
@@ -83,7 +83,7 @@ class WorkPoolActor:
         pool: WorkPool | None = None
         try:
             row = await work_pools.read_by_id(db, self._pool_id)
-            launcher = RayLauncher(row.name, self._mark, without_database(self._environment))
+            launcher = RayLauncher(row.name, self._mark, for_runs(self._environment))
             left_over = await asyncio.to_thread(launcher.left_over)  # before new ones are made
             cpus = max(2, int(_ray.cluster_resources().get("CPU", 2)))
             hosts = Hosts(launcher, HostLimits(enough=cpus, starting=cpus))

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import psutil
 
@@ -40,9 +40,12 @@ def fresh_home(database: str) -> Generator[str]:
         "HELIOSTAT_PROGRESS": "never",
     }
     from heliostat.runtime.journal.recording import close_current_recording
+    from heliostat.runtime.own_rays import token_file
     from heliostat.runtime.settings import reload_settings
 
     reload_settings()
+    # Bare Ray with the same protection, so that both sides of a comparison pay for it.
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token_file())}
     try:
         yield url
     finally:
@@ -121,7 +124,7 @@ def report(figures: dict[str, Any], as_json: bool) -> None:
     for name, value in figures.items():
         if isinstance(value, dict):
             print(f"{name}:")
-            for inner, entry in value.items():
+            for inner, entry in cast("dict[str, Any]", value).items():
                 print(f"  {inner:<42} {_shown(entry)}")
         else:
             print(f"{name:<44} {_shown(value)}")

@@ -33,7 +33,7 @@ class ServerRecord:
 
     def is_alive(self) -> bool:
         """Whether it holds its file."""
-        return _is_locked(record_path(self.port))
+        return is_locked(record_path(self.port))
 
 
 def servers() -> Iterator[ServerRecord]:
@@ -67,7 +67,8 @@ def _read(path: Path) -> ServerRecord | None:
         return None
 
 
-def _is_locked(path: Path) -> bool:
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds the file."""
     if fcntl is None:
         return False
     try:

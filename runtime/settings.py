@@ -322,6 +322,14 @@ def forget_settings() -> None:
 
 
 @contextmanager
+def settings_lock() -> Generator[None, None, None]:
+    """Within the block no other thread reads the environment anew; settings that are known stay in force."""
+    with _lock:
+        current_settings()
+        yield
+
+
+@contextmanager
 def override_settings(**values: Any) -> Generator[Settings, None, None]:
     """Within the block these settings win over everything, in all threads of this process. None means unset.
 

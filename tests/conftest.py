@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -127,11 +128,18 @@ def ray_cluster() -> Iterator[str]:
 
     It is ended with this process's own `ray.shutdown`, so that nobody else's Ray is touched.
     """
-    os.environ["RAY_AUTH_MODE"] = "disabled"  # a new local Ray would else write a token under the home folder
     os.environ["RAY_worker_niceness"] = "0"  # else the other process of tests starves workers
-    import ray
+    import ray as anything
+
+    from heliostat.runtime.engine import ray_access
+
+    ray: Any = anything  # its types leave much open
 
     folder = tempfile.mkdtemp(prefix="heliostat-ray-")  # short: a socket's path may have 107 characters
+    token = Path(folder, "token")  # to its scripts this Ray is a cluster that others have started
+    token.write_text(secrets.token_hex(32))
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+    ray_access.reread()
     context = ray.init(
         num_cpus=2,
         object_store_memory=256 * 1024 * 1024,
@@ -190,7 +198,7 @@ def run_script(tmp_path: Path) -> Iterator[Callable[..., Script]]:
         is_file = str(words[0]).endswith(".py")
         command = [sys.executable, *(() if is_file else ("-m", "heliostat")), *map(str, words)]
         output = tmp_path / f"output-{len(started)}.txt"
-        environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "PYTHONUNBUFFERED": "1", **environment}
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
         with output.open("wb") as file:
             process = subprocess.Popen(
                 command,

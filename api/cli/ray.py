@@ -17,15 +17,32 @@ def ray() -> None:
     """See what runs on Ray."""
 
 
-@verb(ray, "status", "heliostat ray status", "heliostat ray status -o json")
+@verb(
+    ray,
+    "status",
+    "heliostat ray status",
+    "heliostat ray status -o json",
+    "RAY_AUTH_MODE=token RAY_AUTH_TOKEN=$(heliostat ray status --token) ray status",
+)
+@click.option(
+    "--token", "shows_token", is_flag=True, help="Print only the token that Rays of this home folder ask for."
+)
 @output_option
-def status(output: str) -> int:
+def status(shows_token: bool, output: str) -> int:
     """Show the control actors, supervisors and nodes, as the server's keeper last saw them.
 
     Servers with other databases on the same cluster have actors of their own; they are named.
 
+    A Ray that a server or a script has started lets in only who tells its token; --token shows it, for Ray's
+    own tools and the dashboard. A cluster that was joined has a token of its own, or none.
+
     The exit code is 0 when Ray and every control actor are up, else 7.
     """
+    if shows_token:
+        from ...runtime import own_rays
+
+        click.echo(own_rays.token())
+        return Exit.OK
     from ...actors import keeper_state
 
     rows: list[dict[str, Any]] = []

@@ -13,6 +13,7 @@ from uuid import UUID
 from ...runtime.errors import BadJobVariables
 from ...runtime.running.child import Job
 from ...runtime.running.runner import python_command
+from ...runtime.withheld import without_secrets
 from ..placeholders import UNRESOLVED, UNSET, Reference
 from ..templates import job_configuration, read_job_template
 
@@ -24,13 +25,15 @@ def process_job(
     *,
     run_id: UUID,
     api_url: str,
+    access: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Job:
-    """How to start the process of a run. `environment` is what `{{ $NAME }}` is looked up in: this process's.
+    """How to start the process of a run. `environment` is what `{{ $NAME }}` is looked up in: this process's
+    without the secrets of a server. `access`: variables by which the API lets the run in.
 
     Raises BadJobVariables, BadJobTemplate.
     """
-    known = os.environ if environment is None else environment
+    known = without_secrets(os.environ) if environment is None else environment
 
     def resolve(reference: Reference) -> Any:
         if reference.kind == "env":
@@ -49,6 +52,7 @@ def process_job(
     return Job(
         command_of(found.get("command"), run_id),
         {
+            **(access or {}),
             **_texts(cast("Mapping[str, Any]", found.get("env") or {})),
             "HELIOSTAT_API_URL": api_url,
             "HELIOSTAT_FLOW_RUN_ID": str(run_id),

@@ -18,6 +18,7 @@ from ...runtime.client.records import FlowRun, WorkPool
 from ...runtime.errors import HeliostatError, NotFound, Unavailable, UserError
 from ...runtime.long_lived import Tasks
 from ...runtime.running.api import ClientApi
+from ...runtime.running.run_access import RunAccess
 from ...runtime.running.runner import Job, Runner, RunnerTimes
 from ..types import find_pool_type
 from .jobs import process_job
@@ -62,6 +63,7 @@ class Worker:
             crash_retries=options.crash_retries,
             times=times,
         )
+        self._access = RunAccess(client)
         self._pool: WorkPool | None = None
         self._stopping = asyncio.Event()
 
@@ -141,6 +143,7 @@ class Worker:
             run.job_variables,
             run_id=run.id,
             api_url=self._client.api_url,
+            access=await self._access.variables(run.id),
         )
 
     @property

@@ -25,6 +25,7 @@ from .spec import DeploymentSpec
 if TYPE_CHECKING:
     from ..client.records import FlowRun
     from ..running.child import Job
+    from ..running.run_access import RunAccess
 
 _log = logging.getLogger("heliostat.runner")
 
@@ -88,6 +89,7 @@ class _Jobs:
     """How runs are started here."""
 
     api_url: str
+    access: RunAccess
 
     async def job_of(self, run: FlowRun) -> Job:
         from ..running.child import Job
@@ -98,6 +100,7 @@ class _Jobs:
         return Job(
             python_command(run.id),
             {
+                **await self.access.variables(run.id),
                 **env,
                 "HELIOSTAT_API_URL": self.api_url,
                 "HELIOSTAT_FLOW_RUN_ID": str(run.id),
@@ -116,13 +119,14 @@ class Serving:
 
     def __init__(self, client: HeliostatClient, deployment_ids: Sequence[UUID], limit: int | None) -> None:
         from ..running.api import ClientApi
+        from ..running.run_access import RunAccess
         from ..running.runner import Runner
 
         self._client = client
         self._ids = list(deployment_ids)
         self._stopping = asyncio.Event()
         self._ending: set[asyncio.Future[None]] = set()
-        self.runner = Runner(ClientApi(client), _Jobs(client.api_url).job_of, limit=limit)
+        self.runner = Runner(ClientApi(client), _Jobs(client.api_url, RunAccess(client)).job_of, limit=limit)
 
     async def poll(self) -> None:
         """Take runs until `stop`. A server that is away is waited for."""

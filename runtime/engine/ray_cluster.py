@@ -7,17 +7,22 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from pickle import PicklingError
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
 import ray
+from ray._private import services
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from .. import own_rays
 from ..errors import CannotPickle, RayUnavailable
 from ..standard_streams import stderr_present
+from ..withheld import withheld
 from .interrupts import sigterm_kept
 from .pack_group import Resources
+from .ray_access import use_cluster_token, use_own_token
 from .ray_project import with_project
 
 T = TypeVar("T")
@@ -27,6 +32,7 @@ _ASK_TIMEOUT_S = 20.0
 _LISTENS_WITHIN_S = 5.0
 _NODES_OWN = ("node:", "object_store_memory", "accelerator_type:")  # resources that say nothing here
 _connecting = threading.Lock()
+_services: Any = services
 _ray: Any = ray  # Ray's own types are loose; everything that we take from it is typed here
 
 
@@ -39,73 +45,95 @@ def connect(address: str | None) -> None:
     with _connecting:
         if _ray.is_initialized():
             return
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        # Else Ray puts its own `print` in place at a worker's first line, and prints are recorded no longer.
-        os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")
+        named = _named(address)
         try:
-            _check_that_it_listens(address or os.environ.get("RAY_ADDRESS", ""))
-            with sigterm_kept(), stderr_present():
-                _ray.init(
-                    address=address,
-                    namespace=NAMESPACE,
-                    ignore_reinit_error=True,
-                    logging_level=logging.ERROR,
-                    log_to_driver=True,
-                    configure_logging=True,
-                    **({} if address else {"include_dashboard": None}),
-                )
+            _check_that_it_listens(named)
+            _initialise(NAMESPACE, named, log_to_driver=True)
         except Exception as error:
             where = f"a Ray cluster at {address!r}" if address else "a local Ray"
             doing = "joined" if address else "started"
             raise RayUnavailable(
                 f"{where} cannot be {doing}: {_first_line(error)}",
-                hint="Check HELIOSTAT_RAY_ADDRESS (`ray status --address ...`), unset it for a local Ray, "
-                "or use task_runner='threads'.",
+                hint="Check HELIOSTAT_RAY_ADDRESS (`ray status --address ...`) and the cluster's token "
+                "(RAY_AUTH_TOKEN_PATH), unset it for a local Ray, or use task_runner='threads'.",
             ) from error
+
+
+def _named(address: str | None) -> str:
+    """The address to join; "local" starts a Ray, "auto" has Ray look for one."""
+    if address not in (None, "auto"):
+        return address
+    if told := os.environ.get("RAY_ADDRESS"):
+        return told
+    own = own_rays.addresses()
+    if address == "auto":
+        return own[0] if own else address
+    started: str | None = _services.find_bootstrap_address(None)  # by `ray start` on this machine
+    with suppress(OSError):
+        if started:
+            _check_that_it_listens(started)
+            return started
+    return "local"
 
 
 def start_local(namespace: str = NAMESPACE) -> str | None:
     """Start a Ray that ends with this process; gives the address of its dashboard. Raises RayUnavailable."""
-    # Explicitly: else Ray makes a token for itself, which no other process on this machine would have.
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     # Workers of a supervisor that died hold their CPUs until they are gone, and do not heed Ray's SIGTERM: by
     # default they are killed after 5 s, in which the run that goes on gets none.
     os.environ.setdefault("RAY_kill_worker_timeout_milliseconds", "300")
     # Ray gives its workers the lowest priority but four: beside anything else that is busy on the machine, a
     # new worker takes ten times as long to start, and whoever waits for a task waits for it.
     os.environ.setdefault("RAY_worker_niceness", "0")
-    return _initialise(namespace, "local")
+    return _started(namespace, "local")
 
 
 def join(address: str, namespace: str = NAMESPACE) -> str | None:
     """Join a cluster as a driver of control actors; gives the address of its dashboard."""
+    named = _named(address)
     try:
-        _check_that_it_listens(address)
+        _check_that_it_listens(named)
     except OSError as error:
         raise RayUnavailable(
             f"nothing listens at the Ray address {address!r} ({error})",
             hint="Start Ray there (`ray start --head`), or leave --ray-address out for a local one.",
         ) from error
-    return _initialise(namespace, address)
+    return _started(namespace, named)
 
 
-def _initialise(namespace: str, address: str) -> str | None:
+def _started(namespace: str, address: str) -> str | None:
     with _connecting:
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")
         try:
-            with sigterm_kept(), stderr_present():
-                context = _ray.init(
-                    address=address,
-                    namespace=namespace,
-                    ignore_reinit_error=True,
-                    logging_level=logging.ERROR,
-                    log_to_driver=False,
-                )
+            context = _initialise(namespace, address, log_to_driver=False)
+        except RayUnavailable:
+            raise
         except Exception as error:
             raise RayUnavailable(f"Ray cannot be started or joined: {_first_line(error)}") from error
     url: str = context.dashboard_url or ""
     return f"http://{url}" if url else None
+
+
+def _initialise(namespace: str, address: str, *, log_to_driver: bool) -> Any:
+    """Start a Ray ("local") or join one, with the token that it asks for."""
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # Else Ray puts its own `print` in place at a worker's first line, and prints are recorded no longer.
+    os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")
+    is_new = address == "local"
+    if is_new or own_rays.is_own(address):
+        use_own_token()
+    else:
+        use_cluster_token()
+    # Ray's processes, and so all of its workers, inherit what is set here.
+    with sigterm_kept(), stderr_present(), withheld() if is_new else nullcontext():
+        context = _ray.init(
+            address=address,
+            namespace=namespace,
+            ignore_reinit_error=True,
+            logging_level=logging.ERROR,
+            log_to_driver=log_to_driver,
+        )
+    if is_new:
+        own_rays.note(str(context.address_info["gcs_address"]))
+    return context
 
 
 def is_joined() -> bool:
@@ -133,6 +161,7 @@ def answers() -> bool:
 
 def leave() -> None:
     """Leave the cluster; one that this process has started ends."""
+    own_rays.forget()
     _ray.shutdown()
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from uuid import UUID
 
-from .. import clock
+from .. import clock, run_passes
 from ..errors import LeaseLost, ServerGone, StockClientMissing
 from ..journal.recording import current_recording
 from ..journal.records import LogBatch, LogLine
@@ -29,6 +29,7 @@ from ..settings import current_settings
 from ..states import Cancelled, Crashed, State, StateType
 from ..store import flow_run_changes, flow_runs, leases
 from ..store.commands import Command
+from ..withheld import without_secrets
 from .command_watch import watch
 from .flow_results import Kept
 from .flow_states import transition_of
@@ -87,11 +88,14 @@ def _environment(run_id: UUID) -> dict[str, str]:
         "PREFECT_LOGGING_FORMATTERS_STANDARD_TASK_RUN_FMT": f"{_MARK}%(levelname)s",
         "PREFECT_LOGGING_COLORS": "false",
     }
-    auth = settings.server_auth_string or settings.api_auth_string
+    # A worker has told this process the run's pass; a supervisor knows no password, and asks for it.
+    auth = settings.api_auth_string
+    if settings.api_url is None:
+        auth = current_recording().call(run_passes.issue, run_id) or auth
     if auth is not None:
         given["PREFECT_API_AUTH_STRING"] = auth
-    # Secrets of the server are none of the flow's.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HELIOSTAT_")}
+    kept = without_secrets(os.environ)
+    kept = {name: value for name, value in kept.items() if not name.startswith("HELIOSTAT_")}
     return with_loopback_direct(kept | given) if is_loopback(url) else kept | given
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ..long_lived import Tasks, tell
 from ..standard_streams import say
+from ..withheld import without_secrets
 
 _KEPT_LINES = 40  # of what it said last, for the record of a process that was killed
 _LONGEST_LINE = 1_000
@@ -28,7 +29,9 @@ _LARGEST_FILE_BYTES = 4 * 1024 * 1024  # read output is thrown away beyond this
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """How the process of one run is started. `env` goes over this process's own; None takes a name away."""
+    """How the process of one run is started. `env` goes over this process's own, which is taken without the
+    secrets of a server; None takes a name away.
+    """
 
     command: Sequence[str]
     env: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
@@ -150,7 +153,7 @@ class Child:
 
 
 def _environment(over: Mapping[str, str | None]) -> dict[str, str]:
-    merged: dict[str, str | None] = {**os.environ, **over}
+    merged: dict[str, str | None] = {**without_secrets(os.environ), **over}
     return {name: value for name, value in merged.items() if value is not None}
 
 

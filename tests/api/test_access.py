@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -13,13 +14,14 @@ import pytest
 from heliostat.api.access import is_valid, new_token
 from heliostat.api.app import create_app
 from heliostat.runtime.errors import BadSetting
+from heliostat.runtime.run_passes import pass_of
 from heliostat.runtime.settings import override_settings
 
 FLOW = {"name": "etl"}
 
 
 @asynccontextmanager
-async def serving(database_url: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def serving(database_url: str, **settings: Any) -> AsyncGenerator[httpx.AsyncClient]:
     with override_settings(**settings):
         app = create_app(database_url)
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
@@ -32,7 +34,8 @@ async def serving(database_url: str, **settings: Any) -> AsyncIterator[httpx.Asy
 
 async def test_with_a_password_only_those_who_know_it_are_answered(sqlite_url: str) -> None:
     async with serving(sqlite_url, server_auth_string="ann:s3cret:x") as client:
-        for wrong in (None, ("ann", "other"), ("bob", "s3cret:x")):
+        wrongs: list[Any] = [None, ("ann", "other"), ("bob", "s3cret:x")]
+        for wrong in wrongs:
             answer = await client.post("/api/flows/", json=FLOW, auth=wrong)
             assert (answer.status_code, answer.json()) == (401, {"exception_message": "Unauthorized"})
         for header in ("Basic", "Basic %%%", "Bearer abc"):
@@ -41,6 +44,13 @@ async def test_with_a_password_only_those_who_know_it_are_answered(sqlite_url: s
         for open_path in ("/api/health", "/api/ready"):
             assert (await client.get(open_path)).status_code == 200
         assert (await client.post("/api/flows/", json=FLOW, auth=("ann", "s3cret:x"))).status_code == 201
+
+
+async def test_the_process_of_a_run_is_answered_without_the_password(sqlite_url: str) -> None:
+    async with serving(sqlite_url, server_auth_string="ann:s3cret:x") as client:
+        user, _, signed = pass_of(uuid4(), "ann:s3cret:x").partition(":")
+        assert (await client.post("/api/flows/", json=FLOW, auth=(user, signed))).status_code == 201
+        assert (await client.post("/api/flows/", json=FLOW, auth=(user, "s3cret:x"))).status_code == 401
 
 
 async def test_with_csrf_protection_writes_need_a_token_of_this_server(sqlite_url: str) -> None:

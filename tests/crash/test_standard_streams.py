@@ -95,7 +95,6 @@ def test_a_flow_on_ray_needs_no_streams_either(script: Path, tmp_path: Path, ray
             **os.environ,
             "RUNNER": "ray",
             "HELIOSTAT_RAY_ADDRESS": ray_cluster,
-            "RAY_AUTH_MODE": "disabled",
         },
     )
     assert (done.returncode, states(tmp_path)) == (0, ["Completed"])
