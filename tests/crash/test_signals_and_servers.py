@@ -25,9 +25,12 @@ from heliostat.runtime.journal import unrecorded
 from heliostat.runtime.store import flow_runs, task_runs
 from heliostat.runtime.store.database import Database
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # of the server
+pytestmark = [
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),  # of the server
+    pytest.mark.timeout(360),  # eighteen processes at once, on a machine that may have other work
+]
 
-PATIENCE_S = 90.0
+PATIENCE_S = 150.0
 PHASES = ("starting", "running", "waiting", "paused", "settling", "draining")
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
