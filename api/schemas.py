@@ -152,7 +152,20 @@ class FlowUpdate(OneModel):
 # Flow runs.
 
 
-class FlowRunPolicy(BaseModel):
+class RetryFields(BaseModel):
+    """The names that older clients give to retries stand for those of today."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_older_names(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        given = cast("dict[str, Any]", values)
+        older = {"retries": given.get("max_retries"), "retry_delay": given.get("retry_delay_seconds")}
+        return given | {name: value for name, value in older.items() if value and not given.get(name)}
+
+
+class FlowRunPolicy(RetryFields):
     max_retries: int = 0
     retry_delay_seconds: float = 0
     retries: int | None = None
@@ -210,7 +223,7 @@ class InputFilter(Fields):
 # Task runs.
 
 
-class TaskRunPolicy(BaseModel):
+class TaskRunPolicy(RetryFields):
     max_retries: int = 0
     retry_delay_seconds: float = 0
     retries: int | None = None

@@ -8,11 +8,13 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from ..runtime import clock
+from ..runtime.ids import SUBFLOW_KEY, child_flow_run_id
 from ..runtime.rules import Accept, Verdict, Wait
 from ..runtime.states import FINAL_STATES, StateType
 from ..runtime.store.rows import (
@@ -119,7 +121,7 @@ def flow_run(row: FlowRunRow, state: FlowRunStateRow | None = None) -> Wire:
         "infrastructure_pid": row.infrastructure_pid,
         "created_by": row.created_by,
         "work_queue_id": row.work_queue_id,
-        "state": flow_run_state(state) if state else _bare_state(row),
+        "state": flow_run_state(state, row.parent_task_run_id) if state else _bare_state(row),
         "job_variables": row.job_variables or {},
     }
 
@@ -136,9 +138,11 @@ def flow_run_response(
     }
 
 
-def flow_run_state(row: FlowRunStateRow) -> Wire:
-    """State, of a flow run."""
+def flow_run_state(row: FlowRunStateRow, parent_task_run_id: UUID | None = None) -> Wire:
+    """State, of a flow run; that of a sub-flow's run names the task run that stands for it in its parent."""
     details = {**_STATE_DETAILS, **row.details, "flow_run_id": row.flow_run_id}
+    if parent_task_run_id is not None:
+        details["task_run_id"] = parent_task_run_id
     return _state(row.id, row.type, row.name, row.timestamp, row.message, details, row.data)
 
 
@@ -146,12 +150,10 @@ def task_run(row: TaskRunRow, states: Sequence[TaskRunState] = ()) -> Wire:
     """TaskRun. `states` are those it went through, if the caller has them: they say when the newest began."""
     newest = states[-1] if states else newest_state(row)
     state = task_run_state(row, newest)
-    ran_s = 0.0
-    if row.start_time and row.end_time:
-        ran_s = max((row.end_time - row.start_time).total_seconds(), 0.0)
+    ran_s = _ran_s(row, states)
     return {
         "id": row.id,
-        "created": row.expected_start_time,
+        "created": min(row.expected_start_time, states[0].timestamp) if states else row.expected_start_time,
         "updated": newest.timestamp,
         "name": row.name,
         "flow_run_id": _known(row.flow_run_id),
@@ -170,26 +172,43 @@ def task_run(row: TaskRunRow, states: Sequence[TaskRunState] = ()) -> Wire:
         "run_count": row.run_count,
         "flow_run_run_count": row.epoch,
         "expected_start_time": row.expected_start_time,
-        "next_scheduled_start_time": newest.timestamp if row.state_type == StateType.SCHEDULED else None,
+        "next_scheduled_start_time": _next_start(newest) if row.state_type == StateType.SCHEDULED else None,
         "start_time": row.start_time,
         "end_time": row.end_time,
         "total_run_time": ran_s,
-        "estimated_run_time": running_s(row.state_type, row.start_time, ran_s),
+        "estimated_run_time": running_s(row.state_type, newest.timestamp, ran_s),
         "estimated_start_time_delta": late_s(row.state_type, row.expected_start_time, row.start_time),
         "state": state,
     }
 
 
+def _ran_s(row: TaskRunRow, states: Sequence[TaskRunState]) -> float:
+    """Seconds in Running, the present spell not included."""
+    if len(states) > 1:
+        spells = (
+            after.timestamp - state.timestamp
+            for state, after in pairwise(states)
+            if state.type == StateType.RUNNING
+        )
+        return max(sum(spells, timedelta()).total_seconds(), 0.0)
+    if row.start_time and row.end_time:
+        return max((row.end_time - row.start_time).total_seconds(), 0.0)
+    return 0.0
+
+
+def _next_start(scheduled: TaskRunState) -> Any:
+    """When a scheduled task run is due."""
+    return _in_utc("scheduled_time", scheduled.details.get("scheduled_time")) or scheduled.timestamp
+
+
 def task_run_state(row: TaskRunRow, state: TaskRunState) -> Wire:
     """State, of a task run. One without an id of its own gets the same whenever it is asked for."""
-    details = {
-        **_STATE_DETAILS,
-        "cache_key": row.cache_key,
-        "cache_expiration": row.cache_expiration,
-        **state.details,
-        "flow_run_id": _known(row.flow_run_id),
-        "task_run_id": row.id,
-    }
+    details = {**_STATE_DETAILS, **state.details}
+    if state.id is None:  # of a run that was recorded here, where its row tells what all its states do
+        details |= {"cache_key": row.cache_key, "cache_expiration": row.cache_expiration}
+        if row.task_key.startswith(SUBFLOW_KEY):
+            details["child_flow_run_id"] = child_flow_run_id(row.id)
+    details |= {"flow_run_id": _known(row.flow_run_id), "task_run_id": row.id}
     id = state.id or _derived_id(row, state)
     return _state(id, state.type, state.name, state.timestamp, state.message, details, state.data)
 

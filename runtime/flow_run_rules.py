@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from . import clock
 from .proposals import ANY_STATE, Abort, Accept, Decision, Proposal, Reject, Rule, Wait
@@ -17,7 +18,7 @@ _T = StateType
 _LEASE_KEY = "deployment_concurrency_lease_id"
 
 
-def _with_details(state: State, **details: Any) -> State:
+def with_details(state: State, **details: Any) -> State:
     """The state with these details, those that are None left out."""
     added = {key: value for key, value in details.items() if value is not None}
     return dataclasses.replace(state, details={**state.details, **added})
@@ -38,11 +39,11 @@ class NoDoubleTransition(Rule):
 
 
 class KeepPersistedResults(Rule):
-    """3, and the forced rules: a persisted result is not thrown away."""
+    """3, and the forced rules: a persisted result is not thrown away by another attempt or completion."""
 
     name = "keep-persisted-results"
     from_types = frozenset({_T.COMPLETED})
-    to_types = ANY_STATE - (FINAL_STATES - {_T.COMPLETED})
+    to_types = frozenset({_T.SCHEDULED, _T.PENDING, _T.RUNNING, _T.COMPLETED})
 
     def check(self, proposal: Proposal) -> Decision:
         facts = proposal.facts
@@ -129,7 +130,7 @@ class OneSubmitter(Rule):
             "scheduled_time": current.moment("scheduled_time"),
             _LEASE_KEY: current.details.get(_LEASE_KEY),
         }
-        return Accept(self.name, _with_details(proposed, **{**carried, **proposed.details}))
+        return Accept(self.name, with_details(proposed, **{**carried, **proposed.details}))
 
 
 class LateOnlyFromScheduled(Rule):
@@ -159,13 +160,11 @@ class Pausing(Rule):
             return Abort(self.name, "A run without a state cannot be paused.")
         if not current.is_running():
             return Reject(self.name, None, f"This run is {current.name}; only a running one can be paused.")
-        key = details.get("pause_key")
-        if key is not None and key in facts.pause_keys:
+        key = str(details.get("pause_key") or uuid4())
+        if key in facts.pause_keys:
             return Reject(self.name, None, f"The pause {key!r} of this run is over.")
         if details.get("pause_reschedule") and (facts.is_subflow or not facts.has_deployment):
             return Abort(self.name, "A sub-flow or a run without deployment cannot be suspended.")
-        if key is None:
-            return self.accept()
         return Accept(self.name, changes={"pause_keys": facts.pause_keys | {key}})
 
 
@@ -178,13 +177,12 @@ class ResumingInTime(Rule):
     def check(self, proposal: Proposal) -> Decision:
         current, proposed = proposal.now_current, proposal.proposed
         resumes = proposed.type in (_T.RUNNING, _T.SCHEDULED)
-        if proposed.is_scheduled() and not proposal.facts.has_deployment:
-            return Abort(self.name, "Its deployment was deleted: nobody would start it again.")
-        cancels = proposed.type in (_T.CANCELLING, _T.CANCELLED)
-        if not (resumes or cancels or proposed.is_final()):
+        if not (resumes or proposed.is_cancelling() or proposed.is_final()):
             return Reject(self.name, None, f"This run is {current.name}; it cannot become {proposed.name}.")
+        if resumes and current.details.get("pause_reschedule") and not proposal.facts.has_deployment:
+            return Reject(self.name, None, "It has no deployment any more: nobody would start it again.")
         timeout = current.moment("pause_timeout")
-        if timeout is not None and timeout < clock.now() and not cancels:
+        if timeout is not None and timeout < clock.now() and not proposed.is_cancelling():
             failed = Failed("The run was paused and not resumed in time.")
             return Reject(self.name, failed, "The pause has timed out.")
         return Accept(self.name, changes={"resuming": True} if resumes else {})
@@ -201,7 +199,7 @@ class CopyScheduledTime(Rule):
         when = proposal.now_current.moment("scheduled_time")
         if when is None or proposal.proposed.details.get("scheduled_time") is not None:
             return self.accept()
-        return Accept(self.name, _with_details(proposal.proposed, scheduled_time=when))
+        return Accept(self.name, with_details(proposal.proposed, scheduled_time=when))
 
 
 class WaitForScheduledTime(Rule):
@@ -242,11 +240,12 @@ class RetryFlowRun(Rule):
 
 
 def awaiting_retry(proposal: Proposal) -> State:
-    """Keeps the deployment's slot, which the run holds through its retries."""
+    """Says what the failure said. Keeps the deployment's slot, which the run holds through its retries."""
     lease = proposal.now_current.details.get(_LEASE_KEY)
     when = clock.now() + timedelta(seconds=proposal.facts.retry_delay_s)
     details = {} if lease is None else {_LEASE_KEY: lease}
-    return AwaitingRetry(when, proposal.proposed.message, details=details)
+    retry = AwaitingRetry(when, proposal.proposed.message, details=details)
+    return dataclasses.replace(retry, data=proposal.proposed.data)
 
 
 # The order matters: rules that refuse come before those that wait or try again.

@@ -48,6 +48,10 @@ def calls_around(flow_run_id: UUID, scope: str) -> list[UUID]:
     return found
 
 
+SUBFLOW_KEY = "flow:"
+"""The task keys of tracking task runs begin so."""
+
+
 def child_flow_run_id(parent_task_run_id: UUID) -> UUID:
     """The id of the sub-flow run that a tracking task run stands for; the same again at a replay."""
     identity = blake2b(b"child" + parent_task_run_id.bytes, digest_size=10)

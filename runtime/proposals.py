@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from .states import State, StateType
 
-Kind = Literal["flow-run", "task-run"]
+Kind = Literal["flow-run", "task-run", "background-run"]
 ANY_STATE = frozenset(StateType)
 
 PLACEMENT = "placement"
@@ -32,6 +32,7 @@ class RunFacts:
     retry_type: str | None = None  # "in_process", "reschedule"
     has_flow: bool = True  # task runs: made inside a flow run
     flow_state: StateType | None = None  # task runs: of the flow run that they belong to
+    flow_pause: Mapping[str, Any] = field(default_factory=dict[str, Any])  # details of its pause
     flow_run_count: int = 0  # task runs: how often that flow run has been RUNNING
     flow_run_run_count: int = 0  # task runs: the same when this task run was last decided on
     cached: State | None = None  # task runs: what was kept under the cache key of the proposal

@@ -28,7 +28,7 @@ from .proposals import (
     Wait,
 )
 from .states import TRANSITIONS, State, StateType
-from .task_run_rules import FORCED_TASK_RUN_RULES, TASK_RUN_RULES
+from .task_run_rules import BACKGROUND_RUN_RULES, TASK_RUN_RULES
 
 __all__ = [
     "FLOW_RUN_RULES",
@@ -36,6 +36,7 @@ __all__ = [
     "TASK_RUN_RULES",
     "Abort",
     "Accept",
+    "Kind",
     "Reject",
     "RunFacts",
     "Verdict",
@@ -50,9 +51,8 @@ def decide(
     """What becomes of the proposal to put a run from `current` into `proposed`.
 
     Rules are asked in order, each sees what the one before it changed, the first that does not accept
-    decides. Then the table of transitions has the last word on what would be written: an arrow that it
-    lacks is aborted, also with `force`, which leaves out all rules but the two that protect results and
-    empty cancellations.
+    decides. `force` leaves out all rules but the two that protect results of flow runs and empty
+    cancellations.
     """
     proposal = Proposal(current, proposed, facts)
     trail: list[tuple[str, str, str]] = []
@@ -74,15 +74,13 @@ def decide(
 def _settled(
     proposal: Proposal, decision: Decision, trail: list[tuple[str, str, str]], changes: dict[str, Any]
 ) -> Verdict:
-    """The verdict, once the table has agreed with the arrow that would be written."""
+    """The verdict, with the name that the table gives to the arrow that is written."""
     if isinstance(decision, Wait | Abort):
         return _verdict(decision, None, trail, {})
     state = decision.state if isinstance(decision, Reject) else proposal.proposed
     if state is None:
         return _verdict(decision, None, trail, {})
-    event = TRANSITIONS.get((proposal.current.type if proposal.current else None, state.type))
-    if event is None:
-        return _verdict(Abort("transitions", _no_arrow(proposal.current, state)), None, trail, {})
+    event = TRANSITIONS[proposal.current.type if proposal.current else None, state.type]
     if isinstance(decision, Accept):
         decision = Accept("transitions", state, event, changes)
     return _verdict(decision, state, trail, changes)
@@ -92,11 +90,6 @@ def _verdict(
     decision: Decision, state: State | None, trail: list[tuple[str, str, str]], changes: dict[str, Any]
 ) -> Verdict:
     return Verdict(decision, state, [*trail, (decision.rule, decision.outcome, decision.reason)], changes)
-
-
-def _no_arrow(current: State | None, state: State) -> str:
-    start = "a run without a state" if current is None else f"{current.name} ({current.type.value})"
-    return f"There is no way from {start} to {state.name} ({state.type.value})."
 
 
 _Arrow = tuple[StateType | None, StateType]
@@ -115,7 +108,9 @@ _RULES: dict[tuple[str, bool], dict[_Arrow, tuple[Rule, ...]]] = {
     ("flow-run", False): _by_arrow(FLOW_RUN_RULES),
     ("task-run", False): _by_arrow(TASK_RUN_RULES),
     ("flow-run", True): _by_arrow(FORCED_FLOW_RUN_RULES),
-    ("task-run", True): _by_arrow(FORCED_TASK_RUN_RULES),
+    ("task-run", True): _by_arrow(()),
+    ("background-run", False): _by_arrow(BACKGROUND_RUN_RULES),
+    ("background-run", True): _by_arrow(BACKGROUND_RUN_RULES),
 }
 
 

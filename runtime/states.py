@@ -63,9 +63,9 @@ STATE_NAMES: Final[Mapping[str, StateType]] = {
     "Crashed": _T.CRASHED,
 }
 
-# Every legal arrow and the event that causes it; None is "before the first state". What is not here cannot
-# happen, not even by force. Some arrows exist for task runs only, or only by force ("overrule"): rules.py
-# holds them back elsewhere.
+# Every arrow and the event that causes it; None is "before the first state". As the standard has it, force
+# takes a run from any state to any other ("overrule"), and task runs may go most ways: what is held back, the
+# rules say (flow_run_rules.py, task_run_rules.py).
 TRANSITIONS: Final[Mapping[tuple[StateType | None, StateType], str]] = {
     (None, _T.SCHEDULED): "schedule",
     (None, _T.PENDING): "submit",
@@ -105,6 +105,8 @@ TRANSITIONS: Final[Mapping[tuple[StateType | None, StateType], str]] = {
     (_T.RUNNING, _T.CANCELLING): "ask to cancel",
     (_T.PAUSED, _T.SCHEDULED): "resume in a new process",
     (_T.PAUSED, _T.RUNNING): "resume",
+    (_T.PAUSED, _T.PENDING): "overrule",
+    (_T.PAUSED, _T.PAUSED): "hold back again",
     (_T.PAUSED, _T.COMPLETED): "complete",
     (_T.PAUSED, _T.FAILED): "fail, or the pause timed out",
     (_T.PAUSED, _T.CANCELLED): "cancel",
@@ -114,6 +116,11 @@ TRANSITIONS: Final[Mapping[tuple[StateType | None, StateType], str]] = {
     (_T.CANCELLING, _T.COMPLETED): "complete before the cancel arrived",
     (_T.CANCELLING, _T.FAILED): "fail before the cancel arrived",
     (_T.CANCELLING, _T.CRASHED): "crash before the cancel arrived",
+    (_T.CANCELLING, _T.SCHEDULED): "overrule",
+    (_T.CANCELLING, _T.PENDING): "overrule",
+    (_T.CANCELLING, _T.RUNNING): "overrule",
+    (_T.CANCELLING, _T.PAUSED): "overrule",
+    (_T.CANCELLING, _T.CANCELLING): "overrule",
     (_T.COMPLETED, _T.SCHEDULED): "run again",
     (_T.COMPLETED, _T.PENDING): "run again",
     (_T.COMPLETED, _T.RUNNING): "run again: its result is lost",
@@ -121,6 +128,8 @@ TRANSITIONS: Final[Mapping[tuple[StateType | None, StateType], str]] = {
     (_T.COMPLETED, _T.FAILED): "overrule",
     (_T.COMPLETED, _T.CANCELLED): "overrule",
     (_T.COMPLETED, _T.CRASHED): "overrule",
+    (_T.COMPLETED, _T.PAUSED): "hold back while the flow is paused, or overrule",
+    (_T.COMPLETED, _T.CANCELLING): "overrule",
     (_T.FAILED, _T.SCHEDULED): "run again",
     (_T.FAILED, _T.PENDING): "run again",
     (_T.FAILED, _T.RUNNING): "run again",
@@ -128,6 +137,8 @@ TRANSITIONS: Final[Mapping[tuple[StateType | None, StateType], str]] = {
     (_T.FAILED, _T.FAILED): "overrule",
     (_T.FAILED, _T.CANCELLED): "overrule",
     (_T.FAILED, _T.CRASHED): "overrule",
+    (_T.FAILED, _T.PAUSED): "hold back while the flow is paused, or overrule",
+    (_T.FAILED, _T.CANCELLING): "overrule",
     (_T.CANCELLED, _T.SCHEDULED): "run again",
     (_T.CANCELLED, _T.PENDING): "run again",
     (_T.CANCELLED, _T.RUNNING): "run again",
@@ -135,6 +146,8 @@ TRANSITIONS: Final[Mapping[tuple[StateType | None, StateType], str]] = {
     (_T.CANCELLED, _T.FAILED): "overrule",
     (_T.CANCELLED, _T.CANCELLED): "overrule",
     (_T.CANCELLED, _T.CRASHED): "overrule",
+    (_T.CANCELLED, _T.PAUSED): "hold back while the flow is paused, or overrule",
+    (_T.CANCELLED, _T.CANCELLING): "overrule",
     (_T.CRASHED, _T.SCHEDULED): "run again",
     (_T.CRASHED, _T.PENDING): "run again",
     (_T.CRASHED, _T.RUNNING): "resume from the journal",
@@ -142,6 +155,8 @@ TRANSITIONS: Final[Mapping[tuple[StateType | None, StateType], str]] = {
     (_T.CRASHED, _T.FAILED): "overrule",
     (_T.CRASHED, _T.CANCELLED): "overrule",
     (_T.CRASHED, _T.CRASHED): "overrule",
+    (_T.CRASHED, _T.PAUSED): "hold back while the flow is paused, or overrule",
+    (_T.CRASHED, _T.CANCELLING): "overrule",
 }
 
 

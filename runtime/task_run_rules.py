@@ -7,14 +7,15 @@ import dataclasses
 from .flow_run_rules import (
     CopyScheduledTime,
     KeepPersistedResults,
-    KeepPersistedResultsByForce,
     LeavingFinalStates,
+    OneSubmitter,
     RetryFlowRun,
     WaitForScheduledTime,
     awaiting_retry,
+    with_details,
 )
 from .proposals import ANY_STATE, Abort, Accept, Decision, Proposal, Reject, Rule, Wait
-from .states import NotReady, Retrying, StateType
+from .states import FINAL_STATES, NotReady, StateType
 
 _T = StateType
 
@@ -33,21 +34,25 @@ class TaskLeavingFinalStates(LeavingFinalStates):
         return Accept(self.name, proposed, changes={"run_count": 0})
 
 
-class RetryTaskRun(RetryFlowRun):
-    """Retry of a task run: without a delay it runs again at once.
+class KeepPersistedTaskResults(KeepPersistedResults):
+    """3 for task runs: nothing but another attempt's Running by force takes a persisted result away."""
 
-    Unless its flow is not running: then it awaits its retry, and FlowMustBeRunning judges its next start.
-    """
+    to_types = ANY_STATE - {_T.CANCELLING, _T.PAUSED, _T.CRASHED}
+
+    def check(self, proposal: Proposal) -> Decision:
+        if proposal.facts.result_persisted:
+            return Reject(self.name, None, "This task run is completed and its result is kept.")
+        return self.accept()
+
+
+class RetryTaskRun(RetryFlowRun):
+    """Retry of a task run: it awaits its retry, also where that is due at once."""
 
     def is_hopeless(self, proposal: Proposal) -> bool:
         return proposal.proposed.details.get("retriable") is False
 
     def again(self, proposal: Proposal, reason: str) -> Decision:
-        facts = proposal.facts
-        may_run = not facts.has_flow or facts.flow_state is _T.RUNNING
-        if facts.retry_delay_s > 0 or not may_run:
-            return Reject(self.name, awaiting_retry(proposal), reason)
-        return Reject(self.name, Retrying(proposal.proposed.message), reason)
+        return Reject(self.name, awaiting_retry(proposal), reason)
 
 
 class CachedState(Rule):
@@ -92,10 +97,25 @@ class FlowMustBeRunning(Rule):
         if not facts.has_flow or facts.flow_state is _T.RUNNING:
             return self.accept()
         if facts.flow_state is _T.PAUSED:
-            reason = "The flow run is paused."
-            return Reject(self.name, NotReady(reason), reason)
+            not_ready = NotReady()
+            not_ready.details.update(facts.flow_pause)
+            return Reject(self.name, not_ready, "The flow run is paused; its tasks run when it goes on.")
         found = "does not exist" if facts.flow_state is None else f"is {facts.flow_state.value}"
         return Abort(self.name, f"The flow run {found}; its tasks cannot run.")
+
+
+class CopyParametersId(Rule):
+    """A background task keeps the name under which its arguments are stored."""
+
+    name = "copy-parameters-id"
+    from_types = frozenset({_T.SCHEDULED, _T.PENDING})
+    to_types = frozenset({_T.PENDING, _T.RUNNING})
+
+    def check(self, proposal: Proposal) -> Decision:
+        kept = proposal.now_current.details.get("task_parameters_id")
+        if kept is None or proposal.proposed.details.get("task_parameters_id") is not None:
+            return self.accept()
+        return Accept(self.name, with_details(proposal.proposed, task_parameters_id=kept))
 
 
 class WaitForTagSlots(Rule):
@@ -119,14 +139,17 @@ class WaitForTagSlots(Rule):
 
 
 class NameReruns(Rule):
-    """A task run that was running before is Retrying after a failure, else Rerunning."""
+    """A task run that was running before is Retrying after a failure, else Rerunning.
+
+    One that has ended counts its attempts anew: see TaskLeavingFinalStates.
+    """
 
     name = "name-reruns"
-    from_types = frozenset({_T.SCHEDULED})
+    from_types = ANY_STATE - FINAL_STATES
     to_types = frozenset({_T.RUNNING})
 
     def check(self, proposal: Proposal) -> Decision:
-        if proposal.facts.run_count == 0 or proposal.proposed.name != "Running":
+        if proposal.facts.run_count == 0:
             return self.accept()
         name = "Retrying" if proposal.now_current.name == "AwaitingRetry" else "Rerunning"
         return Accept(self.name, dataclasses.replace(proposal.proposed, name=name))
@@ -135,7 +158,7 @@ class NameReruns(Rule):
 # The order matters: rules that refuse come before those that wait or try again.
 TASK_RUN_RULES: tuple[Rule, ...] = (
     CachedState(),
-    KeepPersistedResults(),
+    KeepPersistedTaskResults(),
     TaskLeavingFinalStates(),
     FlowMustBeRunning(),
     WaitForTagSlots(),
@@ -145,4 +168,16 @@ TASK_RUN_RULES: tuple[Rule, ...] = (
     NameReruns(),
     CacheKeysAreShort(),
 )
-FORCED_TASK_RUN_RULES: tuple[Rule, ...] = (KeepPersistedResultsByForce(),)
+BACKGROUND_RUN_RULES: tuple[Rule, ...] = (
+    OneSubmitter(),
+    CachedState(),
+    KeepPersistedTaskResults(),
+    TaskLeavingFinalStates(),
+    CopyScheduledTime(),
+    CopyParametersId(),
+    WaitForScheduledTime(),
+    RetryTaskRun(),
+    NameReruns(),
+    CacheKeysAreShort(),
+)
+"""For proposals that say `deferred`: several task workers may ask for one run, and there is no flow run."""

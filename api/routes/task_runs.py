@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, HTTPException, Response
 
+from ...runtime.errors import NotFound
 from ...runtime.names import generate_name
 from ...runtime.states import Pending
 from ...runtime.store import run_history, search, task_run_changes, task_runs
@@ -53,7 +54,10 @@ async def create_task_run(body: TaskRunCreate, db: Db) -> JsonAnswer:
         cache_expiration=body.cache_expiration,
     )
     first = body.state.as_state() if body.state else Pending()
-    row, is_new = await task_run_changes.create(db, new, first)
+    try:
+        row, is_new = await task_run_changes.create(db, new, first)
+    except NotFound as error:
+        raise HTTPException(409, f"The flow run {body.flow_run_id} does not exist.") from error
     return JsonAnswer(_shown(row), made(is_new))
 
 

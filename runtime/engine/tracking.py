@@ -64,5 +64,5 @@ class Tracking:
 def _site_of(parent: FlowSession, flow_name: str, inputs: str) -> CallSite:
     """The call site of sub-flow calls with certain inputs in the present scope."""
     scope, run_id = parent.scope_here(), parent.flow_run.id
-    task_key = f"flow:{flow_name}:{inputs}" if inputs else f"flow:{flow_name}"
+    task_key = f"{ids.SUBFLOW_KEY}{flow_name}:{inputs}" if inputs else f"{ids.SUBFLOW_KEY}{flow_name}"
     return CallSite(run_id, scope, task_key, flow_name, ids.task_run_base(run_id, scope, task_key))

@@ -54,7 +54,7 @@ def fold(facts: FlowRunFacts, transitions: list[FlowRunTransition]) -> list[Stat
         if _too_late(facts, transition):
             _note_beginning(facts, transition, to_micros(transition.at))
         else:
-            entries.append(_apply(facts, transition))
+            entries.append(apply(facts, transition))
     return entries
 
 
@@ -70,7 +70,8 @@ def _note_beginning(facts: FlowRunFacts, new: FlowRunTransition, at: int) -> Non
             facts.start_time = at
 
 
-def _apply(facts: FlowRunFacts, new: FlowRunTransition) -> StateEntry:
+def apply(facts: FlowRunFacts, new: FlowRunTransition) -> StateEntry:
+    """Apply one transition, whatever the state before it: changes `facts`, gives the history entry."""
     at = to_micros(new.at)
     if facts.state_timestamp is not None:
         # The standard takes a run's state timestamps as unique, and clocks may stand still or step back.
@@ -78,9 +79,13 @@ def _apply(facts: FlowRunFacts, new: FlowRunTransition) -> StateEntry:
         if facts.state_type == "RUNNING":
             facts.total_run_time += (at - facts.state_timestamp) / 1e6
     _note_beginning(facts, new, at)
-    facts.end_time = at if new.state_type in FINAL_STATES else None
-    scheduled = _moment(new.details.get("scheduled_time"))
-    facts.next_scheduled_start_time = scheduled if new.state_type == "SCHEDULED" else None
+    if new.state_type not in FINAL_STATES:
+        facts.end_time = None
+    elif facts.end_time is None:  # else it has ended already, and only its end is told anew
+        facts.start_time = facts.start_time or at
+        facts.end_time = at
+    scheduled = _moment(new.details.get("scheduled_time")) if new.state_type == "SCHEDULED" else None
+    facts.next_scheduled_start_time = scheduled
     if facts.expected_start_time is None:
         facts.expected_start_time = scheduled or at
     facts.state_id, facts.state_type, facts.state_name = new.state_id, new.state_type, new.state_name

@@ -30,6 +30,7 @@ from .filters import (
     Filter,
     FlowFilter,
     FlowRunFilter,
+    FlowRunOfTask,
     LogFilter,
     Search,
     TaskRunFilter,
@@ -166,22 +167,16 @@ class FilterConditions:
             return []
         columns = task_run.c
         shown_name = func.coalesce(columns.name, columns.task_name + "-" + columns.dynamic_key)
-        of_run: list[Condition] = []
-        if runs.flow_run_id is not None:
-            if runs.flow_run_id.any_ is not None:
-                of_run.append(columns.flow_run_id.in_(runs.flow_run_id.any_))
-            if runs.flow_run_id.is_null_:
-                of_run.append(columns.flow_run_id == NO_FLOW_RUN)
         parts = [
             self._on(columns.id, runs.id),
             self._on(shown_name, runs.name),
             self._tags(columns.tags, runs.tags),
             self._state(task_run, runs.state),
-            self._started(task_run, runs.start_time),
+            self._on(columns.start_time, runs.start_time),
             self._on(columns.end_time, runs.end_time),
             self._on(columns.expected_start_time, runs.expected_start_time),
             _tracks_subflow(runs.subflow_runs.exists_) if runs.subflow_runs else None,
-            *_joined(runs.flow_run_id, of_run),
+            _of_flow_run(runs.flow_run_id),
         ]
         return _joined(runs, parts)
 
@@ -415,6 +410,17 @@ def _children_of(parent_ids: list[Any] | None) -> Condition | None:
     tracking = task_run.alias("tracking")
     within = select(tracking.c.id).where(tracking.c.flow_run_id.in_(parent_ids))
     return flow_run.c.parent_task_run_id.in_(within)
+
+
+def _of_flow_run(asked: FlowRunOfTask | None) -> Condition | None:
+    """Of no flow run, or of one of these, or else of any."""
+    if asked is None:
+        return None
+    if asked.is_null_:
+        return task_run.c.flow_run_id == NO_FLOW_RUN
+    if asked.any_ is not None:
+        return task_run.c.flow_run_id.in_(asked.any_)
+    return task_run.c.flow_run_id != NO_FLOW_RUN if asked.is_null_ is False else None
 
 
 def _tracks_subflow(wanted: bool | None) -> Condition | None:

@@ -61,7 +61,7 @@ class IdsOrNone(Filter):
 
 @dataclass(frozen=True, slots=True)
 class FlowRunOfTask(Filter):
-    """`is_null_` says nothing while it is false."""
+    """`is_null_`: of none, whatever else is asked for; false, and no list: of any."""
 
     operator: Operator = "and_"
     any_: list[UUID] | None = None

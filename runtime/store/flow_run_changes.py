@@ -18,13 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..errors import NotFound
 from ..journal.records import FlowRunTransition
 from ..rules import RunFacts, Verdict, decide
-from ..states import FINAL_STATES, NO_VALUE, State, StateType
+from ..states import NO_VALUE, State, StateType
 from . import new_runs, search
 from .announcements import COMMANDS, RUNS, announce
 from .database import Database
 from .decision_trail import record_trail, trail_of
 from .deployment_slots import admitted, lock_limit
-from .derive import FlowRunFacts, fold
+from .derive import FlowRunFacts, apply, fold
 from .fences import Fence
 from .flow_runs import INSERT_STATE, insert_flow_run, new_flow_run_row, state_row
 from .future_runs import orphaned
@@ -88,7 +88,8 @@ async def create(
     pool.
     """
     place = (work_pool_name, work_queue_name)
-    if new.idempotency_key is None and place == (None, None) and deployment_id is None:
+    is_alone = deployment_id is None and new.parent_task_run_id is None
+    if new.idempotency_key is None and place == (None, None) and is_alone:
         recorded = await new_runs.record(db, *_new_rows(flow_id, new, first), is_due=first.is_scheduled())
         if recorded is None:
             raise NotFound(f"there is no flow {flow_id}")
@@ -192,11 +193,12 @@ async def _judge_within(
             verdict = await admitted(db, connection, run, verdict)
         trail += trail_of(run_id, None, current, proposed, verdict)
         state = verdict.state_to_write
+        parent = {} if run["parent_task_run_id"] is None else {"task_run_id": str(run["parent_task_run_id"])}
         if state is None:
-            became.append(Proposed(verdict, current, False))
+            kept = replace(current, details={**current.details, **parent}) if current and parent else current
+            became.append(Proposed(verdict, kept, False))
             continue
-        if run["parent_task_run_id"] is not None:
-            parent = {"task_run_id": str(run["parent_task_run_id"])}
+        if parent:
             state = replace(state, details={**state.details, **parent})
         write = _write_of(run, state, verdict.changes)
         writes.append(write)
@@ -204,12 +206,19 @@ async def _judge_within(
         became.append(Proposed(verdict, write.written, True))
     await _keep(db, connection, trail, writes)
     for write in writes:
-        if write.parent_task_run_id is not None:
-            from .task_run_changes import follow_child  # it needs this module's trail and state
-
-            await follow_child(db, connection, write.parent_task_run_id, write.run["run"], write.proposed)
+        await tell_parent_within(db, connection, write.parent_task_run_id, write.run["run"], write.proposed)
     await announce(connection, *sorted(topics))
     return became
+
+
+async def tell_parent_within(
+    db: Database, connection: AsyncConnection, task_run_id: UUID | None, run_id: UUID, state: State
+) -> None:
+    """Let the task run that stands for a sub-flow's run in its parent, if there is one, follow its state."""
+    if task_run_id is not None:
+        from .task_run_changes import follow_child  # it needs this module's trail and state
+
+        await follow_child(db, connection, task_run_id, run_id, state)
 
 
 def _verdict(run: RowMapping, current: FlowRunStateRow | None, proposed: State, force: bool) -> Verdict:
@@ -262,6 +271,7 @@ async def _create(
         await connection.execute(INSERT_STATE, state)
         if first.is_scheduled():
             await announce(connection, RUNS)
+        await tell_parent_within(db, connection, new.parent_task_run_id, new.id, first)
         return new.id, True
 
 
@@ -269,7 +279,7 @@ def _new_rows(flow_id: UUID, new: NewFlowRun, first: State) -> tuple[dict[str, A
     """The columns of a run and of its first state."""
     facts = FlowRunFacts(new.id)
     [entry] = fold(facts, [transition_of(first)])
-    return new_flow_run_row(new, flow_id, facts), state_row(entry) | {"data": _data(first)}
+    return new_flow_run_row(new, flow_id, facts), state_row(entry) | {"data": kept_data(first)}
 
 
 def transition_of(state: State) -> FlowRunTransition:
@@ -287,6 +297,12 @@ def transition_of(state: State) -> FlowRunTransition:
 
 def _data(state: State) -> Any:
     return None if state.data is NO_VALUE else json_value(state.data)
+
+
+def kept_data(state: State) -> Any:
+    """What is recorded of what a client says of a result: not that there is none."""
+    data = _data(state)
+    return data if is_persisted(data) or not isinstance(data, dict) else None
 
 
 async def _present_state(connection: AsyncConnection, run: RowMapping) -> FlowRunStateRow | None:
@@ -352,17 +368,15 @@ def _write_of(run: RowMapping, state: State, changes: Mapping[str, Any]) -> _Wri
     policy: dict[str, Any] = dict(run["empirical_policy"] or {})
     facts = FlowRunFacts(run["id"], **{name: _fact(name, run[name]) for name in _FACTS})
     facts.resuming = bool(policy.get("resuming"))
-    [entry] = fold(facts, [transition_of(state)])
+    entry = apply(facts, transition_of(state))
     policy |= {name: changes[name] for name in _POLICY_FACTS if name in changes}
     if state.is_running() and "resuming" in policy:
         policy["resuming"] = False
-    if state.type in FINAL_STATES and facts.start_time is None:
-        facts.start_time = entry.timestamp
     if "pause_keys" in policy:
         policy["pause_keys"] = sorted(policy["pause_keys"] or ())
-    row: dict[str, Any] = state_row(entry) | {"data": _data(state)}
+    row: dict[str, Any] = state_row(entry) | {"data": kept_data(state)}
     columns = {name: _column(name, getattr(facts, name)) for name in _FACTS}
-    read: dict[str, Any] = {**row, "timestamp": from_micros(entry.timestamp)}
+    read: dict[str, Any] = {**row, "data": _data(state), "timestamp": from_micros(entry.timestamp)}
     return _Write(
         state,
         row,

@@ -9,7 +9,20 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Insert, Select, Text, and_, bindparam, cast, func, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Insert,
+    RowMapping,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    or_,
+    select,
+)
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -138,23 +151,19 @@ async def find(db: Database, reference: str) -> FlowRunRow:
 
 async def history(db: Database, run_id: UUID) -> builtins.list[FlowRunStateRow]:
     """The states that the run went through, in order."""
-    statement = (
-        select(flow_run_state)
-        .where(flow_run_state.c.flow_run_id == run_id)
-        .order_by(flow_run_state.c.timestamp)
-    )
+    statement = _STATES.where(flow_run_state.c.flow_run_id == run_id).order_by(flow_run_state.c.timestamp)
     async with db.read() as connection:
-        return [FlowRunStateRow(**row) for row in (await connection.execute(statement)).mappings()]
+        return [_with_parent(row) for row in (await connection.execute(statement)).mappings()]
 
 
 async def read_state(db: Database, state_id: UUID) -> FlowRunStateRow:
     """One entry of a run's history. Raises NotFound."""
     async with db.read() as connection:
-        statement = select(flow_run_state).where(flow_run_state.c.id == state_id)
+        statement = _STATES.where(flow_run_state.c.id == state_id)
         row = (await connection.execute(statement)).mappings().first()
     if row is None:
         raise NotFound(f"there is no flow run state {state_id}")
-    return FlowRunStateRow(**row)
+    return _with_parent(row)
 
 
 async def decisions(db: Database, run_id: UUID, limit: int = 1000) -> builtins.list[RuleDecisionRow]:
@@ -306,6 +315,18 @@ def _selected(heavy: bool = True) -> Select[Any]:
 
 
 _ONE = _selected().where(flow_run.c.id == bindparam("run"))
+_STATES = select(flow_run_state, flow_run.c.parent_task_run_id).join(
+    flow_run, flow_run.c.id == flow_run_state.c.flow_run_id
+)
+
+
+def _with_parent(row: RowMapping) -> FlowRunStateRow:
+    """A state of a sub-flow's run tells the task run that stands for it in its parent."""
+    facts = dict(row)
+    parent = facts.pop("parent_task_run_id")
+    if parent is not None:
+        facts["details"] = {**facts["details"], "task_run_id": str(parent)}
+    return FlowRunStateRow(**facts)
 
 
 async def _one(connection: AsyncConnection, run_id: UUID) -> FlowRunRow:

@@ -87,6 +87,7 @@ _MOVE_POSTGRES = text(
         state_name = :name,
         state_timestamp = greatest(clock_timestamp(), r.state_timestamp + interval '1 microsecond'),
         updated = clock_timestamp(), next_scheduled_start_time = move.due,
+        start_time = CASE WHEN :final THEN coalesce(r.start_time, clock_timestamp()) ELSE r.start_time END,
         end_time = CASE WHEN :final THEN clock_timestamp() END,
         result_kind = NULL, result = NULL, error = NULL
       FROM move WHERE r.id = move.run_id
@@ -105,7 +106,9 @@ _UPDATE_SQLITE = text(
     UPDATE flow_run SET version = version + 1, state_id = move.state_id, state_type = :type,
       state_name = :name,
       state_timestamp = max(:now, coalesce(state_timestamp + 1, 0)), updated = :now,
-      next_scheduled_start_time = move.due, end_time = CASE WHEN :final THEN :now END,
+      next_scheduled_start_time = move.due,
+      start_time = CASE WHEN :final THEN coalesce(start_time, :now) ELSE start_time END,
+      end_time = CASE WHEN :final THEN :now END,
       result_kind = NULL, result = NULL, error = NULL
     FROM ({_MOVES_SQLITE}) AS move WHERE flow_run.id = move.run_id
     """

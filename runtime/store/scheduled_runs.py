@@ -5,6 +5,7 @@ Claiming and polling them have files of their own (`claims`, `polling`).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ..errors import NotFound
 from ..schedule_slots import LATE_AFTER_S
-from ..states import StateType
+from ..states import Scheduled, State, StateType
 from . import new_runs, search
 from .announcements import RUNS, announce
 from .claims import claim
@@ -21,6 +22,7 @@ from .database import Database
 from .deployment_ends import DELETED
 from .deployment_rows import DeploymentRow, LapsedLease
 from .deployment_run_rows import NewDeploymentRun, run_and_state_rows
+from .flow_run_changes import tell_parent_within
 from .flow_runs import INSERT_STATE, insert_flow_run
 from .future_runs import orphaned
 from .run_moves import Move, move_within
@@ -47,17 +49,19 @@ async def create_run(
     NotFound (the deployment).
     """
     new = new or NewDeploymentRun()
+    first = new.state or Scheduled()
+    new = replace(new, state=first)
     try:
-        return await _create(db, deployment_id, new)
+        return await _create(db, deployment_id, new, first)
     except IntegrityError:  # somebody else recorded the same run a moment ago: now it is there to be found
-        return await _create(db, deployment_id, new)
+        return await _create(db, deployment_id, new, first)
 
 
 async def create_run_of(
     db: Database, owner: DeploymentRow, new: NewDeploymentRun
 ) -> tuple[FlowRunAndState, bool]:
     """The same for a deployment as the caller has just read it; gives the run as it stands."""
-    if new.idempotency_key is None and new.work_queue_name is None:
+    if new.idempotency_key is None and new.work_queue_name is None and new.parent_task_run_id is None:
         place = (owner.work_pool_name, owner.work_queue_name)
         rows = run_and_state_rows(owner.columns(), new)
         recorded = await new_runs.record(db, *rows, is_due=True, place=place)
@@ -164,7 +168,9 @@ async def release(
         return True
 
 
-async def _create(db: Database, deployment_id: UUID, new: NewDeploymentRun) -> tuple[UUID, bool]:
+async def _create(
+    db: Database, deployment_id: UUID, new: NewDeploymentRun, first: State
+) -> tuple[UUID, bool]:
     async with db.write() as connection:
         found = await connection.execute(_DEPLOYMENT, {"deployment": deployment_id})
         owner = found.mappings().first()
@@ -192,6 +198,7 @@ async def _create(db: Database, deployment_id: UUID, new: NewDeploymentRun) -> t
             )
         await connection.execute(insert_flow_run(db), run)
         await connection.execute(INSERT_STATE, state)
+        await tell_parent_within(db, connection, new.parent_task_run_id, new.id, first)
         await announce(connection, RUNS)
         return new.id, True
 

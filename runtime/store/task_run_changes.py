@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import delete as sql_delete
@@ -18,18 +18,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..errors import NotFound
 from ..ids import uuid7
-from ..rules import RunFacts, Verdict, decide
-from ..states import FINAL_STATES, NO_VALUE, State, StateType
+from ..rules import Kind, RunFacts, Verdict, decide
+from ..states import NO_VALUE, State, StateType
 from . import state_cache, tag_slots
 from .background_runs import put_within
 from .concurrency_limits import TAG_PREFIX
 from .database import Database
 from .decision_trail import record_trail, trail_of
-from .flow_run_changes import is_persisted
+from .flow_run_changes import is_persisted, kept_data, read_state_within
 from .rows import NO_FLOW_RUN, TaskRunRow, TaskRunState
 from .tables import flow_run, log, task_run
 from .task_runs import states_of, task_run_row
 from .wire_text import json_value, plain_text
+
+_PAUSE = ("pause_timeout", "pause_reschedule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Proposed:
 async def create(db: Database, new: NewTaskRun, first: State) -> tuple[TaskRunRow, bool]:
     """Record a task run in its first state; gives it and whether it was made.
 
-    One of the same flow run, task key and dynamic key, or of the same id, is given as it is.
+    One of the same flow run, task key and dynamic key, or of the same id, is given as it is. Raises NotFound
+    (the flow run).
     """
     try:
         return await _create(db, new, first)
@@ -100,9 +103,9 @@ async def propose_within(
     row = await _locked(connection, task_run_id)
     if row is None:
         raise _missing(task_run_id)
-    flow_facts = await _flow_facts(connection, row.flow_run_id)
+    flow = await _flow_facts(connection, row.flow_run_id)
     current = states_of(row)[-1]
-    facts = _facts_for_rules(row, current, proposed, flow_facts)
+    facts = _facts_for_rules(row, current, proposed, flow)
     if proposed.is_running() and not force:
         facts = replace(facts, cached=await state_cache.kept_within(db, connection, proposed))
     begins = proposed.is_running() and not force and current.type != StateType.RUNNING
@@ -110,7 +113,8 @@ async def propose_within(
     if begins and row.tags:
         had_slots = await tag_slots.holds_within(connection, task_run_id)
         facts = await _with_tag_slots(db, connection, row, facts)
-    verdict = decide("task-run", state_of(current), proposed, facts, force=force)
+    kind: Kind = "background-run" if proposed.details.get("deferred") else "task-run"
+    verdict = decide(kind, state_of(current), proposed, facts, force=force)
     await record_trail(connection, trail_of(row.flow_run_id, task_run_id, current, proposed, verdict))
     became = verdict.state_to_write or state_of(current)
     # Slots are for running; what a client took by itself before it asked stays its own.
@@ -119,7 +123,8 @@ async def propose_within(
     if verdict.state_to_write is None:
         return Proposed(verdict, row, False)
     # What a journal wrote is numbered from 1 on, and its epoch is the journal's to tell.
-    epoch = max(row.epoch, flow_facts[1]) if flow_facts and not row.seq else row.epoch
+    begun = verdict.state_to_write.is_running() and not force and not row.seq
+    epoch = flow.run_count if flow is not None and begun else row.epoch
     reset: int | None = verdict.changes.get("run_count")
     await _write(connection, row, verdict.state_to_write, epoch, reset)
     if verdict.state_to_write.is_completed() and verdict.state_to_write is not facts.cached:
@@ -158,16 +163,19 @@ async def _create(db: Database, new: NewTaskRun, first: State) -> tuple[TaskRunR
         if known is not None:
             return await _one(connection, known), False
         task_run_id = new.id or _id_beside(flow_run_id)
-        of_flow_run = select(flow_run.c.labels).where(flow_run.c.id == flow_run_id)
-        inherited: dict[str, Any] = await connection.scalar(of_flow_run) or {}
+        inherited: dict[str, Any] = {}
         if new.flow_run_id is not None:
-            inherited = {**inherited, "prefect.flow-run.id": str(new.flow_run_id)}
+            of_flow_run = select(flow_run.c.labels).where(flow_run.c.id == flow_run_id)
+            whose = (await connection.execute(of_flow_run)).first()
+            if whose is None:
+                raise NotFound(f"there is no flow run {flow_run_id}")
+            inherited = {**(whose[0] or {}), "prefect.flow-run.id": str(flow_run_id)}
         at = first.timestamp
         await connection.execute(
             insert(task_run).values(
                 id=task_run_id,
                 flow_run_id=flow_run_id,
-                expected_start_time=first.moment("scheduled_time") or at,
+                expected_start_time=(first.is_scheduled() and first.moment("scheduled_time")) or at,
                 start_time=at if first.is_running() or first.is_final() else None,
                 end_time=at if first.is_final() else None,
                 epoch=0,
@@ -217,18 +225,34 @@ async def _one(connection: AsyncConnection, task_run_id: UUID) -> TaskRunRow:
     return task_run_row((await connection.execute(statement)).mappings().one())
 
 
-async def _flow_facts(connection: AsyncConnection, flow_run_id: UUID) -> tuple[str | None, int] | None:
-    """State type and run count of a flow run; None where there is none."""
-    statement = select(flow_run.c.state_type, flow_run.c.run_count).where(flow_run.c.id == flow_run_id)
-    row = (await connection.execute(statement)).first()
-    return None if row is None else (row[0], row[1])
+class _FlowFacts(NamedTuple):
+    """What counts of the flow run that a task run belongs to."""
+
+    state_type: StateType | None
+    run_count: int
+    pause: Mapping[str, Any]  # details of the pause that it is in
+
+
+async def _flow_facts(connection: AsyncConnection, flow_run_id: UUID) -> _FlowFacts | None:
+    """None where there is no such flow run."""
+    columns = flow_run.c
+    statement = select(columns.state_type, columns.run_count, columns.state_id)
+    row = (await connection.execute(statement.where(columns.id == flow_run_id))).first()
+    if row is None:
+        return None
+    state_type = StateType(row[0]) if row[0] else None
+    pause: dict[str, Any] = {}
+    if state_type is StateType.PAUSED:
+        state = await read_state_within(connection, row[2])
+        details = {} if state is None else state.details
+        pause = {name: details[name] for name in _PAUSE if name in details}
+    return _FlowFacts(state_type, row[1], pause)
 
 
 def _facts_for_rules(
-    row: TaskRunRow, current: TaskRunState, proposed: State, flow_facts: tuple[str | None, int] | None
+    row: TaskRunRow, current: TaskRunState, proposed: State, flow: _FlowFacts | None
 ) -> RunFacts:
     policy = row.policy
-    flow_state = StateType(flow_facts[0]) if flow_facts and flow_facts[0] else None
     return RunFacts(
         run_count=row.run_count,
         retries=policy.get("retries") or policy.get("max_retries") or 0,
@@ -236,8 +260,9 @@ def _facts_for_rules(
         result_persisted=row.result_kind in ("inline", "stored") or is_persisted(current.data),
         proposal_has_result=proposed.data is not NO_VALUE and is_persisted(proposed.data),
         has_flow=row.flow_run_id != NO_FLOW_RUN,
-        flow_state=flow_state,
-        flow_run_count=flow_facts[1] if flow_facts else 0,
+        flow_state=flow.state_type if flow else None,
+        flow_pause=flow.pause if flow else {},
+        flow_run_count=flow.run_count if flow else 0,
         flow_run_run_count=row.epoch,
     )
 
@@ -269,10 +294,11 @@ async def _write(
     states = states_of(row)
     at = max(state.timestamp.timestamp(), states[-1].timestamp.timestamp() + 1e-6)
     count = (row.run_count if run_count is None else run_count) + int(state.is_running())
-    ended = state.type in FINAL_STATES
     started = row.start_time.timestamp() if row.start_time else None
-    if started is None and (state.is_running() or ended):
+    if started is None and (state.is_running() or state.is_final()):
         started = at
+    # A run that has ended and gets another end did so when it first ended.
+    first_end = row.end_time.timestamp() if row.end_time else at
     await connection.execute(
         update(task_run)
         .where(task_run.c.id == row.id)
@@ -281,7 +307,7 @@ async def _write(
             state_name=plain_text(state.name),
             message=_plain(state.message),
             start_time=started,
-            end_time=at if ended else None,
+            end_time=first_end if state.is_final() else None,
             run_count=count,
             epoch=epoch,
             timeline=[*map(_kept_entry, states), _entry(state, at)],
@@ -294,8 +320,8 @@ def _entry(state: State, at: float | None = None) -> list[Any]:
     more: dict[str, Any] = {"id": str(state.id)}
     if details:
         more["details"] = json_value(details)
-    if state.data is not NO_VALUE and state.data is not None:
-        more["data"] = json_value(state.data)
+    if (data := kept_data(state)) is not None:
+        more["data"] = data
     moment = state.timestamp.timestamp() if at is None else at
     message = _plain(state.message)
     return [state.type.value, plain_text(state.name), moment, message, more]

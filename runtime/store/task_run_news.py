@@ -199,14 +199,16 @@ def _row(run: _Known) -> tuple[Any, ...]:
     facts = newest.facts
     is_newest = _entry_id(last) == str(newest.event_id)
     started = next((entry[2] for entry in timeline if entry[0] == "RUNNING"), None)
-    ended = last[2] if last[0] in FINAL_STATES else None
+    start = _moment(facts.get("start_time")) or _from_epoch(started)
+    # As the standard has it: what crashed or was cancelled before it ran has no time at which it ended.
+    ended = last[2] if last[0] in FINAL_STATES and start is not None else None
     expected = _moment(facts.get("expected_start_time"))
     name = plain_text(str(facts.get("name") or newest.task_key))
     return (
         run.id,
         _flow_run_of(newest),
         expected or _from_epoch(timeline[0][2]),
-        _moment(facts.get("start_time")) or _from_epoch(started),
+        start,
         _from_epoch(ended),
         int(facts.get("flow_run_run_count") or 0),
         max(int(facts.get("run_count") or 0), sum(entry[0] == "RUNNING" for entry in timeline)),

@@ -111,6 +111,22 @@ async def test_ids_are_asked_for_and_left_out(api: Any, runs: dict[str, dict[str
     assert await names(api, "task_runs", task_runs=of_alpha) == ["clean"]
 
 
+async def test_task_runs_are_told_apart_by_whether_they_have_a_flow_run_and_have_begun(
+    api: Any, runs: dict[str, dict[str, Any]]
+) -> None:
+    alpha = runs["alpha"]["id"]
+    await api.task_run(None, name="lonely", state={"type": "RUNNING"})
+
+    async def found(**asked: Any) -> list[str]:
+        return await names(api, "task_runs", task_runs=asked)
+
+    assert await found(flow_run_id={"is_null_": False}) == ["clean"]
+    assert await found(flow_run_id={"is_null_": True, "any_": [alpha]}) == ["lonely"]
+    assert await found(flow_run_id={"is_null_": None}) == ["clean", "lonely"]
+    # Unlike that of flow runs their start time does not fall back on the one that is expected.
+    assert await found(start_time={"before_": FAR}) == ["lonely"]
+
+
 @pytest.mark.parametrize(
     ("sort", "expected"),
     [

@@ -288,6 +288,19 @@ async def test_task_runs_are_what_their_events_say_in_any_order(db: Database, gi
     assert row.start_time == story[1].occurred and row.end_time == story[4].occurred
 
 
+async def test_a_task_run_that_crashed_before_it_ran_has_no_time_at_which_it_ended(
+    db: Database, given: Any
+) -> None:
+    run = await given.run(db)
+    never, begun = uuid4(), uuid4()
+    await events.record(db, [told(run.id, never, "Pending", 0, "0"), told(run.id, never, "Crashed", 1, "0")])
+    await events.record(db, [told(run.id, begun, "Running", 0, "1"), told(run.id, begun, "Crashed", 1, "1")])
+    row = await task_runs.read(db, never)
+    assert (row.state_type, row.start_time, row.end_time) == ("CRASHED", None, None)
+    row = await task_runs.read(db, begun)
+    assert row.end_time == clock.from_epoch(1_700_000_001)
+
+
 async def test_the_id_that_came_first_stays(db: Database, given: Any) -> None:
     run = await given.run(db)
     first, second = uuid4(), uuid4()

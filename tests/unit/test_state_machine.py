@@ -89,7 +89,12 @@ class RunHistory(RuleBasedStateMachine):
         if force:
             return
         if before.type in FINAL_STATES:
-            assert written.type not in (StateType.PAUSED, StateType.CANCELLING, StateType.CRASHED)
+            held_back = written.name == "NotReady"  # task runs wait while their flow is paused
+            assert held_back or written.type not in (
+                StateType.PAUSED,
+                StateType.CANCELLING,
+                StateType.CRASHED,
+            )
             if before.is_completed() and facts.result_persisted:
                 assert written.is_final(), "a kept result is never made again"
         if self.kind == "flow-run":
