@@ -11,6 +11,7 @@ from fastapi import HTTPException
 from ..pools.job_variables import check_schema, variable_problems
 from ..pools.templates import check_job_variables, merge_job_variables, read_job_template
 from ..runtime import parameter_templates
+from ..runtime.block_references import accepting_references, references_in
 from ..runtime.block_schemas import reference_of
 from ..runtime.errors import BadJobTemplate, NotFound, ParameterMismatch
 from ..runtime.store import block_documents, shared_limits, variables
@@ -46,6 +47,8 @@ def check_parameters(
         )
     try:
         check_schema(schema, "parameter_openapi_schema")
+        if next(references_in(parameters), None) is not None:
+            schema = accepting_references(schema)
         problems = variable_problems(schema, parameters, complete=complete, noun="parameter")
     except BadJobTemplate as error:
         raise ParameterMismatch(str(error), hint=error.hint) from error

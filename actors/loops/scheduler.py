@@ -102,12 +102,14 @@ def _plan(row: ScheduleRow, now: datetime, made: Collection[str]) -> SlotBatch:
     if facts.catch_up is None:
         past = schedule.dates(max(since, now - timedelta(seconds=LATE_AFTER_S)), 1000, now)
     coming = list(coming_slots(schedule, now))
+    beyond = [] if row.max_scheduled_runs is None else coming[row.max_scheduled_runs :]
+    coming = coming[: len(coming) - len(beyond)]
 
     def key(slot: datetime) -> str:
         return slot_key(row.deployment_id, row.id, slot)
 
     slots = [slot for slot in (*past, *coming) if key(slot) not in made]
-    dropped = [key(slot) for slot in unwanted if key(slot) in made]
+    dropped = [key(slot) for slot in (*unwanted, *beyond) if key(slot) in made]
     return SlotBatch(row.id, row.revision, slots, _next_look(coming, now, row), dropped)
 
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from .. import clock, tracebacks
+from ..block_references import references_in, with_blocks
 from ..entrypoints import load_flow
 from ..errors import MissingFlow, ParameterMismatch, StockClientMissing, StockFlow
 from ..journal.records import LogBatch, LogLine
 from ..states import Cancelled, Crashed, Failed, State, StateType
-from ..store import flow_runs, leases
+from ..store import block_documents, flow_runs, leases
 from . import payload
 from .flow_results import Kept
 from .flow_run import Resumption
@@ -70,6 +71,7 @@ def execute_claimed(
     is_new = run.run_count == 0 and claimed_epoch in (None, 1)
     try:
         from_json = run.parameters_pickle is None
+        values = _with_blocks(values) if from_json else values
         ended = flow.run(values, True, Resumption(run, claimed_epoch, is_new, lease, from_json))
         return asyncio.run(ended) if flow.is_async else ended
     except ParameterMismatch as error:  # raised before the run is begun; the flow's own ones are states
@@ -120,6 +122,14 @@ def _parameters_of(run: FlowRunRow) -> dict[str, Any]:
     if run.parameters_pickle is not None:
         return payload.load(run.parameters_pickle)
     return dict(run.parameters)
+
+
+def _with_blocks(values: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with the data of the blocks that they refer to. Raises ParameterMismatch."""
+    references = sorted(set(references_in(values)))
+    if not references:
+        return values
+    return with_blocks(values, recording_here().call(block_documents.data_of, references))
 
 
 def _state_of(run: FlowRunRow) -> State:

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from ..errors import UserError
 from ..states import StateType
 from ..store import (
+    block_documents,
     cache,
     commands,
     deployments,
@@ -218,6 +219,7 @@ _VERBS: dict[str, RemoteVerb] = {
         ),
         RemoteVerb(task_runs.count_by_state, dict[str, int], flow_run_id=UUID),
         RemoteVerb(deployments.read, DeploymentRow, deployment_id=UUID),
+        RemoteVerb(block_documents.data_of, dict[str, Any], references=_Texts),
         RemoteVerb(task_slots.limited, list[str], tags=_Texts),
         RemoteVerb(
             task_slots.exchange,

@@ -89,6 +89,24 @@ async def read_by_name(db: Database, type_slug: str, name: str, *, secrets: bool
     return await _one(db, same, name, secrets)
 
 
+async def data_of(db: Database, references: list[str]) -> dict[str, Any]:
+    """The data, secrets in clear text, of what documents there are of these ids or names ("type/name")."""
+    found: dict[str, Any] = {}
+    for reference in references:
+        try:
+            id = UUID(reference)
+        except ValueError:
+            type_slug, _, name = reference.partition("/")
+            asked = read_by_name(db, type_slug, name, secrets=True)
+        else:
+            asked = read(db, id, secrets=True)
+        try:
+            found[reference] = (await asked).data
+        except NotFound:
+            continue
+    return found
+
+
 async def find(
     db: Database,
     documents: BlockDocumentFilter | None = None,

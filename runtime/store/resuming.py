@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
 
+from ..errors import NotFound, UserError
+from ..parameter_templates import variable_names, written
 from ..rules import Abort, Reject, Verdict
 from ..states import Running, Scheduled
-from . import flow_run_changes, flow_run_inputs, search
+from . import flow_run_changes, flow_run_inputs, search, variables
 from .database import Database
 from .flow_run_changes import Proposed
 
@@ -22,9 +25,10 @@ async def resume(db: Database, run_id: UUID, run_input: dict[str, Any] | None = 
         return Proposed(Verdict(refused, None, []), None, False)
     keys: dict[str, str] | None = state.details.get("run_input_keyset")
     if keys is not None:
-        fault = await _fault_of(db, run_id, keys, run_input)
-        if fault is not None:
-            return Proposed(Verdict(Reject("resume", None, fault), None, []), state, False)
+        try:
+            run_input = await _checked(db, run_id, keys, run_input or {})
+        except UserError as error:
+            return Proposed(Verdict(Reject("resume", None, str(error)), None, []), state, False)
     goes_on = (
         Scheduled(name="Resuming", details=_kept(state.details))
         if state.details.get("pause_reschedule")
@@ -39,21 +43,39 @@ async def resume(db: Database, run_id: UUID, run_input: dict[str, Any] | None = 
     return became
 
 
-async def _fault_of(
-    db: Database, run_id: UUID, keys: dict[str, str], run_input: dict[str, Any] | None
-) -> str | None:
-    """What is wrong with the input that a run waits for; None when nothing is."""
+async def _checked(
+    db: Database, run_id: UUID, keys: dict[str, str], run_input: dict[str, Any]
+) -> dict[str, Any]:
+    """The input that a run waits for, written out. Raises UserError that says what is wrong with it."""
     from jsonschema import SchemaError, ValidationError, validate
 
-    schema: Any = orjson.loads((await flow_run_inputs.read(db, run_id, keys["schema"])).value)
+    names = set(variable_names(run_input))
+    given = await written(run_input, await variables.values(db, names))
     try:
-        validate(run_input or {}, schema)
+        schema: Any = orjson.loads((await flow_run_inputs.read(db, run_id, keys["schema"])).value)
+    except NotFound as error:
+        raise UserError("The schema of the run input was not found.") from error
+    except orjson.JSONDecodeError as error:
+        raise UserError("The schema of the run input is not valid JSON.") from error
+    try:
+        validate(_without_nulls(given, schema), schema)
     except SchemaError as error:
-        return f"The schema of the run input is not valid: {error.message}"
+        raise UserError(f"The schema of the run input is not valid: {error.message}") from error
     except ValidationError as error:
         where = ".".join(str(part) for part in error.absolute_path)
-        return f"Run input validation error: {f'{where}: ' if where else ''}{error.message}"
-    return None
+        raise UserError(
+            f"Run input validation error: {f'{where}: ' if where else ''}{error.message}"
+        ) from error
+    return given
+
+
+def _without_nulls(given: dict[str, Any], schema: Any) -> dict[str, Any]:
+    """What is left to check when a null stands for a field that need not be given and has no default."""
+    facts: Mapping[str, Any] = cast("Any", schema if isinstance(schema, Mapping) else {})
+    properties = cast("Mapping[str, Any]", facts.get("properties") or {})
+    required = cast("Sequence[str]", facts.get("required") or ())
+    free = {name for name, each in properties.items() if name not in required and "default" not in each}
+    return {name: value for name, value in given.items() if value is not None or name not in free}
 
 
 def _kept(details: dict[str, Any]) -> dict[str, Any]:

@@ -162,6 +162,35 @@ async def test_a_run_that_waits_for_an_input_goes_on_with_a_fitting_one_only(api
     assert (stored.text, stored.headers["content-type"].split(";")[0]) == ('{"age":7}', "text/plain")
 
 
+async def test_input_of_a_run_is_written_out_and_what_is_wrong_with_it_is_said(api: Any) -> None:
+    """A schema that was no JSON answered 500, a missing one that there is no such run; what forms write as
+    JSON or templates was refused.
+    """
+
+    async def waiting(schema: str | None) -> str:
+        run = await api.flow_run()
+        await api.propose(run, "RUNNING")
+        if schema is not None:
+            await api.post(f"/flow_runs/{run['id']}/input", json={"key": "s", "value": schema})
+        keys = {"schema": "s", "response": "r"}
+        await api.propose(run, "PAUSED", state_details={"run_input_keyset": keys})
+        return run["id"]
+
+    async def resumed(run_id: str, **run_input: Any) -> tuple[str, str | None]:
+        answer = await api.post(f"/flow_runs/{run_id}/resume", json={"run_input": run_input})
+        return answer.json()["status"], answer.json()["details"].get("reason")
+
+    assert await resumed(await waiting(None)) == ("REJECT", "The schema of the run input was not found.")
+    assert await resumed(await waiting("{")) == ("REJECT", "The schema of the run input is not valid JSON.")
+    fields = '{"n": {"type": "integer"}, "note": {"type": "string"}}'
+    run_id = await waiting(f'{{"type": "object", "properties": {fields}, "required": ["n"]}}')
+    assert (await resumed(run_id, n={"__prefect_kind": "json", "value": "{"}))[0] == "REJECT"
+    written = {"__prefect_kind": "json", "value": "5"}
+    assert await resumed(run_id, n=written, note=None) == ("ACCEPT", None)
+    stored = await api.get(f"/flow_runs/{run_id}/input/r")
+    assert stored.json() == {"n": 5, "note": None}
+
+
 async def test_a_tracking_task_run_follows_its_subflow(api: Any) -> None:
     parent = await api.flow_run()
     await api.propose(parent, "RUNNING")

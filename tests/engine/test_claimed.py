@@ -14,6 +14,8 @@ from heliostat.runtime.errors import LeaseHeld
 from heliostat.runtime.journal.recording import current_recording, use_recording
 from heliostat.runtime.states import Cancelling, Running
 from heliostat.runtime.store import (
+    block_documents,
+    block_types,
     claims,
     deployments,
     flow_run_changes,
@@ -47,6 +49,10 @@ def survey(day: date, numbers: int = 3, die_after: int | None = None) -> str:
         if number == die_after and not Path(str(EFFECTS) + ".again").exists():
             raise SystemExit("gone")
     return f"{day:%A}"
+
+@flow
+def enter(login: dict) -> str:
+    return f"{login['user']}:{login['password']}"
 """
 
 
@@ -106,6 +112,28 @@ def test_a_claimed_run_is_executed_with_its_json_parameters(yard: Yard) -> None:
     # What has ended is not executed once more.
     assert execute_claimed(run_id, lease.epoch, yard.project).is_completed()
     assert len(yard.effects()) == 4
+
+
+def test_parameters_may_refer_to_saved_blocks(yard: Yard) -> None:
+    """A run got the reference itself. The block is read when the run starts; only the reference is kept."""
+    ask = current_recording().call
+    kind = ask(block_types.create, block_types.NewBlockType("Login", "login"))
+    fields = {"type": "object", "properties": {}, "secret_fields": ["password"], "block_type_slug": "login"}
+    schema, _ = ask(block_types.create_schema, kind.id, fields, [], "1.0")
+    saved = ask(block_documents.create, schema.id, kind.id, "main", {"user": "ann", "password": "sun"}, False)
+    flow = ask(flows.get_or_create, "enter")
+    new = NewDeployment(flow.id, "in", entrypoint=f"{yard.file}:enter", work_pool_name="yard")
+    yard.deployment, _ = ask(deployments.upsert, new)
+    by_id = {"$ref": {"block_document_id": str(saved.id)}}
+    for reference in (by_id, {"$ref": {"block_document_slug": "login/main"}}):
+        run_id = yard.run(login=reference)
+        ended = execute_claimed(run_id, yard.claim().epoch, yard.project)
+        assert ended.result() == "ann:sun"
+        assert ask(flow_runs.read, run_id).parameters == {"login": reference}
+    ask(block_documents.delete, saved.id)
+    run_id = yard.run(login=by_id)
+    ended = execute_claimed(run_id, yard.claim().epoch, yard.project)
+    assert ended.is_failed() and str(saved.id) in str(ended.message)
 
 
 def test_what_a_dead_execution_has_completed_is_replayed(yard: Yard) -> None:

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 
 from heliostat.actors.loops.scheduler import Scheduler, plan
+from heliostat.runtime.schedule_slots import slot_key
 from heliostat.runtime.store import deployments, flow_runs, schedules, services
 from heliostat.runtime.store.database import Database
 from heliostat.runtime.store.deployment_rows import ScheduleRow, ScheduleSpec
@@ -49,6 +50,20 @@ def test_three_runs_and_an_hour_are_made_ahead_and_the_next_look_is_at_the_first
     every_second = a_schedule(definition={"interval": 1, "anchor_date": NOON.isoformat(), "timezone": "UTC"})
     batch = plan(every_second, NOON, ())
     assert (len(batch.slots), batch.next_at) == (100, NOON + 26 * SECOND)
+
+
+def test_no_more_runs_are_made_ahead_than_the_schedule_allows() -> None:
+    """`max_scheduled_runs` was taken and shown, and as many runs made as for any other schedule."""
+    every_minute = {"interval": 60, "anchor_date": NOON.isoformat(), "timezone": "UTC"}
+    free = plan(a_schedule(definition=every_minute), NOON, ())
+    row = a_schedule(definition=every_minute, max_scheduled_runs=2)
+    batch = plan(row, NOON, ())
+    assert batch.slots == list(free.slots)[:2] and len(free.slots) > 2
+    assert batch.next_at == batch.slots[0]
+    made = {slot_key(row.deployment_id, row.id, slot) for slot in free.slots}
+    assert set(plan(row, NOON, made).dropped) == made - {
+        slot_key(row.deployment_id, row.id, slot) for slot in batch.slots
+    }
 
 
 def test_a_slot_that_a_slow_scheduler_comes_to_late_is_made_all_the_same() -> None:
