@@ -88,6 +88,11 @@ def test_flows_without_ray_and_commands_that_read_warn_of_nothing(
         assert (read.ended(), told(read.output)) == (0, []), words
 
 
+def test_flows_on_ray_warn_of_nothing(run_script: Callable[..., Any], script: Path, ray_cluster: str) -> None:
+    ran = run_script(script, "ray", HELIOSTAT_RAY_ADDRESS=ray_cluster, **STRICT)
+    assert (ran.ended(110), told(ran.output)) == (0, [])
+
+
 def test_a_server_its_clients_and_workers_warn_of_nothing(
     run_script: Callable[..., Any], script: Path
 ) -> None:
