@@ -50,7 +50,7 @@ def _resolved_singly(owner: Any) -> dict[str, Any]:
         holder = types.SimpleNamespace(__annotations__={name: annotation})
         try:
             hints.update(typing.get_type_hints(holder, names, names, include_extras=True))
-        except Exception:
+        except Exception:  # an annotation may raise anything; the others count
             continue
     return hints
 
@@ -197,6 +197,6 @@ def _marked(schema: dict[str, Any], name: str) -> dict[str, Any]:
 def _shown(value: Any) -> str:
     try:
         text = repr(value)
-    except Exception:
+    except Exception:  # a repr of the author's may raise anything
         text = f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…"

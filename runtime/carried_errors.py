@@ -65,7 +65,7 @@ def unpack(data: bytes) -> BaseException | None:
     """The exception that was packed, or None when it cannot be put together here (its class is missing)."""
     try:
         error: object = pickle.loads(data)
-    except Exception:
+    except Exception:  # unpickling runs code of the author's, which may raise anything
         return None
     return error if isinstance(error, BaseException) else None
 
@@ -203,7 +203,7 @@ def _what_travels(value: Any, journey: _Journey) -> Any:
         name = f"{kind.__module__}.{kind.__qualname__}"
         try:
             text, shown = str(value), repr(value)
-        except Exception:
+        except Exception:  # they are the author's, and may raise anything
             text = shown = f"<{name}>"
         return Lost(name, text, shown, str(trouble) or type(trouble).__name__)
     return value

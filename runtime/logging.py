@@ -253,7 +253,7 @@ def _has_handlers(name: str) -> bool:
 def _shown(value: Any) -> str:
     try:
         return str(value)
-    except Exception:
+    except Exception:  # a text of the author's may raise anything
         return f"a {type(value).__name__} that cannot be shown"
 
 

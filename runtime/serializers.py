@@ -111,7 +111,7 @@ def _culprit(value: Any, serializer: Serializer) -> tuple[str, Any]:
 def _accepts(serializer: Serializer, part: Any) -> bool:
     try:
         serializer.dumps(part)
-    except Exception:
+    except Exception:  # whatever a serializer raises, it does not take the part
         return False
     return True
 

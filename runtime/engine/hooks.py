@@ -38,7 +38,7 @@ def run_hooks(hooks: Iterable[Hook], subject: Any, run: Any, state: State) -> No
             returned = hook(subject, run, state)
             if inspect.iscoroutine(returned):
                 _finish(returned)
-        except Exception:
+        except Exception:  # a hook is the author's, and changes nothing of the run
             _log.exception("hook %s failed", getattr(hook, "__name__", hook))
 
 

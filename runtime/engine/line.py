@@ -189,7 +189,7 @@ class DriverLine:
                 self._relay.record(news[1], news[2])
             else:
                 self._on_news(*news)
-        except Exception:
+        except Exception:  # the news of other calls is to be heard still
             _log.exception("news from a worker could not be taken in")
 
 
@@ -338,7 +338,7 @@ class LineToDriver:
                 message = self._connection.recv_bytes()
                 try:
                     self._obey(*pickle.loads(message))
-                except Exception:
+                except Exception:  # the next order is to be heard still
                     _log.exception("an order of the driver could not be carried out")
         except (EOFError, OSError):
             pass

@@ -155,7 +155,7 @@ def answers() -> bool:
     """Whether the cluster says something; waits for it as long as Ray does."""
     try:
         return any(node["Alive"] for node in _ray.nodes())
-    except Exception:
+    except Exception:  # Ray raises many kinds of errors here, and each means the same
         return False
 
 

@@ -143,7 +143,7 @@ class RayLane:
             packs = [self._in_flight.pop(ref) for ref in ready]
         try:
             returned = _ray.get(ready)
-        except Exception:
+        except Exception:  # one of them failed: which, and of what, is asked of each alone
             taken = [self._take_one(ref, pack) for ref, pack in zip(ready, packs, strict=True)]
         else:
             arrivals = zip(ready, packs, returned, strict=True)

@@ -182,7 +182,7 @@ class SlotDesk:
                     self._asked.update(tags)
                     self._again_at = clock.monotonic_s() + _BACKOFF_S
                 clock.sleep(_BACKOFF_S)
-            except Exception:
+            except Exception:  # the thread goes on for the calls that wait
                 if not self.recording.is_usable:
                     return
                 _log.exception("slots of limits cannot be asked for")
@@ -283,7 +283,7 @@ class SlotDesk:
             except (Unavailable, OSError) as error:
                 _log.debug("slots of limits were not renewed this time: %s", error)
                 clock.sleep(_BACKOFF_S)
-            except Exception:
+            except Exception:  # the thread goes on for the calls that hold slots
                 if not self.recording.is_usable:
                     return
                 _log.exception("slots of limits were not renewed")

@@ -158,7 +158,7 @@ class Feed:
                 await self._listen(ready)
         except asyncio.CancelledError:
             raise
-        except Exception:
+        except Exception:  # whatever it was: looking now and then finds changes, too
             _log.exception("the change feed failed; changes are looked for every %g s", _BLIND_POLL_S)
             await self._watch_blindly(ready)
 

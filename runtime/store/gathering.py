@@ -113,7 +113,7 @@ class Gathering(Generic[Item, Result]):
             results = await self._together([each.item for each in group])
         except DatabaseUnavailable:
             raise
-        except Exception:
+        except Exception:  # it may concern one of them alone: each is tried by itself
             if len(group) == 1:
                 raise
             for each in group:
