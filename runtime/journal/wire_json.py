@@ -18,6 +18,7 @@ import orjson
 from ..errors import UserError
 from ..ids import task_run_base
 from ..states import StateType
+from ..store.wire_text import plain_json, plain_text, with_plain_texts
 from .records import (
     Ack,
     CallSite,
@@ -57,7 +58,11 @@ class _Column:
 
 def dump_appends(appends: Sequence[RunAppend]) -> bytes:
     """Appends as a JSON document."""
-    return orjson.dumps({"appends": [_append_out(each) for each in appends]}, default=_in_json)
+    document = {"appends": [_append_out(each) for each in appends]}
+    try:
+        return orjson.dumps(document, default=_in_json)
+    except TypeError:  # half of a surrogate pair in a name, a message or a log line
+        return orjson.dumps(with_plain_texts(document), default=_in_json)
 
 
 def load_appends(document: bytes) -> list[RunAppend]:
@@ -277,10 +282,14 @@ def _text(value: Any, where: str) -> str:
 
 
 def _name(value: Any, where: str) -> str:
-    """A text that is stored as it is: the store cleans messages, not names."""
+    """A text that the store writes as it is, and by which rows are told apart."""
     if "\0" in (text := _text(value, where)):
         raise BadAppend(f"{where} holds a NUL")
     return text
+
+
+def _state_name(value: Any, where: str) -> str:
+    return plain_text(_text(value, where))  # authors give states names of their own
 
 
 def _text_or_none(value: Any, where: str) -> str | None:
@@ -288,10 +297,10 @@ def _text_or_none(value: Any, where: str) -> str | None:
 
 
 def _json_text(value: Any, where: str) -> str:
-    text = _text(value, where)
     try:
+        text = plain_json(_text(value, where))
         orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+    except ValueError as error:
         raise BadAppend(f"{where} is no JSON: {error}") from error
     return text
 
@@ -379,7 +388,7 @@ _result_kind = _one_of(_RESULT_KINDS)
 
 _COLUMNS: dict[str, _Column] = {
     "state_types": _Column(_state_type, scalar=True, nulls=False, required=True),
-    "state_names": _Column(_name, scalar=True, nulls=False, required=True),
+    "state_names": _Column(_state_name, scalar=True, nulls=False, required=True),
     "expected": _Column(_time, scalar=True, nulls=False, required=True),
     "starts": _Column(_time, required=True),
     "ends": _Column(_time, required=True),
@@ -398,7 +407,7 @@ _COLUMNS: dict[str, _Column] = {
 _STATE_FIELDS: dict[str, Reader] = {
     "state_id": _id,
     "state_type": _state_type,
-    "state_name": _name,
+    "state_name": _state_name,
     "at": _time,
     "message": _text_or_none,
     "details": _object,
@@ -414,6 +423,6 @@ _DECISION_FIELDS: dict[str, Reader] = {
     "reason": _text,
     "from_type": _or_none(_state_type),
     "to_type": _state_type,
-    "to_name": _name,
+    "to_name": _state_name,
     "task_run_id": _id_or_none,
 }

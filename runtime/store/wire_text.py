@@ -26,6 +26,18 @@ def plain_json(document: str) -> str:
     return document if document.isascii() else plain_text(document)
 
 
+def with_plain_texts(document: Any) -> Any:
+    """Lists and dicts with every text in them made plain; what is no text stays as it is."""
+    if isinstance(document, str):
+        return plain_text(document)
+    if isinstance(document, Mapping):
+        items = cast("Mapping[Any, Any]", document).items()
+        return {with_plain_texts(key): with_plain_texts(item) for key, item in items}
+    if isinstance(document, list | tuple):
+        return [with_plain_texts(item) for item in cast("Iterable[Any]", document)]
+    return document
+
+
 def json_text(value: Any) -> str:
     """A JSON document as text, for people to look at; what JSON has no form for is shown as its `str`."""
     try:

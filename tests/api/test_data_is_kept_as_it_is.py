@@ -61,3 +61,13 @@ async def test_what_json_and_databases_hold_is_kept(api: Any) -> None:
     assert deployment["parameters"] == deployment["job_variables"] == data
     assert (await api.run_of(deployment))["parameters"] == data
     assert (await api.post("/variables/", json={"name": "v", "value": data})).json()["value"] == data
+
+
+@pytest.mark.parametrize("value", [*UNKEPT[:3], UNKEPT[4]])
+async def test_an_event_with_such_a_value_is_taken_and_shown_cleaned(api: Any, value: str) -> None:
+    body = f"""[{{"occurred": "2026-01-02T00:00:00Z", "event": "odd.payload", "payload": {{"x": {value}}},
+        "resource": {{"prefect.resource.id": "it"}}, "id": "01940000-0000-7000-8000-000000000001"}}]"""
+    assert (await _sent(api, "POST", "/events", body)).status_code == 204
+    asked = {"filter": {"event": {"name": ["odd.payload"]}, "occurred": {"since": "2026-01-01T00:00:00Z"}}}
+    found = await api.post("/events/filter", json=asked)
+    assert len(found.json()["events"]) == 1

@@ -18,13 +18,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from serving import serving  # noqa: E402
 
-from heliostat import flow, get_client, task
+from heliostat import flow, get_client, get_run_logger, task
 from heliostat.runtime import ids, settings
 from heliostat.runtime.caching import INPUTS
 from heliostat.runtime.errors import BadSetting, DatabaseUnavailable, LeaseHeld, NotFound
 from heliostat.runtime.journal.http_recording import HttpRecording
 from heliostat.runtime.journal.recording import close_current_recording, current_recording
 from heliostat.runtime.journal.remote_verbs import BadQuestion, remote_verb, verb_named
+from heliostat.runtime.states import State, StateType
 from heliostat.runtime.store import cache, concurrency_limits, flow_runs, leases, logs, task_runs
 from heliostat.runtime.store.database import Database
 from heliostat.runtime.store.rows import NewFlowRun, Owner
@@ -95,6 +96,38 @@ def test_a_flow_with_tasks_sub_flows_logs_and_cache_is_recorded_by_the_server(
     lines = from_database(database_url, logs.read, flow_run_id=top.id)
     assert "doubling 5" in [line.message for line in lines]
     assert not (heliostat_home / "heliostat.db").exists()
+
+
+def test_texts_that_no_json_can_hold_are_recorded_over_http_as_in_a_database(
+    served: Any, database_url: str, heliostat_home: Path
+) -> None:
+    """NUL and half of a surrogate pair ended runs that record over HTTP.
+
+    The name of the run, a log line or the message of an exception was enough: its journal was refused for
+    good, while the same run with a database of its own only kept U+FFFD in their place.
+    """
+    odd = "a\x00b\ud800c"
+
+    @task(tags=["tag\x00"], task_run_name="named {text}")
+    def fail(text: str) -> None:
+        raise ValueError(text)
+
+    @flow(name="oddly", flow_run_name=odd)
+    def oddly(text: str, number: int) -> State:
+        get_run_logger().info("log %s", text)
+        assert fail(text, return_state=True).is_failed()
+        return State(StateType.COMPLETED, name=odd, message=odd)
+
+    oddly(odd, 2**70, return_state=True)
+    close_current_recording()
+    (run,) = from_database(database_url, flow_runs.list)
+    kept = "a\ufffdb?c"
+    assert (run.name, run.state_type, run.state_name) == (kept, StateType.COMPLETED, kept)
+    assert run.parameters == {"text": kept, "number": str(2**70)}
+    [failed] = from_database(database_url, task_runs.list, run.id)
+    assert (failed.name, failed.tags, failed.state_type) == (f"named {kept}", ["tag\ufffd"], StateType.FAILED)
+    lines = from_database(database_url, logs.read, flow_run_id=run.id)
+    assert f"log {kept}" in [line.message for line in lines]
 
 
 def test_verbs_come_back_as_they_are_and_their_errors_as_what_they_were(served: Any) -> None:
