@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,6 +28,7 @@ from ..runtime.errors import (
 )
 from ..runtime.journal.records import LogLine
 from ..runtime.long_lived import Tasks, about
+from ..runtime.settings import current_settings
 from ..runtime.states import Cancelled, Crashed, State
 from ..runtime.store import (
     claims,
@@ -88,6 +89,8 @@ class WorkPool:
         self._changes = feed.subscribe(RUNS, POOLS)
         self._room = asyncio.Event()
         self._carried: dict[UUID, _Carried] = {}
+        self._unplaced: dict[UUID, float] = {}  # since when (monotonic) no process can be had for a run
+        self.grows: Callable[[], bool] = lambda: False  # whether nodes may come by themselves
         self._hosts.on_room = self._room.set
         self._tasks = Tasks(_log)
         for name, take in (
@@ -264,6 +267,7 @@ class WorkPool:
         if host is None:
             host = await self._hosts.take(carried.job)
             carried.host, carried.epoch_owner = host, None
+            self._unplaced.pop(carried.job.run_id, None)
         try:
             ended: Ended = await host.process.execute(carried.job)
         except HostLost as lost:
@@ -311,7 +315,12 @@ class WorkPool:
 
     async def _put_back(self, carried: _Carried, reason: HeliostatError) -> None:
         """No process can be had: the run waits, and says why."""
-        job = carried.job
+        job, now, limit_s = carried.job, clock.monotonic_s(), current_settings().unplaceable_s
+        since = self._unplaced.setdefault(job.run_id, now)
+        if limit_s and now - since >= limit_s and not self.grows():
+            del self._unplaced[job.run_id]
+            why = f"{reason}, and no process could be had within {limit_s:g} s"
+            return await self._finish(job.run_id, job.epoch, Crashed(why))
         text = f"{reason}: it waits until such a node joins"
         put_back = await self._stubborn(
             scheduled_runs.release,

@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 import ray
 from ray.exceptions import RayError
 
+from ..runtime.engine import ray_cluster
 from ..runtime.engine.owner import owner_of_this_process
 from ..runtime.long_lived import Failures, Tasks
 from ..runtime.settings import current_settings
@@ -91,6 +92,7 @@ class WorkPoolActor:
             owner = replace(owner_of_this_process(), id=uuid5(self._pool_id, "work pool"))
             feed = await Feed.open(db)
             pool = WorkPool(db, feed, row, hosts, owner, settings.lease_s)
+            pool.grows = ray_cluster.grows
             await pool.recover()
         except BaseException:  # begun anew in a moment: nothing of this attempt may be at work then
             if pool is not None:

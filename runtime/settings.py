@@ -242,6 +242,12 @@ class Settings:
     default_retry_delay_s: float = _setting(
         0.0, "Seconds before each retry of tasks that do not say.", _seconds()
     )
+    unplaceable_s: float = _setting(
+        300.0,
+        "Seconds that a task or a flow waits for a node that has what it asks for, on a Ray cluster that "
+        "adds none by itself, before it is Crashed; 0 for any time.",
+        _seconds(),
+    )
     dispatch_window: int = _setting(
         1_000, "Ray calls in flight at once before a producer of tasks waits.", _whole(1)
     )

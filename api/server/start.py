@@ -30,6 +30,7 @@ from .record import OwnRecord, ServerRecord, log_path, server_at
 Say = Callable[[str], None]
 
 _START_WITHIN_S = 60.0
+_ANY = ("0.0.0.0", "::", "")  # hosts that stand for every address of the machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +144,8 @@ def banner(record: ServerRecord, options: ServerOptions) -> str:
         f"  Ray        {_ray_line(options)}",
         "",
         "To reach it from elsewhere:",
-        f"  export HELIOSTAT_API_URL={record.url}",
-        f"  export PREFECT_API_URL={record.url}   (stock clients)",
+        f"  export HELIOSTAT_API_URL={shared_url(options)}",
+        f"  export PREFECT_API_URL={shared_url(options)}   (stock clients)",
     ]
     if record.log is not None:
         lines += ["", f"It writes to {record.log}; stop it with: heliostat server stop --port {record.port}"]
@@ -177,12 +178,30 @@ def api_url(options: ServerOptions) -> str:
     return f"{_root(options)}/api"
 
 
+def shared_url(options: ServerOptions) -> str:
+    """The address that people on other machines are given, where the server listens for them."""
+    configured = current_settings().public_api_url
+    if configured is not None or options.host not in _ANY:
+        return configured or api_url(options)
+    return f"http://{_bracketed(_outer_address(options.host))}:{options.port}/api"
+
+
+def _outer_address(host: str) -> str:
+    """The address from which this machine speaks to others; nothing is sent to find it out."""
+    kinds = [(socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")]  # kept for documents: nobody's
+    for family, nobody in kinds if host != "::" else reversed(kinds):
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((nobody, 9))
+            return str(probe.getsockname()[0])
+    return socket.getfqdn()  # a machine without a network
+
+
 def public_url(options: ServerOptions) -> str:
     """The address that processes on Ray's machines are given."""
     configured = current_settings().public_api_url
     if configured is not None:
         return configured
-    if options.ray_address is None or options.host not in ("0.0.0.0", "::", ""):
+    if options.ray_address is None or options.host not in _ANY:
         return api_url(options)
     return f"http://{socket.getfqdn()}:{options.port}/api"  # others ask for it, too
 
@@ -242,6 +261,8 @@ class _Greeting:
         if state is not None and state.is_up and state.actors:
             self._told_of_ray = True
             shown = f"; its dashboard: {state.dashboard}" if state.dashboard else ""
+            if shown and state.is_local:
+                shown += " (it asks for a token: heliostat ray status --token)"
             self._say(f"Ray is up at {state.address}{shown}")
 
 
@@ -278,8 +299,11 @@ def _taken(options: ServerOptions) -> PortTaken:
 
 def _root(options: ServerOptions) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(options.host, options.host)
-    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    return f"http://{host}:{options.port}"
+    return f"http://{_bracketed(host)}:{options.port}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
@@ -48,7 +49,7 @@ def connect(address: str | None) -> None:
         named = _named(address)
         try:
             _check_that_it_listens(named)
-            _initialise(NAMESPACE, named, log_to_driver=True)
+            _initialise(NAMESPACE, named, is_server=False)
         except Exception as error:
             where = f"a Ray cluster at {address!r}" if address else "a local Ray"
             doing = "joined" if address else "started"
@@ -103,7 +104,7 @@ def join(address: str, namespace: str = NAMESPACE) -> str | None:
 def _started(namespace: str, address: str) -> str | None:
     with _connecting:
         try:
-            context = _initialise(namespace, address, log_to_driver=False)
+            context = _initialise(namespace, address, is_server=True)
         except RayUnavailable:
             raise
         except Exception as error:
@@ -112,8 +113,10 @@ def _started(namespace: str, address: str) -> str | None:
     return f"http://{url}" if url else None
 
 
-def _initialise(namespace: str, address: str, *, log_to_driver: bool) -> Any:
-    """Start a Ray ("local") or join one, with the token that it asks for."""
+def _initialise(namespace: str, address: str, *, is_server: bool) -> Any:
+    """Start a Ray ("local") or join one, with the token that it asks for. A script's own has no dashboard:
+    it lives as long as the script, and would start seconds later.
+    """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     # Else Ray puts its own `print` in place at a worker's first line, and prints are recorded no longer.
     os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")
@@ -129,7 +132,8 @@ def _initialise(namespace: str, address: str, *, log_to_driver: bool) -> Any:
             namespace=namespace,
             ignore_reinit_error=True,
             logging_level=logging.ERROR,
-            log_to_driver=log_to_driver,
+            log_to_driver=not is_server,
+            **({"include_dashboard": None if is_server else False} if is_new else {}),
         )
     if is_new:
         own_rays.note(str(context.address_info["gcs_address"]))
@@ -193,6 +197,20 @@ def unmet(resources: Resources) -> str | None:
     names = {name for node in nodes for name in node if not name.startswith(_NODES_OWN)} | set(asked)
     there = {name: max((node.get(name, 0.0) for node in nodes), default=0.0) for name in sorted(names)}
     return f"asks for {_listed(asked)}, but no node of the cluster has that; there is {_listed(there)}"
+
+
+def grows() -> bool:
+    """Whether an autoscaler may add nodes; also where that cannot be found out."""
+    try:
+        if any("ray.io/node-group" in node.get("Labels", {}) for node in _ray.nodes()):
+            return True
+        told: bytes | None = _ray.experimental.internal_kv._internal_kv_get(b"__autoscaling_status")
+        report: dict[str, Any] = json.loads(told or b"{}").get("autoscaler_report") or {}
+    except Exception:
+        return True
+    kinds: list[str] = [*(report.get("active_nodes") or {}), *(report.get("idle_nodes") or {})]
+    # Where nothing is scaled Ray calls each node a kind of its own.
+    return any(not kind.startswith("node_") for kind in kinds)
 
 
 def _asked(resources: Resources) -> dict[str, float]:

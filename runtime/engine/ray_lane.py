@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import ray
 
-from .. import tracebacks
+from .. import clock, tracebacks
 from ..errors import UserError
 from ..rules import PLACEMENT
 from ..settings import current_settings
@@ -48,6 +48,7 @@ _FEW = 16  # answers; with less of them it is worth looking further
 _MANY = 16 * 8  # calls in flight; below it answers are taken as they come
 NO_REFERENCES = References()
 _BATCH_PATIENCE_S = 0.06
+_LOOK_EVERY_S = 1.0
 
 
 def _execute(spec: bytes, *refs: Any) -> bytes | tuple[bytes, Any]:
@@ -86,6 +87,8 @@ class RayLane:
         self._lock = threading.Lock()
         self._launched = threading.Condition(self._lock)  # something can be waited for
         self._refused: list[Answer] = []
+        self._unplaced: dict[PackGroup, float] = {}  # since when (monotonic) no node has what they ask for
+        self._look_at_s = 0.0
         self.taker: Taker | None = Taker(ray_cluster.put, ray_cluster.get)
 
     def slots(self, resources: Resources) -> int:
@@ -136,6 +139,8 @@ class RayLane:
             waiting = list(itertools.islice(self._in_flight, 2 * _ANSWERS_AT_ONCE if many else None))
         if refused or not waiting:
             return list(refused)
+        if self._unplaced and (given_up := self._given_up()):
+            return given_up
         ready = self._wait_for_many(waiting, timeout_s) if many else self._wait_for_first(waiting, timeout_s)
         if not ready:
             return []
@@ -228,11 +233,38 @@ class RayLane:
     def _tell_if_unmet(self, group: PackGroup) -> None:
         unmet = ray_cluster.unmet(group.resources)
         if unmet is not None:
-            advice = "its calls wait until such a node joins (cancel them, or ask for less)"
+            limit_s = current_settings().unplaceable_s
+            how_long = f" for {limit_s:g} s at most" if limit_s and not ray_cluster.grows() else ""
+            advice = f"its calls wait{how_long} until such a node joins (cancel them, or ask for less)"
             text = f"task {group.code.name!r} {unmet}: {advice}"
             group.desk.say(logging.WARNING, text)
             group.desk.decided(PLACEMENT, "WAIT", text)
             group.is_unmet = True
+            self._unplaced[group] = clock.monotonic_s()
+
+    def _given_up(self) -> list[Answer | Loss]:
+        """The calls that have waited long enough for a node, where none comes by itself."""
+        limit_s, now = current_settings().unplaceable_s, clock.monotonic_s()
+        late = [group for group, since in self._unplaced.items() if limit_s and now - since >= limit_s]
+        if not late or now < self._look_at_s or ray_cluster.grows():
+            return []
+        self._look_at_s = now + _LOOK_EVERY_S
+        lost: list[Answer | Loss] = []
+        for group in late:
+            unmet = ray_cluster.unmet(group.resources)
+            if unmet is None:
+                del self._unplaced[group]
+                continue
+            with self._lock:
+                flying = {ref: pack for ref, pack in self._in_flight.items() if pack.group is group}
+                for ref in flying:
+                    del self._in_flight[ref]
+            for ref, pack in flying.items():
+                with contextlib.suppress(Exception):
+                    _ray.cancel(ref)
+                text = f"it {unmet}, and no such node came within {limit_s:g} s"
+                lost.append(Loss(pack, "unschedulable", text, again=False))
+        return lost
 
     def _spec(self, pack: Pack, references: References, with_code: bool = False) -> bytes:
         shipped = pack.group.shipped
@@ -288,6 +320,7 @@ class RayLane:
     def _arrived(self, ref: Any, pack: Pack, returned: Any) -> Answer | Loss | None:
         if pack.group.is_unmet:
             pack.group.is_unmet = False
+            self._unplaced.pop(pack.group, None)
             text = f"a node has what task {pack.group.code.name!r} asks for"
             pack.group.desk.decided(PLACEMENT, "ACCEPT", text)
         nested = isinstance(returned, tuple)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from heliostat import flow, task
-from heliostat.runtime import clock
+from heliostat.runtime import clock, settings
 from heliostat.runtime.engine import ray_cluster
 from heliostat.runtime.errors import RayUnavailable
 
@@ -93,6 +93,31 @@ def test_a_request_that_no_node_can_meet_is_told_and_can_be_cancelled(recorded: 
     for word in ("unobtainium 1", "memory 1.05e+06 GiB", "unobtainium 0", "CPU 2"):
         assert word in told.message
     assert recorded.counts() == {"CANCELLED": 1}
+
+
+def test_a_request_that_no_node_meets_in_time_ends_its_calls(recorded: Any) -> None:
+    """A task that asked for what no node has waited for ever, and its flow with it."""
+
+    @task(resources={"unobtainium": 1})
+    def impossible(number: int) -> int:
+        return number
+
+    @task
+    def ordinary(number: int) -> int:
+        return number
+
+    @flow
+    def run() -> Any:
+        futures = impossible.map(range(3))
+        return ordinary.submit(7).result(), futures.result(raise_on_failure=False)
+
+    with settings.override_settings(unplaceable_s=1.0):
+        seven, errors = run()
+    assert seven == 7 and len(errors) == 3
+    for error in errors:
+        assert "asks for CPU 1, unobtainium 1, but no node" in str(error)
+        assert "no such node came within 1 s" in str(error)
+    assert recorded.counts() == {"COMPLETED": 1, "CRASHED": 3}
 
 
 SCRIPT = """
