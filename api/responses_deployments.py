@@ -20,6 +20,8 @@ class Schedule(Recorded):
     max_scheduled_runs: int | None
     parameters: dict[str, Any]
     slug: str | None
+    created_by: CreatedBy | None
+    updated_by: CreatedBy | None
 
 
 class GlobalLimit(Recorded):
@@ -36,6 +38,7 @@ class Deployment(Recorded):
     description: str | None
     flow_id: UUID
     paused: bool
+    paused_by: CreatedBy | None
     schedules: list[Schedule]
     concurrency_limit: int | None
     global_concurrency_limit: GlobalLimit | None

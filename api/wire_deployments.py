@@ -27,6 +27,7 @@ def deployment(row: DeploymentRow) -> Wire:
         "description": row.description,
         "flow_id": row.flow_id,
         "paused": row.paused,
+        "paused_by": row.paused_by,
         "schedules": [schedule(each) for each in row.schedules],
         "concurrency_limit": None,
         "global_concurrency_limit": _shared_limit(row) or _own_limit(row),
@@ -64,6 +65,8 @@ def schedule(row: ScheduleRow) -> Wire:
         "max_scheduled_runs": row.max_scheduled_runs,
         "parameters": row.parameters,
         "slug": row.slug,
+        "created_by": row.created_by,
+        "updated_by": row.updated_by,
     }
 
 

@@ -12,7 +12,7 @@ import click
 from ...runtime.errors import BadDeployment, HeliostatError
 from .assignments import from_assignments
 from .lazy import Verb
-from .output import Row, note
+from .output import Row, note, output_option, write_rows
 from .when import seconds_of
 
 if TYPE_CHECKING:
@@ -55,23 +55,25 @@ if TYPE_CHECKING:
 @click.option("--concurrency-limit", "-cl", type=click.IntRange(1), help="At most so many runs at once.")
 @click.option("--collision-strategy", type=click.Choice(["ENQUEUE", "CANCEL_NEW"]), help="What with more.")
 @click.option("--dry-run", "--diff", "dry_run", is_flag=True, help="Show what would change, and do nothing.")
+@output_option
 def deploy(
     entrypoint: str | None,
     names: tuple[str, ...],
     all_of_them: bool,
     file: Path | None,
     dry_run: bool,
+    output: str,
     **options: Any,
 ) -> None:
     """Let the server know deployments: those of heliostat.yaml or prefect.yaml, or one of PATH.py:FLOW.
 
     The project's folder is packed and goes along unless the server has it, or pull steps say otherwise. What
-    is there just like that is left alone. All are checked before the first is made; all mistakes are told.
+    is there just like that is left alone, and so is what the file or code does not say, such as schedules
+    that were made or paused by hand. All are checked before the first is made; all mistakes are told.
     """
     from ...runtime.client.client import get_client
     from ...runtime.deploying.mistakes import Mistakes
     from ...runtime.deploying.register import carry_out, left_undone, plan_all
-    from ...runtime.deploying.spec import DEFAULT_WORK_POOL
 
     over, mistakes = _over(**options), Mistakes()
     with get_client(sync_client=True) as client:
@@ -79,12 +81,12 @@ def deploy(
             specs = [_of_entrypoint(entrypoint, names, over)]
         else:
             specs = _of_file(client, file, names, all_of_them, over, mistakes)
-        specs = [spec if spec.work_pool_name else spec.in_pool(DEFAULT_WORK_POOL) for spec in specs]
         todo = client.wait(plan_all(client.asynchronous, specs, mistakes))
+        if dry_run:
+            _tell(todo, output)
+            return
+        rows: list[Row] = []
         for place, each in enumerate(todo):
-            if dry_run:
-                _tell(each)
-                continue
             try:
                 done = client.wait(carry_out(client.asynchronous, each))
             except HeliostatError:
@@ -94,8 +96,14 @@ def deploy(
             sent = f", {done.uploaded_bytes / 1024:.0f} KiB of code sent" if done.uploaded_bytes else ""
             what = "made" if done.changes is None else "updated" if done.changes else "as it was"
             note(f"{done.full_name}: {what}{sent}.")
-            click.echo(done.id)
-        if not dry_run and todo:
+            for text in done.notes:
+                note(f"{text}.")
+            if output == "table":
+                click.echo(done.id)
+            rows.append({"id": done.id, **_difference(each)})
+        if output != "table":
+            write_rows(rows, (), output)
+        elif todo:
             note(f"hint: heliostat deployment run {todo[0].spec.full_name!r}")
 
 
@@ -185,13 +193,34 @@ def _of_file(
     return specs
 
 
-def _tell(todo: Plan) -> None:
-    name = todo.spec.full_name
-    if todo.changes is None:
-        click.echo(f"{name}: new, in work pool {todo.spec.work_pool_name!r}")
-    elif not todo.changes:
-        click.echo(f"{name}: no change")
-    else:
-        click.echo(f"{name}: changes")
-        for change in todo.changes:
-            click.echo(f"  {change.field}: {change.before} -> {change.after}")
+def _difference(todo: Plan) -> Row:
+    """What deploying changes: all fields of a new one; of one that is there, those which will be others."""
+    what = "new" if todo.changes is None else "changed" if todo.changes else "unchanged"
+    changes: list[Row] = (
+        [{"field": name, "before": None, "after": value} for name, value in todo.body.items()]
+        if todo.changes is None
+        else [change.to_json() for change in todo.changes]
+    )
+    return {"name": todo.spec.full_name, "what": what, "changes": changes, "notes": todo.notes}
+
+
+def _tell(plans: Sequence[Plan], output: str) -> None:
+    if output != "table":
+        write_rows([_difference(each) for each in plans], (), output)
+        return
+    for todo in plans:
+        name = todo.spec.full_name
+        if todo.changes is None:
+            click.echo(f"{name}: new, in work pool {todo.spec.work_pool_name!r}")
+        elif not todo.changes:
+            click.echo(f"{name}: no change")
+        else:
+            click.echo(f"{name}: changes")
+            for change in todo.changes:
+                click.echo(f"  {change.field}: {_word(change.before)} -> {_word(change.after)}")
+        for text in todo.notes:
+            note(f"{text}.")
+
+
+def _word(value: Any) -> str:
+    return "none" if value is None else str(value)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import click
 
+from ...runtime.authorship import in_words as in_words_of
 from .assignments import parameter_options
 from .lazy import Lazy, Noun, verb
 from .output import (
@@ -23,7 +24,7 @@ from .output import (
 )
 from .records import limit_option, offset_option
 from .remote import find_deployment, full_names, pages, with_client
-from .schedule_words import in_words
+from .schedule_words import in_words, set_by
 from .times import ago, local
 
 if TYPE_CHECKING:
@@ -208,6 +209,11 @@ def _schedules(row: Row) -> str:
     return "; ".join(in_words(each["schedule"]) for each in row["schedules"] if each["active"])
 
 
+def _paused(found: Row) -> str | None:
+    who = in_words_of(found.get("paused_by"))
+    return None if not found["paused"] else f"yes, {who}" if who else "yes"
+
+
 def _show(found: Row) -> None:
     own_limit: Row = found["global_concurrency_limit"] or {}
     limit = own_limit.get("limit")
@@ -221,7 +227,7 @@ def _show(found: Row) -> None:
             ("tags", ", ".join(found["tags"]) or None),
             ("work pool", found["work_pool_name"]),
             ("work queue", found["work_queue_name"]),
-            ("paused", "yes" if found["paused"] else None),
+            ("paused", _paused(found)),
             ("entrypoint", found["entrypoint"]),
             ("code", _code(found)),
             ("parameters", found["parameters"] or None),
@@ -238,6 +244,7 @@ def _show(found: Row) -> None:
             Column("ID", "id", "cyan"),
             Column("When", lambda row: in_words(row["schedule"])),
             Column("Active", lambda row: "yes" if row["active"] else "no"),
+            Column("Set", lambda row: set_by(row)),
         )
         write_rows(found["schedules"], columns, "table")
 

@@ -14,7 +14,7 @@ from .assignments import from_assignments
 from .lazy import Noun, verb
 from .output import Column, Row, confirm_or_refuse, note, output_option, write_json, write_rows, yes_option
 from .remote import find_deployment, with_client
-from .schedule_words import in_words
+from .schedule_words import in_words, set_by
 from .times import ago, local
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def ls(deployment: str, output: str) -> None:
         Column("When", lambda row: in_words(row["schedule"]), "bold"),
         Column("Active", lambda row: "yes" if row["active"] else "no"),
         Column("Slug", "slug"),
+        Column("Set", lambda row: set_by(row)),
         Column("Next", lambda row: ago(_next(row["schedule"]))),
     )
     write_rows(with_client(read), columns, output, empty="No schedules.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...runtime import authorship
 from .times import duration
 
 
@@ -17,6 +18,12 @@ def in_words(rule: Mapping[str, Any]) -> str:
     if "interval" in rule:
         return f"every {_every(float(rule['interval']))}{place}"
     return f"{str(rule.get('rrule', '')).splitlines()[-1] if rule.get('rrule') else 'unknown'}{place}"
+
+
+def set_by(row: Mapping[str, Any]) -> str:
+    """Whose a schedule is, and who changed it since, such as "deploy (ada@laptop), then by hand (UI)"."""
+    first, last = authorship.in_words(row.get("created_by")), authorship.in_words(row.get("updated_by"))
+    return first if first == last or not last else f"{first}, then {last}"
 
 
 def _every(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from ...runtime.store.slot_runs import SlotBatch, insert_slots
 from .. import responses_deployments as responses
 from .. import wire_deployments
 from ..answers import JsonAnswer, no_content
+from ..authors import ByHand
 from ..database_access import Db
 from ..deployment_checks import check_schedules
 from ..errors import found
@@ -33,19 +35,19 @@ async def read_schedules(id: UUID, db: Db) -> JsonAnswer:
 
 
 @router.post("/schedules", status_code=201, response_model=list[responses.Schedule])
-async def create_schedules(id: UUID, body: list[ScheduleCreate], db: Db) -> JsonAnswer:
+async def create_schedules(id: UUID, body: list[ScheduleCreate], db: Db, by: ByHand) -> JsonAnswer:
     """Add schedules, all or none: 409 when one has the slug of another, or parameters that do not fit."""
     check_schedules(await found(deployments.read(db, id), "Deployment"), body, "Error creating schedule")
-    adding = schedules.create_all(db, id, [each.as_spec() for each in body])
+    adding = schedules.create_all(db, id, [replace(each.as_spec(), by=by) for each in body])
     rows = await found(adding, "Deployment")
     return JsonAnswer([wire_deployments.schedule(row) for row in rows], 201)
 
 
 @router.patch("/schedules/{schedule_id:uuid}", status_code=204)
-async def update_schedule(id: UUID, schedule_id: UUID, body: ScheduleUpdate, db: Db) -> Response:
+async def update_schedule(id: UUID, schedule_id: UUID, body: ScheduleUpdate, db: Db, by: ByHand) -> Response:
     """Change a schedule; only fields in the body change. Its runs made ahead follow."""
     check_schedules(await found(deployments.read(db, id), "Deployment"), [body], "Error updating schedule")
-    await found(schedules.change(db, id, schedule_id, body.as_spec()), "Schedule")
+    await found(schedules.change(db, id, schedule_id, replace(body.as_spec(), by=by)), "Schedule")
     return no_content()
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Response
 
 from ...pools.default_pool import placed
+from ...runtime.authorship import Author
 from ...runtime.errors import NotFound, NoWorkPool
 from ...runtime.store import deployment_search, deployments, flows, work_pools
 from ...runtime.store.deployment_rows import NewDeployment
@@ -17,6 +19,7 @@ from ...runtime.store.filters import Search
 from .. import responses_deployments as responses
 from .. import wire, wire_deployments
 from ..answers import JsonAnswer, made, no_content
+from ..authors import ByDeploy, ByHand
 from ..database_access import Db
 from ..deployment_changes import check_schedules_after, checked_changes
 from ..deployment_checks import (
@@ -42,10 +45,11 @@ router = APIRouter(prefix="/deployments", tags=["Deployments"])
 
 
 @router.post("/", response_model=responses.Deployment, responses={201: {"model": responses.Deployment}})
-async def create_deployment(body: DeploymentCreate, db: Db) -> JsonAnswer:
+async def create_deployment(body: DeploymentCreate, db: Db, by: ByDeploy) -> JsonAnswer:
     """Make a deployment, or let it replace the one of that flow and name (200).
 
-    Replacing keeps its id; its schedules are made anew. A run made ahead stays if its slot does.
+    Replacing keeps its id, and what the body does not say; its schedules are made anew. A run made ahead
+    stays if its slot does.
     """
     await check_shared_limit(db, body.global_concurrency_limit_id)
     await check_blocks(db, body, "Error creating deployment")
@@ -56,9 +60,11 @@ async def create_deployment(body: DeploymentCreate, db: Db) -> JsonAnswer:
     if body.work_pool_name is not None and body.job_variables:
         pool = await found(work_pools.read(db, body.work_pool_name), f'Work pool "{body.work_pool_name}"')
         check_variables(pool.base_job_template, body.job_variables)
-    new = _new(body, await flows.labels_of(db, body.flow_id))
+    new = _new(body, await flows.labels_of(db, body.flow_id), by)
     try:
-        row, is_new = await placed(db, body.work_pool_name, lambda: deployments.upsert(db, new))
+        row, is_new = await placed(
+            db, body.work_pool_name, lambda: deployments.upsert(db, new, body.model_fields_set)
+        )
     except NoWorkPool as error:
         raise HTTPException(404, f'Work pool "{error.pool}" not found.') from error
     except NotFound as error:
@@ -66,7 +72,7 @@ async def create_deployment(body: DeploymentCreate, db: Db) -> JsonAnswer:
     return JsonAnswer(wire_deployments.deployment(row), made(is_new))
 
 
-def _new(body: DeploymentCreate, inherited: Mapping[str, Any]) -> NewDeployment:
+def _new(body: DeploymentCreate, inherited: Mapping[str, Any], by: Author) -> NewDeployment:
     options = body.concurrency_options
     return NewDeployment(
         flow_id=body.flow_id,
@@ -91,7 +97,8 @@ def _new(body: DeploymentCreate, inherited: Mapping[str, Any]) -> NewDeployment:
         concurrency_options=None if options is None else options.model_dump(),
         storage_document_id=body.storage_document_id,
         infrastructure_document_id=body.infrastructure_document_id,
-        schedules=[each.as_spec() for each in body.schedules],
+        created_by=by,
+        schedules=[replace(each.as_spec(), by=by) for each in body.schedules],
     )
 
 
@@ -150,14 +157,17 @@ async def read_deployment(id: UUID, db: Db) -> JsonAnswer:
 
 
 @router.patch("/{id:uuid}", status_code=204)
-async def update_deployment(id: UUID, body: DeploymentUpdate, db: Db) -> Response:
+async def update_deployment(
+    id: UUID, body: DeploymentUpdate, db: Db, by: ByHand, by_code: ByDeploy
+) -> Response:
     """Change a deployment; only fields in the body change. Schedules are matched by their slugs."""
     row = await found(deployments.read(db, id), "Deployment")
     changes: dict[str, Any] = await checked_changes(db, row, body)
     check_schedules_after(row, changes, body)
-    schedules = [each.as_spec() for each in body.schedules] if "schedules" in body.model_fields_set else None
+    sent = [replace(each.as_spec(), by=by_code) for each in body.schedules]
+    schedules = sent if "schedules" in body.model_fields_set else None
     changing = placed(
-        db, changes.get("work_pool_name"), lambda: deployments.change(db, id, changes, schedules)
+        db, changes.get("work_pool_name"), lambda: deployments.change(db, id, changes, schedules, by=by)
     )
     await found(changing, "Deployment")
     return no_content()
@@ -174,12 +184,12 @@ async def delete_deployment(id: UUID, db: Db) -> Response:
 
 
 @router.post("/{id:uuid}/pause_deployment")
-async def pause_deployment(id: UUID, db: Db) -> None:
+async def pause_deployment(id: UUID, db: Db, by: ByHand) -> None:
     """Let its schedules make no runs, and take back those that were made ahead."""
-    await found(deployments.pause(db, id), "Deployment")
+    await found(deployments.pause(db, id, by), "Deployment")
 
 
 @router.post("/{id:uuid}/resume_deployment")
-async def resume_deployment(id: UUID, db: Db) -> None:
+async def resume_deployment(id: UUID, db: Db, by: ByHand) -> None:
     """Let its schedules make runs again, from now on."""
-    await found(deployments.resume(db, id), "Deployment")
+    await found(deployments.resume(db, id, by), "Deployment")

@@ -66,6 +66,13 @@ class DeploymentCalls(Calls):
         """Change the fields that are given; the standard's DeploymentUpdate."""
         await self.http.json("PATCH", f"/deployments/{deployment_id}", fields)
 
+    async def bring_deployment_up_to_date(self, deployment_id: UUID, **fields: Any) -> None:
+        """Change the fields that its code says; schedules are matched, and those that people made stay.
+
+        Raises NotFound when the deployment is gone.
+        """
+        await self.http.json("PATCH", f"/heliostat/deployments/{deployment_id}", fields)
+
     async def pause_deployment(self, deployment_id: UUID) -> None:
         """Let its schedules make no runs until it is resumed."""
         await self.update_deployment(deployment_id, paused=True)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
+import platform
 import random
 from collections.abc import Mapping
 from typing import Any, cast
@@ -46,7 +49,11 @@ class Connection:
     ) -> None:
         self.api_url = api_url.rstrip("/")
         access = ServerAccess(self.api_url, auth_string or current_settings().api_auth_string)
-        headers = {"X-Prefect-Api-Version": _API_VERSION, "Content-Type": "application/json"}
+        headers = {
+            "X-Prefect-Api-Version": _API_VERSION,
+            "Content-Type": "application/json",
+            "User-Agent": f"heliostat ({_person()})",
+        }
         self._http = httpx.AsyncClient(
             base_url=self.api_url,
             headers=headers,
@@ -136,6 +143,15 @@ class Connection:
             f"No Heliostat server answers at {self.api_url} ({why}).",
             hint="start one with: heliostat server start; or set HELIOSTAT_API_URL to where one runs",
         )
+
+
+def _person() -> str:
+    """Who asks, for those who look at what was set by whom."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as in some containers
+        name = f"uid {os.getuid()}"
+    return f"{name}@{platform.node()}".encode("ascii", "replace").decode()
 
 
 def _content(body: Any) -> bytes:

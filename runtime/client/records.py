@@ -111,6 +111,8 @@ class DeploymentSchedule(Record):
     max_scheduled_runs: int | None = None
     parameters: dict[str, Any] = {}
     slug: str | None = None
+    created_by: dict[str, Any] | None = None
+    updated_by: dict[str, Any] | None = None
 
 
 class Deployment(Record):
@@ -119,6 +121,7 @@ class Deployment(Record):
     version: str | None = None
     description: str | None = None
     paused: bool = False
+    paused_by: dict[str, Any] | None = None
     schedules: list[DeploymentSchedule] = []
     parameters: dict[str, Any] = {}
     parameter_openapi_schema: dict[str, Any] | None = None

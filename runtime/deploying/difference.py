@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..schedules import schedule_from_json
+from ..authorship import is_of_code, was_set_by_code
+from ..said_schedules import KnownSchedule, SaidSchedule, meant, plain
 
 if TYPE_CHECKING:
-    from ..client.records import Deployment
+    from ..client.records import Deployment, DeploymentSchedule
 
 
 class Change(NamedTuple):
@@ -17,6 +18,9 @@ class Change(NamedTuple):
     field: str
     before: Any
     after: Any
+
+    def to_json(self) -> dict[str, Any]:
+        return {"field": self.field, "before": self.before, "after": self.after}
 
 
 _COMPARED = (
@@ -37,47 +41,104 @@ _COMPARED = (
 
 
 def changes(body: Mapping[str, Any], known: Deployment) -> list[Change]:
-    """The fields of `body` (a DeploymentCreate) in which it differs from what the server has."""
+    """The fields of `body` in which it differs from what the server has; what it leaves out stays."""
     found: list[Change] = []
     for name in _COMPARED:
-        before, after = getattr(known, name), body.get(name)
-        if name == "work_queue_name" and after is None:
-            continue  # the server chose the pool's default
+        if name not in body:
+            continue
+        before, after = getattr(known, name), body[name]
         if name == "tags":
             before, after = sorted(before), sorted(after or ())
         if (before or None) != (after or None):
             found.append(Change(name, before, after))
+    kept = kept_parameters(body, known)
+    if kept != known.parameters and "parameters" not in body:
+        found.append(Change("parameters", known.parameters, kept))
     limit = (known.global_concurrency_limit or {}).get("limit")
-    if limit != body.get("concurrency_limit"):
-        found.append(Change("concurrency_limit", limit, body.get("concurrency_limit")))
+    if "concurrency_limit" in body and limit != body["concurrency_limit"]:
+        found.append(Change("concurrency_limit", limit, body["concurrency_limit"]))
     if body.get("concurrency_options") and not _within(
         body["concurrency_options"], known.concurrency_options
     ):
         found.append(Change("concurrency_options", known.concurrency_options, body["concurrency_options"]))
-    before, after = [_plain(each.to_json()) for each in known.schedules], [*map(_plain, body["schedules"])]
-    if _sorted(before) != _sorted(after):
-        found.append(Change("schedules", before, after))
+    if "schedules" in body:
+        found += _schedule_changes(body["schedules"], list(reversed(known.schedules)))
     return found
 
 
-def _plain(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """A schedule without what the server adds."""
-    rule = entry["schedule"]
-    if "interval" in rule and rule.get("anchor_date") is None:
-        plain: dict[str, Any] = {"interval": rule["interval"]}  # a new one: differs from any
-    else:
-        plain = schedule_from_json(rule).to_json()
+def kept_parameters(body: Mapping[str, Any], known: Deployment) -> dict[str, Any]:
+    """The parameters that stay when the code says nothing of them: those that the flow still takes."""
+    schema: Mapping[str, Any] = body.get("parameter_openapi_schema") or {}
+    if not schema or schema.get("additionalProperties") not in (None, False):
+        return known.parameters
+    properties: Mapping[str, Any] = schema.get("properties") or {}
+    return {name: value for name, value in known.parameters.items() if name in properties}
+
+
+def forgotten_schedules(body: Mapping[str, Any], known: Deployment) -> list[DeploymentSchedule]:
+    """Those that the code made once and now says nothing of, not even that there are none: they stay."""
+    if "schedules" in body:
+        return []
+    return [each for each in known.schedules if was_set_by_code(each.created_by)]
+
+
+def _schedule_changes(said: Sequence[Mapping[str, Any]], known: Sequence[DeploymentSchedule]) -> list[Change]:
+    """One change a schedule, as the server makes it; `known` is in the order in which it was made."""
+    matched = meant(
+        [KnownSchedule(each.slug, each.schedule, each.parameters, _is_of_code(each)) for each in known],
+        [
+            SaidSchedule(each.get("slug"), each.get("replaces"), each["schedule"], each.get("parameters"))
+            for each in said
+        ],
+    )
+    found = [Change(_name(_shown(known[place])), _shown(known[place]), None) for place in matched.gone]
+    for each, place in zip(said, matched.of_said, strict=True):
+        before = None if place is None else _shown(known[place])
+        after = _after(each, None if place is None else known[place])
+        if before != after:
+            found.append(Change(_name(before or after), before, after))
+        elif place is not None and not _is_of_code(known[place]):
+            found.append(Change(f"{_name(after)}.created_by", known[place].created_by, "this deploy"))
+    return found
+
+
+def _is_of_code(schedule: DeploymentSchedule) -> bool:
+    return is_of_code(schedule.created_by)
+
+
+def _after(said: Mapping[str, Any], known: DeploymentSchedule | None) -> dict[str, Any]:
+    """A schedule as it will be: of one that somebody changed by hand, what is not said stays."""
+    rule = said["schedule"]
+    after: dict[str, Any] = {
+        "schedule": rule if "interval" in rule and rule.get("anchor_date") is None else plain(rule),
+        "active": True,
+        "parameters": {},
+        "slug": None,
+        "max_scheduled_runs": None,
+    }
+    if known is not None:
+        before = _shown(known)
+        stays = ("slug", "max_scheduled_runs")
+        if not was_set_by_code(known.updated_by):
+            stays += ("active", "parameters")
+        after |= {name: before[name] for name in stays}
+    return after | {name: said[name] for name in after if name != "schedule" and said.get(name) is not None}
+
+
+def _shown(schedule: DeploymentSchedule) -> dict[str, Any]:
     return {
-        "schedule": plain,
-        "active": entry.get("active", True),
-        "parameters": entry.get("parameters") or {},
-        "slug": entry.get("slug"),
-        "max_scheduled_runs": entry.get("max_scheduled_runs"),
+        "schedule": plain(schedule.schedule),
+        "active": schedule.active,
+        "parameters": schedule.parameters,
+        "slug": schedule.slug,
+        "max_scheduled_runs": schedule.max_scheduled_runs,
     }
 
 
-def _sorted(entries: Sequence[dict[str, Any]]) -> list[str]:
-    return sorted(map(str, entries))
+def _name(schedule: Mapping[str, Any]) -> str:
+    rule = schedule["schedule"]
+    what = schedule["slug"] or next(str(rule[kind]) for kind in ("cron", "interval", "rrule") if kind in rule)
+    return f"schedules[{what}]"
 
 
 def _within(asked: Mapping[str, Any], known: Mapping[str, Any] | None) -> bool:

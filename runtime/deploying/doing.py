@@ -10,7 +10,7 @@ from uuid import UUID
 from ..errors import BadDeployment
 from ..terminal import terminal_here
 from .register import Registered, register_all
-from .spec import DEFAULT_WORK_POOL, DeploymentSpec
+from .spec import DeploymentSpec
 
 if TYPE_CHECKING:
     from ..client.client import HeliostatClient
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 def deploy(*deployments: DeploymentSpec, work_pool_name: str | None = None) -> list[UUID]:
     """Let the server know these deployments; gives their ids.
 
-    Those that name no pool of their own run in `work_pool_name`, or in the default one. All are checked
-    before the first is made. Raises ServerUnavailable, NotFound for an unknown pool, PackageTooLarge,
-    BadPackage; where there are several, BadDeployments that tells all mistakes.
+    Those that name no pool of their own run in `work_pool_name`, else where they run already, or in the
+    default one. What is there already and its code does not say stays as it is. All are checked before the
+    first is made. Raises ServerUnavailable, NotFound for an unknown pool, PackageTooLarge, BadPackage; where
+    there are several, BadDeployments that tells all mistakes.
     """
     from ..client.client import get_client
 
@@ -47,6 +48,10 @@ def _told(done: Registered) -> UUID:
     """Say so in a line: whoever runs a script that deploys is to see what it did, and what comes next."""
     terminal = terminal_here()
     if terminal.level <= logging.INFO:
+        for text in done.notes:
+            terminal.write(f"{text}.")
+        for text in done.notes:
+            terminal.write(f"{text}.")
         terminal.write(f"Deployed {done.full_name}. hint: heliostat deployment run {done.full_name!r}")
     return done.id
 
@@ -55,6 +60,6 @@ def _in_pools(deployments: Sequence[DeploymentSpec], work_pool_name: str | None)
     if not deployments:
         raise BadDeployment("There is nothing to deploy.", hint="deploy(my_flow.to_deployment('name'), ...)")
     return [
-        spec if spec.work_pool_name else spec.in_pool(work_pool_name or DEFAULT_WORK_POOL)
+        spec if spec.work_pool_name or work_pool_name is None else spec.in_pool(work_pool_name)
         for spec in deployments
     ]

@@ -70,7 +70,7 @@ class FileEntry:
             "parameters": filled.get("parameters"),
             "schedules": _schedules(filled),
             "paused": filled.get("paused"),
-            "enforce_parameter_schema": filled.get("enforce_parameter_schema") is not False,
+            "enforce_parameter_schema": filled.get("enforce_parameter_schema"),
             "concurrency_limit": filled.get("concurrency_limit"),
             "work_queue_name": pool.get("work_queue_name"),
             "job_variables": pool.get("job_variables"),
@@ -205,7 +205,10 @@ def _pull(where: str, steps: Any) -> list[dict[str, Any]] | None:
     return cast("list[dict[str, Any]]", steps)
 
 
-def _schedules(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _schedules(fields: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """None: the file says nothing of them."""
+    if fields.get("schedules") is None and fields.get("schedule") is None:
+        return None
     several: Any = fields.get("schedules") or []
     given: list[Any] = [*cast("list[Any]", several)] if isinstance(several, list) else [several]
     if fields.get("schedule"):
@@ -218,7 +221,7 @@ def _merged(options: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
     merged = dict(options)
     for name, value in over.items():
         if value is None or value in ((), {}):
-            continue
+            continue  # the command line says nothing of it
         if name in ("parameters", "job_variables"):
             merged[name] = {**(merged.get(name) or {}), **value}
         elif name == "tags":
@@ -271,9 +274,9 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _list(value: Any, where: str) -> list[str]:
+def _list(value: Any, where: str) -> list[str] | None:
     if value is None:
-        return []
+        return None
     if not isinstance(value, list):
         raise BadDeployment(f"{where}: {value!r} is no list.")
     return [str(each) for each in cast("list[Any]", value)]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..code_packages import CodePackage, pack
 from ..errors import HeliostatError, NotFound
-from .difference import Change, changes
+from .difference import Change, changes, forgotten_schedules, kept_parameters
 from .mistakes import Mistakes
-from .spec import CODE_STEP, DeploymentSpec
+from .spec import CODE_STEP, DEFAULT_WORK_POOL, DeploymentSpec
 from .timetable import with_known_anchors
 
 if TYPE_CHECKING:
@@ -33,6 +33,17 @@ class Plan:
     body: dict[str, Any]
     changes: Sequence[Change] | None
 
+    @property
+    def notes(self) -> list[str]:
+        """What the author may not expect."""
+        forgotten = () if self.known is None else forgotten_schedules(self.body, self.known)
+        return [
+            f"{self.spec.full_name} still runs by a schedule of an earlier deploy, {_rule(each.schedule)}: "
+            "schedules=[] removes it"
+            for each in forgotten
+            if each.active
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Registered:
@@ -43,14 +54,17 @@ class Registered:
     changes: Sequence[Change] | None  # None: it is new
     code_revision: str | None
     uploaded_bytes: int  # 0: the server had the code already, or none is sent
+    notes: Sequence[str] = ()
 
 
 async def plan(client: HeliostatClient, spec: DeploymentSpec) -> Plan:
     """What would be done; nothing is. Raises PackageTooLarge, BadPackage, NotFound for an unknown pool."""
+    known = await _known(client, spec.full_name)
+    if "work_pool_name" not in spec.fields and (known is None or known.work_pool_name is None):
+        spec = spec.in_pool(DEFAULT_WORK_POOL)
     if spec.work_pool_name is not None:
         await client.read_work_pool(spec.work_pool_name)
     package = None if spec.project is None else await asyncio.to_thread(pack, spec.project)
-    known = await _known(client, spec.full_name)
     body = _body(spec, package, known)
     return Plan(spec, package, known, body, None if known is None else changes(body, known))
 
@@ -69,7 +83,7 @@ async def plan_all(
     for spec in specs:
         with mistakes.of(spec.full_name):
             plans.append(await plan(client, spec))
-    told = await client.check_deployments([{"name": each.spec.name, **each.body} for each in plans])
+    told = await client.check_deployments([_in_full(each) for each in plans])
     for each, problems in zip(plans, told, strict=True):
         mistakes.note(each.spec.full_name, problems)
     mistakes.tell(total)
@@ -104,25 +118,50 @@ async def carry_out(client: HeliostatClient, todo: Plan) -> Registered:
     if todo.known is not None and not todo.changes:
         deployment_id = todo.known.id
     else:
-        flow_id = await client.create_flow_from_name(spec.flow_name)
-        deployment_id = await client.create_deployment(flow_id, spec.name, **todo.body)
+        deployment_id = await _sent(client, todo)
     revision = None if package is None else package.revision
-    return Registered(deployment_id, spec.full_name, todo.changes, revision, uploaded)
+    return Registered(deployment_id, spec.full_name, todo.changes, revision, uploaded, todo.notes)
+
+
+def _in_full(todo: Plan) -> dict[str, Any]:
+    """The deployment as it will be, so that what stays of it is checked beside what is new."""
+    stays: dict[str, Any] = {}
+    if todo.known is not None:
+        names = ("job_variables", "work_pool_name", "enforce_parameter_schema")
+        stays = {name: getattr(todo.known, name) for name in names}
+        stays["parameters"] = kept_parameters(todo.body, todo.known)
+    return {"name": todo.spec.name, **stays, **todo.body}
+
+
+async def _sent(client: HeliostatClient, todo: Plan) -> UUID:
+    """Bring it up to date, or make it, where it is new or was deleted a moment ago."""
+    if todo.known is not None:
+        try:
+            await client.bring_deployment_up_to_date(todo.known.id, **todo.body)
+            return todo.known.id
+        except NotFound:
+            if await _known(client, todo.spec.full_name) is not None:
+                raise
+    flow_id = await client.create_flow_from_name(todo.spec.flow_name)
+    return await client.create_deployment(flow_id, todo.spec.name, **todo.body)
 
 
 def _body(spec: DeploymentSpec, package: CodePackage | None, known: Deployment | None) -> dict[str, Any]:
-    """The fields that are sent. What is paused stays so unless the author says otherwise."""
-    body: dict[str, Any] = dict(spec.fields)
-    if body.get("paused") is None:
-        body["paused"] = known is not None and known.paused
+    """The fields that are sent: what the code says, and where it is."""
+    body: dict[str, Any] = {"path": None, **spec.fields}
     steps = [dict(step) for step in spec.pull_steps or ()]
     if package is not None:
         steps = [{CODE_STEP: {"revision": package.revision}}]
         body["version"] = body.get("version") or package.revision[:12]
     body["pull_steps"] = steps or None
     body["entrypoint"] = spec.entrypoint
-    body["schedules"] = with_known_anchors(spec.schedules, known.schedules if known else [])
+    if spec.schedules is not None:
+        body["schedules"] = with_known_anchors(spec.schedules, known.schedules if known else [])
     return body
+
+
+def _rule(definition: Mapping[str, Any]) -> str:
+    return next(f"{kind} {definition[kind]}" for kind in ("cron", "interval", "rrule") if kind in definition)
 
 
 async def _upload(client: HeliostatClient, package: CodePackage) -> int:

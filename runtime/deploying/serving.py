@@ -58,9 +58,8 @@ def _local(spec: DeploymentSpec) -> DeploymentSpec:
         raise BadDeployment(
             f"{spec.full_name} has a work pool, which runs it.", hint="use deploy, or leave the pool out"
         )
-    paused = spec.fields.get("paused") or False
     path = None if spec.project is None else str(spec.project)
-    return replace(spec, project=None, fields={**spec.fields, "paused": paused, "path": path})
+    return replace(spec, project=None, fields={**spec.fields, "work_pool_name": None, "path": path})
 
 
 async def _serve(specs: Sequence[DeploymentSpec], pause_on_shutdown: bool, limit: int | None) -> None:

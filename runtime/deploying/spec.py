@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
@@ -26,7 +26,8 @@ _FORBIDDEN_IN_NAMES = "/%&><"
 class DeploymentSpec:
     """What `flow.to_deployment(...)` gives: hand it to `deploy`.
 
-    `fields` are those of the standard's DeploymentCreate but for flow, name, code and schedules.
+    `fields` are those of the standard's DeploymentCreate but for flow, name, code and schedules, as far as
+    the code says them: what it leaves out stays as it is on the server.
     """
 
     flow_name: str
@@ -34,7 +35,7 @@ class DeploymentSpec:
     entrypoint: str
     project: Path | None = None  # the folder that is packed and sent along
     pull_steps: Sequence[Mapping[str, Any]] | None = None  # how the code comes there otherwise
-    schedules: Sequence[dict[str, Any]] = ()
+    schedules: Sequence[dict[str, Any]] | None = None  # None: the code says nothing of them
     fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
@@ -68,7 +69,7 @@ def spec_of(
             f"a deployment has no option {sorted(unknown)[0]!r}",
             hint=f"there are {', '.join(DeploymentOptions.__annotations__)}",
         )
-    parameters = _parameters(flow, options.get("parameters") or {})
+    parameters = _said(options.get("parameters"), lambda given: _parameters(flow, given))
     source = flow.source
     if source is not None:
         entrypoint, project, pull_steps = source.entrypoint, None, source.pull_steps
@@ -82,25 +83,27 @@ def spec_of(
     fields: dict[str, Any] = {
         "version": options.get("version") or flow.version,
         "description": options.get("description") or flow.description,
-        "tags": sorted(set(options.get("tags") or ())),
+        "tags": _said(options.get("tags"), lambda tags: sorted(set(tags))),
         "parameters": parameters,
         "parameter_openapi_schema": flow.parameter_schema(),
-        "enforce_parameter_schema": options.get("enforce_parameter_schema", True),
-        "job_variables": _job_variables(options.get("job_variables") or {}),
+        "enforce_parameter_schema": options.get("enforce_parameter_schema"),
+        "job_variables": _said(options.get("job_variables"), _job_variables),
         "work_pool_name": work_pool_name,
         "work_queue_name": options.get("work_queue_name"),
         "paused": options.get("paused"),
         **concurrency_fields(options.get("concurrency_limit")),
     }
-    schedules = timetable(
-        **{
-            name: given.get(name)
-            for name in ("cron", "interval", "anchor_date", "rrule", "timezone", "schedules")
-        }
-    )
-    schedules = [
-        _with_parameters(flow, each, f"schedules[{index}].parameters") for index, each in enumerate(schedules)
-    ]
+    fields = {name: value for name, value in fields.items() if value is not None}
+    rules = {
+        name: given.get(name)
+        for name in ("cron", "interval", "anchor_date", "rrule", "timezone", "schedules")
+    }
+    schedules = None
+    if any(rules[name] is not None for name in ("cron", "interval", "rrule", "schedules")):
+        schedules = [
+            _with_parameters(flow, each, f"schedules[{index}].parameters")
+            for index, each in enumerate(timetable(**rules))
+        ]
     return DeploymentSpec(flow.name, checked_name(name), entrypoint, project, pull_steps, schedules, fields)
 
 
@@ -112,6 +115,10 @@ def checked_name(name: str) -> str:
             f"{name!r} is no name for a deployment.", hint=f"it must not hold any of {_FORBIDDEN_IN_NAMES}"
         )
     return name
+
+
+def _said(value: Any, as_sent: Callable[[Any], Any]) -> Any:
+    return None if value is None else as_sent(value)
 
 
 def _job_variables(given: Mapping[str, Any]) -> dict[str, Any]:

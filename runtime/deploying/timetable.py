@@ -43,7 +43,7 @@ def schedule_entry(given: Any, where: str = "schedule") -> dict[str, Any]:
     deployment files have it. Raises BadSchedule.
     """
     if isinstance(given, Schedule):
-        return {"schedule": given.to_json(), "active": True}
+        return {"schedule": given.to_json()}
     if not isinstance(given, Mapping):
         raise BadSchedule(
             f"{where}: {given!r} is no schedule.", where, hint='Such as {"cron": "30 6 * * *"}.'
@@ -67,7 +67,7 @@ def schedule_entry(given: Any, where: str = "schedule") -> dict[str, Any]:
     if "anchor_date" in checked and cast("Mapping[str, Any]", rule).get("anchor_date") is None:
         checked["anchor_date"] = None  # not said: see `with_known_anchors`
     around = {name: value for name, value in fields.items() if value is not None}
-    return {"schedule": checked, "active": True, **around}
+    return {"schedule": checked, **around}
 
 
 def with_known_anchors(

@@ -30,6 +30,7 @@ class ScheduleSpec:
     slug: str | None = None
     replaces: str | None = None
     catchup: str | None = None
+    by: dict[str, Any] | None = None  # who says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class ScheduleRow:
     reserved_until: datetime | None
     created: datetime
     updated: datetime
+    created_by: dict[str, Any] | None = None
+    updated_by: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ class DeploymentRow:
     status: ReadyStatus
     created_by: dict[str, Any] | None
     updated_by: dict[str, Any] | None
+    paused_by: dict[str, Any] | None = None
     active_slots: int | None = None
     shared_limit: LimitRow | None = None  # in lists and where one is read
     schedules: list[ScheduleRow] = field(default_factory=list[ScheduleRow])

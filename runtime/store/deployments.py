@@ -6,7 +6,7 @@ Locks are taken in one order everywhere: work pool, deployment, schedule, flow r
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 from uuid import UUID
@@ -17,17 +17,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ..authorship import BY_HAND, Author, author
 from ..errors import NotFound
 from ..ids import uuid7
 from . import shared_limits
 from .announcements import RUNS, SCHEDULES, announce
 from .database import Database
 from .deployment_ends import end_runs_within
-from .deployment_rows import DeploymentRow, NewDeployment, RunnableDeployment, ScheduleSpec
+from .deployment_rows import DeploymentRow, NewDeployment, RunnableDeployment, ScheduleRow, ScheduleSpec
 from .gathering import gathered
 from .prepared import prepared
 from .runs_ahead import Standing, settle_within, standing
-from .schedule_matching import match_schedules
+from .schedule_matching import ScheduleChanges, match_schedules
 from .schedules import (
     apply_within,
     lock_deployment,
@@ -37,7 +38,15 @@ from .schedules import (
     replace_within,
     start_anew_within,
 )
-from .tables import deployment, deployment_schedule, flow, flow_run, work_pool, work_queue
+from .tables import (
+    deployment,
+    deployment_schedule,
+    deployment_serving,
+    flow,
+    flow_run,
+    work_pool,
+    work_queue,
+)
 from .wire_text import data_value, json_value, plain_text
 from .work_pools import HOLDING
 from .work_queues import POLLED_WITHIN_S, place_within
@@ -49,12 +58,17 @@ _CHANGEABLE = _COLUMNS | {"work_pool_name", "work_queue_name", "updated_by"}
 _NEVER_NULL = frozenset(column.name for column in deployment.c if not column.nullable)
 _FREE_TO_CHANGE = frozenset({"description", "updated_by"})  # no run that was made ahead depends on these
 
+Match = Callable[[Sequence[ScheduleRow], Sequence[ScheduleSpec]], ScheduleChanges]
 
-async def upsert(db: Database, new: NewDeployment) -> tuple[DeploymentRow, bool]:
+
+async def upsert(
+    db: Database, new: NewDeployment, said: Collection[str] | None = None
+) -> tuple[DeploymentRow, bool]:
     """Make a deployment, or let it replace the one of that flow and name; gives it and whether it was made.
 
-    Replacing keeps id and creation; schedules are made anew. Runs that schedules had made ahead follow: those
-    go whose slot is gone, others get what is changed. A queue that does not exist is made. Raises NotFound
+    `said`: the fields that replace what is there, where it is not all of them. Replacing keeps id and
+    creation; schedules are made anew. Runs that schedules had made ahead follow: those go whose slot is gone,
+    others get what is changed. A queue that does not exist is made. Raises NotFound
     (flow or pool), BadSchedule; then nothing is changed.
     """
     async with db.write() as connection:
@@ -63,6 +77,7 @@ async def upsert(db: Database, new: NewDeployment) -> tuple[DeploymentRow, bool]
         place = await place_within(db, connection, new.work_pool_name, new.work_queue_name)
         before = await _replaced(connection, new)
         values = {name: _value(name, getattr(new, name)) for name in _COLUMNS} | place
+        values["paused_by"] = json_value(new.created_by or author(BY_HAND)) if new.paused else None
         made_id = uuid7()
         insert = sqlite.insert if db.is_sqlite else postgresql.insert
         statement = insert(deployment).values(
@@ -75,7 +90,8 @@ async def upsert(db: Database, new: NewDeployment) -> tuple[DeploymentRow, bool]
             updated_by=json_value(new.created_by),
             **values,
         )
-        replaced = {name: statement.excluded[name] for name in (*values, "updated", "updated_by")}
+        names = values if said is None else _replaced_columns(said, place)
+        replaced = {name: statement.excluded[name] for name in (*names, "updated", "updated_by")}
         deployment_id = await connection.scalar(
             statement.on_conflict_do_update(index_elements=["flow_id", "name"], set_=replaced).returning(
                 deployment.c.id
@@ -97,8 +113,12 @@ async def change(
     deployment_id: UUID,
     changes: Mapping[str, Any],
     schedules: Sequence[ScheduleSpec] | None = None,
+    *,
+    by: Author | None = None,
+    match: Match = match_schedules,
 ) -> DeploymentRow:
-    """Set fields of NewDeployment (but flow and name), or `updated_by`; match schedules by slug.
+    """Set fields of NewDeployment (but flow and name), or `updated_by`; match schedules by slug, or as
+    `match` says. `by` did it.
 
     None leaves those as they are that must have a value: paused, tags, parameters, job variables and so on.
 
@@ -110,35 +130,50 @@ async def change(
         for name, value in changes.items()
         if name in _CHANGEABLE and not (value is None and name in _NEVER_NULL)
     }
+    if by is not None:
+        given["updated_by"] = by
     async with db.write() as connection:
-        place = await _changed_place(db, connection, deployment_id, given)
-        await lock_deployment(connection, deployment_id)
-        existing = await of_deployment(connection, deployment_id)
-        before = await standing(connection, deployment_id, existing)
-        values = {name: _value(name, value) for name, value in given.items() if not _is_place(name)}
-        await connection.execute(
-            update(deployment)
-            .where(deployment.c.id == deployment_id)
-            .values(**values, **place, updated=db.now())
-        )
-        if schedules is not None:
-            await apply_within(db, connection, deployment_id, match_schedules(existing, schedules))
-        await _settle(db, connection, before)
-        await _take_in_placeless(db, connection, deployment_id, place)
-        if set(given) - _FREE_TO_CHANGE:
-            await start_anew_within(db, connection, deployment_id, owes=not before.deployment["paused"])
-        await announce(connection, SCHEDULES, RUNS)
+        await change_within(db, connection, deployment_id, given, schedules, match)
         return await _one(db, connection, deployment.c.id == deployment_id, deployment_id)
 
 
-async def pause(db: Database, deployment_id: UUID) -> None:
+async def change_within(
+    db: Database,
+    connection: AsyncConnection,
+    deployment_id: UUID,
+    given: Mapping[str, Any],
+    schedules: Sequence[ScheduleSpec] | None = None,
+    match: Match = match_schedules,
+) -> None:
+    """`change` as a part of a larger transaction, by fields that may be set. Who did it is `updated_by`."""
+    place = await _changed_place(db, connection, deployment_id, given)
+    await lock_deployment(connection, deployment_id)
+    existing = await of_deployment(connection, deployment_id)
+    before = await standing(connection, deployment_id, existing)
+    values = {name: _value(name, value) for name, value in given.items() if not _is_place(name)}
+    if "paused" in given and given["paused"] != before.deployment["paused"]:
+        who = given.get("updated_by") or author(BY_HAND)
+        values["paused_by"] = json_value(who) if given["paused"] else None
+    await connection.execute(
+        update(deployment).where(deployment.c.id == deployment_id).values(**values, **place, updated=db.now())
+    )
+    if schedules is not None:
+        await apply_within(db, connection, deployment_id, match(existing, schedules))
+    await _settle(db, connection, before)
+    await _take_in_placeless(db, connection, deployment_id, place)
+    if set(given) - _FREE_TO_CHANGE:
+        await start_anew_within(db, connection, deployment_id, owes=not before.deployment["paused"])
+    await announce(connection, SCHEDULES, RUNS)
+
+
+async def pause(db: Database, deployment_id: UUID, by: Author | None = None) -> None:
     """Let its schedules make no runs, and take back those made ahead. Raises NotFound."""
-    await change(db, deployment_id, {"paused": True})
+    await change(db, deployment_id, {"paused": True}, by=by)
 
 
-async def resume(db: Database, deployment_id: UUID) -> None:
+async def resume(db: Database, deployment_id: UUID, by: Author | None = None) -> None:
     """Let its schedules make runs again, from now on. Raises NotFound."""
-    await change(db, deployment_id, {"paused": False})
+    await change(db, deployment_id, {"paused": False}, by=by)
 
 
 async def delete(db: Database, deployment_id: UUID) -> None:
@@ -149,9 +184,8 @@ async def delete(db: Database, deployment_id: UUID) -> None:
     async with db.write() as connection:
         await lock_deployment(connection, deployment_id)
         await connection.execute(sql_delete(deployment).where(deployment.c.id == deployment_id))
-        await connection.execute(
-            sql_delete(deployment_schedule).where(deployment_schedule.c.deployment_id == deployment_id)
-        )
+        for table in (deployment_schedule, deployment_serving):
+            await connection.execute(sql_delete(table).where(table.c.deployment_id == deployment_id))
         await end_runs_within(db, connection, deployment_id)
         await announce(connection, SCHEDULES, RUNS)
 
@@ -318,6 +352,20 @@ async def _take_in_placeless(
         (run.deployment_id == deployment_id) & (run.state_type == "SCHEDULED") & run.work_queue_id.is_(None)
     )
     await connection.execute(update(flow_run).where(placeless).values(**place, updated=db.now()))
+
+
+def _replaced_columns(said: Collection[str], place: Mapping[str, Any]) -> Iterable[str]:
+    """The columns that a deployment's replacement sets when it says only some fields."""
+    columns = [name for name in _COLUMNS if name in said or name == "labels"]
+    if "paused" in said:
+        columns.append("paused_by")
+    if "pull_steps" in said:
+        columns.append("code_revision")
+    if "concurrency_limit" in said or "global_concurrency_limit_id" in said:
+        columns += ["concurrency_limit", "global_concurrency_limit_id"]  # what is set last takes the place
+    if "work_pool_name" in said or "work_queue_name" in said:
+        columns += place
+    return dict.fromkeys(columns)
 
 
 async def _settle(db: Database, connection: AsyncConnection, before: Standing) -> None:

@@ -61,13 +61,16 @@ async def settle_within(db: Database, connection: AsyncConnection, before: Stand
     """Let the runs made ahead follow an edit; the deployment is locked.
 
     A slot stands when its schedule does, or one of the same key took its place, and the date is one of its
-    dates still. Paused deployments and inactive schedules have no slots.
+    dates still. Paused deployments and inactive schedules have no slots. The runs of one that took the slug
+    of another are taken back, and made again: by their keys nobody could tell them apart.
     """
     by_id = {row.id: row for row in after.schedules}
     by_key = {row.key: row for row in after.schedules}
+    keys = {row.key for row in before.schedules}
     for old in before.schedules:
         new = by_id.get(old.id) or by_key.get(old.key)
-        if new is None or not new.active or after.deployment["paused"]:
+        swapped = new is not None and new.key != old.key and new.key in keys
+        if new is None or not new.active or after.deployment["paused"] or swapped:
             await remove_within(connection, _of(db, old))
             continue
         if new.definition != old.definition or new.key != old.key:

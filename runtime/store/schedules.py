@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, bindparam, case, insert, select, type_coer
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ..authorship import is_of_code, was_set_by_code
 from ..errors import BadSchedule, Duplicate, NotFound
 from ..ids import uuid7
 from ..schedule_slots import LATE_AFTER_S
@@ -134,6 +135,7 @@ async def apply_within(
     """Carry out what matching decided; the deployment is locked already. Runs are left alone."""
     for row in changes.removed:
         await _remove(connection, row)
+    await _free_keys(connection, deployment_id, changes)
     for row, spec in changes.edited:
         others = await of_deployment(connection, deployment_id)
         await _edit(db, connection, row, spec, [each.key for each in others if each.id != row.id])
@@ -141,6 +143,17 @@ async def apply_within(
         taken = [each.key for each in await of_deployment(connection, deployment_id)]
         schedule_id = await _insert(db, connection, deployment_id, spec, taken)
         await _take_over(db, connection, schedule_id, changes.removed)
+
+
+async def _free_keys(connection: AsyncConnection, deployment_id: UUID, changes: ScheduleChanges) -> None:
+    """Take their keys from those whose slug goes to another one in the same edit, until they get theirs."""
+    wanted = {key_of(spec.slug, None) for _, spec in changes.edited if spec.slug is not None}
+    for row, spec in changes.edited:
+        if row.key in wanted and spec.slug is not None and spec.slug != row.slug:
+            table = deployment_schedule.c
+            await connection.execute(
+                update(deployment_schedule).where(table.id == row.id).values(key=f"moved:{row.id}")
+            )
 
 
 async def start_anew_within(
@@ -198,6 +211,8 @@ async def _insert(
             next_at=db.now(),
             created=db.now(),
             updated=db.now(),
+            created_by=json_value(spec.by),
+            updated_by=json_value(spec.by),
         )
     )
     return schedule_id
@@ -231,6 +246,9 @@ async def _edit(
     slug = row.slug if spec.slug is None else plain_text(spec.slug)
     owes = row.active and definition == row.definition
     given: dict[str, Any] = {
+        # What code says is the code's from then on, also if somebody made it by hand.
+        "created_by": json_value(spec.by) if spec.by is not None and is_of_code(spec.by) else None,
+        "updated_by": json_value(_editor(row, spec)),
         "active": spec.active,
         "parameters": None if spec.parameters is None else data_value(spec.parameters, "parameters"),
         "max_scheduled_runs": spec.max_scheduled_runs,
@@ -250,6 +268,12 @@ async def _edit(
             updated=db.now(),
         )
     )
+
+
+def _editor(row: ScheduleRow, spec: ScheduleSpec) -> dict[str, Any] | None:
+    """Who shows as the last editor: that somebody changed it by hand stays known when code changes it."""
+    by_code = spec.by is not None and is_of_code(spec.by)
+    return None if by_code and not was_set_by_code(row.updated_by) else spec.by
 
 
 def _owed_from(db: Database) -> ColumnElement[Any]:

@@ -312,6 +312,7 @@ deployment = Table(
     Column("last_polled", Timestamp),
     Column("created_by", Json),
     Column("updated_by", Json),
+    Column("paused_by", Json),  # who paused it; NULL: nobody, or it was before this was noted
     UniqueConstraint("flow_id", "name"),
     Index("ix_deployment__name", "name"),
     Index("ix_deployment__work_queue_id", "work_queue_id"),
@@ -334,8 +335,22 @@ deployment_schedule = Table(
     Column("reserved_until", Timestamp),  # until then some scheduler is making runs for it
     Column("created", Timestamp, nullable=False),
     Column("updated", Timestamp, nullable=False),
+    Column("created_by", Json),  # whose it is: a deploy keeps schedules that people made by hand
+    Column("updated_by", Json),
     UniqueConstraint("deployment_id", "key"),
     Index("ix_deployment_schedule__next_at", "next_at"),
+)
+
+deployment_serving = Table(
+    "deployment_serving",
+    metadata,
+    Column("deployment_id", Uuid, primary_key=True),
+    Column("process_id", Uuid, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("process_started", Double, nullable=False),
+    Column("until", Timestamp, nullable=False),  # a process that is silent for longer counts as gone
+    Index("ix_deployment_serving__process_id", "process_id"),
 )
 
 work_pool = Table(

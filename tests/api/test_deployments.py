@@ -25,7 +25,8 @@ async def runs_of(api: Any, deployment: dict[str, Any]) -> list[dict[str, Any]]:
     return (await api.post("/flow_runs/filter", json=body)).json()
 
 
-async def test_deploying_again_replaces_all_but_the_id(api: Any) -> None:
+async def test_a_post_of_what_is_there_replaces_what_it_says_and_the_schedules(api: Any) -> None:
+    """As in the standard: fields that the body leaves out stay, schedules are always made anew."""
     revision = "a" * 64
     steps = [{"heliostat.code_package": {"revision": revision}}]
     first = await api.deployment(tags=["a"], schedules=[{"schedule": {"interval": 3600}}], pull_steps=steps)
@@ -33,7 +34,11 @@ async def test_deploying_again_replaces_all_but_the_id(api: Any) -> None:
     again = await api.post("/deployments/", json={"flow_id": first["flow_id"], "name": "daily"})
     assert again.status_code == 200
     assert (again.json()["id"], again.json()["created"]) == (first["id"], first["created"])
-    assert (again.json()["tags"], again.json()["schedules"], again.json()["pull_steps"]) == ([], [], [])
+    assert (again.json()["tags"], again.json()["schedules"], again.json()["pull_steps"]) == (["a"], [], steps)
+    await api.post(f"/deployments/{first['id']}/pause_deployment")
+    said = {"flow_id": first["flow_id"], "name": "daily", "tags": ["b"], "pull_steps": None}
+    again = await api.post("/deployments/", json=said)
+    assert (again.json()["tags"], again.json()["paused"], again.json()["pull_steps"]) == (["b"], True, None)
     by_name = await api.get("/deployments/name/etl/daily")
     assert by_name.json() == again.json()
     assert (await api.get("/deployments/name/etl/nightly")).json() == {"detail": "Deployment not found"}

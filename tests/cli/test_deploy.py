@@ -263,3 +263,50 @@ def test_without_a_file_the_way_on_is_told(
     monkeypatch.chdir(tmp_path)
     refused = heliostat("deploy", "--all")
     assert (refused.exit_code, "heliostat.yaml" in refused.stderr) == (2, True)
+
+
+def test_deploying_again_keeps_what_was_done_by_hand_and_diff_says_so(
+    server: str, project: Path, heliostat: Any
+) -> None:
+    """Seen: a schedule made with the command line vanished with the next deploy, one that was paused ran,
+    and the difference told nothing of it. What the file does not say stays; the difference is what happens.
+    """
+    assert heliostat("deploy", "--name", "nightly").exit_code == 0
+    made = heliostat("deployment", "schedule", "create", "nightly", "--cron", "0 12 * * *")
+    assert made.exit_code == 0
+    assert heliostat("deployment", "schedule", "pause", "nightly", "morning").exit_code == 0
+    told = "\n".join(each for each in FILE.splitlines() if "active: true" not in each)
+    (project / "prefect.yaml").write_text(told)
+    assert "no change" in heliostat("deploy", "--name", "nightly", "--diff").stdout
+    (project / "prefect.yaml").write_text(told.replace("30 6 * * *", "45 6 * * *"))
+    differs = heliostat("deploy", "--name", "nightly", "--diff", "--output", "json")
+    [row] = json.loads(differs.stdout)
+    [change] = row["changes"]
+    assert (differs.exit_code, row["name"], row["what"]) == (0, "etl/nightly", "changed")
+    assert change["field"] == "schedules[morning]"
+    assert (change["before"]["schedule"]["cron"], change["after"]["schedule"]["cron"]) == (
+        "30 6 * * *", "45 6 * * *",
+    )  # fmt: skip
+    before = inspected(heliostat, "nightly")["schedules"]
+    assert {each["schedule"]["cron"] for each in before} == {"30 6 * * *", "0 12 * * *"}, (
+        "it changed something"
+    )
+    assert "updated" in heliostat("deploy", "--name", "nightly").stderr
+    now = {each["schedule"]["cron"]: each for each in inspected(heliostat, "nightly")["schedules"]}
+    assert set(now) == {"45 6 * * *", "0 12 * * *"}
+    assert (now["45 6 * * *"]["active"], now["0 12 * * *"]["active"]) == (False, True)
+    assert (now["45 6 * * *"]["created_by"]["type"], now["0 12 * * *"]["created_by"]["type"]) == (
+        "DEPLOY", "API",
+    )  # fmt: skip
+    shown = heliostat("deployment", "schedule", "ls", "nightly").stdout
+    assert "by hand (" in shown and "deploy (" in shown
+
+
+def test_a_schedule_that_the_code_says_nothing_of_any_more_is_told(
+    server: str, project: Path, heliostat: Any
+) -> None:
+    words = ("deploy", "flows/file_etl.py:etl", "-n", "adhoc")
+    assert heliostat(*words, "--interval", "1h").exit_code == 0
+    again = heliostat(*words)
+    assert "still runs by a schedule of an earlier deploy" in again.stderr
+    assert len(inspected(heliostat, "etl/adhoc")["schedules"]) == 1
