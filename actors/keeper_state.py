@@ -39,14 +39,14 @@ def write(server: str, state: KeeperState) -> None:
     path = _folder() / f"{server}.ray"
     scratch = path.with_suffix(".ray-new")
     make_file(scratch)
-    scratch.write_text(json.dumps(asdict(state)))
+    scratch.write_text(json.dumps(asdict(state)), encoding="utf-8")
     scratch.replace(path)
 
 
 def read(server: str) -> KeeperState | None:
     """What the keeper of a server last told; None when it has told nothing."""
     try:
-        return KeeperState(**json.loads((_folder() / f"{server}.ray").read_text()))
+        return KeeperState(**json.loads((_folder() / f"{server}.ray").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 

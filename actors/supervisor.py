@@ -28,6 +28,7 @@ from ..runtime.errors import CancelRun, HeliostatError, LeaseHeld, LeaseLost
 from ..runtime.journal.recording import Recording, use_recording
 from ..runtime.long_lived import keep_thread
 from ..runtime.pull_steps import are_stock, project_folder
+from ..runtime.running.known_values import known_here
 from ..runtime.states import State
 from ..runtime.store import code_packages, flow_runs
 from ..runtime.store.commands import Command
@@ -142,7 +143,9 @@ class Supervisor:
         if code.revision is not None:
             return unpack_once(code.revision, fetch, self._cache)
         steps = _steps_of(code)
-        return None if are_stock(steps) else project_folder(steps, code.path, fetch)
+        if are_stock(steps):
+            return None
+        return project_folder(steps, code.path, fetch, known_here(self._recording))
 
     def _listen(self) -> None:
         unheeded: dict[UUID, Command] = {}  # by runs that are not far enough to obey
@@ -181,7 +184,9 @@ def _steps_of(code: CodeSource) -> list[dict[str, Any]]:
 def rss_bytes() -> int:
     """Memory that this process occupies."""
     try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * os.sysconf(
+            "SC_PAGE_SIZE"
+        )
     except (OSError, IndexError, ValueError):
         return 0
 

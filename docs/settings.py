@@ -32,4 +32,4 @@ def _code(default: str) -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_suffix(".md").write_text(settings_page())
+    Path(__file__).with_suffix(".md").write_text(settings_page(), encoding="utf-8")

@@ -80,7 +80,9 @@ def _key_in(home: Path) -> str:
     if not path.exists():
         _make_key(path)
     until = clock.monotonic_s() + _WRITTEN_WITHIN_S
-    while len(key := path.read_text().strip()) < _KEY_CHARACTERS and clock.monotonic_s() < until:
+    while (
+        len(key := path.read_text(encoding="utf-8").strip()) < _KEY_CHARACTERS and clock.monotonic_s() < until
+    ):
         clock.sleep(0.01)  # it is being written
     if len(key) != _KEY_CHARACTERS:
         raise BadSetting(

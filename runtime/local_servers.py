@@ -62,7 +62,7 @@ def record_path(port: int) -> Path:
 
 def _read(path: Path) -> ServerRecord | None:
     try:
-        return ServerRecord(**json.loads(path.read_text()))
+        return ServerRecord(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):  # it goes, or is being written
         return None
 

@@ -60,7 +60,7 @@ def _ignores(root: Path) -> _Ignores:
     lines: list[str] = [*DEFAULT_IGNORES]
     for name in IGNORE_FILES:
         try:
-            lines += (root / name).read_text().splitlines()
+            lines += (root / name).read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as error:

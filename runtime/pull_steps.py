@@ -6,49 +6,55 @@ server keeps, a git repository, a folder at an fsspec address, a folder that is 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from string import Template
 from typing import Any, cast
 
 from .code_packages import unpack_once
-from .errors import BadDeployment, StorageUnavailable
+from .errors import BadDeployment, NotFound, StorageUnavailable
+from .filling import NOTHING, Known, LookUp, fill
 from .settings import current_settings
 
 STEP_MODULES = ("prefect.deployments.steps.", "prefect_", "heliostat.")
 _GIT_TIMEOUT_S = 300.0
 
 FetchPackage = Callable[[str], bytes]
+Output = dict[str, str]
+"""What a step gives, for later ones. `directory` is where they work from then on."""
 
 
 def project_folder(
-    steps: Sequence[Mapping[str, Any]] | None, path: str | None, fetch: FetchPackage
+    steps: Sequence[Mapping[str, Any]] | None, path: str | None, fetch: FetchPackage, known: Known = NOTHING
 ) -> Path | None:
     """Carry out the steps; gives the folder that the entrypoint is relative to.
 
     Without steps it is `path`, or None where the deployment names none. `fetch(revision)` gives the bytes of
-    a code package. Raises BadDeployment for a step that is unknown or wrong, StorageUnavailable for one that
-    failed.
+    a code package, `known` the values that steps name. Raises BadDeployment for a step that is unknown or
+    wrong, or names what is not known, NotFound (a variable, a block), StorageUnavailable for one that failed.
     """
     folder = Path(path).expanduser() if path else None
-    outputs: dict[str, dict[str, str]] = {}
+    outputs: dict[str, Any] = {}
+    look_up = LookUp(known, outputs)
     for step in steps or ():
         name, arguments = step_of(step)
         act = _STEPS.get(name)
         if act is None:
             raise BadDeployment(f"The pull step {name!r} is unknown.", hint=f"known: {', '.join(_STEPS)}")
-        arguments = {key: _filled(value, outputs) for key, value in arguments.items()}
-        given = act(arguments, folder, fetch)
-        folder = given or folder
-        if given is not None:
-            outputs[str(arguments.get("id", name))] = {"directory": str(given)}
+        with _told_of(name):
+            arguments = fill(arguments, look_up)
+        gave = act(arguments, folder, fetch)
+        folder = Path(gave["directory"]) if "directory" in gave else folder
+        # Under its id, and as it is: as the standard has it.
+        outputs |= {**gave, str(arguments.get("id") or name): gave}
     if folder is not None and not folder.is_dir():
         raise BadDeployment(
             f"The deployment's code should be in {folder}, which is no folder here.",
@@ -68,14 +74,18 @@ def step_of(step: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return short, dict(cast("Mapping[str, Any]", arguments or {}))
 
 
+@contextmanager
+def _told_of(step: str) -> Generator[None]:
+    """Let an error say of which step it is."""
+    try:
+        yield
+    except (BadDeployment, NotFound) as error:
+        raise type(error)(f"The step {step}: {error}", hint=error.hint) from error
+
+
 def are_stock(steps: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether only the stock client can carry out the steps: one is unknown here, or names a block of its."""
-    for step in steps:
-        name, arguments = step_of(step)
-        # The text is only searched.
-        if name not in _STEPS or "{{ prefect." in json.dumps(arguments, default=str):
-            return True
-    return False
+    """Whether only the stock client can carry out the steps: one is unknown here."""
+    return any(step_of(step)[0] not in _STEPS for step in steps)
 
 
 def known_steps() -> tuple[str, ...]:
@@ -83,27 +93,40 @@ def known_steps() -> tuple[str, ...]:
     return tuple(_STEPS)
 
 
-def _package(arguments: Mapping[str, Any], _: Path | None, fetch: FetchPackage) -> Path:
-    return unpack_once(str(arguments.get("revision", "")), fetch)
+def _package(arguments: Mapping[str, Any], _: Path | None, fetch: FetchPackage) -> Output:
+    return _into(unpack_once(str(arguments.get("revision", "")), fetch))
 
 
-def _folder(arguments: Mapping[str, Any], current: Path | None, _: FetchPackage) -> Path:
+def _into(folder: Path) -> Output:
+    return {"directory": str(folder)}
+
+
+def _folder(arguments: Mapping[str, Any], current: Path | None, _: FetchPackage) -> Output:
     folder = Path(str(_needed(arguments, "directory", "set_working_directory"))).expanduser()
-    return folder if folder.is_absolute() or current is None else current / folder
+    return _into(folder if folder.is_absolute() or current is None else current / folder)
 
 
-def _git_clone(arguments: Mapping[str, Any], _: Path | None, __: FetchPackage) -> Path:
-    return clone(
+def _git_clone(arguments: Mapping[str, Any], _: Path | None, __: FetchPackage) -> Output:
+    folder = clone(
         str(_needed(arguments, "repository", "git_clone")),
         branch=arguments.get("branch"),
         commit=arguments.get("commit_sha"),
         submodules=bool(arguments.get("include_submodules")),
-        token=arguments.get("access_token"),
+        token=arguments.get("access_token") or _token_of(arguments.get("credentials")),
         folders=arguments.get("directories"),
     )
+    return _into(folder)
 
 
-def _remote_folder(arguments: Mapping[str, Any], _: Path | None, __: FetchPackage) -> Path:
+def _token_of(credentials: Any) -> str | None:
+    """The token of a block of credentials, by the names that the standard's blocks have for it."""
+    if not isinstance(credentials, Mapping):
+        return None if credentials is None else str(credentials)
+    facts = cast("Mapping[str, Any]", credentials)
+    return next((str(facts[name]) for name in ("access_token", "token", "password") if facts.get(name)), None)
+
+
+def _remote_folder(arguments: Mapping[str, Any], _: Path | None, __: FetchPackage) -> Output:
     url = str(_needed(arguments, "url", "pull_from_remote_storage"))
     import fsspec
 
@@ -115,29 +138,38 @@ def _remote_folder(arguments: Mapping[str, Any], _: Path | None, __: FetchPackag
     except Exception as error:
         shutil.rmtree(target, ignore_errors=True)
         raise StorageUnavailable(f"cannot fetch the code from {url}: {error}") from error
-    return target
+    return _into(target)
 
 
-def _shell(arguments: Mapping[str, Any], current: Path | None, _: FetchPackage) -> None:
+def _shell(arguments: Mapping[str, Any], current: Path | None, _: FetchPackage) -> Output:
     script = str(_needed(arguments, "script", "run_shell_script"))
     folder = Path(str(arguments.get("directory") or current or Path.cwd()))
     more: Mapping[str, Any] = arguments.get("env") or {}
     environment = {**os.environ, **{name: str(value) for name, value in more.items()}}
+    said: list[subprocess.CompletedProcess[str]] = []
     for line in filter(None, map(str.strip, script.splitlines())):
-        words = [os.path.expandvars(word) for word in shlex.split(line)]
-        _ran(words, f"the step run_shell_script ({line})", folder, environment)
+        if arguments.get("shell"):
+            words = ["/bin/sh", "-c", line]
+        else:
+            words = [Template(word).safe_substitute(environment) for word in shlex.split(line)]
+        said.append(_ran(words, f"the step run_shell_script ({line})", folder, environment))
+    return {
+        "stdout": "".join(each.stdout for each in said).strip(),
+        "stderr": "".join(each.stderr for each in said).strip(),
+    }
 
 
-def _requirements(arguments: Mapping[str, Any], current: Path | None, _: FetchPackage) -> None:
+def _requirements(arguments: Mapping[str, Any], current: Path | None, _: FetchPackage) -> Output:
     import sys
 
     folder = Path(str(arguments.get("directory") or current or Path.cwd()))
     file = str(arguments.get("requirements_file") or "requirements.txt")
     command = [sys.executable, "-m", "pip", "install", "-r", file]
-    _ran(command, f"installing {file}", folder, dict(os.environ))
+    done = _ran(command, f"installing {file}", folder, dict(os.environ))
+    return {"stdout": done.stdout.strip(), "stderr": done.stderr.strip()}
 
 
-_STEPS: dict[str, Callable[[Mapping[str, Any], Path | None, FetchPackage], Path | None]] = {
+_STEPS: dict[str, Callable[[Mapping[str, Any], Path | None, FetchPackage], Output]] = {
     "code_package": _package,
     "set_working_directory": _folder,
     "git_clone": _git_clone,
@@ -194,16 +226,16 @@ def clone(
 
 def _git(words: Sequence[str], repository: str, token: str | None) -> str:
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
-    return _ran(["git", *words], f"fetching {repository}", Path.cwd(), environment, secret=token)
+    return _ran(["git", *words], f"fetching {repository}", Path.cwd(), environment, secret=token).stdout
 
 
 def _ran(
     words: Sequence[str], what: str, folder: Path, environment: Mapping[str, str], secret: str | None = None
-) -> str:
+) -> subprocess.CompletedProcess[str]:
     try:
         done = subprocess.run(
-            list(words), cwd=folder, env=dict(environment), capture_output=True, text=True,
-            stdin=subprocess.DEVNULL, timeout=_GIT_TIMEOUT_S,
+            list(words), cwd=folder, env=dict(environment), capture_output=True, encoding="utf-8",
+            errors="replace", stdin=subprocess.DEVNULL, timeout=_GIT_TIMEOUT_S,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StorageUnavailable(f"{what} failed: {error}") from None
@@ -211,7 +243,7 @@ def _ran(
         said = (done.stderr or done.stdout).strip()
         said = said.replace(secret, "******") if secret else said
         raise StorageUnavailable(f"{what} failed ({done.returncode}): {said[-500:]}")
-    return done.stdout
+    return done
 
 
 def _with_token(repository: str, token: str | None) -> str:
@@ -236,13 +268,3 @@ def _needed(arguments: Mapping[str, Any], name: str, step: str) -> Any:
     if not value:
         raise BadDeployment(f"The step {step} needs {name!r}.")
     return value
-
-
-_OUTPUT = re.compile(r"\{\{\s*([\w-]+)\.(\w+)\s*\}\}")
-
-
-def _filled(value: Any, outputs: Mapping[str, Mapping[str, str]]) -> Any:
-    """`{{ step-id.directory }}` becomes what that step gave."""
-    if not isinstance(value, str):
-        return value
-    return _OUTPUT.sub(lambda found: outputs.get(found[1], {}).get(found[2], found[0]), value)

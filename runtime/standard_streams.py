@@ -52,7 +52,7 @@ def stderr_present() -> Generator[None]:
     try:
         before.fileno()
     except GONE:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (who has taken it may go on using it)
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (who has taken it may go on using it)
     try:
         yield
     finally:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import click
 
 from ...runtime.errors import ParameterMismatch
+from ...runtime.near_names import nearest
 
 
 def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,6 +69,23 @@ def from_assignments(
             raise ParameterMismatch(f"{option} {name} is given twice.", hint="give it once")
         values[name] = text if _wants_text(properties.get(name)) else _from_text(text)
     return values
+
+
+def check_names(values: Mapping[str, Any], schema: Mapping[str, Any] | None) -> None:
+    """Whether the flow takes parameters of these names. Raises ParameterMismatch with the near miss.
+
+    A schema without properties is that of a deployment whose flow was not looked at.
+    """
+    properties: Mapping[str, Any] = (schema or {}).get("properties") or {}
+    if not properties or (schema or {}).get("additionalProperties") not in (None, False):
+        return
+    for name in values:
+        if name not in properties:
+            close = nearest(name, properties)
+            raise ParameterMismatch(
+                f"the flow has no parameter {name!r}.",
+                hint=f"did you mean {close!r}?" if close else f"it has: {', '.join(properties)}",
+            )
 
 
 def _wants_text(schema: Any) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import click
 
@@ -168,6 +167,7 @@ def _of_file(
     over: Row,
     mistakes: Mistakes,
 ) -> list[DeploymentSpec]:
+    from ...runtime.client.known_values import known_of
     from ...runtime.deploying.files import FILE_NAMES, chosen, find_file, read_file, specs_of
 
     path = file.absolute() if file is not None else find_file(Path.cwd())
@@ -177,17 +177,15 @@ def _of_file(
             hint="write one, name it with --file, or give PATH.py:FLOW --name NAME",
         )
 
-    def read_variable(name: str) -> Any:
-        return client.request("GET", f"/variables/name/{quote(name, safe='')}")["value"]
-
+    known = known_of(client)
     entries = read_file(path, mistakes)
     if not all_of_them:
         mistakes.tell(1)  # which of them is meant is to be found among all
-    entries = chosen(entries, names, all_of_them)
+    entries = chosen(entries, names, all_of_them, known)
     for entry in entries:
         for text in entry.notes:
             note(f"{entry.name}: {text}.")
-    specs = specs_of(entries, read_variable, over, mistakes)
+    specs = specs_of(entries, known, over, mistakes)
     if not specs:
         mistakes.tell(len(entries))
     return specs

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...runtime.states import Scheduled
-from .assignments import from_assignments, from_document
+from .assignments import check_names, from_assignments, from_document
 from .failures import Exit
 from .output import note, write_json
 from .remote import find_deployment, full_names, with_client
@@ -43,6 +43,7 @@ def run_deployment(
     async def act(client: HeliostatClient) -> tuple[FlowRun, str]:
         found = await find_deployment(client, deployment)
         parameters = given | from_assignments(assignments, found.parameter_openapi_schema)
+        check_names(parameters, found.parameter_openapi_schema)
         run = await client.create_flow_run_from_deployment(
             found.id,
             parameters=parameters,

@@ -263,7 +263,7 @@ def get_default_base_job_template(kind: str, file: Path | None) -> None:
     if file is None:
         write_json(template)
         return
-    file.write_text(json.dumps(template, indent=2) + "\n")
+    file.write_text(json.dumps(template, indent=2) + "\n", encoding="utf-8")
     note(f"Wrote {file}.")
 
 
@@ -279,7 +279,7 @@ def _template_in(file: Path | None) -> dict[str, Any] | None:
     if file is None:
         return None
     try:
-        template = json.loads(file.read_text())
+        template = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise click.BadParameter(f"{file} is not valid JSON: {error}") from None
     if not isinstance(template, dict):

@@ -119,7 +119,7 @@ def run_in_background(options: ServerOptions, say: Say) -> int:
     with suppress(ProcessLookupError):
         process.terminate()  # it is of no use to anybody
     # Shown only.
-    last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-5:])
+    last = "\n".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:])
     raise Unavailable(f"the server did not start: {last or 'it says nothing'}", hint=f"see {log}")
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import fnmatch
-import os
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ..entrypoints import load_flow
-from ..errors import BadDeployment, NotFound
+from ..errors import BadDeployment, HeliostatError, NotFound
+from ..filling import STAYS, Known, LookUp, deployers, fill
 from ..near_names import nearest
 from ..pull_steps import known_steps, step_of
 from .mistakes import Mistakes
 from .spec import DeploymentSpec, spec_of
 from .timetable import schedule_entry
+
+if TYPE_CHECKING:
+    from ..flows import Flow
 
 FILE_NAMES = ("heliostat.yaml", "prefect.yaml")
 _TOP = ("name", "prefect-version", "build", "push", "pull", "deployments", "definitions")
@@ -32,9 +34,12 @@ _NOT_CARRIED_OUT = {
     "triggers": "triggers are not made",
     "sla": "service levels are not watched",
 }
-_TEMPLATE = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
-
-ReadVariable = Callable[[str], Any]
+_FILLED = (
+    "name", "version", "tags", "description", "entrypoint", "parameters", "schedule", "schedules", "paused",
+    "work_pool", "enforce_parameter_schema", "concurrency_limit",
+)  # fmt: skip
+"""What has an effect here. Placeholders of the rest concern nobody: triggers name what events will hold."""
+_OF_RUNS = "ctx."  # filled by the worker, for each run
 
 
 @dataclass(frozen=True)
@@ -46,22 +51,21 @@ class FileEntry:
     folder: Path
     notes: Sequence[str] = ()
 
-    def spec(self, read_variable: ReadVariable, **over: Any) -> DeploymentSpec:
+    def flow_name(self, known: Known) -> str | None:
+        """The name of its flow; None where that cannot be told, as the flow cannot be loaded."""
+        try:
+            return self._flow(_entrypoint(self.name, self._filled(known))).name
+        except (HeliostatError, ValueError):
+            return None
+
+    def spec(self, known: Known, **over: Any) -> DeploymentSpec:
         """The deployment, its flow loaded; `over` are options that win over the file's.
 
-        Raises BadDeployment, MissingFlow, BadSchedule, ParameterMismatch, NotFound for a variable.
+        Raises BadDeployment, MissingFlow, BadSchedule, ParameterMismatch, NotFound for a variable or block.
         """
-        filled = _Filler(read_variable).fill(
-            {name: value for name, value in self.fields.items() if name not in ("pull", "build", "push")}
-        )
-        entrypoint = str(filled.get("entrypoint") or "")
-        if not entrypoint:
-            raise BadDeployment(
-                f"deployment {self.name!r} has no entrypoint.", hint="entrypoint: path/in/project.py:function"
-            )
-        target, colon, function = entrypoint.rpartition(":")
-        here = f"{self.folder / target}:{function}" if target.endswith(".py") else entrypoint
-        flow = load_flow(here if colon else str(self.folder / entrypoint))
+        filled = self._filled(known)
+        entrypoint = _entrypoint(self.name, filled)
+        flow = self._flow(entrypoint)
         pool: Mapping[str, Any] = filled.get("work_pool") or {}
         options: dict[str, Any] = {
             "version": _text(filled.get("version")),
@@ -80,8 +84,31 @@ class FileEntry:
         spec = spec_of(flow, str(filled["name"]), pool_name, **_merged(options, over))
         steps = cast("Sequence[Mapping[str, Any]] | None", self.fields.get("pull"))
         if steps:
+            steps = [fill(step, deployers) for step in steps]
             return replace(spec, project=None, pull_steps=steps, entrypoint=entrypoint)
         return spec
+
+    def _filled(self, known: Known) -> dict[str, Any]:
+        look_up = LookUp(known)
+
+        def value(name: str) -> Any:
+            return STAYS if name.startswith(_OF_RUNS) else look_up(name)
+
+        return {name: fill(self.fields[name], value) for name in _FILLED if name in self.fields}
+
+    def _flow(self, entrypoint: str) -> Flow[..., Any]:
+        target, colon, function = entrypoint.rpartition(":")
+        here = f"{self.folder / target}:{function}" if target.endswith(".py") else entrypoint
+        return load_flow(here if colon else str(self.folder / entrypoint))
+
+
+def _entrypoint(name: str, fields: Mapping[str, Any]) -> str:
+    entrypoint = str(fields.get("entrypoint") or "")
+    if not entrypoint:
+        raise BadDeployment(
+            f"deployment {name!r} has no entrypoint.", hint="entrypoint: path/in/project.py:function"
+        )
+    return entrypoint
 
 
 def find_file(folder: Path) -> Path | None:
@@ -108,18 +135,23 @@ def read_file(path: Path, mistakes: Mistakes) -> list[FileEntry]:
 
 
 def specs_of(
-    entries: Sequence[FileEntry], read_variable: ReadVariable, over: Mapping[str, Any], mistakes: Mistakes
+    entries: Sequence[FileEntry], known: Known, over: Mapping[str, Any], mistakes: Mistakes
 ) -> list[DeploymentSpec]:
     """The deployments of entries that are right, their flows loaded; the rest is added to the mistakes."""
     specs: list[DeploymentSpec] = []
     for entry in entries:
         with mistakes.of(entry.name):
-            specs.append(entry.spec(read_variable, **over))
+            specs.append(entry.spec(known, **over))
     return specs
 
 
-def chosen(entries: Sequence[FileEntry], names: Sequence[str], all_of_them: bool) -> list[FileEntry]:
-    """Those of the names ("name", "flow/name", with * for any), or all. Raises BadDeployment, NotFound."""
+def chosen(
+    entries: Sequence[FileEntry], names: Sequence[str], all_of_them: bool, known_values: Known
+) -> list[FileEntry]:
+    """Those of the names ("name", "flow/name", with * for any), or all. Raises BadDeployment, NotFound.
+
+    Where a flow is named, those whose flow cannot be loaded count too, unless another one fits.
+    """
     if all_of_them:
         return list(entries)
     if not names:
@@ -131,8 +163,12 @@ def chosen(entries: Sequence[FileEntry], names: Sequence[str], all_of_them: bool
         )
     found: list[FileEntry] = []
     for name in names:
-        short = name.rpartition("/")[2]
+        flow_name, _, short = name.rpartition("/")
         fitting = [entry for entry in entries if fnmatch.fnmatchcase(entry.name, short)]
+        if flow_name:
+            flows = {id(entry): entry.flow_name(known_values) for entry in fitting}
+            of_flow = [entry for entry in fitting if _is_called(flows[id(entry)], flow_name)]
+            fitting = of_flow or [entry for entry in fitting if flows[id(entry)] is None]
         if not fitting:
             close = nearest(short, [entry.name for entry in entries])
             known = ", ".join(entry.name for entry in entries)
@@ -144,13 +180,19 @@ def chosen(entries: Sequence[FileEntry], names: Sequence[str], all_of_them: bool
     return found
 
 
+def _is_called(name: str | None, pattern: str) -> bool:
+    return name is not None and fnmatch.fnmatchcase(name, pattern)
+
+
 def _document(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadDeployment(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadDeployment(f"{path.name} is no text in UTF-8: {error}", hint="save it as UTF-8") from error
     except yaml.YAMLError as error:
         raise BadDeployment(f"{path.name} is not valid YAML: {error}", hint="mend that line") from error
     if not isinstance(document, dict):
@@ -229,37 +271,6 @@ def _merged(options: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
         else:
             merged[name] = value
     return merged
-
-
-class _Filler:
-    """Puts values in place of `{{ $NAME }}` and `{{ prefect.variables.name }}`."""
-
-    def __init__(self, read_variable: ReadVariable) -> None:
-        self._read = read_variable
-
-    def fill(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: self.fill(each) for name, each in cast("dict[str, Any]", value).items()}
-        if isinstance(value, list):
-            return [self.fill(each) for each in cast("list[Any]", value)]
-        if not isinstance(value, str):
-            return value
-        whole = _TEMPLATE.fullmatch(value.strip())
-        if whole is not None:
-            return self._value(whole[1])  # alone it keeps its type
-        return _TEMPLATE.sub(lambda found: str(self._value(found[1])), value)
-
-    def _value(self, name: str) -> Any:
-        if name.startswith("$"):
-            return os.environ.get(name[1:], "")
-        for prefix in ("prefect.variables.", "heliostat.variables."):
-            if name.startswith(prefix):
-                return self._read(name.removeprefix(prefix))
-        raise BadDeployment(
-            f"Nothing is known of {{{{ {name} }}}}.",
-            hint="known are {{ $NAME }} of the environment and {{ prefect.variables.name }}; "
-            "outputs of build steps are not, as these are not carried out",
-        )
 
 
 def _unknown(where: str, name: str, known: Iterable[str]) -> BadDeployment:

@@ -6,11 +6,11 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from .. import clock
@@ -58,6 +58,7 @@ def _local(spec: DeploymentSpec) -> DeploymentSpec:
         raise BadDeployment(
             f"{spec.full_name} has a work pool, which runs it.", hint="use deploy, or leave the pool out"
         )
+    check_variables(spec.fields.get("job_variables") or {}, spec.full_name)
     path = None if spec.project is None else str(spec.project)
     return replace(spec, project=None, fields={**spec.fields, "work_pool_name": None, "path": path})
 
@@ -66,7 +67,8 @@ async def _serve(specs: Sequence[DeploymentSpec], pause_on_shutdown: bool, limit
     async with HeliostatClient() as client:
         made = [each async for each in register_all(client, specs)]
         names = ", ".join(each.full_name for each in made)
-        serving = Serving(client, [each.id for each in made], limit)
+        known = {each.id: (await client.read_deployment(each.id)).job_variables for each in made}
+        serving = Serving(client, known, limit)
         serving.stop_on_signals()
         say(f"Serving {names} through {client.api_url}. Ctrl-C ends it.")
         say(f"Run one with: heliostat deployment run {made[0].full_name}")
@@ -89,13 +91,16 @@ class _Jobs:
 
     api_url: str
     access: RunAccess
+    variables: Mapping[UUID | None, Mapping[str, Any]] = field(default_factory=dict[UUID | None, Any])
 
     async def job_of(self, run: FlowRun) -> Job:
         from ..running.child import Job
         from ..running.runner import python_command
 
-        variables = run.job_variables or {}
-        env = {str(name): None if value is None else str(value) for name, value in _env(variables).items()}
+        env: dict[str, str | None] = {}
+        for variables in (self.variables.get(run.deployment_id), run.job_variables):
+            check_variables(variables or {}, run.name)
+            env |= _env(variables or {})
         return Job(
             python_command(run.id),
             {
@@ -108,24 +113,40 @@ class _Jobs:
         )
 
 
-def _env(variables: dict[str, object]) -> dict[object, object]:
-    env = variables.get("env")
-    return env if isinstance(env, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+def check_variables(variables: Mapping[str, Any], what: str) -> None:
+    """A process that serves gives its runs an environment; raises BadDeployment for all else."""
+    unknown = sorted(set(variables) - {"env"})
+    if unknown:
+        raise BadDeployment(
+            f"{what}: the job variable {unknown[0]!r} has no effect on a deployment that is served.",
+            hint="serve knows `env`; deploy it to a work pool for more",
+        )
+    if not isinstance(variables.get("env") or {}, Mapping):
+        raise BadDeployment(f"{what}: env is no mapping of names.", hint='"env": {"STAGE": "prod"}')
+
+
+def _env(variables: Mapping[str, Any]) -> dict[str, str | None]:
+    env: Mapping[str, Any] = variables.get("env") or {}
+    return {str(name): None if value is None else str(value) for name, value in env.items()}
 
 
 class Serving:
     """Finds the runs of some deployments and has them carried out. Use on one event loop."""
 
-    def __init__(self, client: HeliostatClient, deployment_ids: Sequence[UUID], limit: int | None) -> None:
+    def __init__(
+        self, client: HeliostatClient, deployments: Mapping[UUID, Mapping[str, Any]], limit: int | None
+    ) -> None:
+        """`deployments`: the job variables of each by its id."""
         from ..running.api import ClientApi
         from ..running.run_access import RunAccess
         from ..running.runner import Runner
 
         self._client = client
-        self._ids = list(deployment_ids)
+        self._ids = list(deployments)
         self._stopping = asyncio.Event()
         self._ending: set[asyncio.Future[None]] = set()
-        self.runner = Runner(ClientApi(client), _Jobs(client.api_url, RunAccess(client)).job_of, limit=limit)
+        jobs = _Jobs(client.api_url, RunAccess(client), {**deployments})
+        self.runner = Runner(ClientApi(client), jobs.job_of, limit=limit)
 
     async def poll(self) -> None:
         """Take runs until `stop`. A server that is away is waited for."""

@@ -74,10 +74,10 @@ def _process_started(pid: int) -> float | None:
     /proc).
     """
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         boot = next(
             int(line.split()[1])
-            for line in Path("/proc/stat").read_text().splitlines()
+            for line in Path("/proc/stat").read_text(encoding="utf-8").splitlines()
             if line.startswith("btime")
         )
     except (OSError, StopIteration, IndexError, ValueError):

@@ -77,7 +77,7 @@ def _children(pid: int, thread_id: int | None) -> list[int]:
         threads = [str(thread_id)] if thread_id is not None else [each.name for each in tasks.iterdir()]
         for thread in threads:
             with suppress(OSError):
-                found += map(int, (tasks / thread / "children").read_text().split())
+                found += map(int, (tasks / thread / "children").read_text(encoding="utf-8").split())
     return found
 
 
@@ -89,7 +89,7 @@ def _program(pid: int) -> Program | None:
 def _stat(pid: int) -> list[str] | None:
     """What the system says of a process, from its state on."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:
         return None
     return text.rpartition(")")[2].split()  # its name may contain anything

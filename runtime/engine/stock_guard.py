@@ -55,7 +55,7 @@ def descendants(root: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError, IndexError):
-            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+            state, parent = path.read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
             if state not in "ZX":
                 children.setdefault(int(parent), []).append(int(path.parent.name))
     found: list[int] = []

@@ -122,7 +122,7 @@ class _Execution:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
             errors="replace",  # output may be any bytes; it is shown only
             start_new_session=True,
         )

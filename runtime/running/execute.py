@@ -14,6 +14,7 @@ from ..errors import HeliostatError
 from ..settings import current_settings
 from ..states import Crashed, State
 from ..store import code_packages, deployments, flow_runs
+from .known_values import known_here
 
 if TYPE_CHECKING:
     from ..store.deployment_rows import DeploymentRow
@@ -49,7 +50,7 @@ def project_of(run: FlowRunRow, deployment: DeploymentRow | None) -> Path | None
 
     steps = steps_of(run, deployment)
     path = None if deployment is None or run.code_revision is not None else deployment.path
-    project = project_folder(steps, path, fetch_package)
+    project = project_folder(steps, path, fetch_package, known_here(recording_here()))
     if project is not None and not any(_is_package(step) for step in steps):
         os.chdir(
             project

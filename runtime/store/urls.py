@@ -173,7 +173,7 @@ def stop_embedded_server(text: str) -> None:
     if "+embedded" not in url.drivername or not pids.exists() or not (folder / "postmaster.pid").exists():
         return
     server = _wheels_server(folder)
-    users: list[int] = json.loads(pids.read_text() or "[]")
+    users: list[int] = json.loads(pids.read_text(encoding="utf-8") or "[]")
     for pid in users:
         if not _lives(pid):
             server.global_process_id_list.get_and_remove(pid)

@@ -310,3 +310,68 @@ def test_a_schedule_that_the_code_says_nothing_of_any_more_is_told(
     again = heliostat(*words)
     assert "still runs by a schedule of an earlier deploy" in again.stderr
     assert len(inspected(heliostat, "etl/adhoc")["schedules"]) == 1
+
+
+TWO_FLOWS = """
+deployments:
+- {name: default, entrypoint: 'two.py:first_one', work_pool: {name: default}}
+- name: default
+  entrypoint: two.py:second_one
+  description: Größe
+  parameters: {}
+  work_pool: {name: default}
+  triggers:
+  - {enabled: true, match: {prefect.resource.id: x}, parameters: {what: "{{ event.name }}"}}
+  pull:
+  - prefect.deployments.steps.git_clone:
+      repository: "{{ $REPOSITORY_OF_TESTS }}"
+      branch: "{{ $BRANCH_OF_RUNS }}"
+      access_token: "{{ prefect.blocks.secret.token }}"
+"""
+
+
+def test_a_name_with_its_flow_means_that_deployment_alone(
+    server: str, project: Path, heliostat: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen: `--name first/default` deployed second/default too; placeholders of triggers, which have no
+    effect here, stopped the whole file; a variable of the deployer stayed literal text in pull steps.
+    """
+    text = "from heliostat import flow\n\n"
+    text += "".join(f"@flow\ndef {name}(): ...\n\n" for name in ("first_one", "second_one"))
+    (project / "two.py").write_text(text)
+    (project / "prefect.yaml").write_text(TWO_FLOWS, encoding="utf-8")
+    monkeypatch.setenv("REPOSITORY_OF_TESTS", "https://example.com/x.git")
+    done = heliostat("deploy", "--name", "first-one/default")
+    assert done.exit_code == 0, done.stderr
+    assert [
+        each["entrypoint"] for each in json.loads(heliostat("deployment", "ls", "-o", "json").stdout)
+    ] == ["two.py:first_one"]
+    assert heliostat("deploy", "--name", "third/default").exit_code == 3
+    assert heliostat("deploy", "--name", "*/default").exit_code == 0
+    second = inspected(heliostat, "second-one/default")
+    assert second["description"] == "Größe"
+    assert second["pull_steps"][0]["prefect.deployments.steps.git_clone"] == {
+        "repository": "https://example.com/x.git",
+        "branch": "{{ $BRANCH_OF_RUNS }}",
+        "access_token": "{{ prefect.blocks.secret.token }}",
+    }
+
+
+def test_a_parameter_that_the_flow_does_not_have_is_refused_before_a_run_is_made(
+    server: str, project: Path, heliostat: Any
+) -> None:
+    assert heliostat("deploy", "flows/file_etl.py:etl", "-n", "adhoc").exit_code == 0
+    refused = heliostat("deployment", "run", "etl/adhoc", "--param", "limt=3")
+    assert refused.exit_code != 0
+    assert "did you mean 'limit'" in refused.stderr
+    assert json.loads(heliostat("flow-run", "ls", "-o", "json").stdout) == []
+
+
+def test_job_variables_that_a_served_deployment_cannot_have_are_refused(project: Path) -> None:
+    from heliostat import serve
+    from heliostat.runtime.entrypoints import load_flow
+    from heliostat.runtime.errors import BadDeployment
+
+    etl = load_flow(str(project / "flows" / "file_etl.py") + ":etl")
+    with pytest.raises(BadDeployment, match="image"):
+        serve(etl.to_deployment("here", job_variables={"image": "x"}))

@@ -93,6 +93,29 @@ def test_repository_holds_no_symbolic_link() -> None:
     assert [str(path) for path in tracked_or_new() if path.is_symlink()] == []
 
 
+def test_text_files_are_read_and_written_as_utf_8_whatever_the_locale() -> None:
+    """Seen: under LC_ALL=C a deployment file with an umlaut could not be read. Each says its encoding."""
+    assert [line for path in package_files() for line in texts_without_encoding(path)] == []
+
+
+def texts_without_encoding(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        said = {each.arg: ast.unparse(each.value) for each in node.keywords}
+        mode = said.get("mode") or (ast.unparse(node.args[1]) if len(node.args) > 1 else "''")
+        is_text = (
+            (name == "read_text" and not node.args)
+            or name == "write_text"
+            or (name == "open" and isinstance(node.func, ast.Name) and "b" not in mode)
+            or (name == "fdopen" and "b" not in mode)
+            or said.get("text") == "True"
+        )
+        if is_text and "encoding" not in said:
+            yield f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
 def test_ray_is_imported_only_where_work_is_sent_to_it() -> None:
     wrong = {
         name

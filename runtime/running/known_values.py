@@ -1,0 +1,38 @@
+"""The variables and blocks that pull steps name, as the process of a run gets at them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..client.client import get_client
+from ..client.known_values import known_of
+from ..engine.relay import RelayRecording
+from ..filling import Known
+from ..journal.recording import Recording
+from ..settings import current_settings
+from ..store import block_documents, variables
+
+
+def known_here(recording: Recording | RelayRecording) -> Known:
+    """By way of the server where one is set, else by way of what the process records through."""
+    if current_settings().api_url is not None:
+        return Known(_variable, _block)
+
+    def variable(name: str) -> Any:
+        return recording.call(variables.read, name).value
+
+    def block(kind: str, name: str) -> Mapping[str, Any]:
+        return recording.call(block_documents.read_by_name, kind, name, secrets=True).data
+
+    return Known(variable, block)
+
+
+def _variable(name: str) -> Any:
+    with get_client(sync_client=True) as client:
+        return known_of(client).variable(name)
+
+
+def _block(kind: str, name: str) -> Mapping[str, Any]:
+    with get_client(sync_client=True) as client:
+        return known_of(client).block(kind, name)
