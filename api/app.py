@@ -48,6 +48,7 @@ from .routes import (
     run_results,
     saved_searches,
     service,
+    servings,
     tag_limits,
     task_run_states,
     task_runs,
@@ -101,6 +102,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     explanations.router,
     run_results.router,
     code_packages.router,
+    servings.router,
 )
 SOCKETS: tuple[APIRouter, ...] = (
     events_in.router,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
@@ -14,6 +14,9 @@ from .asked_parameters import asked, is_plain
 from .calls import Calls, given, page, read_as
 from .flow_runs import named_filters
 from .records import Deployment, DeploymentSchedule, FlowRun, state_to_json
+
+if TYPE_CHECKING:
+    from ..store.rows import Owner
 
 
 class DeploymentCalls(Calls):
@@ -72,6 +75,31 @@ class DeploymentCalls(Calls):
         Raises NotFound when the deployment is gone.
         """
         await self.http.json("PATCH", f"/heliostat/deployments/{deployment_id}", fields)
+
+    async def hold_served(self, owner: Owner, deployment_ids: Sequence[UUID], lease_s: float) -> list[UUID]:
+        """Say that a process serves these; gives those that somebody paused."""
+        body = {
+            "deployment_ids": list(map(str, deployment_ids)),
+            "host": owner.host,
+            "pid": owner.pid,
+            "process_started": owner.process_started,
+            "lease_s": lease_s,
+        }
+        return read_as(list[UUID], await self.http.json("PUT", f"/heliostat/servings/{owner.id}", body))
+
+    async def read_other_servers(self, owner: Owner, deployment_ids: Sequence[UUID]) -> list[dict[str, Any]]:
+        """Other processes that serve any of these: `process_id`, `host`, `pid`, `process_started`."""
+        path = f"/heliostat/servings/{owner.id}/others"
+        ids = list(map(str, deployment_ids))
+        return read_as(list[dict[str, Any]], await self.http.json("POST", path, ids, repeatable=True))
+
+    async def end_served(
+        self, owner: Owner, deployment_ids: Sequence[UUID], gone: Sequence[str], pause: bool
+    ) -> list[UUID]:
+        """Say that a process serves these no more; gives those that are paused, as no other one does."""
+        body = {"deployment_ids": list(map(str, deployment_ids)), "gone": list(gone), "pause": pause}
+        path = f"/heliostat/servings/{owner.id}/end"
+        return read_as(list[UUID], await self.http.json("POST", path, body, repeatable=True))
 
     async def pause_deployment(self, deployment_id: UUID) -> None:
         """Let its schedules make no runs until it is resumed."""

@@ -7,7 +7,6 @@ import logging
 import signal
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,8 @@ from uuid import UUID
 
 from .. import clock
 from ..client.client import HeliostatClient
-from ..errors import BadDeployment, HeliostatError, NotFound
+from ..engine.owner import is_gone_process, owner_of_this_process
+from ..errors import BadDeployment, HeliostatError
 from ..long_lived import Tasks
 from ..standard_streams import say
 from .mistakes import Mistakes
@@ -31,6 +31,7 @@ _log = logging.getLogger("heliostat.runner")
 
 _PAUSE_WITHIN_S = 8.0
 POLL_S = 1.0
+_LEASE_S = 30.0  # a process that was killed elsewhere counts for so long
 _AHEAD_S = 10.0  # runs are taken into view that long before they are due
 
 
@@ -72,15 +73,20 @@ async def _serve(specs: Sequence[DeploymentSpec], pause_on_shutdown: bool, limit
         serving.stop_on_signals()
         say(f"Serving {names} through {client.api_url}. Ctrl-C ends it.")
         say(f"Run one with: heliostat deployment run {made[0].full_name}")
+        for deployment_id in await serving.hold():
+            name = next(each.full_name for each in made if each.id == deployment_id)
+            say(f"{name} is paused by hand: heliostat deployment resume {name} lets its schedules run.")
         try:
             await serving.poll()
             if serving.runner.run_ids:
                 say(f"Waiting for {len(serving.runner.run_ids)} run(s). Once more Ctrl-C ends them at once.")
         finally:
             try:
-                if pause_on_shutdown:
-                    await serving.pause()
+                paused = await serving.end(pause_on_shutdown)
+                if paused:
                     say("The schedules are paused until it is served again.")
+                elif pause_on_shutdown and paused is not None:
+                    say("Another process serves it: the schedules go on.")
             finally:  # whatever came of that, runs in hand are brought to their end
                 await serving.runner.drain()
 
@@ -125,6 +131,11 @@ def check_variables(variables: Mapping[str, Any], what: str) -> None:
         raise BadDeployment(f"{what}: env is no mapping of names.", hint='"env": {"STAGE": "prod"}')
 
 
+def _is_gone(server: Mapping[str, Any]) -> bool:
+    """Whether another process that serves was killed, which only its own machine can tell before its time."""
+    return is_gone_process(server["host"], server["pid"], server["process_started"])
+
+
 def _env(variables: Mapping[str, Any]) -> dict[str, str | None]:
     env: Mapping[str, Any] = variables.get("env") or {}
     return {str(name): None if value is None else str(value) for name, value in env.items()}
@@ -143,6 +154,8 @@ class Serving:
 
         self._client = client
         self._ids = list(deployments)
+        self._owner = owner_of_this_process()
+        self._held_at = 0.0
         self._stopping = asyncio.Event()
         self._ending: set[asyncio.Future[None]] = set()
         jobs = _Jobs(client.api_url, RunAccess(client), {**deployments})
@@ -155,7 +168,14 @@ class Serving:
         await self._stopping.wait()
         tasks.cancel()  # a server that does not answer must not keep this process from ending
 
+    async def hold(self) -> list[UUID]:
+        """Say that this process serves; gives the deployments that somebody paused."""
+        self._held_at = clock.monotonic_s()
+        return await self._client.hold_served(self._owner, self._ids, _LEASE_S)
+
     async def _poll_and_wait(self) -> None:
+        if clock.monotonic_s() - self._held_at >= _LEASE_S / 3:
+            await self.hold()
         before = clock.now() + timedelta(seconds=_AHEAD_S)
         self.runner.offer(await self._client.get_scheduled_flow_runs_for_deployments(self._ids, before))
         await asyncio.sleep(POLL_S)
@@ -166,15 +186,19 @@ class Serving:
             self._ending.add(asyncio.ensure_future(self.runner.stop()))
         self._stopping.set()
 
-    async def pause(self) -> None:
-        """Let the schedules make no runs that nobody would take."""
+    async def end(self, pause: bool) -> list[UUID] | None:
+        """Serve no more: schedules that no other process serves are to make no runs that nobody would take.
+
+        Gives the deployments that are paused; None where the server does not answer.
+        """
         try:
             async with asyncio.timeout(_PAUSE_WITHIN_S):
-                for deployment_id in self._ids:
-                    with suppress(NotFound):  # it was deleted meanwhile, and its schedules with it
-                        await self._client.pause_deployment(deployment_id)
+                others = await self._client.read_other_servers(self._owner, self._ids)
+                gone = [str(each["process_id"]) for each in others if _is_gone(each)]
+                return await self._client.end_served(self._owner, self._ids, gone, pause)
         except (HeliostatError, TimeoutError) as error:
             _log.warning("The schedules could not be paused: %s", str(error) or "no answer")
+            return None
 
     def stop_on_signals(self) -> None:
         """Ctrl-C and SIGTERM."""

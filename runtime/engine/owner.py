@@ -33,12 +33,17 @@ def is_dead(lease: LeaseRow) -> bool:
 
 def is_gone(lease: LeaseRow) -> bool:
     """Whether the holder's process has ended. Only of processes on this machine can that be known."""
-    if lease.host != platform.node() or lease.pid is None:
+    return is_gone_process(lease.host, lease.pid, lease.process_started)
+
+
+def is_gone_process(host: str | None, pid: int | None, process_started: float | None) -> bool:
+    """Whether a process of this machine has ended, also when another one has its pid by now."""
+    if host != platform.node() or pid is None:
         return False
-    started = _process_started(lease.pid)
+    started = _process_started(pid)
     if started is None:
-        return not _exists(lease.pid)
-    return lease.process_started is not None and abs(started - lease.process_started) > _SAME_START_S
+        return not _exists(pid)
+    return process_started is not None and abs(started - process_started) > _SAME_START_S
 
 
 _first = threading.Lock()

@@ -47,3 +47,30 @@ def test_a_served_flow_runs_when_asked_and_pauses_its_schedules_at_the_end(
         script.process.send_signal(signal.SIGINT)
         assert script.ended() == 0, script.output
         assert client.read_deployment(deployment.id).paused is True
+
+
+def test_a_second_process_goes_on_serving_when_the_first_one_ends(
+    run_script: Callable[..., Any], tmp_path: Path, sqlite_url: str
+) -> None:
+    """A rolling restart paused the schedules under the new process; one that was killed counts no more."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "greeting.py").write_text(SCRIPT.replace('"here"', '"here", job_variables={"env": {"X": "1"}}'))
+    with serving(sqlite_url) as served, get_client(sync_client=True, api_url=served.url) as client:
+        scripts = [run_script(folder / "greeting.py", HELIOSTAT_API_URL=served.url) for _ in range(3)]
+        for script in scripts:
+            script.wait_until(lambda script=script: "Serving greet/here" in script.output)
+        first, killed, last = scripts
+        first.process.send_signal(signal.SIGINT)
+        assert first.ended() == 0, first.output
+        assert client.read_deployment_by_name("greet/here").paused is False
+        killed.process.kill()
+        killed.process.wait()
+        last.process.send_signal(signal.SIGINT)
+        assert last.ended() == 0, last.output
+        assert client.read_deployment_by_name("greet/here").paused is True
+        again = run_script(folder / "greeting.py", HELIOSTAT_API_URL=served.url)
+        again.wait_until(lambda: "Serving greet/here" in again.output)
+        again.wait_until(lambda: client.read_deployment_by_name("greet/here").paused is False)
+        again.process.send_signal(signal.SIGINT)
+        assert again.ended() == 0, again.output

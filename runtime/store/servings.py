@@ -1,0 +1,101 @@
+"""Which processes serve a deployment: it is paused when the last one ends, and goes on when one begins."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ..authorship import SERVE, Author, author
+from .database import Database
+from .deployments import change_within
+from .rows import Owner
+from .tables import deployment, deployment_serving
+
+
+class Server(NamedTuple):
+    """A process that serves a deployment."""
+
+    process_id: UUID
+    host: str
+    pid: int
+    process_started: float
+
+
+async def hold(db: Database, owner: Owner, deployment_ids: Collection[UUID], lease_s: float) -> list[UUID]:
+    """Note for `lease_s` seconds that a process serves these; gives those that somebody paused.
+
+    What a served process paused when it ended goes on; so does what was paused before that was noted.
+    """
+    insert = sqlite.insert if db.is_sqlite else postgresql.insert
+    paused: list[UUID] = []
+    async with db.write() as connection:
+        for deployment_id in sorted(deployment_ids):
+            statement = select(deployment.c.paused, deployment.c.paused_by).where(
+                deployment.c.id == deployment_id
+            )
+            found = (await connection.execute(statement.with_for_update(key_share=True))).first()
+            if found is None:
+                continue
+            holding = insert(deployment_serving).values(
+                deployment_id=deployment_id,
+                process_id=owner.id,
+                host=owner.host,
+                pid=owner.pid,
+                process_started=owner.process_started,
+                until=db.from_now(lease_s),
+            )
+            await connection.execute(
+                holding.on_conflict_do_update(
+                    index_elements=["deployment_id", "process_id"], set_={"until": db.from_now(lease_s)}
+                )
+            )
+            if found.paused and found.paused_by is not None and found.paused_by.get("type") != SERVE:
+                paused.append(deployment_id)
+            elif found.paused:
+                await change_within(db, connection, deployment_id, {"paused": False})
+    return paused
+
+
+async def others(db: Database, process_id: UUID, deployment_ids: Collection[UUID]) -> list[Server]:
+    """The other processes that serve any of these and were heard of lately."""
+    table = deployment_serving.c
+    statement = select(table.process_id, table.host, table.pid, table.process_started).distinct()
+    living = statement.where(
+        table.deployment_id.in_(deployment_ids), table.process_id != process_id, table.until > db.now()
+    )
+    async with db.read() as connection:
+        return [Server(*row) for row in await connection.execute(living)]
+
+
+async def end(
+    db: Database,
+    process_id: UUID,
+    deployment_ids: Collection[UUID],
+    *,
+    gone: Sequence[UUID] = (),
+    pause: bool = True,
+    by: Author | None = None,
+) -> list[UUID]:
+    """A process serves these no more, and those in `gone` have died: pauses and gives what nobody serves."""
+    table = deployment_serving.c
+    paused: list[UUID] = []
+    async with db.write() as connection:
+        for deployment_id in sorted(deployment_ids):
+            locked = select(deployment.c.paused).where(deployment.c.id == deployment_id)
+            found = (await connection.execute(locked.with_for_update(key_share=True))).first()
+            of_it = table.deployment_id == deployment_id
+            ended = table.process_id.in_([process_id, *gone]) | (table.until <= db.now())
+            await connection.execute(delete(deployment_serving).where(of_it, ended))
+            if found is None or not pause:
+                continue
+            if await connection.scalar(select(table.process_id).where(of_it).limit(1)) is not None:
+                continue
+            if not found.paused:
+                who = {"paused": True, "updated_by": by or author(SERVE)}
+                await change_within(db, connection, deployment_id, who)
+            paused.append(deployment_id)
+    return paused
