@@ -28,7 +28,7 @@ def token_file() -> Path:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, draft = tempfile.mkstemp(prefix=".token-", dir=path.parent)  # only its owner reads it
         try:
-            with os.fdopen(handle, "w") as file:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(secrets.token_hex(32))
                 file.flush()
                 os.fsync(file.fileno())
@@ -43,7 +43,7 @@ def token_file() -> Path:
 
 def token() -> str:
     """What a process must tell a Ray of this home folder."""
-    return token_file().read_text().strip()
+    return token_file().read_text(encoding="utf-8").strip()
 
 
 def note(address: str) -> None:
@@ -75,7 +75,7 @@ def addresses() -> list[str]:
     found: list[tuple[float, str]] = []
     for path in _records():
         with suppress(OSError):
-            found.append((path.stat().st_mtime, path.read_text()))
+            found.append((path.stat().st_mtime, path.read_text(encoding="utf-8")))
     return [address for _, address in sorted(found, reverse=True) if address]
 
 
