@@ -22,7 +22,7 @@ def ray() -> None:
     "status",
     "heliostat ray status",
     "heliostat ray status -o json",
-    "RAY_AUTH_MODE=token RAY_AUTH_TOKEN=$(heliostat ray status --token) ray status",
+    "heliostat ray status --token",
 )
 @click.option(
     "--token", "shows_token", is_flag=True, help="Print only the token that Rays of this home folder ask for."
@@ -33,8 +33,9 @@ def status(shows_token: bool, output: str) -> int:
 
     Servers with other databases on the same cluster have actors of their own; they are named.
 
-    A Ray that a server or a script has started lets in only who tells its token; --token shows it, for Ray's
-    own tools and the dashboard. A cluster that was joined has a token of its own, or none.
+    A Ray that a server or a script has started lets in only who tells its token; --token shows it, for the
+    dashboard and for Ray's own tools: RAY_AUTH_MODE=token RAY_AUTH_TOKEN=$(heliostat ray status --token) ray
+    status. A cluster that was joined has a token of its own, or none.
 
     The exit code is 0 when Ray and every control actor are up, else 7.
     """
