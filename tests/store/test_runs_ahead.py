@@ -174,7 +174,7 @@ async def test_runs_made_ahead_get_what_an_edit_changes_and_keep_the_rest(db: Da
     after = await of_slots(db)
     for slot, run in after.items():
         assert run.id == runs[slot].id
-        assert (run.tags, run.deployment_version, run.entrypoint) == (["auto-scheduled", "t"], "2", "g.py:g")
+        assert (run.tags, run.deployment_version, run.entrypoint) == (["t", "auto-scheduled"], "2", "g.py:g")
         assert (run.work_pool_id, run.work_queue_id) == (changed.work_pool_id, changed.work_queue_id)
     assert after[NEXT].parameters == {"x": "by hand"}
     assert after[NEXT + timedelta(hours=1)].parameters == {"x": 1}
@@ -291,7 +291,7 @@ async def test_a_suspended_run_of_a_deleted_deployment_is_not_resumed_to_wait_fo
     await given.move(db, run_id, "PAUSED", name="Suspended", details={"pause_reschedule": True})
     await deployments.delete(db, row.id)
     answer = await resuming.resume(db, run_id)
-    assert answer.verdict.decision.outcome == "ABORT" and not answer.written
+    assert answer.verdict.decision.outcome == "REJECT" and not answer.written
     assert (await flow_runs.read(db, run_id)).state_name == "Suspended"
 
 
