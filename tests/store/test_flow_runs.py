@@ -39,7 +39,7 @@ async def test_begin_records_run_states_and_lease_at_once(db: Database, given: A
         "flows.py:survey",
         "abc",
     )
-    assert (run.tags, run.labels, run.empirical_policy) == (["a", "b"], {"team": "x"}, {"retries": 1})
+    assert (run.tags, run.labels, run.empirical_policy) == (["b", "a"], {"team": "x"}, {"retries": 1})
     assert (run.state_type, run.state_name, run.run_count) == ("RUNNING", "Running", 1)
     assert run.expected_start_time is not None and run.expected_start_time.timestamp() == given.t0
     assert run.start_time is not None and run.start_time.timestamp() == given.t0 + 1

@@ -52,7 +52,7 @@ async def test_a_run_of_a_slot_gets_what_deployment_and_schedule_say(db: Databas
     assert run.expected_start_time == run.next_scheduled_start_time == run.slot_at == SLOTS[0]
     assert (run.parameters, run.tags, run.labels) == (
         {"x": 1, "y": 2},
-        ["auto-scheduled", "t"],
+        ["t", "auto-scheduled"],
         {
             "team": "sky",
             "prefect.flow.id": str(row.flow_id),
