@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +11,7 @@ import orjson
 
 from . import clock
 from .errors import BadSetting, SecretsUnreadable
-from .private_files import make_folder
+from .private_files import make_once
 from .settings import current_settings
 
 if TYPE_CHECKING:
@@ -94,28 +91,4 @@ def _key_in(home: Path) -> str:
 def _make_key(path: Path) -> None:
     from cryptography.fernet import Fernet
 
-    make_folder(path.parent)
-    # A name that nobody else takes: ids of processes are the same in several containers.
-    handle, draft = tempfile.mkstemp(prefix=f".{KEY_FILE}.", dir=path.parent)  # made with mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(Fernet.generate_key())
-            file.flush()
-            os.fsync(file.fileno())
-            try:
-                os.link(draft, path)  # whole at once, and only where there is none
-            except FileExistsError:
-                pass
-            except OSError:  # a file system without links: others wait until the key is whole
-                _write_once(path, Path(draft).read_bytes())
-    finally:
-        os.unlink(draft)
-
-
-def _write_once(path: Path, key: bytes) -> None:
-    with suppress(FileExistsError):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
+    make_once(path, Fernet.generate_key())

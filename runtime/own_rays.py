@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from .local_servers import is_locked
+from .private_files import make_folder, make_once
 from .settings import home_folder
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -25,17 +26,7 @@ def token_file() -> Path:
     """The file with the token; the first to ask makes it, and of several at once one wins."""
     path = _folder() / "token"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, draft = tempfile.mkstemp(prefix=".token-", dir=path.parent)  # only its owner reads it
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(secrets.token_hex(32))
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileExistsError):
-                os.link(draft, path)
-        finally:
-            os.unlink(draft)
+        make_once(path, secrets.token_hex(32).encode())
     elif path.stat().st_mode & 0o077:
         path.chmod(0o600)
     return path
@@ -50,8 +41,7 @@ def note(address: str) -> None:
     """This process has started the Ray at `address`; known until `forget`, or the end of the process."""
     global _record
     forget()
-    folder = _folder() / "running"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = make_folder(_folder() / "running")
     handle, path = tempfile.mkstemp(prefix="ray-", dir=folder)
     # The lock, not a pid, says whether the process lives.
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,6 +36,27 @@ def make_file(path: Path) -> None:
     make_folder(path.parent)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
+
+
+def make_once(path: Path, content: bytes) -> None:
+    """A file for this user alone with that content, where there is none; of several makers at once one wins.
+
+    It is whole or not there. On a file system without links a reader may see its beginning.
+    """
+    make_folder(path.parent)
+    # A name that nobody else takes: ids of processes are the same in several containers.
+    handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made with mode 0600
+    try:
+        _write(handle, content)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            with suppress(FileExistsError):
+                _write(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE), content)
+    finally:
+        os.unlink(draft)
 
 
 def shut(home: Path) -> list[str]:
@@ -102,6 +124,13 @@ def open_private(path: Path) -> int | None:
         return file
     os.close(file)
     return None
+
+
+def _write(handle: int, content: bytes) -> None:
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _is_steady(folder: Path) -> bool:

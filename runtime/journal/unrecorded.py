@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
 
+from ..private_files import make_folder, open_private
 from ..settings import home_folder
 from .records import LogBatch, LogLine, Record, TaskRunBatch
 
@@ -55,7 +56,7 @@ def keep(records: Mapping[UUID, Sequence[Record]]) -> Path | None:
     for run_id, some in records.items():
         if not some:
             continue
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(place)
         path = place / f"{run_id.hex}.{uuid4().hex}"
         with open(f"{path}.part", "xb", opener=_for_us_alone) as file:
             pickle.dump(list(some), file, 5)
@@ -126,9 +127,10 @@ def _files_of(run_id: UUID) -> list[Path]:
 
 def _own_bytes(path: Path) -> bytes:
     """What is in a file that is this user's own and no link. Raises OSError."""
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-        if os.fstat(file.fileno()).st_uid != os.getuid():
-            raise PermissionError(f"{path} belongs to somebody else")
+    handle = open_private(path)
+    if handle is None:
+        raise PermissionError(f"{path} is not of this user alone")
+    with open(handle, "rb") as file:
         return file.read()
 
 
