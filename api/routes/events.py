@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from datetime import datetime
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from ...runtime.events.filters import EventFilter
 from ...runtime.events.records import LARGEST_BYTES, is_too_large
 from ...runtime.store import event_counts, event_search
 from ...runtime.store.event_search import Place
+from ...runtime.store.wire_text import model_text
 from .. import responses_events, wire_events
 from ..answers import JsonAnswer, no_content
 from ..database_access import Db
@@ -40,7 +40,7 @@ Intake = Annotated[EventIntake, Depends(intake_of)]
 async def create_events(body: list[EventIn], intake: Intake) -> Response:
     """Record events; the answer comes when they are durable."""
     for place, each in enumerate(body):
-        if is_too_large(json.dumps(each.model_dump(mode="json"))):  # a text may hold half of a surrogate pair
+        if is_too_large(model_text(each)):
             raise HTTPException(422, f"Event {place} has more than {LARGEST_BYTES} bytes")
     for each in body:
         await intake.put(each.as_event())

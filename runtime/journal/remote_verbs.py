@@ -6,7 +6,6 @@ and nothing that a client sends is unpickled where the database is.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from typing import Annotated, Any, cast
@@ -14,7 +13,6 @@ from uuid import UUID
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
-from pydantic_core import PydanticSerializationError
 
 from ..errors import UserError
 from ..states import StateType
@@ -47,7 +45,7 @@ from ..store.rows import (
     ReplayedTask,
 )
 from ..store.slot_rows import SlotAnswer, SlotWant
-from ..store.wire_text import with_plain_texts
+from ..store.wire_text import model_text
 from .records import FlowRunTransition
 
 _LAST_S = 253_402_300_799.0  # the end of the year 9999
@@ -78,11 +76,7 @@ class RemoteVerb:
         """The arguments of a call of the verb, without the database."""
         given = dict(zip(self._parameters, args, strict=False)) | kwargs
         question = self._question.model_construct(**given)
-        try:
-            return question.model_dump_json(exclude_unset=True, warnings=False).encode()
-        except PydanticSerializationError:  # half of a surrogate pair in a name or a tag
-            document = question.model_dump(mode="json", exclude_unset=True, warnings=False)
-            return json.dumps(with_plain_texts(document)).encode()  # takes whole numbers of any size
+        return model_text(question, exclude_unset=True, warnings=False).encode()
 
     def load_question(self, document: bytes) -> tuple[Any, ...]:
         """The arguments in their order, with defaults. Raises BadQuestion with the place at fault."""

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import orjson
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 
 from ..errors import UnstorableValue
 from ..sayable import where_unsayable
@@ -36,6 +38,18 @@ def with_plain_texts(document: Any) -> Any:
     if isinstance(document, list | tuple):
         return [with_plain_texts(item) for item in cast("Iterable[Any]", document)]
     return document
+
+
+def model_text(model: BaseModel, **options: Any) -> str:
+    """A model as JSON; half of a surrogate pair, which pydantic refuses, is replaced.
+
+    The options are those of `model_dump`.
+    """
+    try:
+        return model.model_dump_json(**options)
+    except PydanticSerializationError:
+        document = with_plain_texts(model.model_dump(mode="json", **options))
+        return json.dumps(document, ensure_ascii=False)  # takes whole numbers of any size
 
 
 def json_text(value: Any) -> str:

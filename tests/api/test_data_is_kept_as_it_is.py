@@ -71,3 +71,15 @@ async def test_an_event_with_such_a_value_is_taken_and_shown_cleaned(api: Any, v
     asked = {"filter": {"event": {"name": ["odd.payload"]}, "occurred": {"since": "2026-01-01T00:00:00Z"}}}
     found = await api.post("/events/filter", json=asked)
     assert len(found.json()["events"]) == 1
+
+
+async def test_the_size_of_an_event_is_that_of_its_text_and_not_of_escapes(api: Any) -> None:
+    event = {
+        "occurred": "2026-01-02T00:00:00Z",
+        "event": "long.payload",
+        "resource": {"prefect.resource.id": "it"},
+        "id": "01940000-0000-7000-8000-000000000001",
+    }
+    for count, status in ((400_000, 204), (500_000, 422)):
+        payload = {"x": "\u4e16" * count}  # three bytes each; escaped it would be six
+        assert (await api.post("/events", json=[{**event, "payload": payload}])).status_code == status
