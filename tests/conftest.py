@@ -63,6 +63,27 @@ def ctrl_c_is_left_as_it_was() -> Iterator[None]:
     assert signal.getsignal(signal.SIGINT) is before, "the test left its own handler of SIGINT behind"
 
 
+@pytest.fixture
+def failing_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str], asyncio.Event]:
+    """Makes a coroutine function of a place fail at its first call; the event is set by the next one."""
+
+    def put(place: Any, name: str) -> asyncio.Event:
+        verb, calls, again = getattr(place, name), 0, asyncio.Event()
+
+        async def once(*args: Any, **kwargs: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == 1:
+                raise ZeroDivisionError("injected")
+            again.set()
+            return await verb(*args, **kwargs)
+
+        monkeypatch.setattr(place, name, once)
+        return again
+
+    return put
+
+
 @pytest.fixture(scope="session")
 def migrated_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database with the newest schema: copying it is much faster than migrating."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -188,35 +188,16 @@ async def test_a_run_that_was_deleted_while_it_was_claimed_ends_nothing(
     await hall.ended(later)
 
 
-def failing_once(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> Callable[[], Awaitable[None]]:
-    """Make a verb fail at its first call; gives how to wait for a later one."""
-    verb, calls, again = getattr(module, name), 0, asyncio.Event()
-
-    async def once(*args: Any, **kwargs: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == 1:
-            raise ZeroDivisionError("injected")
-        again.set()
-        return await verb(*args, **kwargs)
-
-    async def called_again() -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            await again.wait()
-
-    monkeypatch.setattr(module, name, once)
-    return called_again
-
-
 async def test_each_loop_of_a_pool_goes_on_after_an_error_of_its_own(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    hall: Hall, failing_once: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    claimed = failing_once(monkeypatch, claims, "claim")
-    beaten = failing_once(monkeypatch, workers, "heartbeat")
+    claimed = failing_once(claims, "claim")
+    beaten = failing_once(workers, "heartbeat")
     with caplog.at_level(logging.ERROR):
         hall.open()
-        await claimed()
-        await beaten()
+        async with asyncio.timeout(PATIENCE_S):
+            await claimed.wait()
+            await beaten.wait()
     told = [record.getMessage() for record in caplog.records if "injected" in record.getMessage()]
     assert any("claims" in text for text in told) and any("heartbeats" in text for text in told)
     await hall.ended(await hall.run())

@@ -16,6 +16,7 @@ import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from heliostat import HeliostatClient
 from heliostat.api.app import create_app
 from heliostat.api.sockets.pings import HeldPings
 from heliostat.runtime.events.filters import EventFilter
@@ -72,6 +73,16 @@ class Client(httpx.AsyncClient):
         answer = await self.post("/task_runs/", json=body)
         assert answer.status_code in (200, 201), answer.text
         return answer.json()
+
+
+@pytest.fixture
+async def client(database_url: str) -> AsyncIterator[HeliostatClient]:
+    """The SDK's client of an API in this process."""
+    app = create_app(database_url)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with HeliostatClient("http://test/api", transport=transport) as client:
+            yield client
 
 
 @pytest.fixture

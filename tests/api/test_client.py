@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
 
 from heliostat import HeliostatClient
-from heliostat.api.app import create_app
 from heliostat.runtime import errors
 from heliostat.runtime.states import Cancelling, Completed, Pending, Running
-
-
-@pytest.fixture
-async def client(database_url: str) -> AsyncIterator[HeliostatClient]:
-    app = create_app(database_url)
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        async with HeliostatClient("http://test/api", transport=transport) as client:
-            yield client
 
 
 async def a_run(client: HeliostatClient) -> UUID:

@@ -9,16 +9,14 @@ names the state that was seen, and holds only while the run is in it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
 
 from heliostat import HeliostatClient
-from heliostat.api.app import create_app
 from heliostat.runtime.client.records import FlowRun
 from heliostat.runtime.running.api import ClientApi
 from heliostat.runtime.running.runner import Job, Runner, RunnerTimes
@@ -29,15 +27,6 @@ from heliostat.runtime.store.rows import Owner
 
 PATIENCE_S = 60.0
 TIMES = RunnerTimes(watch_s=0.05, retry_s=0.0)
-
-
-@pytest.fixture
-async def client(database_url: str) -> AsyncIterator[HeliostatClient]:
-    app = create_app(database_url)
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        async with HeliostatClient("http://test/api", transport=transport) as client:
-            yield client
 
 
 @pytest.fixture

@@ -192,36 +192,20 @@ async def test_a_schedule_that_cannot_be_carried_out_keeps_no_other_from_its_run
     assert await slot_runs.due(db, 0.0) == []  # none is tried again at once
 
 
-def failing_once(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> asyncio.Event:
-    """Make a verb fail at its first call; set when it was called again."""
-    verb, calls, again = getattr(module, name), 0, asyncio.Event()
-
-    async def once(*args: Any, **kwargs: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == 1:
-            raise ZeroDivisionError("injected")
-        again.set()
-        return await verb(*args, **kwargs)
-
-    monkeypatch.setattr(module, name, once)
-    return again
-
-
 async def test_the_loops_of_the_api_and_the_journal_go_on_after_an_unexpected_error(
-    db: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    db: Database, failing_once: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = failing_once(monkeypatch, flow_run_events, "make")
-    recorded = failing_once(monkeypatch, events, "record")
+    made = failing_once(flow_run_events, "make")
+    recorded = failing_once(events, "record")
     desk = EventDesk(lambda: db)
-    read = failing_once(monkeypatch, desk.broadcast, "read_on")
-    followed = failing_once(monkeypatch, desk.logs, "read_on")
-    looked = failing_once(monkeypatch, commands, "pending")
+    read = failing_once(desk.broadcast, "read_on")
+    followed = failing_once(desk.logs, "read_on")
+    looked = failing_once(commands, "pending")
     feed = await Feed.open(db)
     host = JournalHost(db, feed, 15.0)
     host.hold("somebody", ids.uuid7())
     journal = Journal(StoreTransport(db, 0.3), 0.3)
-    renewed = failing_once(monkeypatch, journal, "_renew_quiet_runs")
+    renewed = failing_once(journal, "_renew_quiet_runs")
     desk.start()
     resource = {"prefect.resource.id": "bell.1"}
     for _ in range(2):
@@ -238,10 +222,10 @@ async def test_the_loops_of_the_api_and_the_journal_go_on_after_an_unexpected_er
 
 
 async def test_the_journal_commits_on_after_an_unexpected_error(
-    db: Database, given: Any, monkeypatch: pytest.MonkeyPatch
+    db: Database, given: Any, failing_once: Any
 ) -> None:
     journal = Journal(StoreTransport(db, 15.0), 15.0)
-    gathered = failing_once(monkeypatch, journal, "_gather")
+    gathered = failing_once(journal, "_gather")
     lease = await leases.read(db, (await given.script(db, 15.0)).run_id)
     assert lease is not None and lease.owner is not None
     run = journal.open(lease.run_id, lease.epoch, lease.owner, lease.last_seq)
