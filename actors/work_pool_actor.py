@@ -88,7 +88,7 @@ class WorkPoolActor:
             left_over = await asyncio.to_thread(launcher.left_over)  # before new ones are made
             cpus = max(2, int(_ray.cluster_resources().get("CPU", 2)))
             hosts = Hosts(launcher, HostLimits(enough=cpus, starting=cpus))
-            # The same owner before and after a restart: what it had claimed and not begun is still its own.
+            # The owner's id outlives a restart: what was claimed before and not begun is still the pool's.
             owner = replace(owner_of_this_process(), id=uuid5(self._pool_id, "work pool"))
             feed = await Feed.open(db)
             pool = WorkPool(db, feed, row, hosts, owner, settings.lease_s)

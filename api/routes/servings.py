@@ -48,7 +48,7 @@ async def hold(process_id: UUID, body: Held, db: Db) -> list[UUID]:
 
 @router.post("/{process_id:uuid}/others")
 async def others(process_id: UUID, body: list[UUID], db: Db) -> list[Other]:
-    """The other processes that serve any of these."""
+    """The processes, besides the one that asks, that serve any of these deployments."""
     found = await servings.others(db, process_id, body)
     return [Other.model_validate(each._asdict()) for each in found]
 

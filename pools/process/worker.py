@@ -180,7 +180,7 @@ class Worker:
     async def _keep_beating(self) -> None:
         await asyncio.sleep(self._options.heartbeat_s)
         await self._beat()
-        # Its template may have been edited; runs take the one of when they start.
+        # The pool's template may have been edited; a run takes the template that the pool has when it starts.
         self._pool = await self._client.read_work_pool(self._options.pool)
 
     async def _beat(self) -> None:

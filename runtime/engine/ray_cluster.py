@@ -206,7 +206,7 @@ def grows() -> bool:
             return True
         told: bytes | None = _ray.experimental.internal_kv._internal_kv_get(b"__autoscaling_status")
         report: dict[str, Any] = json.loads(told or b"{}").get("autoscaler_report") or {}
-    except Exception:
+    except Exception:  # the report is Ray's own affair: its form may change, and then nothing is ended for it
         return True
     kinds: list[str] = [*(report.get("active_nodes") or {}), *(report.get("idle_nodes") or {})]
     # Where nothing is scaled Ray calls each node a kind of its own.

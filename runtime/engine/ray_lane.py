@@ -260,7 +260,7 @@ class RayLane:
                 for ref in flying:
                     del self._in_flight[ref]
             for ref, pack in flying.items():
-                with contextlib.suppress(Exception):
+                with contextlib.suppress(Exception):  # it is told as lost whether Ray can cancel it or not
                     _ray.cancel(ref)
                 text = f"it {unmet}, and no such node came within {limit_s:g} s"
                 lost.append(Loss(pack, "unschedulable", text, again=False))

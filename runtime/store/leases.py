@@ -213,7 +213,7 @@ async def read_many(db: Database, run_ids: Sequence[UUID]) -> list[LeaseRow]:
 async def read_many_within(
     db: Database, connection: AsyncConnection, run_ids: Sequence[UUID]
 ) -> list[LeaseRow]:
-    """The same inside a transaction that is open."""
+    """`read_many` inside a transaction that is open."""
     now = type_coerce(db.now(), Timestamp()).label("now")
     rows = await connection.execute(select(run_lease, now).where(run_lease.c.run_id.in_(run_ids)))
     leases: list[LeaseRow] = []

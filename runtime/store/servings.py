@@ -61,7 +61,7 @@ async def hold(db: Database, owner: Owner, deployment_ids: Collection[UUID], lea
 
 
 async def others(db: Database, process_id: UUID, deployment_ids: Collection[UUID]) -> list[Server]:
-    """The other processes that serve any of these and were heard of lately."""
+    """The processes, besides this one, that serve any of the deployments and were heard of lately."""
     table = deployment_serving.c
     statement = select(table.process_id, table.host, table.pid, table.process_started).distinct()
     living = statement.where(

@@ -72,7 +72,7 @@ async def flow_run(
 
 
 async def task_run(db: Database, task_run_id: UUID, doing: str, error: BaseException) -> None:
-    """The same of a task run that nobody executes yet."""
+    """Set aside a task run that nobody executes yet; one that is not there is left alone."""
     reason = reason_of(doing, error)
     _log.error("task run %s: %s", task_run_id, reason, exc_info=error)
     try:
