@@ -7,6 +7,7 @@ When they are over, or when a second signal comes, it keeps what is not recorded
 
 from __future__ import annotations
 
+import atexit
 import os
 import queue
 import select
@@ -37,12 +38,14 @@ class Watchdog:
         self._leave = leave or _leave
         self._within_s = within_s
         self._pid = 0
+        self._leaving = False
 
     def ready(self) -> None:
         """Start counting when told to. To be called before a signal can come: a handler starts no thread."""
         if self._pid != os.getpid():
             self._pid = os.getpid()
             self._told = queue.SimpleQueue()
+            self._leaving = False
             threading.Thread(target=self._watch, name="heliostat-ending", daemon=True).start()
 
     def asked(self, number: int) -> None:
@@ -57,6 +60,14 @@ class Watchdog:
         """What was to end has ended, and the process goes on."""
         self._told.put(_OVER)
 
+    def hold(self) -> None:
+        """Do not let the process end in its own way while it is being ended by force.
+
+        The last acts release what the main thread waits for: it would leave before them, with another code.
+        """
+        if self._leaving and self._pid == os.getpid():
+            clock.sleep(2 * _LAST_ACTS_WITHIN_S)
+
     def _watch(self) -> None:
         while True:
             number = self._told.get()
@@ -70,15 +81,20 @@ class Watchdog:
             try:
                 again = self._told.get(timeout=max(0.0, left_s))
             except queue.Empty:
-                self._leave(number)
+                self._end(number)
                 return
             if again == _OVER:
                 return
             # A terminal that hangs up tells more than once; and nobody is in a hurry then.
             is_second = again not in (_PARKED, signal.SIGHUP)
             if is_second and (number == _PARKED or clock.monotonic_s() - began > _TWICE_WITHIN_S):
-                self._leave(again)
+                self._end(again)
                 return
+
+    def _end(self, number: int) -> None:
+        self._leaving = True
+        self._leave(number)
+        self._leaving = False
 
 
 _last_acts: list[LastAct] = []
@@ -125,3 +141,4 @@ def _say_without_waiting(text: str) -> None:
 
 
 _watchdog = Watchdog()
+atexit.register(_watchdog.hold)

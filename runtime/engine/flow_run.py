@@ -225,6 +225,8 @@ class FlowRun:
         journal = recording.journal.open(run.id, lease.epoch, owner.id, lease.last_seq, self._on_fenced)
         if self._left.lines:
             journal.append(LogBatch(self._left.lines))
+            journal.barrier().result()
+            unrecorded.forget_lines(self._left.paths)
         self._open(run, journal, replay)
 
     def _open(self, run: FlowRunRow, journal: RunJournal | RelayRunJournal, replay: Replay | None) -> None:

@@ -57,12 +57,7 @@ def keep(records: Mapping[UUID, Sequence[Record]]) -> Path | None:
         if not some:
             continue
         make_folder(place)
-        path = place / f"{run_id.hex}.{uuid4().hex}"
-        with open(f"{path}.part", "xb", opener=_for_us_alone) as file:
-            pickle.dump(list(some), file, 5)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(f"{path}.part", f"{path}.records")
+        _write(place / f"{run_id.hex}.{uuid4().hex}.records", some)
         kept = True
     return place if kept else None
 
@@ -72,12 +67,7 @@ def left_by(run_id: UUID) -> Left:
     left = Left()
     for path in _files_of(run_id):
         left.paths.append(path)
-        try:
-            records = cast("list[Record]", pickle.loads(_own_bytes(path)))
-        except Exception:  # half a disk, another version: what cannot be read runs again
-            _log.warning("%s cannot be read", path)
-            continue
-        for record in records:
+        for record in _records_in(path):
             if isinstance(record, TaskRunBatch):
                 left.completed.update(_completed_of(record))
             elif isinstance(record, LogBatch):
@@ -89,6 +79,39 @@ def forget(paths: Sequence[Path]) -> None:
     """Remove files whose records are in the database by now."""
     for path in paths:
         path.unlink(missing_ok=True)
+
+
+def forget_lines(paths: Sequence[Path]) -> None:
+    """Remove the log lines from files, once they are in the database: a second resume must not add them
+    again. The calls stay until the run has completed.
+    """
+    for path in paths:
+        records = _records_in(path)
+        others = [record for record in records if not isinstance(record, LogBatch)]
+        if len(others) == len(records):
+            continue
+        try:
+            _write(path, others) if others else path.unlink(missing_ok=True)
+        except OSError as error:  # a full disk: lines that are there twice are better than none
+            _log.warning("log lines of %s may be recorded twice: %s", path, error)
+
+
+def _write(path: Path, records: Sequence[Record]) -> None:
+    part = path.with_suffix(f".{uuid4().hex}.part")
+    with open(part, "xb", opener=_for_us_alone) as file:
+        pickle.dump(list(records), file, 5)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def _records_in(path: Path) -> list[Record]:
+    """The records of a file; none when it cannot be read (half a disk, another version)."""
+    try:
+        return cast("list[Record]", pickle.loads(_own_bytes(path)))
+    except Exception:
+        _log.warning("%s cannot be read", path)
+        return []
 
 
 def _completed_of(batch: TaskRunBatch) -> Iterator[tuple[int, Completed]]:
