@@ -18,10 +18,34 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .runtime.standard_streams import occupy_missing as _occupy_missing
+from .runtime.foundation.standard_streams import occupy_missing as _occupy_missing
 
 if TYPE_CHECKING:
-    from heliostat.runtime.caching import (
+    from heliostat.runtime.authoring.context import current_flow_run, current_task_run
+    from heliostat.runtime.authoring.futures import (
+        TaskFuture,
+        TaskFutureList,
+        allow_failure,
+        as_completed,
+        unmapped,
+        wait,
+    )
+    from heliostat.runtime.authoring.logging import get_run_logger
+    from heliostat.runtime.authoring.retry import exponential_backoff
+    from heliostat.runtime.authoring.tags import tags
+    from heliostat.runtime.client.client import HeliostatClient, SyncHeliostatClient, get_client
+    from heliostat.runtime.deploying.doing import adeploy, deploy
+    from heliostat.runtime.deploying.options import ConcurrencyLimit
+    from heliostat.runtime.deploying.running import arun_deployment, run_deployment
+    from heliostat.runtime.deploying.serving import serve
+    from heliostat.runtime.deploying.spec import DeploymentSpec
+    from heliostat.runtime.engine.task_runners import InlineTaskRunner, RayTaskRunner, ThreadTaskRunner
+    from heliostat.runtime.flows import Flow, flow
+    from heliostat.runtime.pausing import pause_flow_run, resume_flow_run, suspend_flow_run
+    from heliostat.runtime.scheduling.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
+    from heliostat.runtime.states import State, StateType
+    from heliostat.runtime.tasks import Task, task
+    from heliostat.runtime.values.caching import (
         DEFAULT,
         FLOW_PARAMETERS,
         INPUTS,
@@ -31,35 +55,11 @@ if TYPE_CHECKING:
         CacheKeyFn,
         CachePolicy,
     )
-    from heliostat.runtime.client.client import HeliostatClient, SyncHeliostatClient, get_client
-    from heliostat.runtime.context import current_flow_run, current_task_run
-    from heliostat.runtime.deploying.doing import adeploy, deploy
-    from heliostat.runtime.deploying.options import ConcurrencyLimit
-    from heliostat.runtime.deploying.running import arun_deployment, run_deployment
-    from heliostat.runtime.deploying.serving import serve
-    from heliostat.runtime.deploying.spec import DeploymentSpec
-    from heliostat.runtime.flows import Flow, flow
-    from heliostat.runtime.futures import (
-        TaskFuture,
-        TaskFutureList,
-        allow_failure,
-        as_completed,
-        unmapped,
-        wait,
-    )
-    from heliostat.runtime.logging import get_run_logger
-    from heliostat.runtime.pausing import pause_flow_run, resume_flow_run, suspend_flow_run
-    from heliostat.runtime.retry import exponential_backoff
-    from heliostat.runtime.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
-    from heliostat.runtime.states import State, StateType
-    from heliostat.runtime.tags import tags
-    from heliostat.runtime.task_runners import InlineTaskRunner, RayTaskRunner, ThreadTaskRunner
-    from heliostat.runtime.tasks import Task, task
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "caching": (
+    "values.caching": (
         "DEFAULT",
         "FLOW_PARAMETERS",
         "INPUTS",
@@ -70,21 +70,28 @@ _HOMES = {
         "CachePolicy",
     ),
     "client.client": ("HeliostatClient", "SyncHeliostatClient", "get_client"),
-    "context": ("current_flow_run", "current_task_run"),
+    "authoring.context": ("current_flow_run", "current_task_run"),
     "deploying.doing": ("adeploy", "deploy"),
     "deploying.options": ("ConcurrencyLimit",),
     "deploying.running": ("arun_deployment", "run_deployment"),
     "deploying.serving": ("serve",),
     "deploying.spec": ("DeploymentSpec",),
     "flows": ("Flow", "flow"),
-    "futures": ("TaskFuture", "TaskFutureList", "allow_failure", "as_completed", "unmapped", "wait"),
-    "logging": ("get_run_logger",),
+    "authoring.futures": (
+        "TaskFuture",
+        "TaskFutureList",
+        "allow_failure",
+        "as_completed",
+        "unmapped",
+        "wait",
+    ),
+    "authoring.logging": ("get_run_logger",),
     "pausing": ("pause_flow_run", "resume_flow_run", "suspend_flow_run"),
-    "retry": ("exponential_backoff",),
-    "schedules": ("CronSchedule", "IntervalSchedule", "RRuleSchedule"),
+    "authoring.retry": ("exponential_backoff",),
+    "scheduling.schedules": ("CronSchedule", "IntervalSchedule", "RRuleSchedule"),
     "states": ("State", "StateType"),
-    "tags": ("tags",),
-    "task_runners": ("InlineTaskRunner", "RayTaskRunner", "ThreadTaskRunner"),
+    "authoring.tags": ("tags",),
+    "engine.task_runners": ("InlineTaskRunner", "RayTaskRunner", "ThreadTaskRunner"),
     "tasks": ("Task", "task"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..runtime import clock
-from ..runtime.errors import BadJobVariables, HeliostatError
-from ..runtime.long_lived import Tasks
+from ..runtime.foundation import clock
+from ..runtime.foundation.errors import BadJobVariables, HeliostatError
+from ..runtime.foundation.long_lived import Tasks
 from .jobs import CodeSource, Described, Ended, Job, Setting
 
 _log = logging.getLogger("heliostat.actors")

@@ -16,15 +16,15 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from ..runtime import clock
-from ..runtime.journal.records import Ack, FlowRunTransition, RunAppend
+from ..runtime.foundation import clock
+from ..runtime.foundation.long_lived import Tasks
 from ..runtime.journal.transport import HeldLease, StoreTransport
-from ..runtime.long_lived import Tasks
+from ..runtime.records import Ack, FlowRunTransition, RunAppend
 from ..runtime.store import commands, flow_runs, leases
 from ..runtime.store.commands import Command
-from ..runtime.store.database import Database
-from ..runtime.store.feed import COMMANDS, Feed
-from ..runtime.store.gathering import Gathering
+from ..runtime.store.database.database import Database
+from ..runtime.store.database.feed import COMMANDS, Feed
+from ..runtime.store.database.gathering import Gathering
 from . import names
 from .surroundings import settle_in
 
@@ -208,7 +208,7 @@ class JournalActor:
 
     async def _ready(self) -> JournalHost:
         """The host, opened at first use and again while the database is away."""
-        from ..runtime.settings import current_settings
+        from ..runtime.foundation.settings import current_settings
 
         async with self._opening:
             if self._host is None:

@@ -21,13 +21,13 @@ from types import FrameType
 from typing import Any
 from uuid import UUID
 
-from ..runtime import clock
-from ..runtime.errors import BadSetting, HeliostatError, RayUnavailable, SchemaTooNew
-from ..runtime.settings import current_settings
-from ..runtime.standard_streams import say
+from ..runtime.foundation import clock
+from ..runtime.foundation.errors import BadSetting, HeliostatError, RayUnavailable, SchemaTooNew
+from ..runtime.foundation.settings import current_settings
+from ..runtime.foundation.standard_streams import say
+from ..runtime.foundation.supervised import BEYOND_HELP, end_with_supervisor
 from ..runtime.store import server_settings, work_pools
-from ..runtime.store.database import Database
-from ..runtime.supervised import BEYOND_HELP, end_with_supervisor
+from ..runtime.store.database.database import Database
 from . import keeper_state
 from .keeper_state import KeeperState
 

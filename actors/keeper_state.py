@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..runtime.private_files import make_file
-from ..runtime.settings import home_folder
+from ..runtime.foundation.private_files import make_file
+from ..runtime.foundation.settings import home_folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,15 +15,15 @@ from uuid import UUID
 import ray
 from ray.exceptions import RayError, RaySystemError, RayTaskError
 
-from ..runtime import clock
-from ..runtime.errors import DatabaseUnavailable, RelayFailed
+from ..runtime.foundation import clock
+from ..runtime.foundation.errors import DatabaseUnavailable, RelayFailed
+from ..runtime.foundation.loop_thread import LoopThread
 from ..runtime.journal.journal import Journal, JournalLimits
 from ..runtime.journal.recording import Recording
-from ..runtime.journal.records import Ack, RunAppend
 from ..runtime.journal.transport import HeldLease
-from ..runtime.loop_thread import LoopThread
+from ..runtime.records import Ack, RunAppend
 from ..runtime.store import flow_runs
-from ..runtime.store.gathering import Gathering
+from ..runtime.store.database.gathering import Gathering
 from . import names
 
 _ray: Any = ray

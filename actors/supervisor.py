@@ -18,21 +18,21 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
-from ..runtime import clock
-from ..runtime.code_packages import unpack_once
-from ..runtime.engine.claimed import execute_claimed
-from ..runtime.engine.command_watch import Ear, watch
+from ..runtime.authoring.terminal import be_a_worker
+from ..runtime.engine.flow.claimed import execute_claimed
+from ..runtime.engine.flow.command_watch import Ear, watch
 from ..runtime.engine.owner import owner_of_this_process
 from ..runtime.engine.ray_project import Project, use_project
-from ..runtime.errors import CancelRun, HeliostatError, LeaseHeld, LeaseLost
+from ..runtime.foundation import clock
+from ..runtime.foundation.errors import CancelRun, HeliostatError, LeaseHeld, LeaseLost
+from ..runtime.foundation.long_lived import keep_thread
 from ..runtime.journal.recording import Recording, use_recording
-from ..runtime.long_lived import keep_thread
-from ..runtime.pull_steps import are_stock, project_folder
+from ..runtime.projects.code_packages import unpack_once
+from ..runtime.projects.pull_steps import are_stock, project_folder
 from ..runtime.running.known_values import known_here
 from ..runtime.states import State
 from ..runtime.store import code_packages, flow_runs
 from ..runtime.store.commands import Command
-from ..runtime.terminal import be_a_worker
 from .jobs import CodeSource, Described, Ended, Job, Setting
 from .surroundings import settle_in
 
@@ -216,7 +216,7 @@ class SupervisorActor:
 
     def __init__(self, name: str, mark: str, environment: dict[str, str], setting: Setting) -> None:
         settle_in(environment)
-        from ..runtime.settings import current_settings
+        from ..runtime.foundation.settings import current_settings
         from .recording import ActorRecording
 
         self._mark = mark

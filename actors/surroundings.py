@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 
-from ..runtime import settings
-from ..runtime.withheld import VARIABLES, without_secrets
+from ..runtime.foundation import settings
+from ..runtime.foundation.withheld import VARIABLES, without_secrets
 
 _NOT_INHERITED = (*VARIABLES, "HELIOSTAT_API_URL")
 

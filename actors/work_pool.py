@@ -16,8 +16,8 @@ from typing import Any
 from uuid import UUID
 
 from ..pools.templates import job_configuration, read_job_template
-from ..runtime import clock
-from ..runtime.errors import (
+from ..runtime.foundation import clock
+from ..runtime.foundation.errors import (
     BadJobTemplate,
     BadJobVariables,
     HeliostatError,
@@ -26,9 +26,9 @@ from ..runtime.errors import (
     StaleState,
     Unavailable,
 )
-from ..runtime.journal.records import LogLine
-from ..runtime.long_lived import Tasks, about
-from ..runtime.settings import current_settings
+from ..runtime.foundation.long_lived import Tasks, about
+from ..runtime.foundation.settings import current_settings
+from ..runtime.records import LogLine
 from ..runtime.states import Cancelled, Crashed, State
 from ..runtime.store import (
     claims,
@@ -44,11 +44,11 @@ from ..runtime.store import (
     workers,
 )
 from ..runtime.store import work_pools as pool_verbs
-from ..runtime.store.database import Database
+from ..runtime.store.database.database import Database
+from ..runtime.store.database.feed import POOLS, RUNS, Feed
+from ..runtime.store.database.rows import FlowRunRow, Lease, Owner
 from ..runtime.store.deployment_rows import DeploymentRow, WorkPoolRow
-from ..runtime.store.feed import POOLS, RUNS, Feed
 from ..runtime.store.fences import Fence
-from ..runtime.store.rows import FlowRunRow, Lease, Owner
 from .hosts import Host, HostLost, Hosts, Unplaceable
 from .jobs import CodeSource, Ended, Job, Setting
 

@@ -16,11 +16,11 @@ from ray.exceptions import RayError
 
 from ..runtime.engine import ray_cluster
 from ..runtime.engine.owner import owner_of_this_process
-from ..runtime.long_lived import Failures, Tasks
-from ..runtime.settings import current_settings
+from ..runtime.foundation.long_lived import Failures, Tasks
+from ..runtime.foundation.settings import current_settings
 from ..runtime.store import leases, work_pools
-from ..runtime.store.database import Database
-from ..runtime.store.feed import Feed
+from ..runtime.store.database.database import Database
+from ..runtime.store.database.feed import Feed
 from . import names
 from .hosts import HostLimits, Hosts
 from .ray_processes import RayLauncher, RayProcess

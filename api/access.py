@@ -14,9 +14,9 @@ from uuid import UUID, uuid5
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..runtime import clock
-from ..runtime.encryption import signing_key
-from ..runtime.run_passes import is_pass
+from ..runtime.foundation import clock
+from ..runtime.foundation.encryption import signing_key
+from ..runtime.journal.run_passes import is_pass
 from .answers import JsonAnswer
 
 OPEN_PATHS = frozenset({"/api/health", "/api/ready"})

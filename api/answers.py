@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from fastapi import Response
 
-from ..runtime.ids import in_json
+from ..runtime.foundation.ids import in_json
 
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from ..runtime.settings import current_settings
+from ..runtime.foundation.settings import current_settings
 from . import docs_pages, errors, stock_ui
 from .access import BasicAuth, CsrfProtection
 from .database_access import DatabaseAccess

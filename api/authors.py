@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from ..runtime.authorship import BY_HAND, DEPLOY, Author, author
+from ..runtime.foundation.authorship import BY_HAND, DEPLOY, Author, author
 
 _LONGEST = 100
 

@@ -9,8 +9,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from ..pools.default_pool import ensure_default_pool
-from ..runtime.errors import DatabaseUnavailable
-from ..runtime.store.database import Database
+from ..runtime.foundation.errors import DatabaseUnavailable
+from ..runtime.store.database.database import Database
 from .system_blocks import ensure_system_blocks
 
 _log = logging.getLogger("heliostat.api")

@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import HTTPException
 
-from ..runtime.errors import BadJobVariables, UnresolvedParameter
+from ..runtime.foundation.errors import BadJobVariables, UnresolvedParameter
 from ..runtime.store import work_pools
-from ..runtime.store.database import Database
+from ..runtime.store.database.database import Database
 from ..runtime.store.deployment_rows import DeploymentRow
 from .deployment_checks import (
     check_blocks,

@@ -10,13 +10,13 @@ from fastapi import HTTPException
 
 from ..pools.job_variables import check_schema, variable_problems
 from ..pools.templates import check_job_variables, merge_job_variables, read_job_template
-from ..runtime import parameter_templates
-from ..runtime.block_references import accepting_references, references_in
-from ..runtime.block_schemas import reference_of
-from ..runtime.errors import BadJobTemplate, NotFound, ParameterMismatch
+from ..runtime.foundation.errors import BadJobTemplate, NotFound, ParameterMismatch
 from ..runtime.store import block_documents, shared_limits, variables
-from ..runtime.store.database import Database
+from ..runtime.store.database.database import Database
 from ..runtime.store.deployment_rows import DeploymentRow
+from ..runtime.values import parameter_templates
+from ..runtime.values.block_references import accepting_references, references_in
+from ..runtime.values.block_schemas import reference_of
 from .errors import conflicting
 from .schemas_deployments import DeploymentCreate, DeploymentUpdate, ScheduleCreate, ScheduleUpdate
 

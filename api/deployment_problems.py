@@ -9,9 +9,9 @@ from uuid import UUID
 from fastapi import HTTPException
 from pydantic import ValidationError
 
-from ..runtime.errors import HeliostatError, Unavailable
+from ..runtime.foundation.errors import HeliostatError, Unavailable
 from ..runtime.store import work_pools
-from ..runtime.store.database import Database
+from ..runtime.store.database.database import Database
 from ..runtime.store.schedule_matching import check_slugs
 from .deployment_checks import check_parameters, check_shared_limit, check_variables
 from .errors import found, with_hint

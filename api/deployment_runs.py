@@ -8,15 +8,15 @@ from typing import Any
 
 from fastapi import HTTPException
 
-from ..runtime.errors import BadJobVariables, NotFound, ParameterMismatch, UnresolvedParameter
+from ..runtime.foundation.errors import BadJobVariables, NotFound, ParameterMismatch, UnresolvedParameter
 from ..runtime.states import State
 from ..runtime.store import deployments, scheduled_runs, work_pools
-from ..runtime.store.database import Database
+from ..runtime.store.database.database import Database
+from ..runtime.store.database.rows import FlowRunRow
+from ..runtime.store.database.wire_text import data_value
 from ..runtime.store.deployment_rows import RunnableDeployment
 from ..runtime.store.deployment_run_rows import NewDeploymentRun
-from ..runtime.store.rows import FlowRunRow
 from ..runtime.store.search import FlowRunAndState
-from ..runtime.store.wire_text import data_value
 from .deployment_checks import check_parameters, check_variables, written_out
 from .errors import found, with_hint
 from .schemas_deployments import DeploymentRunCreate

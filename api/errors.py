@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 
-from ..runtime import errors
-from ..runtime.store.wire_text import json_value
+from ..runtime.foundation import errors
+from ..runtime.store.database.wire_text import json_value
 from .answers import JsonAnswer
 from .schemas import INVALID_LIMIT
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from fastapi import FastAPI, Request
 
-from ..runtime.long_lived import Tasks
+from ..runtime.foundation.long_lived import Tasks
 from ..runtime.store import flow_run_events
-from ..runtime.store.database import Database
-from ..runtime.store.feed import Feed
+from ..runtime.store.database.database import Database
+from ..runtime.store.database.feed import Feed
 from .sockets.broadcast import EventBroadcast
 from .sockets.intake import EventIntake
 from .sockets.log_broadcast import LogBroadcast

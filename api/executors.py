@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from ..runtime.engine.owner import is_gone
-from ..runtime.settings import current_settings
-from ..runtime.store.rows import FlowRunRow, LeaseRow
+from ..runtime.foundation.settings import current_settings
+from ..runtime.store.database.rows import FlowRunRow, LeaseRow
 
 HOLDING = ("PENDING", "RUNNING", "CANCELLING")
 """Types of the states in which a run has an executor."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from ..runtime.store.rows import TaskRunRow
+from ..runtime.store.database.rows import TaskRunRow
 from ..runtime.store.run_graph import GraphArtifactRow, GraphTask, RunGraph
 from ..runtime.store.task_runs import states_of
 from . import wire

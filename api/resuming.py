@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from ..runtime.store import resuming
-from ..runtime.store.database import Database
+from ..runtime.store.database.database import Database
 from . import wire
 from .errors import found
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..runtime.settings import current_settings
+from ..runtime.foundation.settings import current_settings
 from ..runtime.store import flow_runs, leases, task_runs
-from ..runtime.store.database import Database
-from ..runtime.store.rows import FlowRunRow, TaskRunRow
+from ..runtime.store.database.database import Database
+from ..runtime.store.database.rows import FlowRunRow, TaskRunRow
 from . import wire
 from .executors import with_executors
 

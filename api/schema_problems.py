@@ -8,7 +8,7 @@ from typing import Any, cast
 from fastapi import HTTPException
 
 from ..pools.job_variables import check_schema, schema_errors
-from ..runtime.errors import BadJobTemplate
+from ..runtime.foundation.errors import BadJobTemplate
 
 
 def problems(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[Any]:

@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from ..runtime import clock
+from ..runtime.foundation import clock
 from ..runtime.states import State, StateType
 from ..runtime.store.filters import (
     DeploymentFilter,

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ..runtime.errors import BadSchedule
-from ..runtime.schedules import schedule_from_json
+from ..runtime.foundation.errors import BadSchedule
+from ..runtime.scheduling.schedules import schedule_from_json
 from ..runtime.store.deployment_rows import ScheduleSpec
 from ..runtime.store.deployment_search import DeploymentSort
 from ..runtime.store.filters import DeploymentFilter

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from ..runtime import clock
 from ..runtime.events.filters import EventFilter
 from ..runtime.events.records import (
     LONGEST_NAME,
@@ -18,6 +17,7 @@ from ..runtime.events.records import (
     RESOURCE_ROLE,
     Event,
 )
+from ..runtime.foundation import clock
 from .schemas import Fields, Moment
 
 LARGEST_PAGE = 50

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from ..pools.templates import check_declared
-from ..runtime.errors import BadJobTemplate
+from ..runtime.foundation.errors import BadJobTemplate
 from ..runtime.store.filters import WorkerFilter, WorkPoolFilter, WorkQueueFilter
 from .schemas import MOST_ROWS, Fields, Limit, Moment, Offset, OneModel, Page
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ..runtime.store import place_search, slot_holders, work_queues
-from ..runtime.store.database import Database
+from ..runtime.store.database.database import Database
 from ..runtime.store.deployment_rows import WorkPoolRow, WorkQueueRow
 from ..runtime.store.slot_holders import SlotHolder
 from .schemas_places import PoolSlotPage, SlotPage

@@ -14,8 +14,8 @@ from fastapi.responses import FileResponse, RedirectResponse
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ..runtime.errors import BadSetting
-from ..runtime.settings import current_settings
+from ..runtime.foundation.errors import BadSetting
+from ..runtime.foundation.settings import current_settings
 from .answers import JsonAnswer
 
 PLACEHOLDER = "/PREFECT_UI_SERVE_BASE_REPLACE_PLACEHOLDER"

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..runtime.store import block_types
 from ..runtime.store.block_types import NewBlockType
-from ..runtime.store.database import Database
+from ..runtime.store.database.database import Database
 
 
 def _text(title: str, **more: Any) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
-from ..runtime import clock
-from ..runtime.ids import SUBFLOW_KEY, child_flow_run_id
-from ..runtime.rules import Accept, Verdict, Wait
+from ..runtime.foundation import clock
+from ..runtime.foundation.ids import SUBFLOW_KEY, child_flow_run_id
+from ..runtime.rules.deciding import Accept, Verdict, Wait
 from ..runtime.states import FINAL_STATES, StateType
-from ..runtime.store.rows import (
+from ..runtime.store.database.rows import (
     NO_FLOW_RUN,
     FlowRow,
     FlowRunInputRow,

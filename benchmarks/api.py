@@ -106,7 +106,7 @@ async def _measured(url: str, words: Any) -> dict[str, float]:
 
 
 async def _filled(url: str, words: Any) -> list[UUID]:
-    from heliostat.runtime.store.database import Database
+    from heliostat.runtime.store.database.database import Database
 
     runs = max(words.task_runs // _TASKS_A_RUN, 1)
     facts = {"runs": runs, "tasks": _TASKS_A_RUN, "lines": words.logs // runs}

@@ -39,9 +39,9 @@ def fresh_home(database: str) -> Generator[str]:
         "HELIOSTAT_LOGGING_LEVEL": "ERROR",
         "HELIOSTAT_PROGRESS": "never",
     }
+    from heliostat.runtime.foundation.own_rays import token_file
+    from heliostat.runtime.foundation.settings import reload_settings
     from heliostat.runtime.journal.recording import close_current_recording
-    from heliostat.runtime.own_rays import token_file
-    from heliostat.runtime.settings import reload_settings
 
     reload_settings()
     # Bare Ray with the same protection, so that both sides of a comparison pay for it.

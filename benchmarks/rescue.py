@@ -262,7 +262,7 @@ def _completed(run_id: str) -> set[int]:
     async def ask(db: Any) -> set[int]:
         from sqlalchemy import select
 
-        from heliostat.runtime.store.tables import task_run
+        from heliostat.runtime.store.database.tables import task_run
 
         of_run = (task_run.c.flow_run_id == UUID(run_id)) & (task_run.c.state_type == "COMPLETED")
         async with db.read() as connection:

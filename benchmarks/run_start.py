@@ -59,7 +59,7 @@ def main() -> None:
 
 
 async def _measure(url: str, port: int, folder: Path, starts: int, runs: int) -> dict[str, Any]:
-    from heliostat.runtime.store.database import Database
+    from heliostat.runtime.store.database.database import Database
 
     notes = folder / "notes"
     project = folder / "project"
@@ -116,7 +116,7 @@ async def _finished(db: Any, run_ids: list[str]) -> None:
     """Wait until the database says that these runs are COMPLETED."""
     from sqlalchemy import func, select
 
-    from heliostat.runtime.store.tables import flow_run
+    from heliostat.runtime.store.database.tables import flow_run
 
     last = run_ids[-1] if len(run_ids) == 1 else None
     everything = select(func.count()).where(flow_run.c.state_type != "COMPLETED")

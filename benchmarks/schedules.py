@@ -37,7 +37,7 @@ def main() -> None:
 
 
 async def measure(url: str, schedules: int, interval_s: float, seconds: float) -> dict[str, Any]:
-    from heliostat.runtime.store.database import Database
+    from heliostat.runtime.store.database.database import Database
 
     db = await Database.open(url)
     pool_id = await set_up(db, schedules, interval_s)
@@ -104,7 +104,7 @@ async def until_made(db: Any, schedules: int) -> None:
 async def claim_for(db: Any, pool_id: Any, seconds: float) -> list[float]:
     """Claim what is due for a while; gives by how much each was late, in seconds."""
     from heliostat.runtime.store import scheduled_runs
-    from heliostat.runtime.store.rows import Owner
+    from heliostat.runtime.store.database.rows import Owner
 
     owner = Owner(uuid4(), "bench", 1, 1.0)
     lateness: list[float] = []

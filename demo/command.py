@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from ..runtime import clock
+from ..runtime.foundation import clock
+from ..runtime.foundation.settings import current_settings
 from ..runtime.journal.recording import current_recording
-from ..runtime.settings import current_settings
 from .survey import Survey, survey
 
 if TYPE_CHECKING:
-    from ..runtime.context import FlowRunInfo
+    from ..runtime.authoring.context import FlowRunInfo
     from ..runtime.states import State
 
 SHOWN_UNREADABLE = 8
@@ -103,7 +103,7 @@ def outcome_of(run_id: UUID, runner: str, database: str) -> Outcome:
 
     `database`: where it is recorded.
     """
-    from ..runtime.engine.flow_results import restore_result
+    from ..runtime.engine.flow.flow_results import restore_result
     from ..runtime.states import State, StateType
     from ..runtime.store import flow_runs
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from ..runtime.errors import NoWorkPool
+from ..runtime.foundation.errors import NoWorkPool
 from ..runtime.store import work_pools
-from ..runtime.store.database import Database
+from ..runtime.store.database.database import Database
 from ..runtime.store.deployment_rows import NewWorkPool
 from .builtin_types import ray
 

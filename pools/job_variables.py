@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from ..runtime.errors import BadJobTemplate
-from ..runtime.near_names import nearest
+from ..runtime.foundation.errors import BadJobTemplate
+from ..runtime.foundation.near_names import nearest
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..runtime.errors import BadJobTemplate, BadJobVariables
-from ..runtime.near_names import nearest
+from ..runtime.foundation.errors import BadJobTemplate, BadJobVariables
+from ..runtime.foundation.near_names import nearest
 from .job_variables import check_schema, variable_problems
 from .placeholders import UNRESOLVED, UNSET, Placeholder, Reference, fill, placeholders_in, reference_of
 

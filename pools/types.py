@@ -14,8 +14,8 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from ..runtime.errors import NotFound, UserError
-from ..runtime.near_names import nearest
+from ..runtime.foundation.errors import NotFound, UserError
+from ..runtime.foundation.near_names import nearest
 from .templates import read_job_template
 
 ENTRY_POINT_GROUP = "heliostat.pool_types"

@@ -20,11 +20,11 @@ from typing import (
     overload,
 )
 
-from .docstrings import own_docstring
-from .errors import UserError
-from .options import Hook, as_hooks, checked_timeout, refuse_reserved, refuse_unknown
-from .retry import RetryPolicy
-from .tracebacks import drop_our_frames, show_errors_our_way
+from .authoring.options import Hook, as_hooks, checked_timeout, refuse_reserved, refuse_unknown
+from .authoring.retry import RetryPolicy
+from .foundation.errors import UserError
+from .values.docstrings import own_docstring
+from .values.tracebacks import drop_our_frames, show_errors_our_way
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from .deploying.options import DeploymentOptions
     from .deploying.sources import FlowSource
     from .deploying.spec import DeploymentSpec
-    from .engine.flow_run import Resumption
+    from .engine.flow.flow_run import Resumption
+    from .engine.task_runners import TaskRunner
     from .states import State
-    from .task_runners import TaskRunner
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -117,7 +117,7 @@ class Flow(Generic[P, R_co]):
         asked for. Closed early it has completed. It is tried again only before its first value.
         `return_state=True` gives the final State instead of value or exception.
         """
-        from .parameters import bind
+        from .values.parameters import bind
 
         show_errors_our_way()
         return_state = bool(kwargs.pop("return_state", False))
@@ -131,10 +131,10 @@ class Flow(Generic[P, R_co]):
         Of a generator the values, one by one; with `return_state` or as the run of a deployment their list.
         """
         if self.is_generator and not return_state:
-            from .engine.flow_stream import stream_of
+            from .engine.flow.flow_stream import stream_of
 
             return stream_of(cast("Any", self), parameters)
-        from .engine.flow_run import run_flow, run_flow_async
+        from .engine.flow.flow_run import run_flow, run_flow_async
 
         start = run_flow_async if self.is_async else run_flow
         try:
@@ -206,7 +206,7 @@ class Flow(Generic[P, R_co]):
 
     def parameter_schema(self) -> Mapping[str, Any]:
         """JSON schema of the parameters."""
-        from .parameters import json_schema
+        from .values.parameters import json_schema
 
         return cast("Mapping[str, Any]", json_schema(self.fn))
 
@@ -237,7 +237,7 @@ class Flow(Generic[P, R_co]):
 
     @property
     def result_storage_url(self) -> str:
-        from .settings import current_settings
+        from .foundation.settings import current_settings
 
         return str(self._options.get("result_storage") or current_settings().result_storage_url)
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from .context import flow_session, task_run_info
-from .errors import NotInAFlow, StaleState
-from .settings import current_settings
+from .authoring.context import flow_session, task_run_info
+from .foundation.errors import NotInAFlow, StaleState
+from .foundation.settings import current_settings
 from .states import Suspended
 
 if TYPE_CHECKING:
-    from .engine.run_control import RunControl
+    from .engine.flow.run_control import RunControl
 
 
 def pause_flow_run(

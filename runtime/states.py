@@ -14,9 +14,9 @@ from enum import Enum, StrEnum
 from typing import Any, Final, cast
 from uuid import UUID
 
-from . import clock
-from .errors import ResultLost, RunCancelled, RunFailure, TaskTimedOut, UnfinishedRun
-from .ids import uuid7
+from .foundation import clock
+from .foundation.errors import ResultLost, RunCancelled, RunFailure, TaskTimedOut, UnfinishedRun
+from .foundation.ids import uuid7
 
 
 class StateType(StrEnum):

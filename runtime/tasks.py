@@ -12,19 +12,19 @@ from hashlib import blake2b
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
-from .context import flow_session
-from .docstrings import own_docstring
-from .errors import NotInAFlow, UserError
-from .futures import TaskFuture, TaskFutureList
-from .options import Hook, as_hooks, checked_timeout, refuse_reserved, refuse_unknown
-from .retry import RetryPolicy
-from .tracebacks import drop_our_frames, show_errors_our_way
+from .authoring.context import flow_session
+from .authoring.futures import TaskFuture, TaskFutureList
+from .authoring.options import Hook, as_hooks, checked_timeout, refuse_reserved, refuse_unknown
+from .authoring.retry import RetryPolicy
+from .foundation.errors import NotInAFlow, UserError
+from .values.docstrings import own_docstring
+from .values.tracebacks import drop_our_frames, show_errors_our_way
 
 if TYPE_CHECKING:
-    from .caching import CachePolicy
     from .engine.code import TaskCode
     from .engine.session import FlowSession
     from .states import State
+    from .values.caching import CachePolicy
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -210,7 +210,7 @@ class Task(Generic[P, R_co]):
     def code(self) -> TaskCode:
         """What a worker needs of this task; what was not said comes from the settings."""
         from .engine.code import TaskCode
-        from .settings import current_settings
+        from .foundation.settings import current_settings
 
         settings = current_settings()
         given = self._options.get
@@ -294,7 +294,7 @@ class Task(Generic[P, R_co]):
         return session
 
     def _check_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        from .parameters import bind
+        from .values.parameters import bind
 
         bind(self.fn, args, kwargs)
 
@@ -399,7 +399,7 @@ def _checked_pack(pack: Any, name: str) -> bool | int:
 def _cache_policy(policy: CachePolicy | None, key_fn: Callable[..., str | None] | None) -> CachePolicy | None:
     if policy is None and key_fn is None:
         return None
-    from .caching import NO_CACHE, CacheKeyFn
+    from .values.caching import NO_CACHE, CacheKeyFn
 
     if key_fn is not None:
         return CacheKeyFn(key_fn)

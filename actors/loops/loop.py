@@ -6,9 +6,9 @@ import asyncio
 import logging
 from typing import ClassVar
 
-from ...runtime.long_lived import Failures, is_away, is_cancelled
-from ...runtime.store.database import Database
-from ...runtime.store.feed import Feed, Subscription
+from ...runtime.foundation.long_lived import Failures, is_away, is_cancelled
+from ...runtime.store.database.database import Database
+from ...runtime.store.database.feed import Feed, Subscription
 
 _log = logging.getLogger("heliostat.services")
 

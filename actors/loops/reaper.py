@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import ClassVar
 from uuid import UUID
 
-from ...runtime import clock
-from ...runtime.settings import current_settings
+from ...runtime.foundation import clock
+from ...runtime.foundation.settings import current_settings
 from ...runtime.states import Cancelled, Crashed, Scheduled, State
 from ...runtime.store import losses, rescues
-from ...runtime.store.database import Database
+from ...runtime.store.database.database import Database
+from ...runtime.store.database.feed import Feed
 from ...runtime.store.deployment_rows import LapsedLease, StrandedClaim
-from ...runtime.store.feed import Feed
 from ...runtime.store.fences import Fence
 from ...runtime.store.set_aside import alone
 from .loop import Loop

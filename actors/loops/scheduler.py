@@ -8,8 +8,8 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import ClassVar, cast
 
-from ...runtime.long_lived import is_away
-from ...runtime.schedule_slots import (
+from ...runtime.foundation.long_lived import is_away
+from ...runtime.scheduling.schedule_slots import (
     LATE_AFTER_S,
     STANDARD_HORIZON,
     CatchUp,
@@ -18,10 +18,10 @@ from ...runtime.schedule_slots import (
     past_slots,
     slot_key,
 )
-from ...runtime.schedules import schedule_from_json
+from ...runtime.scheduling.schedules import schedule_from_json
 from ...runtime.store import services, slot_runs
+from ...runtime.store.database.feed import SCHEDULES
 from ...runtime.store.deployment_rows import ScheduleRow
-from ...runtime.store.feed import SCHEDULES
 from ...runtime.store.slot_runs import SlotBatch
 from .loop import Loop
 

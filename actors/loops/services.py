@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...runtime.errors import BadSetting
+from ...runtime.foundation.errors import BadSetting
 from .event_keeping import EventRetention, PlaceEvents
 from .loop import Loop
 from .reaper import Reaper

@@ -6,9 +6,9 @@ import logging
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from ...runtime.long_lived import about, is_away, subject_of
+from ...runtime.foundation.long_lived import about, is_away, subject_of
 from ...runtime.store import cleanups, collisions, scheduled_runs, tag_slots
-from ...runtime.store.feed import COMMANDS
+from ...runtime.store.database.feed import COMMANDS
 from .loop import Loop
 
 _log = logging.getLogger("heliostat.services")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ...runtime.store import automation_evaluation
-from ...runtime.store.feed import EVENTS
+from ...runtime.store.database.feed import EVENTS
 from .loop import Loop
 
 _SOONEST_S = 0.05

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import orjson
 
-from ...runtime.errors import NotFound
+from ...runtime.foundation.errors import NotFound
 from ...runtime.store import block_documents
 from ...runtime.store.automation_actions import DueAction
 from ...runtime.store.block_documents import BlockDocumentRow
-from ...runtime.store.database import Database
+from ...runtime.store.database.database import Database
 from .outcome import ActionFailed, Outcome
 from .outgoing import Request, send
 from .templates import Writer

@@ -18,7 +18,7 @@ from jinja2.environment import TemplateExpression
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ...runtime.events.records import RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, Resource
-from ...runtime.parameter_templates import KIND
+from ...runtime.values.parameter_templates import KIND
 
 _RUN_IN_URL = re.compile(r"flow-run/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 

@@ -7,11 +7,11 @@ import logging
 from typing import ClassVar
 
 from ...actors.loops.loop import Loop
-from ...runtime.errors import DatabaseUnavailable
+from ...runtime.foundation.errors import DatabaseUnavailable
 from ...runtime.store import automation_actions
 from ...runtime.store.automation_actions import DueAction
-from ...runtime.store.database import Database
-from ...runtime.store.feed import ACTIONS, Feed
+from ...runtime.store.database.database import Database
+from ...runtime.store.database.feed import ACTIONS, Feed
 from .outcome import ActionFailed, Outcome, events_of
 from .perform import perform
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...runtime import clock
 from ...runtime.automations.chains import CHAIN
 from ...runtime.events.records import RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, Event, Resource
-from ...runtime.ids import uuid7
+from ...runtime.foundation import clock
+from ...runtime.foundation.ids import uuid7
 from ...runtime.store.automation_actions import DueAction
 from ...runtime.store.automation_evaluation import event_resource_of
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from fastapi import HTTPException
 
-from ...runtime import clock
-from ...runtime.errors import DatabaseUnavailable, HeliostatError, NotFound
+from ...runtime.foundation import clock
+from ...runtime.foundation.errors import DatabaseUnavailable, HeliostatError, NotFound
 from ...runtime.states import Cancelling, Scheduled, State, StateType, Suspended
 from ...runtime.store import (
     automations,
@@ -21,7 +21,7 @@ from ...runtime.store import (
     work_queues,
 )
 from ...runtime.store.automation_actions import DueAction
-from ...runtime.store.database import Database
+from ...runtime.store.database.database import Database
 from ...runtime.store.flow_run_changes import Proposed
 from ..deployment_runs import start_run
 from ..schemas import SetState

@@ -13,14 +13,14 @@ from uuid import UUID
 
 import orjson
 
-from ...runtime import bounded_calls
 from ...runtime.automations.firings import Firing, event_as_json
-from ...runtime.errors import CallFailed, NotFound
 from ...runtime.events.records import RESOURCE_ID, Event
-from ...runtime.settings import current_settings
+from ...runtime.foundation import bounded_calls
+from ...runtime.foundation.errors import CallFailed, NotFound
+from ...runtime.foundation.settings import current_settings
 from ...runtime.store import deployments, flows, search, task_runs, variables, work_pools, work_queues
 from ...runtime.store.automation_actions import DueAction
-from ...runtime.store.database import Database
+from ...runtime.store.database.database import Database
 from .. import wire, wire_deployments, wire_places
 from ..errors import with_hint
 from .outcome import ActionFailed

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import click
 
-from ...runtime.errors import ParameterMismatch
-from ...runtime.near_names import nearest
+from ...runtime.foundation.errors import ParameterMismatch
+from ...runtime.foundation.near_names import nearest
 
 
 def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,8 +6,14 @@ import os
 
 import click
 
-from ...runtime import profiles
-from ...runtime.settings import current_settings, setting_name, setting_sources, setting_specs, text_of
+from ...runtime.foundation import profiles
+from ...runtime.foundation.settings import (
+    current_settings,
+    setting_name,
+    setting_sources,
+    setting_specs,
+    text_of,
+)
 from .lazy import Noun, verb
 from .output import Column, note, output_option, write_json, write_rows
 

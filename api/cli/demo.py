@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...runtime.settings import override_settings
-from ...runtime.standard_streams import is_terminal
+from ...runtime.foundation.settings import override_settings
+from ...runtime.foundation.standard_streams import is_terminal
 from .flow_run import report_end
 from .lazy import Verb
 from .output import note, output_option, write_json

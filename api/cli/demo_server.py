@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ...demo.command import Outcome, outcome_of
-from ...runtime import clock
-from ...runtime.errors import Unavailable
+from ...runtime.foundation import clock
+from ...runtime.foundation.errors import Unavailable
+from ...runtime.foundation.local_servers import ServerRecord, server_at, servers
+from ...runtime.foundation.settings import current_settings, override_settings
 from ...runtime.journal.recording import current_recording
-from ...runtime.local_servers import ServerRecord, server_at, servers
-from ...runtime.settings import current_settings, override_settings
 from ...runtime.states import FINAL_STATES
 from ...runtime.store import flow_runs, task_runs
 from .output import note
@@ -156,8 +156,8 @@ def _line(counts: dict[str, int], elapsed_s: float) -> ProgressLine:
 
 def _screen() -> Screen | None:
     """As the setting `progress` wants it."""
+    from ...runtime.authoring.terminal import terminal_here
     from ...runtime.engine.progress_screens import LinesNowAndThen, RichScreen
-    from ...runtime.terminal import terminal_here
 
     terminal, wanted = terminal_here(), current_settings().progress
     if wanted == "never" or (wanted == "auto" and not terminal.can_redraw):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...runtime.errors import BadDeployment, HeliostatError
+from ...runtime.foundation.errors import BadDeployment, HeliostatError
 from .assignments import from_assignments
 from .lazy import Verb
 from .output import Row, note, output_option, write_rows
@@ -150,7 +150,7 @@ def _over(
 
 def _of_entrypoint(entrypoint: str, names: Sequence[str], over: Row) -> DeploymentSpec:
     from ...runtime.deploying.spec import spec_of
-    from ...runtime.entrypoints import load_flow
+    from ...runtime.projects.entrypoints import load_flow
 
     if len(names) != 1:
         raise BadDeployment("A deployment of an entrypoint needs one name.", hint="add --name NAME")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from ...runtime.authorship import in_words as in_words_of
+from ...runtime.foundation.authorship import in_words as in_words_of
 from .assignments import parameter_options
 from .lazy import Lazy, Noun, verb
 from .output import (

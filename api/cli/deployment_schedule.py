@@ -8,8 +8,8 @@ from uuid import UUID
 
 import click
 
-from ...runtime import clock
-from ...runtime.errors import NotFound
+from ...runtime.foundation import clock
+from ...runtime.foundation.errors import NotFound
 from .assignments import from_assignments
 from .lazy import Noun, verb
 from .output import Column, Row, confirm_or_refuse, note, output_option, write_json, write_rows, yes_option
@@ -243,13 +243,13 @@ def _entry(
 
 
 def _next(rule: Row) -> datetime | None:
-    from ...runtime.schedules import schedule_from_json
+    from ...runtime.scheduling.schedules import schedule_from_json
 
     return schedule_from_json(rule).next_date(clock.now())
 
 
 def _upcoming(rules: list[Row], count: int) -> list[Row]:
-    from ...runtime.schedules import schedule_from_json
+    from ...runtime.scheduling.schedules import schedule_from_json
 
     now = clock.now()
     rows: list[Row] = [

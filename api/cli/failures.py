@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
-from ...runtime import errors
-from ...runtime.settings import UnknownSetting
-from ...runtime.standard_streams import GONE, say
+from ...runtime.foundation import errors
+from ...runtime.foundation.settings import UnknownSetting
+from ...runtime.foundation.standard_streams import GONE, say
 from .lazy import ReaderLeft
 
 
@@ -160,7 +160,7 @@ def _where(error: click.ClickException, where: str) -> str:
 
 def _with_near_options(error: click.NoSuchOption) -> click.NoSuchOption:
     """The error with what the option may have meant: click also offers what is far away."""
-    from ...runtime.near_names import nearest  # late: only mistakes pay for it
+    from ...runtime.foundation.near_names import nearest  # late: only mistakes pay for it
 
     near = nearest(error.option_name, error.possibilities or ())
     return click.NoSuchOption(error.option_name, None, [] if near is None else [near], error.ctx)

@@ -15,7 +15,7 @@ from .remote import api_is_set
 from .times import ago
 
 if TYPE_CHECKING:
-    from ...runtime.store.database import Database
+    from ...runtime.store.database.database import Database
 
 
 @click.group(cls=Noun)

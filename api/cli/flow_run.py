@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from ...runtime.settings import current_settings
+from ...runtime.foundation.settings import current_settings
 from .. import wire
 from .failures import Exit
 from .lazy import Lazy, Noun, verb
@@ -31,8 +31,8 @@ from .times import ago, duration, local
 if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient
     from ...runtime.states import State
-    from ...runtime.store.database import Database
-    from ...runtime.store.rows import FlowRunRow
+    from ...runtime.store.database.database import Database
+    from ...runtime.store.database.rows import FlowRunRow
 
 run_argument = click.argument("run", metavar="RUN")
 
@@ -201,7 +201,7 @@ def resume(run: str, document: str | None) -> int:
     or has parked it, and that is no deployment's on a server, needs the same code: tasks whose completion is
     recorded, or kept on this machine since the server was gone, answer from the record, the rest run.
     """
-    from ...runtime.engine.resume import is_left_here, resume_flow_run
+    from ...runtime.engine.flow.resume import is_left_here, resume_flow_run
 
     if api_is_set():
         from .flow_run_remote import find_resumable
@@ -241,7 +241,7 @@ def delete(runs: tuple[str, ...], dry_run: bool, yes: bool) -> None:
         return list({row.id: row for row in [await _find(db, run) for run in runs]}.values())
 
     async def delete_all(db: Database) -> int:
-        from ...runtime.errors import NotFound
+        from ...runtime.foundation.errors import NotFound
         from ...runtime.store import flow_runs
 
         gone = 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...runtime.errors import RequestRefused
+from ...runtime.foundation.errors import RequestRefused
 from ...runtime.states import STATE_NAMES, State, StateType
 from .assignments import from_document
 from .failures import Exit
@@ -20,7 +20,7 @@ from .watching import watch_run
 if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient
     from ...runtime.client.records import OrchestrationResult
-    from ...runtime.store.database import Database
+    from ...runtime.store.database.database import Database
 
 run_argument = click.argument("run", metavar="RUN")
 

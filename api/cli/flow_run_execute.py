@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from ...runtime.errors import NotFound, UserError
+from ...runtime.foundation.errors import NotFound, UserError
 from .failures import Exit
 from .lazy import Verb
 

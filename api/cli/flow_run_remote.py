@@ -72,8 +72,8 @@ def find_resumable(reference: str) -> Resumable:
 
 async def seen_from_here(client: Any, runs: list[Row]) -> list[Row]:
     """Runs with their executors, of which those of this machine are looked for."""
+    from ...runtime.foundation.settings import current_settings
     from ...runtime.journal.remote_verbs import remote_verb
-    from ...runtime.settings import current_settings
     from ...runtime.store import leases
     from ..executors import HOLDING, with_executors
 

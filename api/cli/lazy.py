@@ -93,7 +93,7 @@ class UnknownCommand(click.UsageError):
 
     def __init__(self, name: str, known: list[str], ctx: click.Context) -> None:
         super().__init__(f"There is no command {name!r}.", ctx)
-        from ...runtime.near_names import nearest  # late: only mistakes pay for it
+        from ...runtime.foundation.near_names import nearest  # late: only mistakes pay for it
 
         close = _OTHER_WORDS.get(name) if _OTHER_WORDS.get(name) in known else nearest(name, known)
         self.hint = f"did you mean: {ctx.command_path} {close}" if close else f"one of: {', '.join(known)}"

@@ -12,8 +12,8 @@ from .output import Row, note, write_json
 from .records import TaskRunNames, level_number, log_pages
 
 if TYPE_CHECKING:
-    from ...runtime.store.database import Database
-    from ...runtime.store.rows import LogRow
+    from ...runtime.store.database.database import Database
+    from ...runtime.store.database.rows import LogRow
 
 
 async def write_logs(

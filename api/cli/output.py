@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ...runtime.standard_streams import GONE, is_terminal
+from ...runtime.foundation.standard_streams import GONE, is_terminal
 
 Row = dict[str, Any]
 

@@ -6,8 +6,8 @@ import os
 
 import click
 
-from ...runtime import profiles
-from ...runtime.settings import ENV_PREFIX, mask_password, text_of
+from ...runtime.foundation import profiles
+from ...runtime.foundation.settings import ENV_PREFIX, mask_password, text_of
 from .lazy import Noun, verb
 from .output import (
     Column,

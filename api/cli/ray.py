@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ...runtime import clock
+from ...runtime.foundation import clock
 from .failures import Exit
 from .lazy import Noun, verb
 from .output import Column, output_option, write_rows
@@ -40,7 +40,7 @@ def status(shows_token: bool, output: str) -> int:
     The exit code is 0 when Ray and every control actor are up, else 7.
     """
     if shows_token:
-        from ...runtime import own_rays
+        from ...runtime.foundation import own_rays
 
         click.echo(own_rays.token())
         return Exit.OK

@@ -9,11 +9,11 @@ from uuid import UUID
 
 import click
 
-from ...runtime.settings import current_settings
+from ...runtime.foundation.settings import current_settings
 
 if TYPE_CHECKING:
-    from ...runtime.store.database import Database
-    from ...runtime.store.rows import LogRow
+    from ...runtime.store.database.database import Database
+    from ...runtime.store.database.rows import LogRow
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ def with_database(act: Callable[[Database], Awaitable[T]]) -> T:
     """Open the database of the active profile, do `act` with it, close it."""
 
     async def run() -> T:
-        from ...runtime.store.database import Database
+        from ...runtime.store.database.database import Database
 
         database = await Database.open(current_settings().database_url)
         try:

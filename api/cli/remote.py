@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
-from ...runtime.errors import NotFound
-from ...runtime.near_names import nearest
-from ...runtime.settings import current_settings
+from ...runtime.foundation.errors import NotFound
+from ...runtime.foundation.near_names import nearest
+from ...runtime.foundation.settings import current_settings
 
 if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient

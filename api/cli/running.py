@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...runtime import parameters
-from ...runtime.entrypoints import load_flow
-from ...runtime.tags import tags
+from ...runtime.authoring.tags import tags
+from ...runtime.projects.entrypoints import load_flow
+from ...runtime.values import parameters
 from .assignments import from_document
 from .flow_run import report_end
 

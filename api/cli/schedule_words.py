@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...runtime import authorship
+from ...runtime.foundation import authorship
 from .times import duration
 
 

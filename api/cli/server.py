@@ -6,8 +6,8 @@ import asyncio
 
 import click
 
-from ...runtime.errors import NotFound
-from ...runtime.settings import current_settings
+from ...runtime.foundation.errors import NotFound
+from ...runtime.foundation.settings import current_settings
 from .lazy import Lazy, Noun, verb
 from .output import confirm_or_refuse, note, yes_option
 
@@ -46,7 +46,7 @@ def database() -> None:
 @yes_option
 def upgrade(revision: str, dry_run: bool, yes: bool) -> None:
     """Bring the database to the newest schema. Nothing that it holds is lost, so it does not ask."""
-    from ...runtime.store import schema
+    from ...runtime.store.database import schema
 
     url = current_settings().database_url
     _known(revision)
@@ -73,7 +73,7 @@ def upgrade(revision: str, dry_run: bool, yes: bool) -> None:
 @yes_option
 def downgrade(revision: str | None, dry_run: bool, yes: bool) -> None:
     """Take the database back to an older schema. What only the newer one holds is lost."""
-    from ...runtime.store import schema
+    from ...runtime.store.database import schema
 
     url = current_settings().database_url
     before = asyncio.run(_revision(url))
@@ -92,7 +92,7 @@ def downgrade(revision: str | None, dry_run: bool, yes: bool) -> None:
 @yes_option
 def reset(dry_run: bool, yes: bool) -> None:
     """Delete everything that is recorded, and start with empty tables."""
-    from ...runtime.store import schema
+    from ...runtime.store.database import schema
 
     if dry_run:
         note(f"Would delete every flow, run and log in {_shown()}.")
@@ -108,8 +108,8 @@ def _shown() -> str:
 
 async def _revision(url: str) -> str | None:
     """The schema that the database has; a SQLite file that is not there yet is not made by looking."""
-    from ...runtime.store import schema
-    from ...runtime.store.urls import target_of
+    from ...runtime.store.database import schema
+    from ...runtime.store.database.urls import target_of
 
     target = await asyncio.to_thread(target_of, url)
     if target.dialect == "sqlite" and not target.path.exists():
@@ -118,14 +118,14 @@ async def _revision(url: str) -> str | None:
 
 
 def _known(revision: str) -> None:
-    from ...runtime.store.schema import REVISIONS
+    from ...runtime.store.database.schema import REVISIONS
 
     if revision not in ("head", "base", *REVISIONS):
         raise NotFound(f"There is no schema {revision!r}.", hint=f"one of: base, {', '.join(REVISIONS)}")
 
 
 def _one_back(revision: str | None) -> str:
-    from ...runtime.store.schema import REVISIONS
+    from ...runtime.store.database.schema import REVISIONS
 
     older = ("base", *REVISIONS)
     if revision not in older:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...runtime import clock
-from ...runtime.errors import NotFound, Unavailable
-from ...runtime.settings import current_settings, reload_settings
+from ...runtime.foundation import clock
+from ...runtime.foundation.errors import NotFound, Unavailable
+from ...runtime.foundation.settings import current_settings, reload_settings
 from .failures import Exit
 from .lazy import Verb
 from .output import Column, note, output_option, write_rows

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...runtime.settings import current_settings
+from ...runtime.foundation.settings import current_settings
 from .lazy import Noun, verb
 from .output import Column, output_option, write_rows
 
@@ -54,7 +54,7 @@ def ls(output: str) -> None:
 
 async def _read() -> list[ServiceRow]:
     from ...runtime.store import services as rows
-    from ...runtime.store.database import Database
+    from ...runtime.store.database.database import Database
 
     db = await Database.open(current_settings().database_url)
     try:

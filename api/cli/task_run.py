@@ -17,8 +17,8 @@ from .remote import api_is_set
 from .times import duration, local
 
 if TYPE_CHECKING:
-    from ...runtime.store.database import Database
-    from ...runtime.store.rows import TaskRunRow
+    from ...runtime.store.database.database import Database
+    from ...runtime.store.database.rows import TaskRunRow
 
 flow_run_option = click.option(
     "--flow-run",

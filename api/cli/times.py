@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ...runtime import clock
+from ...runtime.foundation import clock
 
 
 def local(moment: datetime | None) -> str | None:

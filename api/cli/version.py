@@ -17,7 +17,7 @@ def version(output: str) -> None:
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as version_of
 
-    from ...runtime.settings import current_settings
+    from ...runtime.foundation.settings import current_settings
 
     def installed(name: str) -> str | None:
         try:

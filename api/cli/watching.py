@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from ...runtime import clock
+from ...runtime.foundation import clock
 from .failures import Exit
 from .output import note
 from .remote import with_client

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import click
 
-from ...runtime import clock
+from ...runtime.foundation import clock
 
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w|)[a-z]*\s*")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...runtime import clock
+from ...runtime.foundation import clock
 from .lazy import Noun, verb
 from .output import (
     Column,

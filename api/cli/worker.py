@@ -91,7 +91,7 @@ def start(
     on from their journals when another worker takes them.
     """
     from ...pools.process.worker import WorkerOptions
-    from ...runtime.settings import current_settings
+    from ...runtime.foundation.settings import current_settings
 
     settings = current_settings()
     options = WorkerOptions(

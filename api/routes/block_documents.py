@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Response
 
-from ...runtime.errors import BadBlock
+from ...runtime.foundation.errors import BadBlock
 from ...runtime.store import block_documents
 from ..answers import JsonAnswer, no_content
 from ..database_access import Db

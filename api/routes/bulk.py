@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from ...runtime.errors import NotFound
+from ...runtime.foundation.errors import NotFound
 from ...runtime.store import flow_run_changes, flow_runs, flows, search
 from ...runtime.store.filters import Search
 from .. import wire

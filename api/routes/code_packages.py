@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from ...runtime.settings import current_settings
+from ...runtime.foundation.settings import current_settings
 from ...runtime.store import code_packages
 from ..answers import JsonAnswer, made
 from ..bodies import body_up_to

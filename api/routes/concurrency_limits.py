@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Response
 
-from ...runtime.errors import NotFound
+from ...runtime.foundation.errors import NotFound
 from ...runtime.store import concurrency_limits, concurrency_slots
 from ...runtime.store.concurrency_limits import NewLimit
 from ...runtime.store.concurrency_slots import Lease

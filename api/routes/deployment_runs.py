@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException
 
-from ...runtime import clock
+from ...runtime.foundation import clock
 from ...runtime.store import deployments, polling, search, work_queues
 from .. import responses, responses_deployments, responses_places, wire, wire_places
 from ..answers import JsonAnswer, made

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Response
 
-from ...runtime import clock
-from ...runtime.schedule_slots import STANDARD_HORIZON, Horizon, coming_slots
-from ...runtime.schedules import schedule_from_json
+from ...runtime.foundation import clock
+from ...runtime.scheduling.schedule_slots import STANDARD_HORIZON, Horizon, coming_slots
+from ...runtime.scheduling.schedules import schedule_from_json
 from ...runtime.store import deployments, schedules
 from ...runtime.store.slot_runs import SlotBatch, insert_slots
 from .. import responses_deployments as responses

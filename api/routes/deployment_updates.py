@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from ...pools.default_pool import placed
-from ...runtime.authorship import is_of_code
+from ...runtime.foundation.authorship import is_of_code
 from ...runtime.store import deployments
 from ...runtime.store.schedule_matching import reconcile_schedules
 from .. import responses_deployments as responses

@@ -11,8 +11,8 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Response
 
 from ...pools.default_pool import placed
-from ...runtime.authorship import Author
-from ...runtime.errors import NotFound, NoWorkPool
+from ...runtime.foundation.authorship import Author
+from ...runtime.foundation.errors import NotFound, NoWorkPool
 from ...runtime.store import deployment_search, deployments, flows, work_pools
 from ...runtime.store.deployment_rows import NewDeployment
 from ...runtime.store.filters import Search

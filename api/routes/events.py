@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from ...runtime.events.filters import EventFilter
 from ...runtime.events.records import LARGEST_BYTES, is_too_large
 from ...runtime.store import event_counts, event_search
+from ...runtime.store.database.wire_text import model_text
 from ...runtime.store.event_search import Place
-from ...runtime.store.wire_text import model_text
 from .. import responses_events, wire_events
 from ..answers import JsonAnswer, no_content
 from ..database_access import Db

@@ -9,12 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Response
 
 from ...pools.default_pool import placed
-from ...runtime import ids
-from ...runtime.errors import NotFound, NoWorkPool
-from ...runtime.names import generate_name
+from ...runtime.authoring.names import generate_name
+from ...runtime.foundation import ids
+from ...runtime.foundation.errors import NotFound, NoWorkPool
 from ...runtime.states import Pending
 from ...runtime.store import deployments, flow_run_changes, flow_runs, flows, run_history, search
-from ...runtime.store.rows import NewFlowRun
+from ...runtime.store.database.rows import NewFlowRun
 from ...runtime.store.search import FlowRunAndState
 from .. import responses, wire
 from ..answers import JsonAnswer, made, no_content

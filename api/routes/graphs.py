@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from ...runtime.store import logs, run_graph, search
-from ...runtime.store.database import Database
+from ...runtime.store.database.database import Database
 from ...runtime.store.filters import FlowRunOfTask, Search, TaskRunFilter
 from .. import graph
 from ..answers import JsonAnswer

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from ...runtime.foundation.settings import current_settings
 from ...runtime.journal.wire_json import dump_acks, load_appends, load_leases
-from ...runtime.settings import current_settings
-from ...runtime.store import appends, leases
+from ...runtime.store import leases
+from ...runtime.store.commits import appends
 from ..answers import JsonAnswer
 from ..bodies import body_up_to
 from ..database_access import Db

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from ...runtime.journal.records import LogLine
+from ...runtime.records import LogLine
 from ...runtime.store import logs, search
 from .. import responses, wire
 from ..answers import JsonAnswer

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from ...runtime.errors import HeliostatError, Unavailable
+from ...runtime.foundation.errors import HeliostatError, Unavailable
+from ...runtime.foundation.settings import current_settings
 from ...runtime.journal.remote_verbs import verb_named
-from ...runtime.settings import current_settings
 from ..answers import JsonAnswer
 from ..bodies import body_up_to
 from ..database_access import Db

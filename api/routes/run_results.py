@@ -9,12 +9,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Response
 
-from ...runtime.errors import ResultLost, StorageUnavailable
-from ...runtime.result_places import ResultPlace, place_of
-from ...runtime.settings import current_settings
-from ...runtime.storage import local_folder
+from ...runtime.foundation.errors import ResultLost, StorageUnavailable
+from ...runtime.foundation.settings import current_settings
 from ...runtime.store import flow_runs, task_runs
-from ...runtime.store.rows import FlowRunRow, TaskRunRow
+from ...runtime.store.database.rows import FlowRunRow, TaskRunRow
+from ...runtime.values.result_places import ResultPlace, place_of
+from ...runtime.values.storage import local_folder
 from ..answers import JsonAnswer
 from ..database_access import Db
 from ..errors import found

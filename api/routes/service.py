@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, HTTPException
 
-from ...runtime import clock
-from ...runtime.settings import current_settings
+from ...runtime.foundation import clock
+from ...runtime.foundation.settings import current_settings
 from ..access import new_token
 from ..answers import JsonAnswer
 from ..database_access import Db

@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from ...runtime.authorship import SERVE, author
+from ...runtime.foundation.authorship import SERVE, author
 from ...runtime.store import servings
-from ...runtime.store.rows import Owner
+from ...runtime.store.database.rows import Owner
 from ..authors import ByHand
 from ..database_access import Db
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from ...runtime.errors import NotFound
+from ...runtime.foundation.errors import NotFound
 from ...runtime.store import concurrency_limits, concurrency_slots, tag_slots
 from ...runtime.store.concurrency_limits import TAG_PREFIX, LimitRow
 from ..answers import JsonAnswer, made

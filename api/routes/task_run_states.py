@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException
 
-from ...runtime.errors import NotFound
+from ...runtime.foundation.errors import NotFound
 from ...runtime.store import task_runs
 from .. import responses, wire
 from ..answers import JsonAnswer

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Response
 
-from ...runtime.errors import NotFound
-from ...runtime.names import generate_name
+from ...runtime.authoring.names import generate_name
+from ...runtime.foundation.errors import NotFound
 from ...runtime.states import Pending
 from ...runtime.store import run_history, search, task_run_changes, task_runs
-from ...runtime.store.rows import TaskRunRow
+from ...runtime.store.database.rows import TaskRunRow
 from .. import responses, wire
 from ..answers import JsonAnswer, made, no_content
 from ..database_access import Db

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException
 
-from ...runtime import clock, parameter_templates
+from ...runtime.foundation import clock
 from ...runtime.store import dashboard, search, task_runs, variables
 from ...runtime.store.dashboard import BriefFlowRun
 from ...runtime.store.filters import FlowRunFilter, IdsOrNot, Search
+from ...runtime.values import parameter_templates
 from .. import wire
 from ..answers import JsonAnswer
 from ..database_access import Db

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Response
 
 from ...pools.default_pool import ensure_default_pool
-from ...runtime.errors import NoWorkPool
+from ...runtime.foundation.errors import NoWorkPool
 from ...runtime.store import place_search, polling, search, work_queues
 from ...runtime.store.filters import FlowRunFilter, FlowRunState, Ids, Search, TextsOrNot, WorkQueueFilter
 from ...runtime.store.work_pools import DEFAULT_POOL, DEFAULT_QUEUE

@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from ...runtime.errors import HeliostatError
-from ...runtime.standard_streams import say
-from ...runtime.supervised import BEYOND_HELP, end_with_supervisor
+from ...runtime.foundation.errors import HeliostatError
+from ...runtime.foundation.standard_streams import say
+from ...runtime.foundation.supervised import BEYOND_HELP, end_with_supervisor
 from ..app import create_app
 from ..sockets.pings import HeldPings
 

@@ -14,8 +14,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ...runtime import clock
-from ...runtime.supervised import BEYOND_HELP
+from ...runtime.foundation import clock
+from ...runtime.foundation.supervised import BEYOND_HELP
 
 _log = logging.getLogger("heliostat.server")
 

@@ -1,6 +1,7 @@
 """The record of the server that this process is: a locked file under the home folder.
 
-`runtime/local_servers.py` reads these files: that is how commands and clients find a server that runs here.
+`runtime/foundation/local_servers.py` reads these files: that is how commands and clients find a server that
+runs here.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from ...runtime.local_servers import ServerRecord, record_path, server_at, servers, servers_folder
-from ...runtime.private_files import make_folder
+from ...runtime.foundation.local_servers import ServerRecord, record_path, server_at, servers, servers_folder
+from ...runtime.foundation.private_files import make_folder
 
 __all__ = ["OwnRecord", "ServerRecord", "log_path", "server_at", "servers"]
 

@@ -15,16 +15,16 @@ from uuid import uuid4
 from ...actors.loops.loop import Loop
 from ...actors.loops.services import chosen
 from ...actors.loops.triggers import Triggers
-from ...runtime import clock
-from ...runtime.errors import DatabaseUnavailable, HeliostatError
-from ...runtime.long_lived import Tasks, for_ever
-from ...runtime.settings import current_settings
-from ...runtime.standard_streams import say
+from ...runtime.foundation import clock
+from ...runtime.foundation.errors import DatabaseUnavailable, HeliostatError
+from ...runtime.foundation.long_lived import Tasks, for_ever
+from ...runtime.foundation.settings import current_settings
+from ...runtime.foundation.standard_streams import say
+from ...runtime.foundation.supervised import BEYOND_HELP, end_with_supervisor
 from ...runtime.store import services
-from ...runtime.store.database import Database
-from ...runtime.store.feed import Feed
-from ...runtime.store.rows import Owner
-from ...runtime.supervised import BEYOND_HELP, end_with_supervisor
+from ...runtime.store.database.database import Database
+from ...runtime.store.database.feed import Feed
+from ...runtime.store.database.rows import Owner
 from ..actions.loop import ActionPerformer
 
 _log = logging.getLogger("heliostat.services")

@@ -19,11 +19,11 @@ from types import FrameType
 
 from ...actors import keeper_state
 from ...actors.loops.names import LOOPS
-from ...runtime import clock
-from ...runtime.errors import PortTaken, Unavailable
-from ...runtime.private_files import make_file, make_folder, shut
-from ...runtime.proxies import is_loopback
-from ...runtime.settings import current_settings
+from ...runtime.foundation import clock
+from ...runtime.foundation.errors import PortTaken, Unavailable
+from ...runtime.foundation.private_files import make_file, make_folder, shut
+from ...runtime.foundation.proxies import is_loopback
+from ...runtime.foundation.settings import current_settings
 from .children import Child, Children
 from .record import OwnRecord, ServerRecord, log_path, server_at
 
@@ -89,7 +89,7 @@ def _shut_home(say: Say) -> None:
 def _stop_embedded_database() -> None:
     url = current_settings().database_url
     if "+embedded" in url:
-        from ...runtime.store.urls import stop_embedded_server
+        from ...runtime.store.database.urls import stop_embedded_server
 
         with suppress(Exception):  # one that stays is found again by the next server
             stop_embedded_server(url)

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from ...runtime.events.filters import EventFilter
 from ...runtime.events.matching import fits, name_fits
 from ...runtime.events.records import Event
-from ...runtime.store.database import Database
+from ...runtime.store.database.database import Database
+from ...runtime.store.database.feed import EVENTS, Feed
 from ...runtime.store.event_tail import EventTail
-from ...runtime.store.feed import EVENTS, Feed
 
 _LOOK_EVERY_S = 0.5  # where the change feed said nothing
 _MOST_UNREAD = 10_000

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, WebSocket
 
-from ...runtime import clock
-from ...runtime.errors import DatabaseUnavailable
+from ...runtime.foundation import clock
+from ...runtime.foundation.errors import DatabaseUnavailable
 from ...runtime.store import event_search
-from ...runtime.store.database import Database
+from ...runtime.store.database.database import Database
 from .. import wire_events
 from ..event_desk import desk_of
 from ..schemas_events import BACKFILL, StreamRequest

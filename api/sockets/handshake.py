@@ -9,8 +9,8 @@ from typing import Any, cast
 import orjson
 from fastapi import WebSocket
 
-from ...runtime.ids import in_json
-from ...runtime.settings import current_settings
+from ...runtime.foundation.ids import in_json
+from ...runtime.foundation.settings import current_settings
 from ..access import is_admitted
 from .pings import EXTENSION, PING, Pings
 

@@ -10,11 +10,11 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from ...runtime.errors import DatabaseUnavailable
 from ...runtime.events.records import Event
-from ...runtime.long_lived import Tasks
+from ...runtime.foundation.errors import DatabaseUnavailable
+from ...runtime.foundation.long_lived import Tasks
 from ...runtime.store import events
-from ...runtime.store.database import Database
+from ...runtime.store.database.database import Database
 
 _log = logging.getLogger("heliostat.api.events")
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from ...runtime.store import log_tail
-from ...runtime.store.database import Database
+from ...runtime.store.database.database import Database
+from ...runtime.store.database.rows import LogRow
 from ...runtime.store.filters import LogFilter
 from ...runtime.store.log_tail import LogTail
-from ...runtime.store.rows import LogRow
 
 _LOOK_EVERY_S = 0.3
 _MOST_UNREAD = 10_000

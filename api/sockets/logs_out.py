@@ -7,7 +7,7 @@ from typing import Literal
 from fastapi import APIRouter, WebSocket
 from pydantic import BaseModel, ConfigDict
 
-from ...runtime.errors import DatabaseUnavailable
+from ...runtime.foundation.errors import DatabaseUnavailable
 from ...runtime.store.filters import LogFilter
 from .. import wire
 from ..event_desk import desk_of

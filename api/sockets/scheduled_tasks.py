@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, WebSocket
 from pydantic import BaseModel, Field, ValidationError
 
-from ...runtime.errors import DatabaseUnavailable
+from ...runtime.foundation.errors import DatabaseUnavailable
 from ...runtime.store import background_runs, set_aside, task_runs
-from ...runtime.store.database import Database
-from ...runtime.store.feed import TASKS
+from ...runtime.store.database.database import Database
+from ...runtime.store.database.feed import TASKS
 from .. import wire
 from ..event_desk import desk_of
 from .handshake import TRY_AGAIN_LATER, Gone, Line, first_to_end

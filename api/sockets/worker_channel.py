@@ -14,12 +14,12 @@ from fastapi import APIRouter, WebSocket
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from ...pools.templates import read_job_template
-from ...runtime import clock
-from ...runtime.errors import DatabaseUnavailable, HeliostatError, NotFound
+from ...runtime.foundation import clock
+from ...runtime.foundation.errors import DatabaseUnavailable, HeliostatError, NotFound
 from ...runtime.store import work_pools, work_queues, workers
-from ...runtime.store.database import Database
+from ...runtime.store.database.database import Database
+from ...runtime.store.database.feed import POOLS
 from ...runtime.store.deployment_rows import NewWorkPool, WorkPoolRow
-from ...runtime.store.feed import POOLS
 from .. import wire_places
 from ..event_desk import desk_of
 from .handshake import POLICY_VIOLATION, PROTOCOL_ERROR, SUBPROTOCOL, Gone, Line, first_to_end

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-from ...runtime.errors import BadJobVariables
+from ...runtime.foundation.errors import BadJobVariables
+from ...runtime.foundation.withheld import without_secrets
 from ...runtime.running.child import Job
 from ...runtime.running.runner import python_command
-from ...runtime.withheld import without_secrets
 from ..placeholders import UNRESOLVED, UNSET, Reference
 from ..templates import job_configuration, read_job_template
 

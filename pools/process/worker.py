@@ -12,11 +12,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from ...runtime import clock
 from ...runtime.client.client import HeliostatClient
 from ...runtime.client.records import FlowRun, WorkPool
-from ...runtime.errors import HeliostatError, NotFound, Unavailable, UserError
-from ...runtime.long_lived import Tasks
+from ...runtime.foundation import clock
+from ...runtime.foundation.errors import HeliostatError, NotFound, Unavailable, UserError
+from ...runtime.foundation.long_lived import Tasks
 from ...runtime.running.api import ClientApi
 from ...runtime.running.run_access import RunAccess
 from ...runtime.running.runner import Job, Runner, RunnerTimes

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..errors import ServerUnavailable
-from ..local_servers import servers
-from ..settings import current_settings
+from ..foundation.errors import ServerUnavailable
+from ..foundation.local_servers import servers
+from ..foundation.settings import current_settings
 
 
 def api_url() -> str:

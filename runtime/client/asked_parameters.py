@@ -25,11 +25,11 @@ from re import Pattern
 from typing import Any, cast
 from uuid import UUID
 
-from ..annotations import KEYS_MARK, ROWS_MARK, adapter_for
-from ..buildable_hints import BASE64_MARK, BASE64_PREFIX, text_of_bytes
-from ..errors import ParameterMismatch
-from ..parameter_values import written
-from ..sayable import Unsayable, plain_form
+from ..foundation.errors import ParameterMismatch
+from ..values.annotations import KEYS_MARK, ROWS_MARK, adapter_for
+from ..values.buildable_hints import BASE64_MARK, BASE64_PREFIX, text_of_bytes
+from ..values.parameter_values import written
+from ..values.sayable import Unsayable, plain_form
 
 Schema = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from ..errors import ServerFailed
+from ..foundation.errors import ServerFailed
 from .http import Connection
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
-from ..loop_thread import LoopThread
+from ..foundation.loop_thread import LoopThread
 from .address import api_url as address_of_server
 from .calls import read_as
 from .deployments import CodePackageCalls, DeploymentCalls, ScheduleCalls

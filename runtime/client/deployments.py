@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
-from ..errors import Duplicate, NotFound, ParameterMismatch
+from ..foundation.errors import Duplicate, NotFound, ParameterMismatch
 from ..states import State
 from .asked_parameters import asked, is_plain
 from .calls import Calls, given, page, read_as
@@ -16,7 +16,7 @@ from .flow_runs import named_filters
 from .records import Deployment, DeploymentSchedule, FlowRun, state_to_json
 
 if TYPE_CHECKING:
-    from ..store.rows import Owner
+    from ..store.database.rows import Owner
 
 
 class DeploymentCalls(Calls):

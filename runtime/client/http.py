@@ -13,7 +13,7 @@ from typing import Any, cast
 import httpx
 import orjson
 
-from ..errors import (
+from ..foundation.errors import (
     Duplicate,
     NotAllowed,
     NotFound,
@@ -22,10 +22,10 @@ from ..errors import (
     ServerUnavailable,
     UnstorableValue,
 )
-from ..proxies import httpx_mounts
-from ..sayable import where_unsayable
-from ..server_access import ServerAccess
-from ..settings import current_settings
+from ..foundation.proxies import httpx_mounts
+from ..foundation.server_access import ServerAccess
+from ..foundation.settings import current_settings
+from ..values.sayable import where_unsayable
 
 TIMEOUT_S = 60.0
 ATTEMPTS = 6  # the first and five more, as clients of the standard do

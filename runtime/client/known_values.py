@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ..filling import Known
+from ..projects.filling import Known
 from .client import SyncHeliostatClient
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from .. import serializers
-from ..errors import NotFound, RequestRefused, ResultLost, StorageUnavailable
-from ..result_places import ResultPlace, lost
+from ..foundation.errors import NotFound, RequestRefused, ResultLost, StorageUnavailable
 from ..states import ValueElsewhere
+from ..values import serializers
+from ..values.result_places import ResultPlace, lost
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from ..errors import NotFound
-from ..near_names import nearest
+from ..foundation.errors import NotFound
+from ..foundation.near_names import nearest
 from .calls import Calls, any_of, given, page, read_as
 from .records import FlowRun, Worker, WorkPool, WorkQueue
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..authorship import is_of_code, was_set_by_code
-from ..said_schedules import KnownSchedule, SaidSchedule, meant, plain
+from ..foundation.authorship import is_of_code, was_set_by_code
+from ..scheduling.said_schedules import KnownSchedule, SaidSchedule, meant, plain
 
 if TYPE_CHECKING:
     from ..client.records import Deployment, DeploymentSchedule

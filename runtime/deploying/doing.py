@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from ..errors import BadDeployment
-from ..terminal import terminal_here
+from ..authoring.terminal import terminal_here
+from ..foundation.errors import BadDeployment
 from .register import Registered, register_all
 from .spec import DeploymentSpec
 

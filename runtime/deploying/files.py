@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..entrypoints import load_flow
-from ..errors import BadDeployment, HeliostatError, NotFound
-from ..filling import STAYS, Known, LookUp, deployers, fill
-from ..near_names import nearest
-from ..pull_steps import known_steps, step_of
+from ..foundation.errors import BadDeployment, HeliostatError, NotFound
+from ..foundation.near_names import nearest
+from ..projects.entrypoints import load_flow
+from ..projects.filling import STAYS, Known, LookUp, deployers, fill
+from ..projects.pull_steps import known_steps, step_of
 from .mistakes import Mistakes
 from .spec import DeploymentSpec, spec_of
 from .timetable import schedule_entry

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
-from ..errors import BadDeployment, BadDeployments, HeliostatError, NotAllowed, Unavailable
+from ..foundation.errors import BadDeployment, BadDeployments, HeliostatError, NotAllowed, Unavailable
 
 
 class Mistakes:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from ..errors import BadDeployment
-from ..schedules import Schedule
+from ..foundation.errors import BadDeployment
+from ..scheduling.schedules import Schedule
 
 CollisionStrategy = Literal["ENQUEUE", "CANCEL_NEW"]
 

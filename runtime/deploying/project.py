@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadDeployment
+from ..foundation.errors import BadDeployment
 
 if TYPE_CHECKING:
     from ..flows import Flow

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from ..code_packages import CodePackage, pack
-from ..errors import HeliostatError, NotFound
+from ..foundation.errors import HeliostatError, NotFound
+from ..projects.code_packages import CodePackage, pack
 from .difference import Change, changes, forgotten_schedules, kept_parameters
 from .mistakes import Mistakes
 from .spec import CODE_STEP, DEFAULT_WORK_POOL, DeploymentSpec

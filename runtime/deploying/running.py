@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from uuid import UUID
 
-from ..caching import input_hash
-from ..context import current_tags, flow_session
+from ..authoring.context import current_tags, flow_session
 from ..states import Scheduled
+from ..values.caching import input_hash
 
 if TYPE_CHECKING:
     from ..client.client import HeliostatClient
     from ..client.records import Deployment, FlowRun
-    from ..engine.tracking import Tracking
+    from ..engine.flow.tracking import Tracking
 
 
 class RunOptions(TypedDict, total=False):
@@ -77,7 +77,7 @@ class _Call:
             raise TypeError(f"run_deployment() got an unexpected keyword argument {sorted(unknown)[0]!r}")
         session, tracking = flow_session.get(), None
         if session is not None and options.get("as_subflow", True):
-            from ..engine.tracking import Tracking
+            from ..engine.flow.tracking import Tracking
 
             inputs = input_hash((options.get("parameters") or {}, options.get("job_variables")), {})
             tracking = Tracking(session, str(name), inputs)

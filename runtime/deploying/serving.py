@@ -12,12 +12,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from .. import clock
 from ..client.client import HeliostatClient
 from ..engine.owner import is_gone_process, owner_of_this_process
-from ..errors import BadDeployment, HeliostatError
-from ..long_lived import Tasks
-from ..standard_streams import say
+from ..foundation import clock
+from ..foundation.errors import BadDeployment, HeliostatError
+from ..foundation.long_lived import Tasks
+from ..foundation.standard_streams import say
 from .mistakes import Mistakes
 from .register import register_all
 from .spec import DeploymentSpec

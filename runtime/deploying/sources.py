@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..entrypoints import load_flow
-from ..errors import BadDeployment
-from ..pull_steps import clone, project_folder
+from ..foundation.errors import BadDeployment
+from ..projects.entrypoints import load_flow
+from ..projects.pull_steps import clone, project_folder
 
 if TYPE_CHECKING:
     from ..flows import Flow

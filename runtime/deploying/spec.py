@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from ..errors import BadDeployment, ParameterMismatch
-from ..parameters import to_send
-from ..sayable import where_unsayable
+from ..foundation.errors import BadDeployment, ParameterMismatch
+from ..values.parameters import to_send
+from ..values.sayable import where_unsayable
 from .options import DeploymentOptions, concurrency_fields
 from .project import place_of
 from .timetable import timetable

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import BadSchedule
-from ..schedules import Schedule, schedule_from_json
+from ..foundation.errors import BadSchedule
+from ..scheduling.schedules import Schedule, schedule_from_json
 
 if TYPE_CHECKING:
     from ..client.records import DeploymentSchedule

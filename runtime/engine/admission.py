@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import WaitCycle
-from ..futures import TaskFuture
+from ..authoring.futures import TaskFuture
+from ..foundation.errors import WaitCycle
 from .calls import Columns
 from .fanout import QUEUED, Fanout
 from .nested_futures import futures_in

@@ -14,8 +14,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from .. import clock
-from ..long_lived import keep_thread
+from ..foundation import clock
+from ..foundation.long_lived import keep_thread
 from .stopping import set_on
 
 _log = logging.getLogger("heliostat.internal.board")

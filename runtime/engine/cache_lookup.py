@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from .. import clock
-from ..caching import CacheFacts, CachePolicy, compute_key
-from ..errors import NoFingerprint
-from ..parameters import bind
+from ..foundation import clock
+from ..foundation.errors import NoFingerprint
+from ..values.caching import CacheFacts, CachePolicy, compute_key
+from ..values.parameters import bind
 
 if TYPE_CHECKING:
-    from ..store.rows import CacheHit
+    from ..store.database.rows import CacheHit
 
 
 @dataclass(slots=True)

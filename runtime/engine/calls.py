@@ -10,8 +10,8 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from ..errors import ParameterMismatch
-from ..futures import AllowFailure, TaskFutureList, Unmapped
+from ..authoring.futures import AllowFailure, TaskFutureList, Unmapped
+from ..foundation.errors import ParameterMismatch
 
 Row = tuple[tuple[Any, ...], dict[str, Any]]
 Column = Sequence[Any]

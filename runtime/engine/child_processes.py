@@ -16,17 +16,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..context import FlowRunInfo, TaskRunInfo, current_tags, flow_run_info, flow_session, task_run_info
-from ..journal.records import LogBatch
+from ..authoring.context import (
+    FlowRunInfo,
+    TaskRunInfo,
+    current_tags,
+    flow_run_info,
+    flow_session,
+    task_run_info,
+)
+from ..authoring.logging import capture_into, log_capture
+from ..authoring.terminal import in_worker, terminal_here
 from ..journal.transport import HeldLease
-from ..logging import capture_into, log_capture
-from ..task_runners import ThreadTaskRunner
-from ..terminal import in_worker, terminal_here
+from ..records import LogBatch
 from .line import DriverLine, LineToDriver
 from .process_hooks import lines
 from .relay import RelayHost, RelayRunJournal, line_here, recording_here, relaying_through
 from .run_desk import RunDesk, add_to_run
 from .session import Dispatching, FlowSession
+from .task_runners import ThreadTaskRunner
 from .wire import LineAddress
 
 _lock = threading.Lock()
@@ -145,7 +152,7 @@ def _take_news(kind: str, news: Any, *_more: Any) -> None:
 
 
 def _find_cached(keys: Any) -> Any:
-    from ..store import cache  # only where it is asked: loading a database's drivers takes a second
+    from ..store.commits import cache  # only where it is asked: loading a database's drivers takes a second
 
     return recording_here().call(cache.get_many, keys)
 

@@ -12,9 +12,9 @@ from hashlib import blake2b
 from types import ModuleType
 from typing import Any
 
-from .. import by_value
-from ..errors import CannotPickle
-from ..retry import RetryPolicy
+from ..authoring.retry import RetryPolicy
+from ..foundation.errors import CannotPickle
+from ..values import by_value
 from .payload import BY_VALUE_PREFIX
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
-from .. import parameters
-from ..errors import CannotPickle
+from ..foundation.errors import CannotPickle
+from ..values import parameters
 from . import payload
 from .calls import Row
 from .fanout import Fanout

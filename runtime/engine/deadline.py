@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from .. import clock
+from ..foundation import clock
 
 
 class DeadlinePassed(BaseException):

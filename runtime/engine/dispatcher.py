@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from .. import clock
-from ..errors import HeliostatError, LeaseLost, NoSlotEver
-from ..journal.records import LogBatch
+from ..foundation import clock
+from ..foundation.errors import HeliostatError, LeaseLost, NoSlotEver
+from ..records import LogBatch
 from . import records_lookup
 from .admission import Admission
 from .fanout import IN_FLIGHT, QUEUED, RETRYING, WAITING, Fanout

@@ -19,14 +19,15 @@ from dataclasses import replace
 from types import GeneratorType
 from typing import Any, NamedTuple, cast
 
-from .. import clock, ids, serializers, tracebacks
-from ..caching import input_hash
-from ..context import TaskRunInfo, flow_run_info, task_run_info
-from ..errors import CancelRun, CannotPickle, TaskTimedOut
-from ..names import render_run_name
-from ..parameters import bind
-from ..result_places import recorded
-from ..storage import result_key, storage_for
+from ..authoring.context import TaskRunInfo, flow_run_info, task_run_info
+from ..authoring.names import render_run_name
+from ..foundation import clock, ids
+from ..foundation.errors import CancelRun, CannotPickle, TaskTimedOut
+from ..values import serializers, tracebacks
+from ..values.caching import input_hash
+from ..values.parameters import bind
+from ..values.result_places import recorded
+from ..values.storage import result_key, storage_for
 from . import payload, programs, stopping
 from .board import Board, Watcher
 from .code import TaskCode

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from .. import clock, ids, tracebacks
-from ..errors import RunCancelled, RunFailure, TaskCrashed, TaskTimedOut, UpstreamFailed
-from ..journal.records import CallSite
-from ..result_places import place_of
+from ..foundation import clock, ids
+from ..foundation.errors import RunCancelled, RunFailure, TaskCrashed, TaskTimedOut, UpstreamFailed
+from ..records import CallSite
 from ..states import NO_VALUE, State, StateType
+from ..values import tracebacks
+from ..values.result_places import place_of
 from . import outcomes, payload
 from .calls import Columns, Rows
 from .outcomes import Failure, Held, InStore, Kept, Stored
@@ -330,8 +331,8 @@ def holding(
 
 def load_stored(stored: Stored) -> Any:
     """Read a value back from result storage."""
-    from .. import serializers
-    from ..storage import storage_for
+    from ..values import serializers
+    from ..values.storage import storage_for
 
     return serializers.loads(storage_for(stored.url).read(stored.key), stored.serializer)
 

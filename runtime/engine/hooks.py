@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from ..context import TaskRunInfo
-from ..logging import TASK_LOGGER, engine_logger
+from ..authoring.context import TaskRunInfo
+from ..authoring.logging import TASK_LOGGER, engine_logger
 from ..states import State, StateType
 
 _log = engine_logger(TASK_LOGGER)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
-from ..errors import CancelRun
+from ..foundation.errors import CancelRun
 from . import interrupts, stopping
 from .shields import put_down, shield_of, take_up
 

@@ -16,7 +16,7 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-from ..ending import watchdog
+from ..foundation.ending import watchdog
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 """What asks a process to end: by a word from others, or because its terminal is gone."""

@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .. import clock, tracebacks
+from ..foundation import clock
+from ..values import tracebacks
 from .outcomes import FAILED, Extra, Outcome
 from .own_arguments import Taker
 from .pack_group import Pack, Resources

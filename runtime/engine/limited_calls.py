@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from ..errors import NoSlotEver
+from ..foundation.errors import NoSlotEver
 from ..store.slot_rows import WAITS, SlotAnswer
 from .fanout import Fanout
 from .lane import refused

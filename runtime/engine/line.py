@@ -24,10 +24,10 @@ from multiprocessing.connection import Connection, answer_challenge, deliver_cha
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
-from .. import tracebacks
-from ..errors import LeaseLost, RelayFailed
-from ..journal.records import LogLine, Record
-from ..long_lived import keep_thread
+from ..foundation.errors import LeaseLost, RelayFailed
+from ..foundation.long_lived import keep_thread
+from ..records import LogLine, Record
+from ..values import tracebacks
 from . import stopping
 from .board import Board
 from .payload import dump

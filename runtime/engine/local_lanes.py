@@ -13,10 +13,10 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..context import TaskRunInfo, flow_session
-from ..errors import HeliostatError
-from ..logging import capture_into
-from ..terminal import in_worker
+from ..authoring.context import TaskRunInfo, flow_session
+from ..authoring.logging import capture_into
+from ..authoring.terminal import in_worker
+from ..foundation.errors import HeliostatError
 from . import stopping
 from .board import Board
 from .execution import PackExecution

@@ -12,10 +12,10 @@ import platform
 import time
 from typing import Any
 
-from .. import clock
-from ..caching import hash_of_marshalled
-from ..context import TaskRunInfo, flow_session
-from ..logging import capture_into
+from ..authoring.context import TaskRunInfo, flow_session
+from ..authoring.logging import capture_into
+from ..foundation import clock
+from ..values.caching import hash_of_marshalled
 from .board import Board, Watcher
 from .execution import Call, PackExecution
 from .line import LineToDriver

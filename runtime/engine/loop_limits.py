@@ -15,8 +15,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from .. import clock
-from ..long_lived import keep_thread
+from ..foundation import clock
+from ..foundation.long_lived import keep_thread
 from . import stopping
 from .deadline import DeadlinePassed
 

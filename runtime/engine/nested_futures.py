@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
-from ..errors import UpstreamFailed, UserError
-from ..futures import AllowFailure, TaskFuture, TaskFutureList
+from ..authoring.futures import AllowFailure, TaskFuture, TaskFutureList
+from ..foundation.errors import UpstreamFailed, UserError
 from ..states import State, StateType
 from .outcomes import CACHED, COMPLETED
 from .payload import PLAIN, Lent, Own, is_plain

@@ -14,9 +14,9 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from ..context import FlowRunInfo
-from ..errors import HeliostatError, RunIsOver
-from ..terminal import in_worker
+from ..authoring.context import FlowRunInfo
+from ..authoring.terminal import in_worker
+from ..foundation.errors import HeliostatError, RunIsOver
 
 _is_fork_of_run = False
 

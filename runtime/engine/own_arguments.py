@@ -22,9 +22,9 @@ from pathlib import PosixPath, PurePosixPath, PureWindowsPath
 from typing import Any, cast
 from uuid import UUID
 
-from ..caching import input_hash
-from ..errors import CannotPickle, HiddenFuture
-from ..futures import AllowFailure, TaskFuture, TaskFutureList
+from ..authoring.futures import AllowFailure, TaskFuture, TaskFutureList
+from ..foundation.errors import CannotPickle, HiddenFuture
+from ..values.caching import input_hash
 from . import payload
 from .calls import Columns, Row, Rows
 from .nested_futures import futures_in

@@ -11,11 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import clock
-from ..ids import uuid7
+from ..foundation import clock
+from ..foundation.ids import uuid7
 
 if TYPE_CHECKING:
-    from ..store.rows import LeaseRow, Owner
+    from ..store.database.rows import LeaseRow, Owner
 
 _SAME_START_S = 2.0  # the start time is worked out from the boot time, which is known to the second
 
@@ -59,7 +59,7 @@ os.register_at_fork(after_in_child=_anew_after_fork)
 
 @lru_cache(maxsize=1)
 def _owner(pid: int) -> Owner:
-    from ..store.rows import Owner
+    from ..store.database.rows import Owner
 
     return Owner(uuid7(), platform.node(), pid, _process_started(pid) or clock.epoch_s())
 

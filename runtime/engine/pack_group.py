@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from .. import clock
-from ..context import FlowRunInfo
+from ..authoring.context import FlowRunInfo
+from ..foundation import clock
 from .code import ShippedCode, TaskCode
 from .packing import Estimate
 

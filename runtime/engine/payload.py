@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from .. import by_value
-from ..errors import CannotPickle, HiddenFuture
+from ..foundation.errors import CannotPickle, HiddenFuture
+from ..values import by_value
 
 BY_VALUE_PREFIX = "heliostat_flows_"  # modules loaded from a file's path are named with it
 _SCRIPT, _FLOW_FILE = b"__main__", BY_VALUE_PREFIX.encode()  # modules that other processes cannot import

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
-from ..context import flow_session, task_run_info
-from ..logging import log_capture
+from ..authoring.context import flow_session, task_run_info
+from ..authoring.logging import log_capture
 from . import open_calls
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import clock
+from ..foundation import clock
 
 GRACE_S = 0.8  # from SIGTERM to SIGKILL; shorter than a cancelled worker's own grace
 _LOOK_EVERY_S = 0.02

@@ -17,14 +17,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from .. import clock
-from ..long_lived import keep_thread
-from ..settings import current_settings
-from ..standard_streams import GONE
-from ..terminal import Terminal
+from ..authoring.terminal import Terminal
+from ..foundation import clock
+from ..foundation.long_lived import keep_thread
+from ..foundation.settings import current_settings
+from ..foundation.standard_streams import GONE
 
 if TYPE_CHECKING:
-    from ..context import FlowRunInfo
+    from ..authoring.context import FlowRunInfo
     from .fanout import Fanout
 
 SHOW_AFTER_S = 1.0  # shorter fan-outs are not worth a line

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import clock
-from ..standard_streams import is_terminal, say
-from ..terminal import Terminal
+from ..authoring.terminal import Terminal
+from ..foundation import clock
+from ..foundation.standard_streams import is_terminal, say
 from .progress import ProgressLine
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import Any
 
 import ray._raylet
 
-from .. import own_rays
-from ..errors import RayUnavailable
+from ..foundation import own_rays
+from ..foundation.errors import RayUnavailable
 
 _MODE, _TOKEN, _FILE = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 _raylet: Any = ray._raylet

@@ -17,10 +17,10 @@ import ray
 from ray._private import services
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from .. import own_rays
-from ..errors import CannotPickle, RayUnavailable
-from ..standard_streams import stderr_present
-from ..withheld import withheld
+from ..foundation import own_rays
+from ..foundation.errors import CannotPickle, RayUnavailable
+from ..foundation.standard_streams import stderr_present
+from ..foundation.withheld import withheld
 from .interrupts import sigterm_kept
 from .pack_group import Resources
 from .ray_access import use_cluster_token, use_own_token

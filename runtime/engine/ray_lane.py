@@ -17,11 +17,12 @@ from typing import Any, cast
 
 import ray
 
-from .. import clock, tracebacks
-from ..errors import UserError
-from ..rules import PLACEMENT
-from ..settings import current_settings
-from ..terminal import terminal_here
+from ..authoring.terminal import terminal_here
+from ..foundation import clock
+from ..foundation.errors import UserError
+from ..foundation.settings import current_settings
+from ..rules.deciding import PLACEMENT
+from ..values import tracebacks
 from . import payload, ray_cluster, worker
 from .calls import Columns, Row, SlicedColumns
 from .code import module_by_value, ship_code

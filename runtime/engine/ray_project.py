@@ -57,7 +57,7 @@ def enter_project() -> None:
     if folder is not None:
         revision = os.environ.get(REVISION)
         if revision is not None and not Path(folder).is_dir():
-            from ..code_packages import unpack_once
+            from ..projects.code_packages import unpack_once
 
             folder = str(unpack_once(revision, _fetch))
         for inside in os.environ.get(FOLDERS, ".").split(os.pathsep):

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .. import clock, tracebacks
-from ..caching import input_hash
-from ..result_places import found_place
+from ..foundation import clock
+from ..values import tracebacks
+from ..values.caching import input_hash
+from ..values.result_places import found_place
 from .fanout import Fanout, holding
 from .matching import Matching
 from .outcomes import CACHED, COMPLETED, FAILED, Extra, Held, Outcome
@@ -16,7 +17,7 @@ from .replay import Replay, is_answer
 from .resolve import hashable_row_here, row_here
 
 if TYPE_CHECKING:
-    from ..store.rows import ReplayedTask
+    from ..store.database.rows import ReplayedTask
     from .cache_lookup import CacheLookup
     from .code import TaskCode
 

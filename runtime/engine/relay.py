@@ -15,12 +15,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from ..context import FlowRunInfo
-from ..errors import LeaseLost, RelayFailed
+from ..authoring.context import FlowRunInfo
+from ..authoring.terminal import Terminal, be_a_worker, in_worker
+from ..foundation.errors import LeaseLost, RelayFailed
 from ..journal.recording import Recording, current_recording
-from ..journal.records import Record
 from ..journal.transport import HeldLease
-from ..terminal import Terminal, be_a_worker, in_worker
+from ..records import Record
 from .run_desk import RunDesk, add_to_run
 from .slot_relay import SLOTS, SlotRelayHost
 

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from .. import ids
-from ..errors import NondeterministicReplay
-from ..journal.records import CallSite
-from ..logging import FLOW_LOGGER, engine_logger
-from ..settings import current_settings
+from ..authoring.logging import FLOW_LOGGER, engine_logger
+from ..foundation import ids
+from ..foundation.errors import NondeterministicReplay
+from ..foundation.settings import current_settings
+from ..records import CallSite
 from .matching import Claim, Matching
 
 if TYPE_CHECKING:
     from ..journal.recording import Recording
-    from ..store.rows import ReplayedTask
+    from ..store.database.rows import ReplayedTask
     from .outcomes import Outcome
     from .relay import RelayRecording
 

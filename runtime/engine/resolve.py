@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, cast
 
-from ..futures import TaskFuture
+from ..authoring.futures import TaskFuture
 from . import payload
 from .calls import Columns, Row, SlicedColumns
 from .execution import Call

@@ -11,13 +11,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID
 
-from .. import clock
-from ..context import FlowRunInfo
-from ..errors import HeliostatError, LeaseLost
-from ..journal.records import CallSite, LogBatch, LogLine, Record, RuleDecision, TaskRunBatch
+from ..authoring.context import FlowRunInfo
+from ..authoring.logging import PRINTS
+from ..authoring.terminal import Terminal
+from ..foundation import clock
+from ..foundation.errors import HeliostatError, LeaseLost
 from ..journal.transport import HeldLease
-from ..logging import PRINTS
-from ..terminal import Terminal
+from ..records import CallSite, LogBatch, LogLine, Record, RuleDecision, TaskRunBatch
 from . import outcomes
 from .fanout import Fanout
 from .inputs import task_inputs_of

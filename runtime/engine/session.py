@@ -7,14 +7,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import ids
-from ..caching import CacheFacts, source_of
-from ..context import FlowRunInfo, Numbering, current_scope, current_tags, task_run_info
-from ..futures import TaskFuture, TaskFutureList
-from ..journal.records import CallSite
-from ..settings import current_settings
-from ..task_runners import TaskRunner
-from ..threads import install as install_in_threads
+from ..authoring.context import FlowRunInfo, Numbering, current_scope, current_tags, task_run_info
+from ..authoring.futures import TaskFuture, TaskFutureList
+from ..authoring.threads import install as install_in_threads
+from ..foundation import ids
+from ..foundation.settings import current_settings
+from ..records import CallSite
+from ..values.caching import CacheFacts, source_of
 from .cache_lookup import CacheLookup
 from .calls import Rows, sort_map_arguments
 from .dispatcher import Dispatcher
@@ -25,10 +24,11 @@ from .pack_group import PackGroup, Resources
 from .process_hooks import install as install_in_processes
 from .run_desk import RunDesk
 from .shields import uninterrupted
+from .task_runners import TaskRunner
 
 if TYPE_CHECKING:
     from ..tasks import Task
-    from .run_control import RunControl
+    from .flow.run_control import RunControl
 
 _CALLS_END_WITHIN_S = 1.0
 _ENDLESS = 1 << 40  # numbers kept for a map over an iterator while it is read

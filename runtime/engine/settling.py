@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .. import clock, tracebacks
-from ..errors import RunFailure, TaskCrashed, TaskTimedOut
+from ..foundation import clock
+from ..foundation.errors import RunFailure, TaskCrashed, TaskTimedOut
 from ..journal.journal import WithoutWaiting
+from ..values import tracebacks
 from . import outcomes, records_lookup
 from .fanout import WAITING, Fanout, holding
 from .lane import Answer, Loss

@@ -22,10 +22,10 @@ from functools import partial
 from typing import ClassVar, Protocol
 from uuid import UUID
 
-from .. import clock, ids
-from ..errors import Unavailable
+from ..foundation import clock, ids
+from ..foundation.errors import Unavailable
+from ..foundation.long_lived import keep_thread, tell
 from ..journal.recording import AnyRecording, current_recording
-from ..long_lived import keep_thread, tell
 from ..store.slot_rows import FREE, GRANTED, WAITS, SlotAnswer, SlotWant
 
 _log = logging.getLogger("heliostat.internal.slots")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from .. import clock
-from ..long_lived import keep_thread
+from ..foundation import clock
+from ..foundation.long_lived import keep_thread
 from ..store.slot_rows import FREE, WAITS, SlotAnswer, SlotWant
 from .slot_desk import KNOWN_FOR_S, SlotDesk
 

@@ -7,8 +7,8 @@ import threading
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from .. import ids
-from ..errors import NoSlotEver
+from ..foundation import ids
+from ..foundation.errors import NoSlotEver
 from ..store.slot_rows import CLOSED, GRANTED, STUCK, WAITS, SlotAnswer, SlotWant
 from .relay import RelayRunJournal
 from .slot_desk import SlotDesk, Slots

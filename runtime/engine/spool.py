@@ -28,9 +28,9 @@ from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
-from .. import clock
-from ..private_files import make_own, open_private
-from ..settings import home_folder
+from ..foundation import clock
+from ..foundation.private_files import make_own, open_private
+from ..foundation.settings import home_folder
 from .outcomes import COMPLETED, Outcome
 
 _log = logging.getLogger("heliostat.internal.spool")

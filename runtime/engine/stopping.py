@@ -18,8 +18,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .. import clock
-from ..errors import CancelRun
+from ..foundation import clock
+from ..foundation.errors import CancelRun
 from . import programs
 from .shields import put_down, shield_of, take_up
 

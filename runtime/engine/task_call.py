@@ -12,15 +12,16 @@ from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from .. import clock, tracebacks
-from ..context import FlowRunInfo, TaskRunInfo, flow_session, task_run_info
-from ..errors import HeliostatError, NoSlotEver, ResultLost, RunIsOver, UpstreamFailed
-from ..ids import task_run_base, uuid7
-from ..journal.records import LogLine
-from ..logging import PRINTS, capture_into
-from ..parameters import bind
+from ..authoring.context import FlowRunInfo, TaskRunInfo, flow_session, task_run_info
+from ..authoring.logging import PRINTS, capture_into
+from ..authoring.terminal import Terminal
+from ..foundation import clock
+from ..foundation.errors import HeliostatError, NoSlotEver, ResultLost, RunIsOver, UpstreamFailed
+from ..foundation.ids import task_run_base, uuid7
+from ..records import LogLine
 from ..states import NO_VALUE, State, StateType
-from ..terminal import Terminal
+from ..values import tracebacks
+from ..values.parameters import bind
 from . import outcomes, records_lookup
 from .board import Board, Watcher
 from .calls import Rows

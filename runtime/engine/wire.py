@@ -12,7 +12,7 @@ import pickle
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..context import FlowRunInfo
+from ..authoring.context import FlowRunInfo
 from ..journal.transport import HeldLease
 from . import payload
 from .calls import Row, SlicedColumns

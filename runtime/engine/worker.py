@@ -15,12 +15,11 @@ from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from .. import serializers, tracebacks
-from ..context import TaskRunInfo, flow_session
-from ..logging import capture_into
-from ..storage import storage_for
-from ..task_runners import ThreadTaskRunner
-from ..terminal import terminal_here
+from ..authoring.context import TaskRunInfo, flow_session
+from ..authoring.logging import capture_into
+from ..authoring.terminal import terminal_here
+from ..values import serializers, tracebacks
+from ..values.storage import storage_for
 from . import spool as spool_files
 from .board import Board
 from .execution import Call, PackExecution
@@ -33,6 +32,7 @@ from .relay import RelayRunJournal, recording_here, relay_through
 from .run_desk import RunDesk
 from .session import Dispatching, FlowSession, end_calls_of
 from .spool import Spool
+from .task_runners import ThreadTaskRunner
 from .wire import PackSpec, WorkerCode, dump_reply, load_lone, load_worker_code, lone_key
 from .worker_state import state_of_this_worker
 
@@ -138,7 +138,7 @@ def _session_of(code_key: bytes, worker_code: WorkerCode, line: LineToDriver) ->
 
 
 def _find_cached(keys: Sequence[str]) -> Any:
-    from ..store import cache  # only where it is asked: loading a database's drivers takes a second
+    from ..store.commits import cache  # only where it is asked: loading a database's drivers takes a second
 
     return recording_here().call(cache.get_many, keys)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from annotated_types import MaxLen
 
-from .. import clock
+from ..foundation import clock
 from ..store.filters import Filter
 
 Specification = dict[str, str | list[str]]

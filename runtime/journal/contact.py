@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from .. import clock
-from ..errors import ServerGone
+from ..foundation import clock
+from ..foundation.errors import ServerGone
 
 
 class Contact:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx
 import orjson
 
-from .. import clock, errors
-from ..errors import BadSetting, DatabaseUnavailable, HeliostatError, Unavailable
-from ..loop_thread import LoopThread
+from ..foundation import clock, errors
+from ..foundation.errors import BadSetting, DatabaseUnavailable, HeliostatError, Unavailable
+from ..foundation.loop_thread import LoopThread
 from .contact import Contact
 from .http_transport import HttpTransport, http_client, server_away
 from .journal import Journal, JournalLimits
@@ -22,7 +22,7 @@ from .recording import CLOSE_WITHIN_S, Recording
 from .remote_verbs import remote_verb
 
 if TYPE_CHECKING:
-    from ..store.database import Database
+    from ..store.database.database import Database
 
 _log = logging.getLogger("heliostat.journal")
 

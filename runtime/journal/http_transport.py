@@ -9,12 +9,12 @@ from uuid import UUID
 
 import orjson
 
-from ..errors import DatabaseUnavailable, JournalGap
-from ..ids import in_json
-from ..proxies import httpx_mounts
-from ..settings import current_settings
+from ..foundation.errors import DatabaseUnavailable, JournalGap
+from ..foundation.ids import in_json
+from ..foundation.proxies import httpx_mounts
+from ..foundation.settings import current_settings
+from ..records import Ack, RunAppend
 from .contact import Contact
-from .records import Ack, RunAppend
 from .transport import HeldLease
 from .wire_json import BadAppend, dump_appends, load_acks
 
@@ -75,7 +75,7 @@ def http_client(api_url: str) -> httpx.AsyncClient:
     """Connections to a server as records need them, with the account that the settings name."""
     import httpx
 
-    from ..server_access import ServerAccess
+    from ..foundation.server_access import ServerAccess
 
     access = ServerAccess(api_url, current_settings().api_auth_string)
     return httpx.AsyncClient(timeout=_TIMEOUT_S, auth=access, mounts=httpx_mounts(api_url))

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from .. import clock
-from ..errors import DatabaseUnavailable, JournalGap, LeaseLost, ServerGone, Unavailable
-from ..long_lived import Failures, Tasks, tell
+from ..foundation import clock
+from ..foundation.errors import DatabaseUnavailable, JournalGap, LeaseLost, ServerGone, Unavailable
+from ..foundation.long_lived import Failures, Tasks, tell
+from ..records import Ack, Record, RunAppend, TaskRunBatch
 from . import unrecorded
 from .contact import Contact
-from .records import Ack, Record, RunAppend, TaskRunBatch
 from .run_journal import RunJournal
 from .transport import Transport
 

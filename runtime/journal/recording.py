@@ -9,14 +9,14 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
-from ..ending import before_leaving, not_before_leaving
-from ..errors import DatabaseUnavailable, ServerGone
-from ..loop_thread import LoopThread
+from ..foundation.ending import before_leaving, not_before_leaving
+from ..foundation.errors import DatabaseUnavailable, ServerGone
+from ..foundation.loop_thread import LoopThread
 from .journal import Journal, JournalLimits
 from .transport import StoreTransport
 
 if TYPE_CHECKING:
-    from ..store.database import Database
+    from ..store.database.database import Database
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Recording:
 
         Raises BadSetting, DatabaseUnavailable, SchemaTooNew.
         """
-        from ..store.database import Database
+        from ..store.database.database import Database
 
         async def start() -> tuple[Database, Journal]:
             db = await Database.open(database_url)
@@ -173,7 +173,7 @@ def current_recording() -> Recording:
     A fork, and a change of the setting, get one of their own. Raises like `Recording.open`.
     """
     global _current
-    from ..settings import current_settings
+    from ..foundation.settings import current_settings
 
     installed = _installed
     if installed is not None and installed[0] == os.getpid():

@@ -14,11 +14,11 @@ from uuid import UUID
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
-from ..errors import UserError
+from ..foundation.errors import UserError
+from ..records import FlowRunTransition
 from ..states import StateType
 from ..store import (
     block_documents,
-    cache,
     commands,
     deployments,
     flow_run_inputs,
@@ -30,8 +30,8 @@ from ..store import (
     task_runs,
     task_slots,
 )
-from ..store.deployment_rows import DeploymentRow
-from ..store.rows import (
+from ..store.commits import cache
+from ..store.database.rows import (
     Adopted,
     Begun,
     CacheHit,
@@ -44,9 +44,9 @@ from ..store.rows import (
     Owner,
     ReplayedTask,
 )
+from ..store.database.wire_text import model_text
+from ..store.deployment_rows import DeploymentRow
 from ..store.slot_rows import SlotAnswer, SlotWant
-from ..store.wire_text import model_text
-from .records import FlowRunTransition
 
 _LAST_S = 253_402_300_799.0  # the end of the year 9999
 _BIG, _SMALL = 2**63 - 1, 2**31 - 1

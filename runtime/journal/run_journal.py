@@ -8,8 +8,8 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from ..errors import LeaseLost
-from .records import FlowRunTransition, LogBatch, Record, RunAppend, TaskRunBatch
+from ..foundation.errors import LeaseLost
+from ..records import FlowRunTransition, LogBatch, Record, RunAppend, TaskRunBatch
 from .transport import HeldLease
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from .records import Ack, RunAppend
+from ..records import Ack, RunAppend
 
 if TYPE_CHECKING:
-    from ..store.database import Database
+    from ..store.database.database import Database
 
 HeldLease = tuple[UUID, int, UUID]  # run id, epoch, owner id
 
@@ -38,7 +38,7 @@ class StoreTransport:
         self._lease_s = lease_s
 
     async def commit(self, appends: list[RunAppend]) -> list[Ack]:
-        from ..store.appends import commit
+        from ..store.commits.appends import commit
 
         return await commit(self._db, appends, self._lease_s)
 

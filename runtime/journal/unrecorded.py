@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from ..private_files import make_folder, open_private
-from ..settings import home_folder
-from .records import LogBatch, LogLine, Record, TaskRunBatch
+from ..foundation.private_files import make_folder, open_private
+from ..foundation.settings import home_folder
+from ..records import LogBatch, LogLine, Record, TaskRunBatch
 
 _log = logging.getLogger("heliostat.internal.unrecorded")
 _DURABLE = ("none", "inline", "stored")  # values that are not gone with the process

@@ -15,11 +15,9 @@ from uuid import UUID
 
 import orjson
 
-from ..errors import UserError
-from ..ids import task_run_base
-from ..states import StateType
-from ..store.wire_text import plain_json, plain_text, with_plain_texts
-from .records import (
+from ..foundation.errors import UserError
+from ..foundation.ids import task_run_base
+from ..records import (
     Ack,
     CallSite,
     FlowRunTransition,
@@ -30,6 +28,8 @@ from .records import (
     RunAppend,
     TaskRunBatch,
 )
+from ..states import StateType
+from ..store.database.wire_text import plain_json, plain_text, with_plain_texts
 
 _LAST_S = 253_402_300_799.0  # the end of the year 9999
 _RESULT_KINDS = frozenset({"none", "inline", "stored", "memory"})

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
-from .. import clock
 from ..client.client import HeliostatClient
 from ..client.records import FlowRun
 from ..engine.owner import is_dead
+from ..foundation import clock
 from ..journal.remote_verbs import remote_verb
 from ..states import State
 from ..store import leases, losses, seen_runs

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from io import RawIOBase
 from pathlib import Path
 
-from ..long_lived import Tasks, tell
-from ..standard_streams import say
-from ..withheld import without_secrets
+from ..foundation.long_lived import Tasks, tell
+from ..foundation.standard_streams import say
+from ..foundation.withheld import without_secrets
 
 _KEPT_LINES = 40  # of what it said last, for the record of a process that was killed
 _LONGEST_LINE = 1_000

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from ..engine.claimed import adopt, end_before_flow, execute_claimed
+from ..engine.flow.claimed import adopt, end_before_flow, execute_claimed
 from ..engine.relay import recording_here
-from ..errors import HeliostatError
-from ..settings import current_settings
+from ..foundation.errors import HeliostatError
+from ..foundation.settings import current_settings
 from ..states import Crashed, State
 from ..store import code_packages, deployments, flow_runs
 from .known_values import known_here
 
 if TYPE_CHECKING:
+    from ..store.database.rows import FlowRunRow
     from ..store.deployment_rows import DeploymentRow
-    from ..store.rows import FlowRunRow
 
 _PACKAGE_STEPS = ("heliostat.code_package", "code_package")
 
@@ -29,7 +29,7 @@ def execute_run(run_id: UUID) -> State:
     Code that cannot be fetched makes it Crashed with the reason. Raises NotFound, LeaseHeld, LeaseLost,
     DatabaseUnavailable.
     """
-    from ..pull_steps import are_stock
+    from ..projects.pull_steps import are_stock
 
     run = recording_here().call(flow_runs.read, run_id)
     try:
@@ -46,7 +46,7 @@ def execute_run(run_id: UUID) -> State:
 
 def project_of(run: FlowRunRow, deployment: DeploymentRow | None) -> Path | None:
     """The folder with the run's code on this machine; its pull steps are carried out. None: none is named."""
-    from ..pull_steps import project_folder
+    from ..projects.pull_steps import project_folder
 
     steps = steps_of(run, deployment)
     path = None if deployment is None or run.code_revision is not None else deployment.path

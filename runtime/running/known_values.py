@@ -8,9 +8,9 @@ from typing import Any
 from ..client.client import get_client
 from ..client.known_values import known_of
 from ..engine.relay import RelayRecording
-from ..filling import Known
+from ..foundation.settings import current_settings
 from ..journal.recording import Recording
-from ..settings import current_settings
+from ..projects.filling import Known
 from ..store import block_documents, variables
 
 

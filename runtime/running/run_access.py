@@ -6,9 +6,9 @@ import logging
 from uuid import UUID
 
 from ..client.client import HeliostatClient
-from ..errors import NotAllowed
-from ..run_passes import pass_of
-from ..settings import current_settings
+from ..foundation.errors import NotAllowed
+from ..foundation.settings import current_settings
+from ..journal.run_passes import pass_of
 
 _log = logging.getLogger("heliostat.runner")
 

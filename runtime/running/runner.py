@@ -20,11 +20,11 @@ from datetime import timedelta
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from .. import clock
 from ..client.records import FlowRun
-from ..ending import PARKED_EXIT
-from ..errors import HeliostatError, NotFound, ServerFailed, Unavailable
-from ..long_lived import Tasks, is_away
+from ..foundation import clock
+from ..foundation.ending import PARKED_EXIT
+from ..foundation.errors import HeliostatError, NotFound, ServerFailed, Unavailable
+from ..foundation.long_lived import Tasks, is_away
 from ..states import AwaitingRetry, Cancelled, Crashed, Pending, State
 from ..store.losses import LOST
 from ..store.seen_runs import Told

@@ -13,14 +13,14 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import NotFound
-from ..ids import uuid7
-from .database import Database
+from ..foundation.errors import NotFound
+from ..foundation.ids import uuid7
+from .database.database import Database
+from .database.setup_tables import artifact, artifact_collection
+from .database.wire_text import data_value, json_value, plain_text
 from .filters import Search
 from .lifecycle_events import Action, tell_within
 from .setup_filters import ArtifactCollectionFilter, ArtifactFilter, SetupConditions
-from .setup_tables import artifact, artifact_collection
-from .wire_text import data_value, json_value, plain_text
 
 ArtifactSort = Literal["CREATED_DESC", "UPDATED_DESC", "ID_DESC", "KEY_DESC", "KEY_ASC"]
 

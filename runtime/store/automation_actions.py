@@ -9,13 +9,13 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, delete, func, select, update
 
-from .. import clock
 from ..automations.chains import Chain, chain_in
 from ..automations.firings import Firing, firing_from_json
 from ..events.records import Event
-from .announcements import EVENTS, announce
-from .automation_tables import automation_action
-from .database import Database
+from ..foundation import clock
+from .database.announcements import EVENTS, announce
+from .database.automation_tables import automation_action
+from .database.database import Database
 from .events import insert_within
 
 

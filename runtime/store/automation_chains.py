@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..automations.chains import ROOT, TRIGGERED, Chain, chain_in, chain_of_labels
 from ..events.records import RESOURCE_ROLE, Event, id_in
-from .tables import event, event_resource, flow_run, task_run
+from .database.tables import event, event_resource, flow_run, task_run
 
 MINUTE = timedelta(minutes=1)
 _REMEMBERED = timedelta(hours=1)

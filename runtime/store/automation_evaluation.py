@@ -18,7 +18,6 @@ import orjson
 from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import clock
 from ..automations.chains import CHAIN, PAUSED, ROOT, TRIGGERED, Chain, led_on
 from ..automations.evaluation import Evaluation, Place, Window, event_triggers
 from ..automations.firings import (
@@ -30,19 +29,25 @@ from ..automations.firings import (
 )
 from ..automations.triggers import EventTrigger, Trigger, read_triggers, tells_of_automations
 from ..events.records import RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, Event
-from ..ids import uuid7
-from ..long_lived import is_away
-from ..settings import current_settings
+from ..foundation import clock
+from ..foundation.ids import uuid7
+from ..foundation.long_lived import is_away
+from ..foundation.settings import current_settings
 from . import automations
-from .announcements import ACTIONS, EVENTS, announce
 from .automation_chains import Chains, firings_of
-from .automation_tables import automation_action, automation_part, automation_window, service_position
 from .automations import AutomationRow
-from .database import Database
+from .database.announcements import ACTIONS, EVENTS, announce
+from .database.automation_tables import (
+    automation_action,
+    automation_part,
+    automation_window,
+    service_position,
+)
+from .database.database import Database
+from .database.tables import automation, event
+from .database.wire_text import plain_text
 from .event_tail import EventTail
 from .events import insert_within
-from .tables import automation, event
-from .wire_text import plain_text
 
 _log = logging.getLogger("heliostat.services")
 

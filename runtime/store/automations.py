@@ -12,16 +12,16 @@ from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import NotFound
 from ..events.records import RESOURCE_ID
-from ..ids import uuid7
-from .automation_tables import automation_part, automation_window
-from .database import Database
+from ..foundation.errors import NotFound
+from ..foundation.ids import uuid7
+from .database.automation_tables import automation_part, automation_window
+from .database.database import Database
+from .database.tables import automation
+from .database.wire_text import data_value, json_value, plain_text
 from .filter_conditions import FilterConditions, _joined  # pyright: ignore[reportPrivateUsage]
 from .filters import Filter, Ids, Operator, Tags, Texts
 from .lifecycle_events import Action, tell_within
-from .tables import automation
-from .wire_text import data_value, json_value, plain_text
 
 AutomationSort = Literal["CREATED_DESC", "UPDATED_DESC", "NAME_ASC", "NAME_DESC"]
 

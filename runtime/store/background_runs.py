@@ -16,13 +16,13 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .announcements import TASKS, announce
-from .automation_tables import background_run, task_worker
-from .database import Database
-from .rows import TaskRunRow
-from .tables import task_run
+from .database.announcements import TASKS, announce
+from .database.automation_tables import background_run, task_worker
+from .database.database import Database
+from .database.rows import TaskRunRow
+from .database.tables import task_run
+from .database.wire_text import json_value, plain_text
 from .task_runs import task_run_row
-from .wire_text import json_value, plain_text
 
 LEASE_S = 60.0
 """So long is a claim, and so long a worker counts as there, after it was last heard of."""

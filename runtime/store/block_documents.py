@@ -13,16 +13,16 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import block_schemas
-from ..encryption import decrypted, encrypted
-from ..errors import BadBlock, Duplicate, NotFound
-from ..ids import uuid7
+from ..foundation.encryption import decrypted, encrypted
+from ..foundation.errors import BadBlock, Duplicate, NotFound
+from ..foundation.ids import uuid7
+from ..values import block_schemas
 from .block_types import BlockSchemaRow, schema_row
-from .database import Database
+from .database.database import Database
+from .database.setup_tables import block_document, block_schema, block_type
+from .database.wire_text import data_value, plain_text
 from .lifecycle_events import Action, tell_within
 from .setup_filters import BlockDocumentFilter, BlockSchemaFilter, BlockTypeFilter, SetupConditions
-from .setup_tables import block_document, block_schema, block_type
-from .wire_text import data_value, plain_text
 
 BlockDocumentSort = Literal["NAME_DESC", "NAME_ASC", "BLOCK_TYPE_AND_NAME_ASC"]
 

@@ -13,13 +13,13 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from .. import block_schemas
-from ..errors import Duplicate, NotFound, Reserved
-from ..ids import uuid7
-from .database import Database
+from ..foundation.errors import Duplicate, NotFound, Reserved
+from ..foundation.ids import uuid7
+from ..values import block_schemas
+from .database.database import Database
+from .database.setup_tables import block_document, block_schema, block_type
+from .database.wire_text import json_value, plain_text
 from .setup_filters import BlockSchemaFilter, BlockTypeFilter, SetupConditions
-from .setup_tables import block_document, block_schema, block_type
-from .wire_text import json_value, plain_text
 
 RESERVED_PREFIX = "prefect"
 PROTECTED = "protected block types cannot be deleted."  # word for word what clients compare with

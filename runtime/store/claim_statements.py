@@ -10,10 +10,10 @@ import orjson
 from sqlalchemy import Double, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import clock
-from .database import Database
-from .rows import Owner
-from .types import Json, Timestamp, to_micros
+from ..foundation import clock
+from .database.database import Database
+from .database.rows import Owner
+from .database.types import Json, Timestamp, to_micros
 
 
 async def due_runs(

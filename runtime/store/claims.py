@@ -16,15 +16,15 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import clock
+from ..foundation import clock
 from ..states import StateType
 from . import shared_limits
 from .claim_statements import due_runs, take_leases
-from .database import Database
+from .database.database import Database
+from .database.rows import Owner
+from .database.tables import deployment, flow_run, rule_decision, work_pool, work_queue
 from .deployment_rows import ClaimedRun
-from .rows import Owner
 from .run_moves import Move, move_within
-from .tables import deployment, flow_run, rule_decision, work_pool, work_queue
 from .work_pools import HOLDING, OCCUPYING
 
 _MOST_ROUNDS = 20  # looks at one queue, each past the deployments that the ones before found full

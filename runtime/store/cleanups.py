@@ -9,10 +9,10 @@ from sqlalchemy import exists, func, or_, select, update
 
 from ..states import FINAL_STATES, Cancelled, Cancelling, Failed, State, StateType
 from . import flow_run_changes, task_run_changes
-from .database import Database
+from .database.database import Database
+from .database.tables import flow_run, flow_run_state, run_lease, task_run
 from .fences import Fence
 from .set_aside import alone
-from .tables import flow_run, flow_run_state, run_lease, task_run
 
 _FINAL = tuple(sorted(state.value for state in FINAL_STATES))
 _WHY = "The flow run was cancelled."

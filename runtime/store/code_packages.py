@@ -7,11 +7,11 @@ import asyncio
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..code_packages import revision_of
-from ..errors import BadPackage, NotFound
-from .database import Database
+from ..foundation.errors import BadPackage, NotFound
+from ..projects.code_packages import revision_of
+from .database.database import Database
+from .database.tables import code_package
 from .deployment_rows import CodePackageRow
-from .tables import code_package
 
 
 async def put(

@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import shared_limits
 from .claims import cancel_new_within, cancels_new
-from .database import Database
+from .database.database import Database
+from .database.tables import deployment, flow_run, work_pool, work_queue
 from .polling import waiting
-from .tables import deployment, flow_run, work_pool, work_queue
 from .work_pools import HOLDING
 
 

@@ -13,8 +13,8 @@ from uuid import UUID
 from sqlalchemy import select
 
 from ..states import FINAL_STATES, StateType
-from .database import Database
-from .tables import flow_run
+from .database.database import Database
+from .database.tables import flow_run
 
 CommandKind = Literal["cancel", "pause", "suspend", "stop"]
 

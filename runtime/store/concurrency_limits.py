@@ -18,14 +18,14 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import Duplicate, NotFound
-from ..ids import uuid7
-from .database import Database
+from ..foundation.errors import Duplicate, NotFound
+from ..foundation.ids import uuid7
+from .database.database import Database
+from .database.setup_tables import concurrency_lease, concurrency_limit
+from .database.tables import deployment, flow_run
+from .database.wire_text import plain_text
 from .lifecycle_events import Action, tell_within
-from .setup_tables import concurrency_lease, concurrency_limit
 from .slot_waiters import came_free
-from .tables import deployment, flow_run
-from .wire_text import plain_text
 
 TAG_PREFIX = "tag:"
 """Limits on the tasks with a tag are limits named so."""

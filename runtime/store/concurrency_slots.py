@@ -15,8 +15,8 @@ from uuid import UUID
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import BadSlots, NoFreeSlots, NotFound
-from ..ids import uuid7
+from ..foundation.errors import BadSlots, NoFreeSlots, NotFound
+from ..foundation.ids import uuid7
 from .concurrency_limits import (
     TAG_PREFIX,
     LimitRow,
@@ -25,10 +25,10 @@ from .concurrency_limits import (
     seconds_between,
     selected,
 )
-from .database import Database
-from .setup_tables import concurrency_lease, concurrency_limit
+from .database.database import Database
+from .database.setup_tables import concurrency_lease, concurrency_limit
+from .database.wire_text import json_value, plain_text
 from .slot_waiters import came_free
-from .wire_text import json_value, plain_text
 
 Mode = Literal["concurrency", "rate_limit"]
 

@@ -11,13 +11,13 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from ..states import StateType
-from .database import Database
+from .database.database import Database
+from .database.tables import deployment, flow_run, task_run
+from .database.types import Timestamp
 from .filter_conditions import FilterConditions
 from .filters import Search
 from .run_history import interval_begin, interval_number
 from .search import FlowRunSort, run_order
-from .tables import deployment, flow_run, task_run
-from .types import Timestamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import clock
-from ..rules import Verdict
+from ..foundation import clock
+from ..rules.deciding import Verdict
 from ..states import State
-from .tables import rule_decision
-from .wire_text import plain_text
+from .database.tables import rule_decision
+from .database.wire_text import plain_text
 
 _DECISION = insert(rule_decision)
 

@@ -8,11 +8,11 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..states import StateType
-from .database import Database
+from .database.database import Database
+from .database.tables import flow_run, run_lease
 from .future_runs import made_ahead, remove_within
 from .polling import retry_type
 from .run_moves import Move, move_within
-from .tables import flow_run, run_lease
 
 _BATCH = 500
 DELETED = "Its deployment was deleted, so nobody will start it."

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from .. import names
-from ..ids import uuid7
+from ..authoring import names
+from ..foundation.ids import uuid7
 from ..states import Scheduled, State
-from .derive import FlowRunFacts, fold
+from .commits.derive import FlowRunFacts, fold
+from .database.rows import NewFlowRun
 from .flow_run_changes import transition_of
 from .flow_runs import new_flow_run_row, state_row
-from .rows import NewFlowRun
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from sqlalchemy import func, select
 
-from .database import Database
+from .database.database import Database
+from .database.tables import deployment
 from .deployment_rows import DeploymentRow
 from .deployments import selected, with_schedules
 from .filter_conditions import FilterConditions
 from .filters import Search
-from .tables import deployment
 
 DeploymentSort = Literal["CREATED_DESC", "UPDATED_DESC", "NAME_ASC", "NAME_DESC"]
 

@@ -15,14 +15,14 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, RowMapping, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import clock
-from ..rules import Abort, Reject, Verdict
+from ..foundation import clock
+from ..rules.deciding import Abort, Reject, Verdict
 from ..states import Cancelled, Scheduled
 from . import shared_limits
 from .claims import active_by_queue, cancels_new
-from .database import Database
+from .database.database import Database
+from .database.tables import deployment, flow_run, work_pool, work_queue
 from .future_runs import AWAITING_SLOT
-from .tables import deployment, flow_run, work_pool, work_queue
 from .work_pools import HOLDING
 
 RULE = "DeploymentLimit"

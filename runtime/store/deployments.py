@@ -17,16 +17,26 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..authorship import BY_HAND, Author, author
-from ..errors import NotFound
-from ..ids import uuid7
+from ..foundation.authorship import BY_HAND, Author, author
+from ..foundation.errors import NotFound
+from ..foundation.ids import uuid7
 from . import shared_limits
-from .announcements import RUNS, SCHEDULES, announce
-from .database import Database
+from .database.announcements import RUNS, SCHEDULES, announce
+from .database.database import Database
+from .database.gathering import gathered
+from .database.prepared import prepared
+from .database.tables import (
+    deployment,
+    deployment_schedule,
+    deployment_serving,
+    flow,
+    flow_run,
+    work_pool,
+    work_queue,
+)
+from .database.wire_text import data_value, json_value, plain_text
 from .deployment_ends import end_runs_within
 from .deployment_rows import DeploymentRow, NewDeployment, RunnableDeployment, ScheduleRow, ScheduleSpec
-from .gathering import gathered
-from .prepared import prepared
 from .runs_ahead import Standing, settle_within, standing
 from .schedule_matching import ScheduleChanges, match_schedules
 from .schedules import (
@@ -38,16 +48,6 @@ from .schedules import (
     replace_within,
     start_anew_within,
 )
-from .tables import (
-    deployment,
-    deployment_schedule,
-    deployment_serving,
-    flow,
-    flow_run,
-    work_pool,
-    work_queue,
-)
-from .wire_text import data_value, json_value, plain_text
 from .work_pools import HOLDING
 from .work_queues import POLLED_WITHIN_S, place_within
 

@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from sqlalchemy import Integer, Text, cast, func, literal, select
 
-from .. import clock
-from ..errors import BadEventQuery
 from ..events.filters import EventFilter
 from ..events.records import RESOURCE_NAME
-from .database import Database
+from ..foundation import clock
+from ..foundation.errors import BadEventQuery
+from .database.database import Database
+from .database.tables import event
+from .database.types import JsonKey
 from .event_search import conditions
-from .tables import event
-from .types import JsonKey
 
 TimeUnit = Literal["week", "day", "hour", "minute", "second"]
 

@@ -22,11 +22,11 @@ from ..events.filters import (
 )
 from ..events.matching import words_of
 from ..events.records import RESOURCE_ROLE, Event
-from .database import Database
+from .database.database import Database
+from .database.tables import event, event_resource
+from .database.types import JsonKey
+from .database.wire_text import plain_text
 from .filters import Filter
-from .tables import event, event_resource
-from .types import JsonKey
-from .wire_text import plain_text
 
 _AFTER_ALL = "\U0010ffff"
 _AT_ONCE = 200

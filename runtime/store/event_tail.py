@@ -13,9 +13,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..events.records import Event
-from .database import Database
+from .database.database import Database
+from .database.tables import event
 from .event_search import event_of
-from .tables import event
 
 _AT_ONCE = 1_000
 _LOOK_AGAIN_FOR_S = 30.0

@@ -13,15 +13,15 @@ import orjson
 from sqlalchemy import bindparam, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import clock
 from ..events.records import RESOURCE_ID, RESOURCE_ROLE, Event
 from ..events.task_runs import TaskRunNews, news_of, tells_of_a_task_run
+from ..foundation import clock
 from . import task_run_news
-from .announcements import EVENTS, announce_by_asyncpg, announce_by_sqlite
-from .database import Database
-from .tables import event, event_resource
-from .types import to_micros
-from .wire_text import json_text, plain_text
+from .database.announcements import EVENTS, announce_by_asyncpg, announce_by_sqlite
+from .database.database import Database
+from .database.tables import event, event_resource
+from .database.types import to_micros
+from .database.wire_text import json_text, plain_text
 
 _RETENTION_BATCH = 500
 

@@ -11,17 +11,17 @@ from sqlalchemy import select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import NotFound
-from ..rules import PLACEMENT
-from ..schedule_slots import LATE_AFTER_S
+from ..foundation.errors import NotFound
+from ..rules.deciding import PLACEMENT
+from ..scheduling.schedule_slots import LATE_AFTER_S
 from ..states import FINAL_STATES, State, StateType
 from . import leases
 from .claims import HOLDING
-from .database import Database
+from .database.database import Database
+from .database.rows import FlowRunRow, FlowRunStateRow, LeaseRow
+from .database.tables import flow, flow_run, flow_run_state, rule_decision, work_pool
 from .place_reasons import Reason, limits, of_place
-from .rows import FlowRunRow, FlowRunStateRow, LeaseRow
 from .slot_reasons import full_tags
-from .tables import flow, flow_run, flow_run_state, rule_decision, work_pool
 from .work_pools import selected as selected_pools
 
 __all__ = ["Explanation", "ExecutorNote", "Reason", "explain"]

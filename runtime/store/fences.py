@@ -13,9 +13,9 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import StaleState
-from .database import Database
-from .tables import flow_run, run_lease
+from ..foundation.errors import StaleState
+from .database.database import Database
+from .database.tables import flow_run, run_lease
 
 AT_WORK = ("PENDING", "RUNNING", "CANCELLING")
 

@@ -24,6 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from .database.rows import NO_FLOW_RUN
+from .database.tables import deployment, flow, flow_run, log, task_run, work_pool, work_queue, worker
+from .database.wire_text import plain_text
 from .filters import (
     Creator,
     DeploymentFilter,
@@ -38,9 +41,6 @@ from .filters import (
     WorkPoolFilter,
     WorkQueueFilter,
 )
-from .rows import NO_FLOW_RUN
-from .tables import deployment, flow, flow_run, log, task_run, work_pool, work_queue, worker
-from .wire_text import plain_text
 
 Condition = ColumnElement[bool]
 Column = ColumnElement[Any]

@@ -15,26 +15,26 @@ from sqlalchemy import RowMapping, Select, Update, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import NotFound
-from ..journal.records import FlowRunTransition
-from ..rules import RunFacts, Verdict, decide
+from ..foundation.errors import NotFound
+from ..records import FlowRunTransition
+from ..rules.deciding import RunFacts, Verdict, decide
 from ..states import NO_VALUE, State, StateType
 from . import new_runs, search
-from .announcements import COMMANDS, RUNS, announce
-from .database import Database
+from .commits.derive import FlowRunFacts, apply, fold
+from .database.announcements import COMMANDS, RUNS, announce
+from .database.database import Database
+from .database.gathering import gathered
+from .database.prepared import is_one_of, prepared
+from .database.rows import FlowRunStateRow, NewFlowRun
+from .database.tables import flow, flow_run, flow_run_state
+from .database.types import from_micros, to_micros
+from .database.wire_text import data_value, json_value, plain_text
 from .decision_trail import record_trail, trail_of
 from .deployment_slots import admitted, lock_limit
-from .derive import FlowRunFacts, apply, fold
 from .fences import Fence
 from .flow_runs import INSERT_STATE, insert_flow_run, new_flow_run_row, state_row
 from .future_runs import orphaned
-from .gathering import gathered
-from .prepared import is_one_of, prepared
-from .rows import FlowRunStateRow, NewFlowRun
 from .search import FlowRunAndState
-from .tables import flow, flow_run, flow_run_state
-from .types import from_micros, to_micros
-from .wire_text import data_value, json_value, plain_text
 from .work_pools import OCCUPYING
 from .work_queues import place_within
 

@@ -13,20 +13,12 @@ from uuid import UUID
 from sqlalchemy import RowMapping, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import clock
 from ..events.records import RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, Event, Resource
-from .announcements import EVENTS, announce
-from .database import Database
+from ..foundation import clock
+from .database.announcements import EVENTS, announce
+from .database.database import Database
+from .database.tables import deployment, event_outbox, flow, flow_run, flow_run_state, work_pool, work_queue
 from .events import insert_within
-from .tables import (
-    deployment,
-    event_outbox,
-    flow,
-    flow_run,
-    flow_run_state,
-    work_pool,
-    work_queue,
-)
 
 BATCH = 200
 

@@ -8,12 +8,12 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
-from ..errors import Duplicate, NotFound
-from ..ids import uuid7
-from .database import Database
-from .rows import FlowRunInputRow
-from .tables import flow_run, flow_run_input
-from .wire_text import data_text, plain_text
+from ..foundation.errors import Duplicate, NotFound
+from ..foundation.ids import uuid7
+from .database.database import Database
+from .database.rows import FlowRunInputRow
+from .database.tables import flow_run, flow_run_input
+from .database.wire_text import data_text, plain_text
 
 
 async def create(db: Database, run_id: UUID, key: str, value: str, sender: str | None = None) -> None:

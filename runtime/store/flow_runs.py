@@ -27,19 +27,28 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import LeaseHeld, NotFound
+from ..foundation.errors import LeaseHeld, NotFound
 from ..journal.transport import HeldLease
 from ..states import FINAL_STATES
 from . import flows, leases
-from .announcements import RUNS, announce
-from .database import Database
-from .derive import FlowRunFacts, StateEntry, fold
-from .gathering import gathered
-from .prepared import is_one_of, prepared
-from .rows import Adopted, Begun, FlowRunRow, FlowRunStateRow, NewFlowRun, Owner, RuleDecisionRow
-from .tables import flow, flow_run, flow_run_input, flow_run_state, log, rule_decision, run_lease, task_run
-from .types import to_micros
-from .wire_text import json_value, plain_json, plain_text
+from .commits.derive import FlowRunFacts, StateEntry, fold
+from .database.announcements import RUNS, announce
+from .database.database import Database
+from .database.gathering import gathered
+from .database.prepared import is_one_of, prepared
+from .database.rows import Adopted, Begun, FlowRunRow, FlowRunStateRow, NewFlowRun, Owner, RuleDecisionRow
+from .database.tables import (
+    flow,
+    flow_run,
+    flow_run_input,
+    flow_run_state,
+    log,
+    rule_decision,
+    run_lease,
+    task_run,
+)
+from .database.types import to_micros
+from .database.wire_text import json_value, plain_json, plain_text
 
 _HEAVY = ("parameters_pickle", "result")  # columns that lists leave out
 FLOW_RUN_COLUMNS = [column for column in flow_run.c if column.name not in _HEAVY]

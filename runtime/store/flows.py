@@ -13,13 +13,13 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import NotFound
-from ..ids import uuid7
-from .database import Database
+from ..foundation.errors import NotFound
+from ..foundation.ids import uuid7
+from .database.database import Database
+from .database.rows import FlowRow
+from .database.tables import deployment, flow, flow_run
+from .database.wire_text import json_value, plain_text
 from .lifecycle_events import Action, tell_within
-from .rows import FlowRow
-from .tables import deployment, flow, flow_run
-from .wire_text import json_value, plain_text
 
 
 async def get_or_create(db: Database, name: str, tags: Iterable[str] = ()) -> FlowRow:

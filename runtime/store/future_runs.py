@@ -10,8 +10,16 @@ from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .database import Database
-from .tables import deployment, flow_run, flow_run_input, flow_run_state, log, rule_decision, run_lease
+from .database.database import Database
+from .database.tables import (
+    deployment,
+    flow_run,
+    flow_run_input,
+    flow_run_state,
+    log,
+    rule_decision,
+    run_lease,
+)
 
 AWAITING_SLOT = "AwaitingConcurrencySlot"  # had its turn and waits for a place
 

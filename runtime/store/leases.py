@@ -23,13 +23,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
-from ..errors import LeaseHeld, LeaseLost
+from ..foundation.errors import LeaseHeld, LeaseLost
 from ..journal.transport import HeldLease
-from .database import Database
-from .prepared import is_one_of, prepared
-from .rows import Lease, LeaseRow, Owner
-from .tables import run_lease
-from .types import Timestamp
+from .database.database import Database
+from .database.prepared import is_one_of, prepared
+from .database.rows import Lease, LeaseRow, Owner
+from .database.tables import run_lease
+from .database.types import Timestamp
 
 NO_EPOCH = -1  # no lease has it
 

@@ -10,12 +10,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import clock
 from ..events.records import RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, Event, Resource
-from ..ids import uuid7
-from .announcements import EVENTS, announce
+from ..foundation import clock
+from ..foundation.ids import uuid7
+from .database.announcements import EVENTS, announce
+from .database.wire_text import json_value
 from .events import insert_within
-from .wire_text import json_value
 
 Action = Literal["created", "updated", "deleted"]
 Kind = Literal["artifact-collection", "automation", "block-document", "concurrency-limit", "flow", "variable"]

@@ -6,12 +6,12 @@ from collections import deque
 
 from sqlalchemy import func, select
 
-from .. import clock
 from ..events.matching import text_fits
-from .database import Database
+from ..foundation import clock
+from .database.database import Database
+from .database.rows import LogRow
+from .database.tables import log
 from .filters import LogFilter
-from .rows import LogRow
-from .tables import log
 
 _AT_ONCE = 1_000
 _LOOK_AGAIN_FOR_S = 5.0

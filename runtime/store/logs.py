@@ -8,11 +8,11 @@ from uuid import UUID
 
 from sqlalchemy import insert, select
 
-from ..journal.records import LogLine
-from .database import Database
-from .rows import NO_FLOW_RUN, LogRow
-from .tables import log
-from .wire_text import plain_text
+from ..records import LogLine
+from .database.database import Database
+from .database.rows import NO_FLOW_RUN, LogRow
+from .database.tables import log
+from .database.wire_text import plain_text
 
 
 async def read(

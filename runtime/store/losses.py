@@ -11,12 +11,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import clock
+from ..foundation import clock
 from ..states import FINAL_STATES
 from . import leases
-from .database import Database
-from .rows import Lease, Owner
-from .tables import flow_run, flow_run_state, rule_decision, run_lease
+from .database.database import Database
+from .database.rows import Lease, Owner
+from .database.tables import flow_run, flow_run_state, rule_decision, run_lease
 
 RULE = "lapsed-lease"
 """Under this name losses are noted."""

@@ -11,15 +11,15 @@ from uuid import UUID
 
 from sqlalchemy import Dialect, Table
 
-from .. import clock
-from .announcements import RUNS, announce_by_sqlite
-from .database import Database
-from .gathering import gathered
-from .prepared import prepared
-from .rows import FlowRunRow, FlowRunStateRow
+from ..foundation import clock
+from .database.announcements import RUNS, announce_by_sqlite
+from .database.database import Database
+from .database.gathering import gathered
+from .database.prepared import prepared
+from .database.rows import FlowRunRow, FlowRunStateRow
+from .database.tables import flow_run, flow_run_state
+from .database.types import from_micros, to_micros
 from .search import FlowRunAndState
-from .tables import flow_run, flow_run_state
-from .types import from_micros, to_micros
 
 _TIMES = ("created", "updated")
 _MOMENTS = (

@@ -15,15 +15,15 @@ from sqlalchemy import ColumnElement, Executable, case, delete, func, null, or_,
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import clock
 from ..events.records import RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, Event, Resource
-from ..ids import uuid7
+from ..foundation import clock
+from ..foundation.ids import uuid7
 from . import work_pools, work_queues
-from .announcements import EVENTS, announce
-from .automation_tables import told_place
-from .database import Database
+from .database.announcements import EVENTS, announce
+from .database.automation_tables import told_place
+from .database.database import Database
+from .database.tables import deployment, flow, work_pool, work_queue
 from .events import insert_within
-from .tables import deployment, flow, work_pool, work_queue
 
 _BATCH = 500
 

@@ -9,11 +9,11 @@ from sqlalchemy import Select, func, select
 from . import work_pools as pools
 from . import work_queues as queues
 from . import workers as workers_of
-from .database import Database
+from .database.database import Database
+from .database.tables import work_pool, work_queue, worker
 from .deployment_rows import WorkerRow, WorkPoolRow, WorkQueueRow
 from .filter_conditions import FilterConditions
 from .filters import WorkerFilter, WorkPoolFilter, WorkQueueFilter
-from .tables import work_pool, work_queue, worker
 
 
 async def work_pools(

@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import shared_limits
 from .claims import active_by_queue, open_queues
-from .database import Database
+from .database.database import Database
+from .database.tables import deployment, flow_run, run_lease
+from .database.types import Timestamp
 from .future_runs import orphaned
-from .tables import deployment, flow_run, run_lease
-from .types import Timestamp
 from .work_pools import HOLDING
 
 _MANY = 1_000_000

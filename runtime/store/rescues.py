@@ -7,17 +7,17 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, RowMapping, and_, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..rules import Accept, Verdict
+from ..rules.deciding import Accept, Verdict
 from ..states import State
-from .announcements import COMMANDS, RUNS, announce
-from .database import Database
+from .database.announcements import COMMANDS, RUNS, announce
+from .database.database import Database
+from .database.tables import flow_run, run_lease, task_run, work_pool
 from .decision_trail import record_trail, trail_of
 from .deployment_rows import LapsedLease, StrandedClaim
 from .fences import AT_WORK
 from .flow_run_changes import read_state_within, write_within
 from .future_runs import orphaned
 from .losses import RULE
-from .tables import flow_run, run_lease, task_run, work_pool
 
 _OWN_POOLS = ("process", "ray")
 

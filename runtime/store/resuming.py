@@ -8,12 +8,12 @@ from uuid import UUID
 
 import orjson
 
-from ..errors import NotFound, UserError
-from ..parameter_templates import variable_names, written
-from ..rules import Abort, Reject, Verdict
+from ..foundation.errors import NotFound, UserError
+from ..rules.deciding import Abort, Reject, Verdict
 from ..states import Running, Scheduled
+from ..values.parameter_templates import variable_names, written
 from . import flow_run_changes, flow_run_inputs, search, variables
-from .database import Database
+from .database.database import Database
 from .flow_run_changes import Proposed
 
 

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import func, or_, select
 
-from ..errors import GraphTooLarge, NotFound
-from .database import Database
-from .setup_tables import artifact, artifact_collection
-from .tables import flow, flow_run, flow_run_state, task_run
+from ..foundation.errors import GraphTooLarge, NotFound
+from .database.database import Database
+from .database.setup_tables import artifact, artifact_collection
+from .database.tables import flow, flow_run, flow_run_state, task_run
 
 MOST_NODES = 10_000  # reference notes, section 15
 

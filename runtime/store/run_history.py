@@ -26,13 +26,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
-from .. import clock
+from ..foundation import clock
 from ..states import FINAL_STATES
-from .database import Database
+from .database.database import Database
+from .database.tables import flow_run, task_run
+from .database.types import Timestamp, to_micros
 from .filter_conditions import FilterConditions
 from .filters import Search
-from .tables import flow_run, task_run
-from .types import Timestamp, to_micros
 
 _ZONED = TIMESTAMP(timezone=True)
 

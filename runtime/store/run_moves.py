@@ -12,11 +12,11 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import clock
-from ..ids import uuid7
+from ..foundation import clock
+from ..foundation.ids import uuid7
 from ..states import FINAL_STATES, StateType
-from .database import Database
-from .types import to_micros
+from .database.database import Database
+from .database.types import to_micros
 
 
 @dataclass(frozen=True, slots=True)

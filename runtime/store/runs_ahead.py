@@ -15,15 +15,15 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import BadSchedule
-from ..schedule_slots import AUTO_SCHEDULED_TAG, slot_key
-from ..schedules import schedule_from_json
+from ..foundation.errors import BadSchedule
+from ..scheduling.schedule_slots import AUTO_SCHEDULED_TAG, slot_key
+from ..scheduling.schedules import schedule_from_json
 from ..states import Scheduled
-from .database import Database
+from .database.database import Database
+from .database.tables import deployment, flow_run
 from .deployment_rows import ScheduleRow
 from .deployment_run_rows import Columns, NewDeploymentRun, run_and_state_rows
 from .future_runs import made_ahead, remove_within
-from .tables import deployment, flow_run
 
 _CREATOR_NAMES = {"cron": "CronSchedule", "interval": "IntervalSchedule", "rrule": "RRuleSchedule"}
 _FOLLOWS = (

@@ -11,11 +11,11 @@ from uuid import UUID
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import insert, select, update
 
-from ..errors import NotFound
-from ..ids import uuid7
-from .database import Database
-from .setup_tables import saved_search
-from .wire_text import json_value, plain_text
+from ..foundation.errors import NotFound
+from ..foundation.ids import uuid7
+from .database.database import Database
+from .database.setup_tables import saved_search
+from .database.wire_text import json_value, plain_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from hashlib import sha256
 
 import orjson
 
-from ..authorship import is_of_code, was_set_by_code
-from ..errors import BadSchedule, Duplicate
-from ..said_schedules import KnownSchedule, SaidSchedule, meant, plain
+from ..foundation.authorship import is_of_code, was_set_by_code
+from ..foundation.errors import BadSchedule, Duplicate
+from ..scheduling.said_schedules import KnownSchedule, SaidSchedule, meant, plain
 from .deployment_rows import ScheduleRow, ScheduleSpec
 
 

@@ -12,13 +12,15 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, type_coerce, update
 from sqlalchemy.exc import IntegrityError
 
-from ..errors import NotFound
-from ..schedule_slots import LATE_AFTER_S
+from ..foundation.errors import NotFound
+from ..scheduling.schedule_slots import LATE_AFTER_S
 from ..states import Scheduled, State, StateType
 from . import new_runs, search
-from .announcements import RUNS, announce
 from .claims import claim
-from .database import Database
+from .database.announcements import RUNS, announce
+from .database.database import Database
+from .database.tables import deployment, flow_run, run_lease, work_pool
+from .database.types import Timestamp
 from .deployment_ends import DELETED
 from .deployment_rows import DeploymentRow, LapsedLease
 from .deployment_run_rows import NewDeploymentRun, run_and_state_rows
@@ -28,8 +30,6 @@ from .future_runs import orphaned
 from .run_moves import Move, move_within
 from .schedules import missing_deployment
 from .search import FlowRunAndState
-from .tables import deployment, flow_run, run_lease, work_pool
-from .types import Timestamp
 from .work_queues import get_or_create_within
 
 __all__ = ["claim", "create_run", "create_run_of", "lapsed_leases", "mark_late", "release"]

@@ -14,18 +14,18 @@ from sqlalchemy import ColumnElement, bindparam, case, insert, select, type_coer
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..authorship import is_of_code, was_set_by_code
-from ..errors import BadSchedule, Duplicate, NotFound
-from ..ids import uuid7
-from ..schedule_slots import LATE_AFTER_S
-from .announcements import SCHEDULES, announce
-from .database import Database
+from ..foundation.authorship import is_of_code, was_set_by_code
+from ..foundation.errors import BadSchedule, Duplicate, NotFound
+from ..foundation.ids import uuid7
+from ..scheduling.schedule_slots import LATE_AFTER_S
+from .database.announcements import SCHEDULES, announce
+from .database.database import Database
+from .database.tables import deployment, deployment_schedule
+from .database.types import Timestamp
+from .database.wire_text import data_value, json_value, plain_text
 from .deployment_rows import ScheduleRow, ScheduleSpec
 from .runs_ahead import Standing, settle_within, standing
 from .schedule_matching import ScheduleChanges, check_slugs, key_of
-from .tables import deployment, deployment_schedule
-from .types import Timestamp
-from .wire_text import data_value, json_value, plain_text
 
 
 async def create(db: Database, deployment_id: UUID, spec: ScheduleSpec) -> ScheduleRow:

@@ -8,13 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, RowMapping, Select, bindparam, func, select
 
-from ..errors import NotFound
-from .database import Database
+from ..foundation.errors import NotFound
+from .database.database import Database
+from .database.rows import FlowRow, FlowRunRow, FlowRunStateRow, LogRow, TaskRunRow
+from .database.tables import flow, flow_run, flow_run_state, log, task_run, work_pool, work_queue
 from .filter_conditions import FilterConditions
 from .filters import LogFilter, Search
 from .flow_runs import FLOW_RUN_COLUMNS
-from .rows import FlowRow, FlowRunRow, FlowRunStateRow, LogRow, TaskRunRow
-from .tables import flow, flow_run, flow_run_state, log, task_run, work_pool, work_queue
 from .task_runs import TASK_RUN_COLUMNS, task_run_row
 
 FlowSort = Literal["CREATED_DESC", "UPDATED_DESC", "NAME_ASC", "NAME_DESC"]

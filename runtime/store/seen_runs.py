@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from ..errors import StaleState
-from ..journal.records import FlowRunTransition
+from ..foundation.errors import StaleState
+from ..records import FlowRunTransition
 from ..states import State, StateType
 from . import flow_run_changes, flow_runs
-from .database import Database
+from .database.database import Database
 from .fences import Fence
 
 

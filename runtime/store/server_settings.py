@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from .database import Database
-from .setup_tables import server_setting
+from .database.database import Database
+from .database.setup_tables import server_setting
 
 DATABASE_ID = "database_id"
 RESULT_STORAGE = "default_result_storage_block_id"

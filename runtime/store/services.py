@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement, func, or_, select, type_coerce, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects import postgresql, sqlite
 
-from .database import Database
-from .rows import Owner
-from .tables import deployment_schedule, service
-from .types import Timestamp
+from .database.database import Database
+from .database.rows import Owner
+from .database.tables import deployment_schedule, service
+from .database.types import Timestamp
 
 BEAT_S = 10.0
 SILENT_AFTER_S = 3 * BEAT_S  # after as much a service counts as gone

@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..authorship import SERVE, Author, author
-from .database import Database
+from ..foundation.authorship import SERVE, Author, author
+from .database.database import Database
+from .database.rows import Owner
+from .database.tables import deployment, deployment_serving
 from .deployments import change_within
-from .rows import Owner
-from .tables import deployment, deployment_serving
 
 
 class Server(NamedTuple):

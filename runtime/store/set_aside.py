@@ -12,15 +12,15 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from ..errors import Conflict, NotFound
-from ..long_lived import is_away
+from ..foundation.errors import Conflict, NotFound
+from ..foundation.long_lived import is_away
 from ..states import Crashed, StateType
 from . import flow_run_changes, task_run_changes
-from .announcements import COMMANDS, RUNS, announce
-from .database import Database
+from .database.announcements import COMMANDS, RUNS, announce
+from .database.database import Database
+from .database.wire_text import plain_text
 from .fences import Fence
 from .run_moves import Move, move_within
-from .wire_text import plain_text
 
 _log = logging.getLogger("heliostat.services")
 _LONGEST = 2_000

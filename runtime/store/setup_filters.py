@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
+from .database.setup_tables import artifact, block_document, block_schema, block_type, variable
+from .database.tables import flow_run, task_run
 from .filter_conditions import Condition, FilterConditions
 from .filters import AllTags, Filter, Flag, Ids, Like, Name, Operator, Search, Texts, TextsOrNot
-from .setup_tables import artifact, block_document, block_schema, block_type, variable
-from .tables import flow_run, task_run
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import NotFound
+from ..foundation.errors import NotFound
 from .concurrency_limits import LimitRow, selected
-from .database import Database
-from .setup_tables import concurrency_limit
-from .tables import deployment, flow_run
+from .database.database import Database
+from .database.setup_tables import concurrency_limit
+from .database.tables import deployment, flow_run
 
 
 async def free_slots(

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from .database import Database
-from .tables import flow_run
+from .database.database import Database
+from .database.tables import flow_run
 from .work_pools import OCCUPYING
 
 

@@ -12,9 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .concurrency_limits import TAG_PREFIX
-from .database import Database
-from .setup_tables import concurrency_lease, concurrency_limit
-from .tables import flow_run
+from .database.database import Database
+from .database.setup_tables import concurrency_lease, concurrency_limit
+from .database.tables import flow_run
 
 
 @dataclass(frozen=True, slots=True)

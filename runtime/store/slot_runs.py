@@ -17,14 +17,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .announcements import RUNS, announce
-from .database import Database
+from .database.announcements import RUNS, announce
+from .database.database import Database
+from .database.tables import deployment, deployment_schedule, flow_run, flow_run_state
+from .database.types import Timestamp
 from .deployment_rows import ScheduleRow
 from .deployment_run_rows import run_and_state_rows
 from .future_runs import remove_within, untouched
 from .runs_ahead import slot_run
-from .tables import deployment, deployment_schedule, flow_run, flow_run_state
-from .types import Timestamp
 
 RESERVED_FOR_S = 10.0
 """How long a scheduler that has taken a schedule may work on it before another does."""

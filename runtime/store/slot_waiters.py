@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .announcements import SLOTS, announce
-from .database import Database
-from .setup_tables import concurrency_lease
+from .database.announcements import SLOTS, announce
+from .database.database import Database
+from .database.setup_tables import concurrency_lease
 
 
 async def came_free(

@@ -10,10 +10,10 @@ import asyncio
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from .. import clock
-from .announcements import SLOTS
-from .database import Database
-from .feed import Feed, Subscription
+from ..foundation import clock
+from .database.announcements import SLOTS
+from .database.database import Database
+from .database.feed import Feed, Subscription
 
 LONGEST_S = 30.0
 _FORGOTTEN_AFTER_S = 60.0

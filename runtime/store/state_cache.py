@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .. import clock
+from ..foundation import clock
 from ..states import NO_VALUE, State, StateType
-from . import cache
-from .database import Database
-from .wire_text import json_value, plain_text
+from .commits import cache
+from .database.database import Database
+from .database.wire_text import json_value, plain_text
 
 _PREFIX = "state of a task run:"
 _NEVER_KEPT = frozenset({"transition_id", "task_run_id", "flow_run_id"})

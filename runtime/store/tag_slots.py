@@ -13,15 +13,15 @@ from uuid import UUID
 from sqlalchemy import delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import NoFreeSlots
+from ..foundation.errors import NoFreeSlots
 from ..states import FINAL_STATES
 from . import concurrency_slots
 from .concurrency_limits import TAG_PREFIX, LimitRow, selected
-from .database import Database
-from .setup_tables import concurrency_lease, concurrency_limit
+from .database.database import Database
+from .database.setup_tables import concurrency_lease, concurrency_limit
+from .database.tables import flow_run, task_run
+from .database.wire_text import plain_text
 from .slot_waiters import came_free
-from .tables import flow_run, task_run
-from .wire_text import plain_text
 
 LEASE_S = 86_400.0
 _FINAL = tuple(sorted(state.value for state in FINAL_STATES))

@@ -16,20 +16,20 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import NotFound
-from ..ids import uuid7
-from ..rules import Kind, RunFacts, Verdict, decide
+from ..foundation.errors import NotFound
+from ..foundation.ids import uuid7
+from ..rules.deciding import Kind, RunFacts, Verdict, decide
 from ..states import NO_VALUE, State, StateType
 from . import state_cache, tag_slots
 from .background_runs import put_within
 from .concurrency_limits import TAG_PREFIX
-from .database import Database
+from .database.database import Database
+from .database.rows import NO_FLOW_RUN, TaskRunRow, TaskRunState
+from .database.tables import flow_run, log, task_run
+from .database.wire_text import json_value, plain_text
 from .decision_trail import record_trail, trail_of
 from .flow_run_changes import is_persisted, kept_data, read_state_within
-from .rows import NO_FLOW_RUN, TaskRunRow, TaskRunState
-from .tables import flow_run, log, task_run
 from .task_runs import states_of, task_run_row
-from .wire_text import json_value, plain_text
 
 _PAUSE = ("pause_timeout", "pause_reschedule")
 

@@ -15,12 +15,12 @@ from uuid import UUID
 
 import orjson
 
-from .. import clock
 from ..events.task_runs import TaskRunNews
+from ..foundation import clock
 from ..states import FINAL_STATES
-from .rows import NO_FLOW_RUN
-from .types import to_micros
-from .wire_text import json_text, json_value, plain_text
+from .database.rows import NO_FLOW_RUN
+from .database.types import to_micros
+from .database.wire_text import json_text, json_value, plain_text
 
 Identity = tuple[UUID, str, str]
 

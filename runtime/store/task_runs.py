@@ -12,12 +12,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, RowMapping, Text, cast, exists, func, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import NotFound
+from ..foundation.errors import NotFound
 from ..states import FINAL_STATES
-from .database import Database
-from .rows import ReplayedTask, TaskRunRow, TaskRunState
-from .tables import flow_run_of_events, task_run
-from .wire_text import plain_text
+from .database.database import Database
+from .database.rows import ReplayedTask, TaskRunRow, TaskRunState
+from .database.tables import flow_run_of_events, task_run
+from .database.wire_text import plain_text
 
 TASK_RUN_COLUMNS = [column for column in task_run.c if column.name != "result"]
 _LOW_80 = (1 << 80) - 1

@@ -22,11 +22,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .concurrency_limits import TAG_PREFIX, LimitRow, seconds_between, selected
 from .concurrency_slots import Lease, hold, unhold
-from .database import Database
-from .setup_tables import concurrency_lease, concurrency_limit
+from .database.database import Database
+from .database.setup_tables import concurrency_lease, concurrency_limit
+from .database.wire_text import plain_text
 from .slot_rows import CLOSED, FREE, GRANTED, STUCK, WAITS, SlotAnswer, SlotWant
 from .slot_waiters import came_free
-from .wire_text import plain_text
 
 WAITS_FOR_SLOT = "waiting_task_run"
 """The type of the holder of a lease without slots."""

@@ -13,13 +13,13 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import Duplicate, NotFound
-from ..ids import uuid7
-from .database import Database
+from ..foundation.errors import Duplicate, NotFound
+from ..foundation.ids import uuid7
+from .database.database import Database
+from .database.setup_tables import variable
+from .database.wire_text import data_value, json_value, plain_text
 from .lifecycle_events import Action, tell_within
 from .setup_filters import SetupConditions, VariableFilter
-from .setup_tables import variable
-from .wire_text import data_value, json_value, plain_text
 
 VariableSort = Literal["CREATED_DESC", "UPDATED_DESC", "NAME_DESC", "NAME_ASC"]
 

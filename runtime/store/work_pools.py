@@ -25,14 +25,14 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import Duplicate, NoWorkPool, Reserved
-from ..ids import uuid7
-from .announcements import POOLS, RUNS, announce
-from .database import Database
+from ..foundation.errors import Duplicate, NoWorkPool, Reserved
+from ..foundation.ids import uuid7
+from .database.announcements import POOLS, RUNS, announce
+from .database.database import Database
+from .database.prepared import prepared
+from .database.tables import deployment, flow_run, work_pool, work_queue, worker
+from .database.wire_text import json_value, plain_text
 from .deployment_rows import NewWorkPool, WorkPoolRow
-from .prepared import prepared
-from .tables import deployment, flow_run, work_pool, work_queue, worker
-from .wire_text import json_value, plain_text
 from .workers import is_online
 
 DEFAULT_POOL = "default"

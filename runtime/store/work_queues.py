@@ -12,13 +12,13 @@ from sqlalchemy import ColumnElement, Select, case, func, insert, null, select, 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import Duplicate, NotFound, NoWorkPool, Reserved
-from ..ids import uuid7
-from .announcements import POOLS, RUNS, announce
-from .database import Database
+from ..foundation.errors import Duplicate, NotFound, NoWorkPool, Reserved
+from ..foundation.ids import uuid7
+from .database.announcements import POOLS, RUNS, announce
+from .database.database import Database
+from .database.tables import deployment, flow_run, work_pool, work_queue
+from .database.wire_text import plain_text
 from .deployment_rows import NewWorkQueue, WorkQueueRow
-from .tables import deployment, flow_run, work_pool, work_queue
-from .wire_text import plain_text
 from .work_pools import DEFAULT_POOL, OCCUPYING
 
 POLLED_WITHIN_S = 60.0

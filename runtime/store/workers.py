@@ -11,12 +11,12 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..errors import NotFound
-from ..ids import uuid7
-from .database import Database
+from ..foundation.errors import NotFound
+from ..foundation.ids import uuid7
+from .database.database import Database
+from .database.tables import work_pool, worker
+from .database.wire_text import plain_text
 from .deployment_rows import WorkerRow
-from .tables import work_pool, worker
-from .wire_text import plain_text
 
 DEFAULT_HEARTBEAT_INTERVAL_S = 30
 MISSED_HEARTBEATS = 3  # after as many a worker counts as gone (reference notes, section 8)

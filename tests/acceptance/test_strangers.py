@@ -28,7 +28,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from heliostat.runtime import clock
+from heliostat.runtime.foundation import clock
 
 EVIL = "https://evil.example"
 PASSWORD = "ann:s3cret"

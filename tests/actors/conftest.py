@@ -11,12 +11,12 @@ from uuid import UUID
 import pytest
 
 from heliostat.pools.default_pool import ensure_default_pool
-from heliostat.runtime import clock, settings
+from heliostat.runtime.foundation import clock, settings
 from heliostat.runtime.journal.recording import close_current_recording, current_recording
 from heliostat.runtime.store import deployments, flow_runs, flows, logs, scheduled_runs, task_runs, work_pools
+from heliostat.runtime.store.database.rows import FlowRunRow
 from heliostat.runtime.store.deployment_rows import DeploymentRow, NewDeployment
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
-from heliostat.runtime.store.rows import FlowRunRow
 
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 

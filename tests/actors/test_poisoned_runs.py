@@ -30,11 +30,11 @@ from heliostat.runtime.store import (
     work_pools,
     workers,
 )
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.feed import Feed
+from heliostat.runtime.store.database.rows import Owner
 from heliostat.runtime.store.deployment_rows import NewDeployment, NewWorkPool
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
-from heliostat.runtime.store.feed import Feed
-from heliostat.runtime.store.rows import Owner
 
 PATIENCE_S = 120.0
 TEMPLATE = {

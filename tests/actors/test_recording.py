@@ -14,7 +14,7 @@ import pytest
 from ray.exceptions import RayActorError, RaySystemError, RayTaskError
 
 from heliostat.actors.recording import JournalActorTransport
-from heliostat.runtime.errors import DatabaseUnavailable, RelayFailed
+from heliostat.runtime.foundation.errors import DatabaseUnavailable, RelayFailed
 
 
 def _asked(answer: BaseException) -> Any:

@@ -17,10 +17,10 @@ from click.testing import CliRunner
 
 from heliostat.actors import names
 from heliostat.api.cli.root import cli
-from heliostat.runtime import clock
-from heliostat.runtime.settings import forget_settings
+from heliostat.runtime.foundation import clock
+from heliostat.runtime.foundation.settings import forget_settings
 from heliostat.runtime.store import server_settings
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 
 PATIENCE_S = 90.0
 pytestmark = pytest.mark.timeout(400)  # the first test with Ray starts it

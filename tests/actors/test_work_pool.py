@@ -19,10 +19,10 @@ from heliostat.runtime.store import (
     scheduled_runs,
     work_pools,
 )
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.feed import Feed
+from heliostat.runtime.store.database.rows import Owner
 from heliostat.runtime.store.deployment_rows import NewDeployment, NewWorkPool
-from heliostat.runtime.store.feed import Feed
-from heliostat.runtime.store.rows import Owner
 
 PATIENCE_S = 30.0
 

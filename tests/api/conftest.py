@@ -21,7 +21,7 @@ from heliostat.api.app import create_app
 from heliostat.api.sockets.pings import HeldPings
 from heliostat.runtime.events.filters import EventFilter
 from heliostat.runtime.store import event_search
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 
 
 class Client(httpx.AsyncClient):

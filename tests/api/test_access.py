@@ -13,9 +13,9 @@ import pytest
 
 from heliostat.api.access import is_valid, new_token
 from heliostat.api.app import create_app
-from heliostat.runtime.errors import BadSetting
-from heliostat.runtime.run_passes import pass_of
-from heliostat.runtime.settings import override_settings
+from heliostat.runtime.foundation.errors import BadSetting
+from heliostat.runtime.foundation.settings import override_settings
+from heliostat.runtime.journal.run_passes import pass_of
 
 FLOW = {"name": "etl"}
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from heliostat.runtime.settings import override_settings
-from heliostat.runtime.store.database import Database
-from heliostat.runtime.store.setup_tables import block_document
+from heliostat.runtime.foundation.settings import override_settings
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.setup_tables import block_document
 
 FIELDS = {
     "title": "Login",

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from heliostat import HeliostatClient
-from heliostat.runtime import errors
+from heliostat.runtime.foundation import errors
 from heliostat.runtime.states import Cancelling, Completed, Pending, Running
 
 

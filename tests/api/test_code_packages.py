@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from heliostat.runtime.code_packages import CodePackage, pack
-from heliostat.runtime.settings import reload_settings
+from heliostat.runtime.foundation.settings import reload_settings
+from heliostat.runtime.projects.code_packages import CodePackage, pack
 
 ROUTE = "/heliostat/code-packages"
 

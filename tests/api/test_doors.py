@@ -21,8 +21,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from heliostat.api.app import create_app
-from heliostat.runtime.errors import BadSetting
-from heliostat.runtime.settings import override_settings
+from heliostat.runtime.foundation.errors import BadSetting
+from heliostat.runtime.foundation.settings import override_settings
 
 FLOW = {"name": "etl"}
 PREFECT = [Subprotocol("prefect")]

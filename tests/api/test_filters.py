@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import insert, update
 
-from heliostat.runtime.store.database import Database
-from heliostat.runtime.store.tables import deployment, flow_run, work_pool, work_queue
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.tables import deployment, flow_run, work_pool, work_queue
 
 FAR = "2100-01-01T00:00:00Z"
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from heliostat.runtime import clock
+from heliostat.runtime.foundation import clock
 
 
 async def states_of(api: Any, run: dict[str, Any]) -> list[str]:
@@ -116,7 +116,7 @@ async def test_what_the_rules_said_is_recorded(api: Any, database_url: str) -> N
     from uuid import UUID
 
     from heliostat.runtime.store import flow_runs
-    from heliostat.runtime.store.database import Database
+    from heliostat.runtime.store.database.database import Database
 
     run = await api.flow_run(empirical_policy={"retries": 1})
     await api.propose(run, "RUNNING")

@@ -121,7 +121,7 @@ async def test_while_the_database_is_away_the_api_answers_503() -> None:
 
 
 async def test_secrets_are_masked_in_the_settings(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from heliostat.runtime.settings import override_settings
+    from heliostat.runtime.foundation.settings import override_settings
 
     with override_settings(database_url="postgresql://me:hush@db.test/x"):
         told = (await api.get("/admin/settings")).text

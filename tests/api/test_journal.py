@@ -10,11 +10,12 @@ import httpx
 import orjson
 import pytest
 
-from heliostat.runtime import ids
-from heliostat.runtime.errors import DatabaseUnavailable, JournalGap
+from heliostat.runtime.foundation import ids
+from heliostat.runtime.foundation.errors import DatabaseUnavailable, JournalGap
 from heliostat.runtime.journal.http_transport import HttpTransport
 from heliostat.runtime.journal.journal import Journal
-from heliostat.runtime.journal.records import (
+from heliostat.runtime.journal.wire_json import BadAppend, dump_appends, load_appends
+from heliostat.runtime.records import (
     CallSite,
     FlowRunTransition,
     LogBatch,
@@ -23,10 +24,9 @@ from heliostat.runtime.journal.records import (
     RunAppend,
     TaskRunBatch,
 )
-from heliostat.runtime.journal.wire_json import BadAppend, dump_appends, load_appends
 from heliostat.runtime.store import flow_runs, leases, logs, task_runs
-from heliostat.runtime.store.database import Database
-from heliostat.runtime.store.rows import NewFlowRun, Owner
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.rows import NewFlowRun, Owner
 
 T0 = 1_700_000_000.0
 

@@ -19,16 +19,17 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from serving import serving  # noqa: E402
 
 from heliostat import flow, get_client, get_run_logger, task
-from heliostat.runtime import ids, settings
-from heliostat.runtime.caching import INPUTS
-from heliostat.runtime.errors import BadSetting, DatabaseUnavailable, LeaseHeld, NotFound
+from heliostat.runtime.foundation import ids, settings
+from heliostat.runtime.foundation.errors import BadSetting, DatabaseUnavailable, LeaseHeld, NotFound
 from heliostat.runtime.journal.http_recording import HttpRecording
 from heliostat.runtime.journal.recording import close_current_recording, current_recording
 from heliostat.runtime.journal.remote_verbs import BadQuestion, remote_verb, verb_named
 from heliostat.runtime.states import State, StateType
-from heliostat.runtime.store import cache, concurrency_limits, flow_runs, leases, logs, task_runs
-from heliostat.runtime.store.database import Database
-from heliostat.runtime.store.rows import NewFlowRun, Owner
+from heliostat.runtime.store import concurrency_limits, flow_runs, leases, logs, task_runs
+from heliostat.runtime.store.commits import cache
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.rows import NewFlowRun, Owner
+from heliostat.runtime.values.caching import INPUTS
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def from_database(database_url: str, verb: Any, *args: Any, **kwargs: Any) -> An
 
 
 def a_run(**fields: Any) -> NewFlowRun:
-    from heliostat.runtime.engine.flow_states import transition_of
+    from heliostat.runtime.engine.flow.flow_states import transition_of
     from heliostat.runtime.states import Pending
 
     return NewFlowRun(ids.uuid7(), "etl", "brave-owl", [transition_of(Pending())], **fields)

@@ -13,9 +13,9 @@ from sqlalchemy import text
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from heliostat.runtime import clock, ids
 from heliostat.runtime.events.records import LARGEST_BYTES
-from heliostat.runtime.journal.records import LogLine
+from heliostat.runtime.foundation import clock, ids
+from heliostat.runtime.records import LogLine
 from heliostat.runtime.states import Cancelling, Pending, Running, Scheduled
 from heliostat.runtime.store import (
     background_runs,
@@ -25,8 +25,8 @@ from heliostat.runtime.store import (
     logs,
     task_run_changes,
 )
-from heliostat.runtime.store.database import Database
-from heliostat.runtime.store.rows import NewFlowRun
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.rows import NewFlowRun
 from heliostat.runtime.store.task_run_changes import NewTaskRun
 
 

@@ -11,8 +11,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from heliostat.runtime import clock
-from heliostat.runtime.errors import NotFound
+from heliostat.runtime.foundation import clock
+from heliostat.runtime.foundation.errors import NotFound
 from heliostat.runtime.store import work_pools, work_queues, workers
 from heliostat.runtime.store.deployment_rows import NewWorkPool, NewWorkQueue
 

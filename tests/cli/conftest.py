@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from heliostat.api.cli.root import cli
-from heliostat.runtime import ids
-from heliostat.runtime.journal.records import (
+from heliostat.runtime.foundation import ids
+from heliostat.runtime.foundation.settings import forget_settings, reload_settings
+from heliostat.runtime.records import (
     CallSite,
     FlowRunTransition,
     LogBatch,
@@ -22,7 +23,6 @@ from heliostat.runtime.journal.records import (
     RunAppend,
     TaskRunBatch,
 )
-from heliostat.runtime.settings import forget_settings, reload_settings
 
 BEGAN = 1_790_000_000.0  # 2026-09-21, in epoch seconds
 
@@ -61,7 +61,7 @@ def recorded(heliostat_home: Path) -> Recorded:
 
 
 async def record(database_url: str) -> Recorded:
-    from heliostat.runtime.store.database import Database
+    from heliostat.runtime.store.database.database import Database
 
     database = await Database.open(database_url)
     try:
@@ -73,8 +73,9 @@ async def record(database_url: str) -> Recorded:
 
 
 async def _record_good(database: object) -> tuple[UUID, CallSite]:
-    from heliostat.runtime.store import appends, flow_runs
-    from heliostat.runtime.store.rows import NewFlowRun, Owner
+    from heliostat.runtime.store import flow_runs
+    from heliostat.runtime.store.commits import appends
+    from heliostat.runtime.store.database.rows import NewFlowRun, Owner
 
     run_id, owner = ids.uuid7(), Owner(uuid4(), "host", 1, 1.0)
     new = NewFlowRun(
@@ -128,7 +129,7 @@ async def _record_good(database: object) -> tuple[UUID, CallSite]:
 
 async def _record_bad(database: object) -> UUID:
     from heliostat.runtime.store import flow_runs
-    from heliostat.runtime.store.rows import NewFlowRun, Owner
+    from heliostat.runtime.store.database.rows import NewFlowRun, Owner
 
     run_id = ids.uuid7()
     states = [_to("PENDING", "Pending", 10), _to("FAILED", "Failed", 11, "parameter refused")]

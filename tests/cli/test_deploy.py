@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from heliostat.runtime import settings
+from heliostat.runtime.foundation import settings
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))
 
@@ -220,7 +220,7 @@ def test_what_was_deployed_is_told_when_the_server_refuses_one_all_the_same(
     server: str, project: Path, heliostat: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from heliostat.runtime.client.deployments import DeploymentCalls
-    from heliostat.runtime.errors import ServerUnavailable
+    from heliostat.runtime.foundation.errors import ServerUnavailable
 
     create = DeploymentCalls.create_deployment
 
@@ -240,8 +240,8 @@ def test_deploy_and_serve_of_several_make_none_when_one_is_wrong(
     server: str, project: Path, heliostat: Any
 ) -> None:
     from heliostat import deploy, serve
-    from heliostat.runtime.entrypoints import load_flow
-    from heliostat.runtime.errors import BadDeployments
+    from heliostat.runtime.foundation.errors import BadDeployments
+    from heliostat.runtime.projects.entrypoints import load_flow
 
     etl = load_flow(str(project / "flows" / "file_etl.py") + ":etl")
     right = etl.to_deployment("right")
@@ -369,8 +369,8 @@ def test_a_parameter_that_the_flow_does_not_have_is_refused_before_a_run_is_made
 
 def test_job_variables_that_a_served_deployment_cannot_have_are_refused(project: Path) -> None:
     from heliostat import serve
-    from heliostat.runtime.entrypoints import load_flow
-    from heliostat.runtime.errors import BadDeployment
+    from heliostat.runtime.foundation.errors import BadDeployment
+    from heliostat.runtime.projects.entrypoints import load_flow
 
     etl = load_flow(str(project / "flows" / "file_etl.py") + ":etl")
     with pytest.raises(BadDeployment, match="image"):

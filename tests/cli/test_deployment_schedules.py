@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from heliostat import get_client
-from heliostat.runtime import settings
+from heliostat.runtime.foundation import settings
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))
 

@@ -14,7 +14,7 @@ import pytest
 from heliostat.api.cli import failures, output
 from heliostat.api.cli.lazy import Verb
 from heliostat.api.cli.root import cli
-from heliostat.runtime import errors
+from heliostat.runtime.foundation import errors
 
 HEAVY = ("ray", "sqlalchemy", "alembic", "asyncpg", "fastapi", "pydantic", "rich", "orjson", "httpx")
 

@@ -12,8 +12,8 @@ from uuid import UUID
 import pytest
 
 from heliostat import get_client, run_deployment
-from heliostat.runtime import settings
-from heliostat.runtime.entrypoints import load_flow
+from heliostat.runtime.foundation import settings
+from heliostat.runtime.projects.entrypoints import load_flow
 from heliostat.runtime.states import Completed, Failed, Running
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))
@@ -76,7 +76,7 @@ def test_a_flow_is_deployed_with_its_code_and_again_without_any_change(
 def test_an_unknown_pool_stops_a_deployment_before_anything_is_sent(
     deployed: Callable[..., UUID], heliostat: Any
 ) -> None:
-    from heliostat.runtime.errors import NotFound
+    from heliostat.runtime.foundation.errors import NotFound
 
     with pytest.raises(NotFound, match="no work pool 'gpu'"):
         deployed(work_pool_name="gpu")

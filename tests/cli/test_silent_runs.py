@@ -19,12 +19,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from heliostat.runtime import ids
-from heliostat.runtime.journal.records import FlowRunTransition
-from heliostat.runtime.settings import reload_settings
+from heliostat.runtime.foundation import ids
+from heliostat.runtime.foundation.settings import reload_settings
+from heliostat.runtime.records import FlowRunTransition
 from heliostat.runtime.store import flow_runs
-from heliostat.runtime.store.database import Database
-from heliostat.runtime.store.rows import NewFlowRun, Owner
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.rows import NewFlowRun, Owner
 
 Begin = Callable[..., UUID]
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from heliostat.runtime.store import flow_runs, logs, task_runs
-from heliostat.runtime.store.database import Database
-from heliostat.runtime.store.rows import FlowRunRow, LogRow, TaskRunRow
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.rows import FlowRunRow, LogRow, TaskRunRow
 
 FLOWS = '''
 """Flows whose tasks leave one line a call in effects.txt: what was done, by which process."""

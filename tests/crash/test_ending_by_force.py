@@ -16,7 +16,7 @@ SCRIPT = """
 import sys
 import threading
 
-from heliostat.runtime.ending import Watchdog, before_leaving, watchdog
+from heliostat.runtime.foundation.ending import Watchdog, before_leaving, watchdog
 
 released = threading.Event()
 

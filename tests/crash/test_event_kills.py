@@ -23,10 +23,10 @@ from websockets.protocol import State
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from heliostat.runtime import clock, ids
 from heliostat.runtime.events.filters import EventFilter, EventName
+from heliostat.runtime.foundation import clock, ids
 from heliostat.runtime.store import event_search, task_runs
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 
 _TASKS, _KILLS, _CHUNK = 400, 3, 40
 

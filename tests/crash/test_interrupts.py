@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from heliostat.runtime import clock
+from heliostat.runtime.foundation import clock
 
 
 def interrupted(script: Any, effects: Any, signal_number: int) -> int:

@@ -16,9 +16,10 @@ sys.path.append(str(Path(__file__).parents[1] / "support"))
 
 from serving import serving  # noqa: E402
 
-from heliostat.runtime import clock, code_packages  # noqa: E402
 from heliostat.runtime.client.client import SyncHeliostatClient, get_client  # noqa: E402
 from heliostat.runtime.client.records import FlowRun  # noqa: E402
+from heliostat.runtime.foundation import clock  # noqa: E402
+from heliostat.runtime.projects import code_packages
 from heliostat.runtime.states import Cancelling  # noqa: E402
 
 PATIENCE_S = 90.0

@@ -74,7 +74,7 @@ def test_of_two_resumes_at_the_same_time_one_wins(start: Any, effects: Any, left
 
 
 def both_ended_or_one_runs(rivals: list[Any]) -> None:
-    from heliostat.runtime import clock
+    from heliostat.runtime.foundation import clock
 
     until = clock.monotonic_s() + 60
     while all(rival.process.poll() is None for rival in rivals):

@@ -20,10 +20,10 @@ from uuid import UUID
 import httpx
 import pytest
 
-from heliostat.runtime import clock
+from heliostat.runtime.foundation import clock
 from heliostat.runtime.journal import unrecorded
 from heliostat.runtime.store import flow_runs, task_runs
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 
 pytestmark = [
     pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),  # of the server
@@ -53,7 +53,7 @@ import sys
 import time
 
 from heliostat import current_flow_run, flow, pause_flow_run, task
-from heliostat.runtime.engine import run_control
+from heliostat.runtime.engine.flow import run_control
 from heliostat.runtime.journal import http_recording
 from heliostat.runtime.journal.recording import current_recording
 

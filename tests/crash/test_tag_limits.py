@@ -110,7 +110,7 @@ async def test_no_more_calls_than_the_limit_in_three_processes_of_which_two_are_
     scripts: Scripts, database_url: str
 ) -> None:
     from heliostat.runtime.store import concurrency_limits
-    from heliostat.runtime.store.database import Database
+    from heliostat.runtime.store.database.database import Database
 
     db = await Database.open(database_url)
     try:

@@ -8,10 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from heliostat.runtime import settings
+from heliostat.runtime.foundation import settings
 from heliostat.runtime.journal.recording import close_current_recording, current_recording
-from heliostat.runtime.store import cache, flow_runs, logs, task_runs
-from heliostat.runtime.store.rows import FlowRunRow, LogRow, TaskRunRow
+from heliostat.runtime.store import flow_runs, logs, task_runs
+from heliostat.runtime.store.commits import cache
+from heliostat.runtime.store.database.rows import FlowRunRow, LogRow, TaskRunRow
 
 
 class Recorded:

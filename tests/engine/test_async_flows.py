@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from heliostat import allow_failure, current_flow_run, current_task_run, flow, get_run_logger, task
-from heliostat.runtime.errors import ParameterMismatch
+from heliostat.runtime.foundation.errors import ParameterMismatch
 
 pytestmark = pytest.mark.usefixtures("recorded", "runner")
 

@@ -22,15 +22,15 @@ sys.path.append(str(Path(__file__).parents[1] / "support"))
 
 from fake_lane import PATIENCE_S, Bench, failed  # noqa: E402
 
-from heliostat.runtime import ids  # noqa: E402
-from heliostat.runtime.context import FlowRunInfo  # noqa: E402
+from heliostat.runtime.authoring.context import FlowRunInfo  # noqa: E402
+from heliostat.runtime.authoring.futures import TaskFuture  # noqa: E402
+from heliostat.runtime.authoring.terminal import Terminal  # noqa: E402
 from heliostat.runtime.engine.run_desk import RunDesk  # noqa: E402
-from heliostat.runtime.errors import DatabaseUnavailable, LeaseLost  # noqa: E402
-from heliostat.runtime.futures import TaskFuture  # noqa: E402
+from heliostat.runtime.foundation import ids  # noqa: E402
+from heliostat.runtime.foundation.errors import DatabaseUnavailable, LeaseLost  # noqa: E402
+from heliostat.runtime.foundation.loop_thread import LoopThread  # noqa: E402
 from heliostat.runtime.journal.journal import Journal, JournalLimits  # noqa: E402
-from heliostat.runtime.journal.records import Ack, LogBatch, LogLine, RunAppend  # noqa: E402
-from heliostat.runtime.loop_thread import LoopThread  # noqa: E402
-from heliostat.runtime.terminal import Terminal  # noqa: E402
+from heliostat.runtime.records import Ack, LogBatch, LogLine, RunAppend  # noqa: E402
 
 
 class HangingTransport:

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from heliostat import flow, task
-from heliostat.runtime.context import flow_session
+from heliostat.runtime.authoring.context import flow_session
 from heliostat.runtime.engine import programs
 
 FOREVER = 300.0

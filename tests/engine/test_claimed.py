@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from heliostat.runtime.engine.claimed import execute_claimed
-from heliostat.runtime.errors import LeaseHeld
+from heliostat.runtime.engine.flow.claimed import execute_claimed
+from heliostat.runtime.foundation.errors import LeaseHeld
 from heliostat.runtime.journal.recording import current_recording, use_recording
 from heliostat.runtime.states import Cancelling, Running
 from heliostat.runtime.store import (
@@ -26,9 +26,9 @@ from heliostat.runtime.store import (
     scheduled_runs,
     work_pools,
 )
+from heliostat.runtime.store.database.rows import Owner
 from heliostat.runtime.store.deployment_rows import ClaimedRun, NewDeployment, NewWorkPool
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
-from heliostat.runtime.store.rows import Owner
 
 CODE = """
 from datetime import date

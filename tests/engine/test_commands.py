@@ -11,13 +11,13 @@ from uuid import UUID
 import pytest
 
 from heliostat import flow, pause_flow_run, resume_flow_run, suspend_flow_run, task
-from heliostat.runtime import clock
-from heliostat.runtime.context import current_flow_run
-from heliostat.runtime.engine import command_watch, run_control
-from heliostat.runtime.engine.claimed import execute_claimed
+from heliostat.runtime.authoring.context import current_flow_run
+from heliostat.runtime.engine.flow import command_watch, run_control
+from heliostat.runtime.engine.flow.claimed import execute_claimed
 from heliostat.runtime.engine.pause_gate import PauseGate
 from heliostat.runtime.engine.run_desk import RunDesk
-from heliostat.runtime.errors import NotInAFlow, RunCancelled, StaleState
+from heliostat.runtime.foundation import clock
+from heliostat.runtime.foundation.errors import NotInAFlow, RunCancelled, StaleState
 from heliostat.runtime.journal.recording import current_recording
 from heliostat.runtime.states import Cancelled, Cancelling, Paused, State
 from heliostat.runtime.store import deployments, flow_run_changes, flows, leases, scheduled_runs

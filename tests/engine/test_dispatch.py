@@ -14,10 +14,11 @@ sys.path.append(str(Path(__file__).parents[1] / "support"))
 
 from fake_lane import PATIENCE_S, Bench, completed, failed, wants_retry  # noqa: E402
 
+from heliostat.runtime.authoring.futures import TaskFuture, allow_failure  # noqa: E402
 from heliostat.runtime.engine.calls import Columns  # noqa: E402
 from heliostat.runtime.engine.fanout import Fanout  # noqa: E402
 from heliostat.runtime.engine.spool import Salvaged  # noqa: E402
-from heliostat.runtime.errors import (  # noqa: E402
+from heliostat.runtime.foundation.errors import (  # noqa: E402
     HeliostatError,
     LeaseLost,
     RunCancelled,
@@ -25,7 +26,6 @@ from heliostat.runtime.errors import (  # noqa: E402
     TaskTimedOut,
     UpstreamFailed,
 )
-from heliostat.runtime.futures import TaskFuture, allow_failure  # noqa: E402
 
 
 @pytest.fixture

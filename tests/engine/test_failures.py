@@ -14,10 +14,10 @@ import pytest
 from heliostat import flow, task
 from heliostat.runtime.engine.interrupts import forget_signals
 from heliostat.runtime.engine.owner import owner_of_this_process
-from heliostat.runtime.errors import CancelRun, LeaseLost, RunCancelled
+from heliostat.runtime.foundation.errors import CancelRun, LeaseLost, RunCancelled
 from heliostat.runtime.journal.recording import current_recording
 from heliostat.runtime.store import leases
-from heliostat.runtime.store.rows import Owner
+from heliostat.runtime.store.database.rows import Owner
 
 pytestmark = pytest.mark.usefixtures("recorded", "runner")
 
@@ -369,7 +369,7 @@ def test_a_sub_flow_whose_kept_result_is_lost_is_not_taken_by_a_fenced_parent(re
 
 def test_an_error_of_the_flow_after_a_takeover_tells_of_both(recorded: Any) -> None:
     from heliostat import current_flow_run
-    from heliostat.runtime.context import flow_session
+    from heliostat.runtime.authoring.context import flow_session
 
     @flow
     def run() -> None:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from heliostat import current_flow_run, flow, task
-from heliostat.runtime.errors import ParameterMismatch, UserError
+from heliostat.runtime.foundation.errors import ParameterMismatch, UserError
 from heliostat.runtime.store import leases, task_runs
 
 pytestmark = pytest.mark.usefixtures("recorded")

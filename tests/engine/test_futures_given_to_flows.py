@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from heliostat import allow_failure, flow, task
-from heliostat.runtime.errors import HiddenFuture, ParameterMismatch, UpstreamFailed, UserError
+from heliostat.runtime.foundation.errors import HiddenFuture, ParameterMismatch, UpstreamFailed, UserError
 
 pytestmark = pytest.mark.usefixtures("recorded")
 

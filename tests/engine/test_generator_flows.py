@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from heliostat import flow, get_run_logger, tags, task
-from heliostat.runtime import clock
-from heliostat.runtime.context import flow_run_info
-from heliostat.runtime.errors import ParameterMismatch, TaskTimedOut
+from heliostat.runtime.authoring.context import flow_run_info
+from heliostat.runtime.foundation import clock
+from heliostat.runtime.foundation.errors import ParameterMismatch, TaskTimedOut
 
 pytestmark = pytest.mark.usefixtures("recorded", "runner")
 

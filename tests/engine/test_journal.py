@@ -11,10 +11,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from heliostat.runtime import ids
-from heliostat.runtime.errors import DatabaseUnavailable, JournalGap, LeaseLost
+from heliostat.runtime.foundation import ids
+from heliostat.runtime.foundation.errors import DatabaseUnavailable, JournalGap, LeaseLost
+from heliostat.runtime.foundation.loop_thread import LoopThread
 from heliostat.runtime.journal.journal import Journal, JournalLimits, RunJournal
-from heliostat.runtime.journal.records import (
+from heliostat.runtime.records import (
     Ack,
     CallSite,
     FlowRunTransition,
@@ -23,7 +24,6 @@ from heliostat.runtime.journal.records import (
     RunAppend,
     TaskRunBatch,
 )
-from heliostat.runtime.loop_thread import LoopThread
 
 QUICK = JournalLimits(backoff_first_s=0.001, backoff_most_s=0.002)
 

@@ -11,14 +11,14 @@ from uuid import uuid4
 
 import pytest
 
-from heliostat.runtime import ids
-from heliostat.runtime.errors import DatabaseUnavailable, LeaseLost
+from heliostat.runtime.foundation import ids
+from heliostat.runtime.foundation.errors import DatabaseUnavailable, LeaseLost
+from heliostat.runtime.foundation.settings import override_settings
 from heliostat.runtime.journal.journal import JournalLimits
 from heliostat.runtime.journal.recording import Recording, close_current_recording, current_recording
-from heliostat.runtime.journal.records import CallSite, FlowRunTransition, TaskRunBatch
-from heliostat.runtime.settings import override_settings
+from heliostat.runtime.records import CallSite, FlowRunTransition, TaskRunBatch
 from heliostat.runtime.store import flow_runs, leases, task_runs
-from heliostat.runtime.store.rows import NewFlowRun, Owner
+from heliostat.runtime.store.database.rows import NewFlowRun, Owner
 
 
 def _new_run() -> NewFlowRun:
@@ -127,11 +127,11 @@ def test_a_fork_gets_a_recording_of_its_own(sqlite_url: str) -> None:
 def test_what_is_in_the_journal_when_a_script_ends_is_recorded(database_url: str) -> None:
     script = """
         from uuid import uuid4
-        from heliostat.runtime import ids
+        from heliostat.runtime.foundation import ids
         from heliostat.runtime.journal.recording import current_recording
-        from heliostat.runtime.journal.records import FlowRunTransition, LogBatch, LogLine
+        from heliostat.runtime.records import FlowRunTransition, LogBatch, LogLine
         from heliostat.runtime.store import flow_runs
-        from heliostat.runtime.store.rows import NewFlowRun, Owner
+        from heliostat.runtime.store.database.rows import NewFlowRun, Owner
         recording, owner = current_recording(), Owner(uuid4(), "h", 1, 0.0)
         new = NewFlowRun(ids.uuid7(), "f", "r", [FlowRunTransition(ids.uuid7(), "RUNNING", "Running", 1.0)])
         recording.call(flow_runs.begin, new, owner, 15.0)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from heliostat import current_flow_run, flow
-from heliostat.runtime import clock
-from heliostat.runtime.engine.flow_run import Resumption
+from heliostat.runtime.engine.flow.flow_run import Resumption
+from heliostat.runtime.foundation import clock
 from heliostat.runtime.journal import unrecorded
 from heliostat.runtime.journal.recording import current_recording
-from heliostat.runtime.journal.records import LogBatch, LogLine
+from heliostat.runtime.records import LogBatch, LogLine
 from heliostat.runtime.store import flow_runs
 
 LINES = LogBatch([LogLine(clock.epoch_s(), 20, "flow", "said while the server was away")])

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from heliostat.runtime import ids
+from heliostat.runtime.authoring.terminal import Terminal
 from heliostat.runtime.engine import relay
 from heliostat.runtime.engine.board import Board
 from heliostat.runtime.engine.line import DriverLine, LineToDriver
 from heliostat.runtime.engine.relay import RelayHost
-from heliostat.runtime.errors import CannotPickle, LeaseLost, RelayFailed
-from heliostat.runtime.journal.records import LogLine
-from heliostat.runtime.terminal import Terminal
+from heliostat.runtime.foundation import ids
+from heliostat.runtime.foundation.errors import CannotPickle, LeaseLost, RelayFailed
+from heliostat.runtime.records import LogLine
 
 
 class Driver:

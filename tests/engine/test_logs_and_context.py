@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from heliostat import current_flow_run, current_task_run, flow, get_run_logger, task
-from heliostat.runtime.errors import HeliostatError
+from heliostat.runtime.foundation.errors import HeliostatError
 
 pytestmark = pytest.mark.usefixtures("recorded", "runner")
 

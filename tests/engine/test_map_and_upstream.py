@@ -16,7 +16,7 @@ from heliostat import (
     task,
     unmapped,
 )
-from heliostat.runtime.errors import ParameterMismatch, UpstreamFailed, WaitCycle
+from heliostat.runtime.foundation.errors import ParameterMismatch, UpstreamFailed, WaitCycle
 
 pytestmark = pytest.mark.usefixtures("recorded", "runner")
 

@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from heliostat import current_flow_run, current_task_run, flow, task
-from heliostat.runtime.engine.flow_run import Resumption
-from heliostat.runtime.errors import NondeterministicReplay
+from heliostat.runtime.engine.flow.flow_run import Resumption
+from heliostat.runtime.foundation.errors import NondeterministicReplay
+from heliostat.runtime.foundation.settings import reload_settings
 from heliostat.runtime.journal.recording import current_recording
-from heliostat.runtime.settings import reload_settings
 from heliostat.runtime.store import flow_runs
 
 

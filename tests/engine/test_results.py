@@ -11,10 +11,11 @@ import fsspec
 import pytest
 
 from heliostat import State, flow, task
-from heliostat.runtime import settings, states
-from heliostat.runtime.errors import CannotPickle
-from heliostat.runtime.result_places import ResultPlace, place_of
-from heliostat.runtime.storage import storage_for
+from heliostat.runtime import states
+from heliostat.runtime.foundation import settings
+from heliostat.runtime.foundation.errors import CannotPickle
+from heliostat.runtime.values.result_places import ResultPlace, place_of
+from heliostat.runtime.values.storage import storage_for
 
 pytestmark = pytest.mark.usefixtures("recorded", "runner")
 

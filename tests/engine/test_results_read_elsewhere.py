@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from heliostat import flow, task
-from heliostat.runtime import settings
 from heliostat.runtime.client.client import get_client
-from heliostat.runtime.engine.flow_results import restore_result
-from heliostat.runtime.errors import ResultLost
-from heliostat.runtime.result_places import ResultPlace, found_place, place_of
-from heliostat.runtime.result_places import recorded as record_of
-from heliostat.runtime.serializers import Serializer, register_serializer
-from heliostat.runtime.storage import storage_for
+from heliostat.runtime.engine.flow.flow_results import restore_result
+from heliostat.runtime.foundation import settings
+from heliostat.runtime.foundation.errors import ResultLost
+from heliostat.runtime.values.result_places import ResultPlace, found_place, place_of
+from heliostat.runtime.values.result_places import recorded as record_of
+from heliostat.runtime.values.serializers import Serializer, register_serializer
+from heliostat.runtime.values.storage import storage_for
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))
 

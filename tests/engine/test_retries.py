@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from heliostat import current_task_run, flow, task
-from heliostat.runtime import settings
-from heliostat.runtime.errors import UserError
-from heliostat.runtime.retry import RetryPolicy
+from heliostat.runtime.authoring.retry import RetryPolicy
+from heliostat.runtime.foundation import settings
+from heliostat.runtime.foundation.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("recorded", "runner")
 

@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from heliostat.runtime import clock
 from heliostat.runtime.client.records import FlowRun, state_to_json
-from heliostat.runtime.errors import Unavailable, UserError
+from heliostat.runtime.foundation import clock
+from heliostat.runtime.foundation.errors import Unavailable, UserError
 from heliostat.runtime.running.runner import Job, Runner, RunnerTimes
 from heliostat.runtime.states import Cancelling, Completed, Pending, Running, Scheduled, State
 from heliostat.runtime.store.seen_runs import Told

@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from heliostat.runtime import clock, settings
-from heliostat.runtime.engine import stock_run
-from heliostat.runtime.engine.claimed import execute_claimed
-from heliostat.runtime.engine.stock_flows import is_stock_flow
+from heliostat.runtime.engine.flow import stock_run
+from heliostat.runtime.engine.flow.claimed import execute_claimed
+from heliostat.runtime.engine.flow.stock_flows import is_stock_flow
+from heliostat.runtime.foundation import clock, settings
 from heliostat.runtime.journal.recording import current_recording
 from heliostat.runtime.states import Cancelling, Completed, Running
 from heliostat.runtime.store import (
@@ -27,9 +27,9 @@ from heliostat.runtime.store import (
     scheduled_runs,
     work_pools,
 )
+from heliostat.runtime.store.database.rows import Owner
 from heliostat.runtime.store.deployment_rows import NewDeployment, NewWorkPool
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
-from heliostat.runtime.store.rows import Owner
 
 CLIENT = """
 import os, subprocess, sys, time

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from heliostat import CacheKeyFn, flow, task
-from heliostat.runtime import clock
-from heliostat.runtime.caching import INPUTS, NO_CACHE, RUN_ID, TASK_SOURCE
+from heliostat.runtime.foundation import clock
 from heliostat.runtime.journal.recording import current_recording
-from heliostat.runtime.store import cache
+from heliostat.runtime.store.commits import cache
+from heliostat.runtime.values.caching import INPUTS, NO_CACHE, RUN_ID, TASK_SOURCE
 
 ran: list[Any] = []
 

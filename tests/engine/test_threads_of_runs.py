@@ -23,7 +23,7 @@ import pytest
 
 from heliostat import current_flow_run, current_task_run, flow, get_run_logger, tags, task
 from heliostat.runtime.engine.open_calls import UnrecordedCall
-from heliostat.runtime.errors import RunIsOver
+from heliostat.runtime.foundation.errors import RunIsOver
 
 pytestmark = pytest.mark.usefixtures("recorded", "runner")
 

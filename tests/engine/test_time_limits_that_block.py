@@ -17,7 +17,7 @@ import pytest
 from heliostat import flow, task
 from heliostat.runtime.engine import dispatcher, loop_limits
 from heliostat.runtime.engine.run_desk import RunDesk
-from heliostat.runtime.errors import TaskTimedOut
+from heliostat.runtime.foundation.errors import TaskTimedOut
 
 FOREVER = 300.0
 pytestmark = pytest.mark.timeout(120, method="thread")

@@ -13,7 +13,7 @@ import pytest
 
 from heliostat import flow, task
 from heliostat.runtime.engine.deadline import DeadlinePassed, time_limit
-from heliostat.runtime.errors import TaskTimedOut, UserError
+from heliostat.runtime.foundation.errors import TaskTimedOut, UserError
 
 # The time limit of a test takes the same signal as the limits under test.
 pytestmark = pytest.mark.timeout(60, method="thread")

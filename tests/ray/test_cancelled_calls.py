@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from heliostat import flow, task
-from heliostat.runtime.context import flow_session
+from heliostat.runtime.authoring.context import flow_session
+from heliostat.runtime.authoring.futures import TaskFutureList
 from heliostat.runtime.engine.session import FlowSession
-from heliostat.runtime.futures import TaskFutureList
 
 IGNORING = (
     "import os, signal, sys, time\n"

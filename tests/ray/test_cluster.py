@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from heliostat import flow, task
-from heliostat.runtime import clock, settings
 from heliostat.runtime.engine import ray_cluster
-from heliostat.runtime.errors import RayUnavailable
+from heliostat.runtime.foundation import clock, settings
+from heliostat.runtime.foundation.errors import RayUnavailable
 
 
 @task

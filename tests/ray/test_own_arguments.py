@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from heliostat import flow, task, unmapped
-from heliostat.runtime.errors import HiddenFuture
+from heliostat.runtime.foundation.errors import HiddenFuture
 
 pytestmark = pytest.mark.usefixtures("recorded")
 
@@ -233,7 +233,7 @@ def test_an_attempt_after_a_failure_gets_the_arguments_of_the_call() -> None:
         return values
 
     def attempts_here() -> range:
-        from heliostat.runtime.context import task_run_info
+        from heliostat.runtime.authoring.context import task_run_info
 
         info = task_run_info.get()
         assert info is not None

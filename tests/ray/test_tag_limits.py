@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from heliostat import flow, task
-from heliostat.runtime.errors import NoSlotEver
+from heliostat.runtime.foundation.errors import NoSlotEver
 from heliostat.runtime.journal.recording import current_recording
 from heliostat.runtime.store import concurrency_limits
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from heliostat import flow, task
-from heliostat.runtime.errors import CannotPickle
+from heliostat.runtime.foundation.errors import CannotPickle
 
 pytestmark = pytest.mark.usefixtures("recorded")
 MIB = 1024 * 1024

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from heliostat.runtime.ids import uuid7
-from heliostat.runtime.journal.records import FlowRunTransition
+from heliostat.runtime.foundation.ids import uuid7
+from heliostat.runtime.records import FlowRunTransition
 from heliostat.runtime.states import State, StateType
 from heliostat.runtime.store import (
     deployments,
@@ -20,9 +20,9 @@ from heliostat.runtime.store import (
     scheduled_runs,
     work_pools,
 )
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.rows import Lease, NewFlowRun, Owner
 from heliostat.runtime.store.deployment_rows import ClaimedRun, DeploymentRow, NewDeployment, NewWorkPool
-from heliostat.runtime.store.rows import Lease, NewFlowRun, Owner
 
 
 @dataclass(frozen=True)

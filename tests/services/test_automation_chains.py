@@ -11,9 +11,9 @@ from sqlalchemy import insert
 from heliostat.actors.loops.triggers import Triggers
 from heliostat.api.actions.loop import ActionPerformer
 from heliostat.api.models.automations import AutomationCreate
-from heliostat.runtime import clock, ids, settings
 from heliostat.runtime.events.filters import EventFilter, EventName
 from heliostat.runtime.events.records import Event
+from heliostat.runtime.foundation import clock, ids, settings
 from heliostat.runtime.states import Completed, Crashed, Running, Scheduled
 from heliostat.runtime.store import (
     automations,
@@ -27,10 +27,10 @@ from heliostat.runtime.store import (
     work_pools,
 )
 from heliostat.runtime.store.automations import AutomationRow
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.tables import automation as automation_table
 from heliostat.runtime.store.deployment_rows import NewWorkPool
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
-from heliostat.runtime.store.tables import automation as automation_table
 
 NOTHING = {"type": "do-nothing"}
 MOST_ROUNDS = 60

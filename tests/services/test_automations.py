@@ -20,9 +20,9 @@ import pytest
 from heliostat.actors.loops.triggers import Triggers
 from heliostat.api.actions.loop import ActionPerformer
 from heliostat.api.models.automations import AutomationCreate
-from heliostat.runtime import clock, ids
 from heliostat.runtime.events.filters import EventFilter, EventName, Occurred
 from heliostat.runtime.events.records import Event
+from heliostat.runtime.foundation import clock, ids
 from heliostat.runtime.states import Completed, Failed, Running, Scheduled
 from heliostat.runtime.store import (
     automation_actions,
@@ -39,7 +39,7 @@ from heliostat.runtime.store import (
     work_pools,
 )
 from heliostat.runtime.store.automations import AutomationRow
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
 
 Trigger = dict[str, Any]

@@ -25,13 +25,13 @@ from heliostat.actors.loops.triggers import Triggers
 from heliostat.api.actions.loop import ActionPerformer
 from heliostat.api.event_desk import EventDesk
 from heliostat.api.models.automations import AutomationCreate
-from heliostat.runtime import clock, ids
 from heliostat.runtime.automations.firings import Firing, firing_as_json
 from heliostat.runtime.events.filters import EventFilter, EventName
 from heliostat.runtime.events.records import Event
+from heliostat.runtime.foundation import clock, ids
 from heliostat.runtime.journal.journal import Journal
-from heliostat.runtime.journal.records import LogBatch, LogLine
 from heliostat.runtime.journal.transport import StoreTransport
+from heliostat.runtime.records import LogBatch, LogLine
 from heliostat.runtime.states import Running
 from heliostat.runtime.store import (
     automation_actions,
@@ -46,12 +46,12 @@ from heliostat.runtime.store import (
     losses,
     slot_runs,
 )
-from heliostat.runtime.store.automation_tables import automation_action
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.automation_tables import automation_action
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.feed import Feed
+from heliostat.runtime.store.database.tables import automation, deployment_schedule
 from heliostat.runtime.store.deployment_rows import ScheduleSpec
 from heliostat.runtime.store.explaining import explain
-from heliostat.runtime.store.feed import Feed
-from heliostat.runtime.store.tables import automation, deployment_schedule
 
 PATIENCE_S = 60.0
 GONE = -100.0  # a lease that lapsed long ago

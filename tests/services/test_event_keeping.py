@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from heliostat.actors.loops.event_keeping import EventRetention, PlaceEvents
-from heliostat.runtime import clock, settings
 from heliostat.runtime.events.filters import EventFilter
 from heliostat.runtime.events.records import Event
-from heliostat.runtime.ids import uuid7
+from heliostat.runtime.foundation import clock, settings
+from heliostat.runtime.foundation.ids import uuid7
 from heliostat.runtime.store import deployments, event_search, events, work_pools, workers
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.deployment_rows import NewWorkPool
 
 

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from heliostat.runtime.errors import NotFound
-from heliostat.runtime.ids import task_run_base, task_run_id
-from heliostat.runtime.journal.records import CallSite, RunAppend, TaskRunBatch
+from heliostat.runtime.foundation.errors import NotFound
+from heliostat.runtime.foundation.ids import task_run_base, task_run_id
+from heliostat.runtime.records import CallSite, RunAppend, TaskRunBatch
 from heliostat.runtime.states import Scheduled
 from heliostat.runtime.store import (
     concurrency_limits,
@@ -23,9 +23,9 @@ from heliostat.runtime.store import (
     work_queues,
     workers,
 )
-from heliostat.runtime.store.appends import commit
+from heliostat.runtime.store.commits.appends import commit
 from heliostat.runtime.store.concurrency_limits import NewLimit
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.deployment_rows import NewWorkPool, NewWorkQueue
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
 

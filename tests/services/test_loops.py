@@ -9,11 +9,12 @@ from uuid import uuid4
 from heliostat.actors.loops.loop import Loop
 from heliostat.actors.loops.names import LOOPS
 from heliostat.actors.loops.services import SERVICES
-from heliostat.runtime.errors import DatabaseUnavailable
-from heliostat.runtime.store import feed, services
-from heliostat.runtime.store.database import Database
-from heliostat.runtime.store.feed import Feed
-from heliostat.runtime.store.rows import Owner
+from heliostat.runtime.foundation.errors import DatabaseUnavailable
+from heliostat.runtime.store import services
+from heliostat.runtime.store.database import feed
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.feed import Feed
+from heliostat.runtime.store.database.rows import Owner
 
 
 class Counting(Loop):

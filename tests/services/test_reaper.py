@@ -20,7 +20,7 @@ from heliostat.runtime.store import (
     task_run_changes,
     work_pools,
 )
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.deployment_rows import NewWorkPool
 from heliostat.runtime.store.task_run_changes import NewTaskRun
 

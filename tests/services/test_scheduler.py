@@ -14,12 +14,12 @@ from uuid import uuid4
 import pytest
 
 from heliostat.actors.loops.scheduler import Scheduler, plan
-from heliostat.runtime.schedule_slots import slot_key
+from heliostat.runtime.scheduling.schedule_slots import slot_key
 from heliostat.runtime.store import deployments, flow_runs, schedules, services
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.feed import Feed
+from heliostat.runtime.store.database.rows import Owner
 from heliostat.runtime.store.deployment_rows import ScheduleRow, ScheduleSpec
-from heliostat.runtime.store.feed import Feed
-from heliostat.runtime.store.rows import Owner
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOURLY = {"cron": "0 * * * *", "timezone": "UTC", "day_or": True}
@@ -168,8 +168,8 @@ async def test_edits_one_after_the_other_owe_what_became_due_between_them(db: Da
 SCHEDULER = """
 import asyncio, sys
 from heliostat.actors.loops.scheduler import Scheduler
-from heliostat.runtime.store.database import Database
-from heliostat.runtime.store.feed import Feed
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.feed import Feed
 
 async def main():
     db = await Database.open(sys.argv[1])

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from heliostat.actors.loops.tending import CancellationCleanup, LateMarker, PauseExpiry
-from heliostat.runtime.errors import NoFreeSlots
+from heliostat.runtime.foundation.errors import NoFreeSlots
 from heliostat.runtime.states import Pending, Running, Scheduled
 from heliostat.runtime.store import (
     cleanups,
@@ -25,7 +25,7 @@ from heliostat.runtime.store import (
     work_pools,
     work_queues,
 )
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.deployment_rows import NewWorkPool
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
 from heliostat.runtime.store.task_run_changes import NewTaskRun

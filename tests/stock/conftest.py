@@ -18,7 +18,7 @@ import pytest
 
 from heliostat.actors.loops.names import LOOPS
 from heliostat.api.server.start import answers
-from heliostat.runtime import clock
+from heliostat.runtime.foundation import clock
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 WHERE = "HELIOSTAT_TEST_STOCK_PYTHON"

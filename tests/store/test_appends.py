@@ -10,13 +10,14 @@ from unittest.mock import ANY
 
 import pytest
 
-from heliostat.runtime import ids
-from heliostat.runtime.errors import JournalGap
-from heliostat.runtime.journal.records import LogBatch, LogLine, RuleDecision, RunAppend
+from heliostat.runtime.foundation import ids
+from heliostat.runtime.foundation.errors import JournalGap
+from heliostat.runtime.records import LogBatch, LogLine, RuleDecision, RunAppend
 from heliostat.runtime.states import Running, Scheduled
-from heliostat.runtime.store import cache, flow_run_changes, flow_runs, leases, logs, task_runs
-from heliostat.runtime.store.appends import commit
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store import flow_run_changes, flow_runs, leases, logs, task_runs
+from heliostat.runtime.store.commits import cache
+from heliostat.runtime.store.commits.appends import commit
+from heliostat.runtime.store.database.database import Database
 
 
 async def test_task_runs_are_recorded_with_all_that_is_known_of_them(db: Database, given: Any) -> None:

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from heliostat.runtime import clock
-from heliostat.runtime.errors import NotFound
+from heliostat.runtime.foundation import clock
+from heliostat.runtime.foundation.errors import NotFound
 from heliostat.runtime.states import Completed, Pending, Running, Scheduled
 from heliostat.runtime.store import (
     concurrency_limits,
@@ -25,7 +25,7 @@ from heliostat.runtime.store import (
     work_queues,
 )
 from heliostat.runtime.store.concurrency_limits import NewLimit
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.deployment_rows import DeploymentRow, NewWorkPool, NewWorkQueue, WorkPoolRow
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from heliostat.runtime.code_packages import CodePackage, pack
-from heliostat.runtime.errors import BadPackage, NotFound, PackageTooLarge
+from heliostat.runtime.foundation.errors import BadPackage, NotFound, PackageTooLarge
+from heliostat.runtime.projects.code_packages import CodePackage, pack
 from heliostat.runtime.store import code_packages
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 
 
 @pytest.fixture

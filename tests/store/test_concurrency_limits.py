@@ -9,12 +9,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import update
 
-from heliostat.runtime.errors import BadSlots, Duplicate, NoFreeSlots, NotFound
+from heliostat.runtime.foundation.errors import BadSlots, Duplicate, NoFreeSlots, NotFound
 from heliostat.runtime.store import concurrency_limits, concurrency_slots
 from heliostat.runtime.store.concurrency_limits import NewLimit
 from heliostat.runtime.store.concurrency_slots import Lease
-from heliostat.runtime.store.database import Database
-from heliostat.runtime.store.setup_tables import concurrency_lease, concurrency_limit
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.setup_tables import concurrency_lease, concurrency_limit
 
 
 async def a_limit(db: Database, name: str = "api", limit: int = 2, **facts: Any) -> None:

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from heliostat.runtime.errors import BadSchedule, Duplicate, NotFound
+from heliostat.runtime.foundation.errors import BadSchedule, Duplicate, NotFound
 from heliostat.runtime.store import deployments, flow_runs, schedules, slot_runs, work_pools, work_queues
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.deployment_rows import NewWorkPool, ScheduleSpec
 from heliostat.runtime.store.slot_runs import SlotBatch
 

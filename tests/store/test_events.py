@@ -11,8 +11,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from heliostat.runtime import clock, ids
-from heliostat.runtime.errors import BadEventQuery
 from heliostat.runtime.events.filters import (
     EventFilter,
     EventIds,
@@ -24,8 +22,10 @@ from heliostat.runtime.events.filters import (
 )
 from heliostat.runtime.events.matching import fits
 from heliostat.runtime.events.records import Event
+from heliostat.runtime.foundation import clock, ids
+from heliostat.runtime.foundation.errors import BadEventQuery
 from heliostat.runtime.store import event_counts, event_search, events, flow_run_events, task_runs
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.event_tail import EventTail
 
 

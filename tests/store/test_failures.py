@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from heliostat.runtime.errors import BadSetting, DatabaseUnavailable
+from heliostat.runtime.foundation.errors import BadSetting, DatabaseUnavailable
 from heliostat.runtime.store import flow_runs, task_runs
-from heliostat.runtime.store.appends import commit
-from heliostat.runtime.store.appends_postgres import write_appends
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.commits.appends import commit
+from heliostat.runtime.store.commits.appends_postgres import write_appends
+from heliostat.runtime.store.database.database import Database
 
 
 async def test_an_unreachable_server_is_named_without_the_password() -> None:

@@ -14,16 +14,16 @@ from heliostat.runtime.states import Cancelled, Running
 from heliostat.runtime.store import (
     commands,
     deployments,
-    feed,
     flow_run_changes,
     scheduled_runs,
     schedules,
     work_pools,
     work_queues,
 )
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database import feed
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.feed import Feed
 from heliostat.runtime.store.deployment_rows import NewWorkPool, NewWorkQueue, ScheduleSpec
-from heliostat.runtime.store.feed import Feed
 
 LONG_S = 20.0
 HOURLY = ScheduleSpec({"cron": "0 * * * *", "timezone": "UTC", "day_or": True})
@@ -90,7 +90,7 @@ async def test_another_process_is_heard(db: Database, changes: Feed, database_ur
     code = (
         "import asyncio, sys\n"
         "from heliostat.runtime.store import work_pools\n"
-        "from heliostat.runtime.store.database import Database\n"
+        "from heliostat.runtime.store.database.database import Database\n"
         "from heliostat.runtime.store.deployment_rows import NewWorkPool\n"
         "async def main():\n"
         "    db = await Database.open(sys.argv[1])\n"

@@ -12,11 +12,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from heliostat.runtime import clock
-from heliostat.runtime.errors import StaleState
+from heliostat.runtime.foundation import clock
+from heliostat.runtime.foundation.errors import StaleState
 from heliostat.runtime.states import Cancelled, Cancelling, Crashed, Paused, Running, Scheduled
 from heliostat.runtime.store import cleanups, flow_run_changes, flow_runs, leases
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.fences import Fence
 
 FUTURE = timedelta(hours=1)

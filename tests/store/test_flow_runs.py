@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from heliostat.runtime import ids
-from heliostat.runtime.errors import LeaseHeld, NotFound
-from heliostat.runtime.journal.records import LogBatch, LogLine, RuleDecision
+from heliostat.runtime.foundation import ids
+from heliostat.runtime.foundation.errors import LeaseHeld, NotFound
+from heliostat.runtime.records import LogBatch, LogLine, RuleDecision
 from heliostat.runtime.store import flow_runs, flows, leases, logs, task_runs
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 
 
 async def test_begin_records_run_states_and_lease_at_once(db: Database, given: Any) -> None:

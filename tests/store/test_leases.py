@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from heliostat.api.executors import executor_of
-from heliostat.runtime import clock
-from heliostat.runtime.errors import LeaseHeld
+from heliostat.runtime.foundation import clock
+from heliostat.runtime.foundation.errors import LeaseHeld
 from heliostat.runtime.store import leases
-from heliostat.runtime.store.appends import commit
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.commits.appends import commit
+from heliostat.runtime.store.database.database import Database
 
 
 async def test_a_living_lease_is_held_against_others(db: Database, given: Any) -> None:

@@ -12,10 +12,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import event
 
-from heliostat.runtime.errors import NotFound
+from heliostat.runtime.foundation.errors import NotFound
 from heliostat.runtime.states import StateType
 from heliostat.runtime.store import artifacts, block_documents, dashboard, logs, run_graph, search, variables
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.filters import (
     FlowFilter,
     FlowRunFilter,

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from heliostat.runtime import clock, ids
-from heliostat.runtime.errors import NotFound
-from heliostat.runtime.journal.records import LogBatch, LogLine
-from heliostat.runtime.store import cache, logs, task_runs
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.foundation import clock, ids
+from heliostat.runtime.foundation.errors import NotFound
+from heliostat.runtime.records import LogBatch, LogLine
+from heliostat.runtime.store import logs, task_runs
+from heliostat.runtime.store.commits import cache
+from heliostat.runtime.store.database.database import Database
 
 
 async def test_a_replay_gets_the_task_runs_of_a_stretch(db: Database, given: Any) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from heliostat.runtime import clock
+from heliostat.runtime.foundation import clock
 from heliostat.runtime.states import Scheduled
 from heliostat.runtime.store import (
     deployments,
@@ -24,10 +24,10 @@ from heliostat.runtime.store import (
     slot_runs,
     work_pools,
 )
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.rows import FlowRunRow
 from heliostat.runtime.store.deployment_rows import DeploymentRow, NewWorkPool, ScheduleSpec
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
-from heliostat.runtime.store.rows import FlowRunRow
 from heliostat.runtime.store.slot_runs import SlotBatch
 
 HOURLY = {"cron": "0 * * * *", "timezone": "UTC", "day_or": True}

@@ -13,10 +13,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from heliostat.runtime.errors import BadSetting, NotFound, SchemaTooNew
-from heliostat.runtime.store import schema
-from heliostat.runtime.store.database import Database
-from heliostat.runtime.store.setup_tables import metadata
+from heliostat.runtime.foundation.errors import BadSetting, NotFound, SchemaTooNew
+from heliostat.runtime.store.database.database import Database, schema
+from heliostat.runtime.store.database.setup_tables import metadata
 
 # SQLite cannot be asked for indexes on expressions, so they are not compared there; on Postgres they are.
 pytestmark = pytest.mark.filterwarnings(

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from heliostat.runtime.authorship import SERVE
+from heliostat.runtime.foundation.authorship import SERVE
 from heliostat.runtime.store import deployments, servings
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 
 LEASE_S = 60.0
 

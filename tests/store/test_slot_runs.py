@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from heliostat.runtime.errors import NotFound
+from heliostat.runtime.foundation.errors import NotFound
 from heliostat.runtime.store import deployments, flow_runs, schedules, slot_runs
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.deployment_rows import ScheduleRow, ScheduleSpec
 from heliostat.runtime.store.slot_runs import SlotBatch
 
@@ -208,7 +208,7 @@ async def test_every_slot_has_one_run_while_schedulers_and_editors_compete(db: D
 
 
 async def ignoring_gone(change: Any) -> None:
-    from heliostat.runtime.errors import NotFound
+    from heliostat.runtime.foundation.errors import NotFound
 
     try:
         await change

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from heliostat.runtime.store.database import Database
-from heliostat.runtime.store.sqlite_thread import SqliteThread
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.sqlite_thread import SqliteThread
 
 
 async def test_a_connection_may_be_closed_twice_and_is_closed_then(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ async def test_a_read_sees_one_moment_throughout(sqlite_url: str) -> None:
 _LEAVES = """
 import asyncio, sys
 from heliostat.runtime.store import flows
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 
 async def main():
     db = await Database.open(sys.argv[1])

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import update
 
-from heliostat.runtime.ids import uuid7
+from heliostat.runtime.foundation.ids import uuid7
 from heliostat.runtime.store import concurrency_limits, concurrency_slots, tag_slots, task_slots
 from heliostat.runtime.store.concurrency_limits import TAG_PREFIX
-from heliostat.runtime.store.database import Database
-from heliostat.runtime.store.setup_tables import concurrency_lease
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.setup_tables import concurrency_lease
 from heliostat.runtime.store.slot_rows import SlotWant
 
 

@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from heliostat.runtime import clock
-from heliostat.runtime.errors import Duplicate, NotFound, Reserved
+from heliostat.runtime.foundation import clock
+from heliostat.runtime.foundation.errors import Duplicate, NotFound, Reserved
 from heliostat.runtime.store import work_pools, work_queues, workers
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.deployment_rows import NewWorkPool, NewWorkQueue, WorkPoolRow
 
 
@@ -166,7 +166,7 @@ async def test_a_worker_silent_for_three_heartbeats_is_offline(db: Database) -> 
     async with db.write() as connection:
         from sqlalchemy import update
 
-        from heliostat.runtime.store.tables import worker
+        from heliostat.runtime.store.database.tables import worker
 
         await connection.execute(update(worker).values(last_heartbeat_time=clock.epoch_s() - 31))
     (silent,) = await workers.list(db, "yard")

@@ -8,8 +8,9 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from heliostat.runtime import ids, tracebacks
-from heliostat.runtime.context import FlowRunInfo
+from heliostat.runtime.authoring.context import FlowRunInfo
+from heliostat.runtime.authoring.retry import RetryPolicy
+from heliostat.runtime.authoring.terminal import Terminal
 from heliostat.runtime.engine import payload
 from heliostat.runtime.engine.calls import Columns, Rows
 from heliostat.runtime.engine.code import TaskCode
@@ -20,9 +21,9 @@ from heliostat.runtime.engine.outcomes import COMPLETED, FAILED, RETRY, Extra, O
 from heliostat.runtime.engine.pack_group import Pack, PackGroup, Resources
 from heliostat.runtime.engine.run_desk import RunDesk
 from heliostat.runtime.engine.spool import Salvaged
-from heliostat.runtime.journal.records import CallSite, Record, TaskRunBatch
-from heliostat.runtime.retry import RetryPolicy
-from heliostat.runtime.terminal import Terminal
+from heliostat.runtime.foundation import ids
+from heliostat.runtime.records import CallSite, Record, TaskRunBatch
+from heliostat.runtime.values import tracebacks
 
 PATIENCE_S = 10.0
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from heliostat.runtime import clock, ids
 from heliostat.runtime.automations.evaluation import Evaluation
 from heliostat.runtime.automations.firings import Firing, firing_as_json, firing_from_json
 from heliostat.runtime.automations.triggers import read_triggers
 from heliostat.runtime.events.records import Event
+from heliostat.runtime.foundation import clock, ids
 
 NOON = datetime.fromisoformat("2026-05-01T12:00:00+00:00")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from heliostat.runtime.block_references import references_in, with_blocks
-from heliostat.runtime.errors import ParameterMismatch
+from heliostat.runtime.foundation.errors import ParameterMismatch
+from heliostat.runtime.values.block_references import references_in, with_blocks
 
 ID = "01a218d1-0000-74b5-9aed-7be6d072ebad"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from heliostat.runtime.block_schemas import checksum, masked, references, unmasked
+from heliostat.runtime.values.block_schemas import checksum, masked, references, unmasked
 
 # What the stock client (3.8.8) makes of a block with a secret, a model and an enumeration, and its checksum.
 FIELDS: dict[str, Any] = {

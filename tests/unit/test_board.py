@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from heliostat.runtime import clock
 from heliostat.runtime.engine.board import (
     GIVE_BACK_AFTER_S,
     REPORT_RUNNING_AFTER_S,
@@ -16,6 +15,7 @@ from heliostat.runtime.engine.board import (
     LoneBoard,
     Watcher,
 )
+from heliostat.runtime.foundation import clock
 
 
 class Told:

@@ -14,8 +14,9 @@ import pytest
 
 from heliostat.api.actions.filling import filled_within, text_of
 from heliostat.api.actions.templates import LONGEST, fault_of
-from heliostat.runtime import bounded_calls, parameter_templates
-from heliostat.runtime.errors import BeyondBounds, CallFailed, UnresolvedParameter
+from heliostat.runtime.foundation import bounded_calls
+from heliostat.runtime.foundation.errors import BeyondBounds, CallFailed, UnresolvedParameter
+from heliostat.runtime.values import parameter_templates
 
 ENDLESS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from heliostat.runtime import by_value
+from heliostat.runtime.values import by_value
 
 
 def test_code_that_travels_keeps_its_file_name() -> None:
@@ -91,7 +91,7 @@ def test_functions_of_a_script_that_functools_wraps_travel(tmp_path: Path) -> No
     """
     script = tmp_path / "script.py"
     script.write_text(
-        WRAPPED + "import sys\nfrom heliostat.runtime import by_value\nused(3)\n"
+        WRAPPED + "import sys\nfrom heliostat.runtime.values import by_value\nused(3)\n"
         "for each in (used, remembered, told, Holder, Holder(3), fibonacci, part):\n"
         "    by_value.dumps(each)\n"
         "sys.stdout.buffer.write(by_value.dumps((used, told, remembered)))\n"

@@ -22,7 +22,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliostat.runtime.caching import (
+from heliostat.runtime.foundation.errors import NoFingerprint, UserError
+from heliostat.runtime.values.caching import (
     DEFAULT,
     FLOW_PARAMETERS,
     INPUTS,
@@ -36,7 +37,6 @@ from heliostat.runtime.caching import (
     input_hash,
     source_of,
 )
-from heliostat.runtime.errors import NoFingerprint, UserError
 
 FACTS = CacheFacts("task-1", "def f(): ...", "run-1", {"p": 1})
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
@@ -330,7 +330,7 @@ def test_circular_input_is_not_compared():
 def test_hashes_and_keys_are_the_same_in_processes_with_other_hash_seeds():
     script = (
         "import json\n"
-        "from heliostat.runtime.caching import fingerprint, input_hash\n"
+        "from heliostat.runtime.values.caching import fingerprint, input_hash\n"
         "words = {f'word-{n}' for n in range(50)}\n"
         "values = [words, frozenset(words), {'a': words, 'b': [1, 2.5, None, b'x']}, 'text', ('t', 10**30)]\n"
         "print(json.dumps([[input_hash((v,), {'k': v}).hex(), fingerprint(v)] for v in values]))\n"

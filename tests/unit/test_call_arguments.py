@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from heliostat.runtime.authoring.futures import AllowFailure, allow_failure, unmapped
 from heliostat.runtime.engine.calls import Columns, Rows, sort_map_arguments
-from heliostat.runtime.errors import ParameterMismatch
-from heliostat.runtime.futures import AllowFailure, allow_failure, unmapped
+from heliostat.runtime.foundation.errors import ParameterMismatch
 
 
 def test_columns_give_rows_and_slices_of_the_same_calls() -> None:

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from heliostat.api.server.record import OwnRecord, ServerRecord
-from heliostat.runtime import errors
 from heliostat.runtime.client import http
 from heliostat.runtime.client.client import HeliostatClient, SyncHeliostatClient, get_client
-from heliostat.runtime.settings import override_settings
+from heliostat.runtime.foundation import errors
+from heliostat.runtime.foundation.settings import override_settings
 
 FLOW_ID = str(uuid4())
 FLOW = {"id": FLOW_ID, "name": "etl", "tags": [], "created": "2026-01-01T00:00:00Z", "more": 1}

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from heliostat.runtime.code_packages import pack, revision_of, unpack_once
-from heliostat.runtime.errors import BadPackage, PackageTooLarge
-from heliostat.runtime.settings import override_settings
+from heliostat.runtime.foundation.errors import BadPackage, PackageTooLarge
+from heliostat.runtime.foundation.settings import override_settings
+from heliostat.runtime.projects.code_packages import pack, revision_of, unpack_once
 
 Project = Callable[..., Path]
 
@@ -207,7 +207,7 @@ def test_many_processes_unpack_one_package_once(project: Project, tmp_path: Path
     script = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from heliostat.runtime.code_packages import unpack_once\n"
+        "from heliostat.runtime.projects.code_packages import unpack_once\n"
         "here = Path(sys.argv[1])\n"
         "def fetch(revision):\n"
         "    (here / f'fetched-{os.getpid()}').touch()\n"

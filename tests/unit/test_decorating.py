@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from heliostat import flow, task
-from heliostat.runtime.errors import UserError
+from heliostat.runtime.foundation.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 from heliostat import ConcurrencyLimit, CronSchedule, flow
 from heliostat.runtime.client.records import DeploymentSchedule
 from heliostat.runtime.deploying.timetable import timetable, with_known_anchors
-from heliostat.runtime.entrypoints import load_flow
-from heliostat.runtime.errors import BadDeployment, BadSchedule, HeliostatError, ParameterMismatch
+from heliostat.runtime.foundation.errors import BadDeployment, BadSchedule, HeliostatError, ParameterMismatch
+from heliostat.runtime.projects.entrypoints import load_flow
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

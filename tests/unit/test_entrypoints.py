@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from heliostat.runtime.entrypoints import load_flow
-from heliostat.runtime.errors import MissingFlow
+from heliostat.runtime.foundation.errors import MissingFlow
+from heliostat.runtime.projects.entrypoints import load_flow
 
 TWO_FLOWS = """
 from heliostat import flow

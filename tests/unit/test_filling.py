@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from heliostat.runtime.errors import BadDeployment, NotFound
-from heliostat.runtime.filling import Known, LookUp, deployers, fill
-from heliostat.runtime.pull_steps import project_folder
+from heliostat.runtime.foundation.errors import BadDeployment, NotFound
+from heliostat.runtime.projects.filling import Known, LookUp, deployers, fill
+from heliostat.runtime.projects.pull_steps import project_folder
 
 FOLDER = "prefect.deployments.steps.set_working_directory"
 SHELL = "prefect.deployments.steps.run_shell_script"

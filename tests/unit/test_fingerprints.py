@@ -29,8 +29,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heliostat.runtime.caching import fingerprint
-from heliostat.runtime.errors import NoFingerprint
+from heliostat.runtime.foundation.errors import NoFingerprint
+from heliostat.runtime.values.caching import fingerprint
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "support"))
 import kinds_of_code  # noqa: E402
@@ -240,7 +240,7 @@ def test_fingerprints_are_the_same_in_every_process(seed: str, tmp_path: pathlib
     script.write_text(
         "import enum, functools, dataclasses, datetime, pathlib, numpy, pandas\n"
         "from pydantic import BaseModel\n"
-        "from heliostat.runtime.caching import fingerprint\n"
+        "from heliostat.runtime.values.caching import fingerprint\n"
         "class Colour(enum.Enum):\n    RED = 1\n"
         "@dataclasses.dataclass\nclass Point:\n    x: int = 1\n    def f(self): return {1, 'a'}\n"
         "class Model(BaseModel):\n    a: int = 1\n    b: Point = Point()\n"

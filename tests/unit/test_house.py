@@ -145,7 +145,7 @@ def test_time_comes_from_the_one_clock() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{number}"
         for path in package_files()
-        if path != ROOT / "runtime/clock.py"
+        if path != ROOT / "runtime/foundation/clock.py"
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if re.search(r"\b(datetime\.(now|utcnow)|time\.time)\(", line)
     ]
@@ -197,7 +197,7 @@ def test_importing_the_package_leaves_the_heavy_libraries_alone() -> None:
 
 
 def test_migrations_that_the_code_knows_are_those_that_there_are() -> None:
-    from heliostat.runtime.store.schema import MIGRATIONS, REVISIONS
+    from heliostat.runtime.store.database.schema import MIGRATIONS, REVISIONS
 
     found = [
         match[1]

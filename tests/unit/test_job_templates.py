@@ -12,7 +12,7 @@ from heliostat.pools.templates import (
     read_job_template,
     references,
 )
-from heliostat.runtime.errors import BadJobTemplate, BadJobVariables
+from heliostat.runtime.foundation.errors import BadJobTemplate, BadJobVariables
 
 
 def template(configuration, properties=None, **schema):

@@ -6,8 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from heliostat import task
-from heliostat.runtime.caching import input_hash
-from heliostat.runtime.context import FlowRunInfo, current_task_run
+from heliostat.runtime.authoring.context import FlowRunInfo, current_task_run
 from heliostat.runtime.engine import worker
 from heliostat.runtime.engine.code import ShippedCode, ship_code
 from heliostat.runtime.engine.outcomes import COMPLETED, FAILED, Outcome
@@ -19,6 +18,7 @@ from heliostat.runtime.engine.wire import (
     dump_lone,
     lone_key,
 )
+from heliostat.runtime.values.caching import input_hash
 
 _BASE = 7 << 80
 

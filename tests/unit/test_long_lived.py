@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from heliostat.runtime.engine.board import Watcher
-from heliostat.runtime.engine.command_watch import CommandWatch
+from heliostat.runtime.engine.flow.command_watch import CommandWatch
 from heliostat.runtime.engine.loop_limits import Alarms
 from heliostat.runtime.engine.slot_relay import RelayedSlots
-from heliostat.runtime.errors import Unavailable
-from heliostat.runtime.ids import uuid7
-from heliostat.runtime.long_lived import Tasks, about, for_ever, keep_thread, tell
+from heliostat.runtime.foundation.errors import Unavailable
+from heliostat.runtime.foundation.ids import uuid7
+from heliostat.runtime.foundation.long_lived import Tasks, about, for_ever, keep_thread, tell
 from heliostat.runtime.store.commands import Command
 
 PATIENCE_S = 60.0
@@ -182,9 +182,9 @@ STARTED_ELSEWHERE = {
     "actors/loops/loop.py": "a service: a failed step is told and taken again",
     "api/sockets/events_in.py": "the answer of one socket",
     "api/sockets/handshake.py": "the sides of one socket: the first to end ends the others",
-    "runtime/store/feed.py": "goes over to looking at intervals when it fails",
-    "runtime/store/gathering.py": "one group: each of those who wait is given the error",
-    "runtime/store/sqlite_thread.py": "each job is answered with its error",
+    "runtime/store/database/feed.py": "goes over to looking at intervals when it fails",
+    "runtime/store/database/gathering.py": "one group: each of those who wait is given the error",
+    "runtime/store/database/sqlite_thread.py": "each job is answered with its error",
 }
 """Where tasks and threads are started without `long_lived`, and why that is no loop that dies in silence."""
 

@@ -5,9 +5,9 @@ from datetime import date
 
 import pytest
 
-from heliostat.runtime import names
-from heliostat.runtime.errors import UserError
-from heliostat.runtime.names import generate_name, render_run_name
+from heliostat.runtime.authoring import names
+from heliostat.runtime.authoring.names import generate_name, render_run_name
+from heliostat.runtime.foundation.errors import UserError
 
 
 @dataclass

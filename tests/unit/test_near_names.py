@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from heliostat.runtime.near_names import nearest
+from heliostat.runtime.foundation.near_names import nearest
 
 VERBS = [
     "cancel",

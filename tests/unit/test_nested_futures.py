@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import pydantic
 import pytest
 
+from heliostat.runtime.authoring.futures import TaskFuture, TaskFutureList, allow_failure
 from heliostat.runtime.engine import payload
 from heliostat.runtime.engine.nested_futures import checked_waits, futures_in, has_futures, replace_futures
-from heliostat.runtime.errors import CannotPickle, HiddenFuture, UserError
-from heliostat.runtime.futures import TaskFuture, TaskFutureList, allow_failure
+from heliostat.runtime.foundation.errors import CannotPickle, HiddenFuture, UserError
 
 
 class FakeFanout:

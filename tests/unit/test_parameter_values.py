@@ -42,10 +42,10 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from heliostat.runtime.alike import alike
 from heliostat.runtime.client.asked_parameters import asked
-from heliostat.runtime.errors import ParameterMismatch
-from heliostat.runtime.parameters import arrived, json_schema, to_send, validate
+from heliostat.runtime.foundation.errors import ParameterMismatch
+from heliostat.runtime.values.alike import alike
+from heliostat.runtime.values.parameters import arrived, json_schema, to_send, validate
 
 T = TypeVar("T")
 

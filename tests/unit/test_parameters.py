@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, SecretStr
 
-from heliostat.runtime.docstrings import parameter_descriptions
-from heliostat.runtime.errors import ParameterMismatch, UserError
-from heliostat.runtime.parameters import bind, from_cli, json_schema, to_json, unbind, validate
+from heliostat.runtime.foundation.errors import ParameterMismatch, UserError
+from heliostat.runtime.values.docstrings import parameter_descriptions
+from heliostat.runtime.values.parameters import bind, from_cli, json_schema, to_json, unbind, validate
 
 if TYPE_CHECKING:
     from decimal import NeverImported
@@ -332,7 +332,7 @@ def test_builtin_without_signature_is_told():
 
 def test_plain_values_of_their_type_need_no_pydantic():
     script = (
-        "import sys\nfrom heliostat.runtime.parameters import bind, validate\n"
+        "import sys\nfrom heliostat.runtime.values.parameters import bind, validate\n"
         "def f(a: int, b: str = 'x', c: 'list | None' = None, *rest): pass\n"
         "assert validate(f, bind(f, (1,), {'c': [1]})) == {'a': 1, 'b': 'x', 'c': [1], 'rest': ()}\n"
         "assert 'pydantic' not in sys.modules\n"

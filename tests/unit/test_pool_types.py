@@ -7,7 +7,7 @@ import pytest
 from heliostat.pools import types
 from heliostat.pools.templates import check_job_variables, job_configuration, read_job_template
 from heliostat.pools.types import PoolType, find_pool_type, pool_type, pool_types, worker_metadata
-from heliostat.runtime.errors import BadJobTemplate, BadJobVariables, NotFound, UserError
+from heliostat.runtime.foundation.errors import BadJobTemplate, BadJobVariables, NotFound, UserError
 
 
 @pytest.fixture(autouse=True)

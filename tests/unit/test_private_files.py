@@ -22,17 +22,24 @@ from typing import Any, cast
 
 import pytest
 
-from heliostat.runtime import encryption
 from heliostat.runtime.engine import spool
 from heliostat.runtime.engine.outcomes import COMPLETED, Outcome
 from heliostat.runtime.engine.spool import Spool
-from heliostat.runtime.errors import BadSetting
-from heliostat.runtime.ids import uuid7
-from heliostat.runtime.private_files import is_private, make_file, make_folder, make_own, open_private, shut
-from heliostat.runtime.profiles import create_profile
-from heliostat.runtime.settings import override_settings, reload_settings
-from heliostat.runtime.storage import storage_for
-from heliostat.runtime.store.database import Database
+from heliostat.runtime.foundation import encryption
+from heliostat.runtime.foundation.errors import BadSetting
+from heliostat.runtime.foundation.ids import uuid7
+from heliostat.runtime.foundation.private_files import (
+    is_private,
+    make_file,
+    make_folder,
+    make_own,
+    open_private,
+    shut,
+)
+from heliostat.runtime.foundation.profiles import create_profile
+from heliostat.runtime.foundation.settings import override_settings, reload_settings
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.values.storage import storage_for
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can be two users")
@@ -290,7 +297,7 @@ def test_of_many_who_make_the_key_at_once_one_wins(tmp_path: Path) -> None:
     home.mkdir()
     script = (
         "import os, sys; os.getpid = lambda: 1\n"
-        "from heliostat.runtime.encryption import encrypted\n"
+        "from heliostat.runtime.foundation.encryption import encrypted\n"
         "print('ready', flush=True); sys.stdin.read(); print(encrypted('open'))"
     )
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

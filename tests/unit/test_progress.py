@@ -14,8 +14,8 @@ from uuid import UUID, uuid4
 import pytest
 from rich.console import Console
 
-from heliostat.runtime import clock, ids
-from heliostat.runtime.context import FlowRunInfo
+from heliostat.runtime.authoring.context import FlowRunInfo
+from heliostat.runtime.authoring.terminal import Terminal
 from heliostat.runtime.engine.calls import Rows
 from heliostat.runtime.engine.fanout import IN_FLIGHT, Fanout
 from heliostat.runtime.engine.outcomes import CACHED, CANCELLED, COMPLETED, CRASHED, FAILED, NOT_READY
@@ -27,9 +27,9 @@ from heliostat.runtime.engine.progress_screens import (
     as_table,
     as_text,
 )
-from heliostat.runtime.journal.records import CallSite
-from heliostat.runtime.settings import override_settings
-from heliostat.runtime.terminal import Terminal
+from heliostat.runtime.foundation import clock, ids
+from heliostat.runtime.foundation.settings import override_settings
+from heliostat.runtime.records import CallSite
 
 NOON = 1_790_000_000.0
 

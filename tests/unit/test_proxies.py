@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from heliostat.runtime.proxies import is_loopback, with_loopback_direct
+from heliostat.runtime.foundation.proxies import is_loopback, with_loopback_direct
 
 
 @pytest.mark.parametrize(

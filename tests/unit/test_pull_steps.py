@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from heliostat.runtime.code_packages import pack
-from heliostat.runtime.errors import BadDeployment, StorageUnavailable
-from heliostat.runtime.pull_steps import project_folder
+from heliostat.runtime.foundation.errors import BadDeployment, StorageUnavailable
+from heliostat.runtime.projects.code_packages import pack
+from heliostat.runtime.projects.pull_steps import project_folder
 
 GIT = "prefect.deployments.steps.git_clone"
 

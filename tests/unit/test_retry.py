@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliostat.runtime.errors import CancelRun, UserError
-from heliostat.runtime.retry import NO_RETRIES, RetryPolicy, exponential_backoff
+from heliostat.runtime.authoring.retry import NO_RETRIES, RetryPolicy, exponential_backoff
+from heliostat.runtime.foundation.errors import CancelRun, UserError
 
 
 def test_one_delay_serves_every_attempt():

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from heliostat.runtime import clock
-from heliostat.runtime.rules import FLOW_RUN_RULES, TASK_RUN_RULES, RunFacts, Wait, decide
+from heliostat.runtime.foundation import clock
+from heliostat.runtime.rules.deciding import FLOW_RUN_RULES, TASK_RUN_RULES, RunFacts, Wait, decide
 from heliostat.runtime.states import (
     AwaitingRetry,
     Cancelled,

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heliostat.runtime.schedule_slots import (
+from heliostat.runtime.scheduling.schedule_slots import (
     STANDARD_HORIZON,
     DeploymentFacts,
     ScheduleFacts,
     plan_slots,
     slot_key,
 )
-from heliostat.runtime.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
+from heliostat.runtime.scheduling.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
 
 DEPLOYMENT, SCHEDULE = UUID(int=1), UUID(int=2)
 NOW = datetime(2026, 5, 5, 12, 3, tzinfo=UTC)

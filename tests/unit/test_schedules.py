@@ -10,8 +10,13 @@ from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heliostat.runtime.errors import BadSchedule
-from heliostat.runtime.schedules import CronSchedule, IntervalSchedule, RRuleSchedule, schedule_from_json
+from heliostat.runtime.foundation.errors import BadSchedule
+from heliostat.runtime.scheduling.schedules import (
+    CronSchedule,
+    IntervalSchedule,
+    RRuleSchedule,
+    schedule_from_json,
+)
 
 BERLIN = "Europe/Berlin"  # 2026: gap on 29 March at 2:00, overlap on 25 October at 3:00
 GAP = datetime(2026, 3, 28, 12, tzinfo=UTC)
@@ -122,7 +127,7 @@ def test_rule_that_began_long_ago_gives_what_a_walk_from_its_beginning_gives(tex
 
 def test_dates_are_equal_in_another_process():
     program = (
-        "from heliostat.runtime.schedules import schedule_from_json as s; from datetime import *;"
+        "from heliostat.runtime.scheduling.schedules import schedule_from_json as s; from datetime import *;"
         "print([str(d) for d in s({'rrule': 'FREQ=HOURLY;INTERVAL=7', 'timezone': 'Europe/Berlin'})"
         ".dates(datetime(2026, 3, 28, tzinfo=UTC), 9)])"
     )

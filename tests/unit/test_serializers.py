@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heliostat.runtime.errors import CannotPickle, ResultLost, UserError
-from heliostat.runtime.serializers import (
+from heliostat.runtime.foundation.errors import CannotPickle, ResultLost, UserError
+from heliostat.runtime.values.serializers import (
     Serializer,
     dumps,
     loads,
@@ -47,7 +47,7 @@ def test_compression_makes_repetitive_values_small():
 
 def test_value_of_a_scripts_own_class_can_be_read_in_another_process():
     script = (
-        "import sys\nfrom heliostat.runtime.serializers import dumps\n"
+        "import sys\nfrom heliostat.runtime.values.serializers import dumps\n"
         "class Mine:\n    def __init__(self): self.x = 5\n"
         "sys.stdout.buffer.write(dumps([Mine()]))\n"
     )

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from heliostat.runtime import profiles
-from heliostat.runtime.errors import BadSetting, NotFound
-from heliostat.runtime.settings import (
+from heliostat.runtime.foundation import profiles
+from heliostat.runtime.foundation.errors import BadSetting, NotFound
+from heliostat.runtime.foundation.settings import (
     current_settings,
     mask_password,
     override_settings,

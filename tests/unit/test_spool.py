@@ -14,7 +14,7 @@ import pytest
 from heliostat.runtime.engine import spool
 from heliostat.runtime.engine.outcomes import COMPLETED, FAILED, Extra, Outcome
 from heliostat.runtime.engine.spool import Spool, salvage
-from heliostat.runtime.ids import uuid7
+from heliostat.runtime.foundation.ids import uuid7
 
 
 @pytest.fixture(autouse=True)

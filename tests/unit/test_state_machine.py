@@ -7,8 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from heliostat.runtime import clock
-from heliostat.runtime.rules import Accept, Reject, RunFacts, Wait, decide
+from heliostat.runtime.foundation import clock
+from heliostat.runtime.rules.deciding import Accept, Reject, RunFacts, Wait, decide
 from heliostat.runtime.states import FINAL_STATES, STATE_NAMES, TRANSITIONS, State, StateType
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

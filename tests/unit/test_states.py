@@ -5,8 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from heliostat.runtime import clock, states
-from heliostat.runtime.errors import ResultLost, RunCancelled, RunFailure, TaskTimedOut, UnfinishedRun
+from heliostat.runtime import states
+from heliostat.runtime.foundation import clock
+from heliostat.runtime.foundation.errors import (
+    ResultLost,
+    RunCancelled,
+    RunFailure,
+    TaskTimedOut,
+    UnfinishedRun,
+)
 from heliostat.runtime.states import (
     FINAL_STATES,
     NO_VALUE,

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from heliostat.runtime.errors import ResultLost, StorageUnavailable, UserError
-from heliostat.runtime.storage import (
+from heliostat.runtime.foundation.errors import ResultLost, StorageUnavailable, UserError
+from heliostat.runtime.values.storage import (
     ResultStorage,
     cache_result_key,
     flow_result_key,
@@ -91,7 +91,7 @@ def test_url_of_an_unknown_kind_tells_what_to_install():
 
 def test_local_folder_needs_no_fsspec(tmp_path):
     script = (
-        "import sys\nfrom heliostat.runtime.storage import storage_for\n"
+        "import sys\nfrom heliostat.runtime.values.storage import storage_for\n"
         f"s = storage_for({str(tmp_path)!r})\n"
         "s.write('a/b', b'1'); s.read('a/b'); s.size('a/b'); s.delete('a/b')\n"
         "assert 'fsspec' not in sys.modules"

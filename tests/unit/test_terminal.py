@@ -7,9 +7,9 @@ import logging
 
 import pytest
 
-from heliostat.runtime.journal.records import LogLine
-from heliostat.runtime.settings import override_settings
-from heliostat.runtime.terminal import Terminal
+from heliostat.runtime.authoring.terminal import Terminal
+from heliostat.runtime.foundation.settings import override_settings
+from heliostat.runtime.records import LogLine
 
 LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
 

@@ -16,7 +16,8 @@ from uuid import uuid4
 
 import pytest
 
-from heliostat.runtime import own_rays, run_passes, withheld
+from heliostat.runtime.foundation import own_rays, withheld
+from heliostat.runtime.journal import run_passes
 
 SECRET = "tell-nobody"
 
@@ -42,7 +43,7 @@ def test_a_ray_is_the_home_folders_own_while_the_process_that_started_it_lives()
         }
         assert known == dict.fromkeys(known, True)
         assert not any(map(own_rays.is_own, ("192.0.2.7:6380", "192.0.2.8:6379", "auto")))
-        start = "from heliostat.runtime.own_rays import *; note('192.0.2.7:1'); print(addresses())"
+        start = "from heliostat.runtime.foundation.own_rays import *; note('192.0.2.7:1'); print(addresses())"
         child = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, timeout=60)
         assert child.stdout.strip() == "['192.0.2.7:1', '192.0.2.7:6379']"
         assert own_rays.addresses() == ["192.0.2.7:6379"]  # the child has ended without a word

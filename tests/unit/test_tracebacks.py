@@ -8,10 +8,23 @@ import traceback
 
 import pytest
 
-from heliostat.runtime import tracebacks
-from heliostat.runtime.errors import CancelRun, ParameterMismatch, TaskCrashed, TaskFailed, TaskTimedOut
-from heliostat.runtime.retry import RetryPolicy, exponential_backoff
-from heliostat.runtime.tracebacks import RemoteTraceback, capture, drop_our_frames, rebuild, ship, unship
+from heliostat.runtime.authoring.retry import RetryPolicy, exponential_backoff
+from heliostat.runtime.foundation.errors import (
+    CancelRun,
+    ParameterMismatch,
+    TaskCrashed,
+    TaskFailed,
+    TaskTimedOut,
+)
+from heliostat.runtime.values import tracebacks
+from heliostat.runtime.values.tracebacks import (
+    RemoteTraceback,
+    capture,
+    drop_our_frames,
+    rebuild,
+    ship,
+    unship,
+)
 
 
 class ChangesItsMessage(Exception):
@@ -341,7 +354,7 @@ def error_with(text):
 def test_exception_of_a_scripts_own_class_travels_to_a_fresh_process():
     script = (
         "import sys\n"
-        "from heliostat.runtime.tracebacks import ship\n"
+        "from heliostat.runtime.values.tracebacks import ship\n"
         "class Mine(Exception): pass\n"
         "try:\n    raise Mine('from there')\n"
         "except Mine as e: sys.stdout.buffer.write(ship(e))\n"

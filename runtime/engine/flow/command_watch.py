@@ -1,0 +1,125 @@
+"""Hearing what is asked of the runs that this process executes: cancel, pause, suspend.
+
+One thread a process asks the store now and then. In a supervisor on a cluster nothing is asked: an `Ear`
+hears what is asked of the runs, and tells it here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from functools import partial
+from typing import Protocol
+from uuid import UUID
+
+from ...foundation import clock
+from ...foundation.errors import HeliostatError
+from ...foundation.long_lived import keep_thread, tell
+from ...journal.recording import Recording
+from ...store import commands
+from ...store.commands import Command
+
+_log = logging.getLogger("heliostat.flow_runs")
+
+POLL_S = 1.0
+AGAIN_S = 5.0  # what was told and is still asked for after that time is told once more
+
+Obey = Callable[[Command], bool]
+"""Does what a command says; False when that was not possible yet."""
+
+
+class Ear(Protocol):
+    """Hears what is asked of runs on behalf of those that do not ask themselves."""
+
+    def hold(self, run_id: UUID) -> None: ...
+    def let_go(self, run_id: UUID) -> None: ...
+
+
+class CommandWatch:
+    """The runs of this process and what was told to each."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: dict[UUID, tuple[Recording, Obey]] = {}
+        self._told: dict[UUID, tuple[str, float]] = {}
+        self._thread: threading.Thread | None = None
+        self._changed = threading.Event()
+        self.ear: Ear | None = None  # is told which runs there are, and calls `tell`
+
+    def hold(self, run_id: UUID, recording: Recording, obey: Obey) -> None:
+        """From now on call `obey`, in another thread, with what is asked of the run."""
+        with self._lock:
+            self._held[run_id] = (recording, obey)
+            if not recording.polls_commands:
+                if self.ear is not None:
+                    self.ear.hold(run_id)
+                return
+            if self._thread is None:
+                self._thread = keep_thread("heliostat-commands", self._listen, _log)
+            self._changed.set()
+
+    def let_go(self, run_id: UUID) -> None:
+        """The run ends: nothing is told any more once this returns."""
+        with self._lock:
+            held = self._held.pop(run_id, None)
+            self._told.pop(run_id, None)
+            if held is not None and self.ear is not None and not held[0].polls_commands:
+                self.ear.let_go(run_id)
+
+    @property
+    def runs(self) -> list[UUID]:
+        """The runs that are held."""
+        with self._lock:
+            return list(self._held)
+
+    def _listen(self) -> None:
+        while True:
+            self._changed.wait()
+            clock.sleep(POLL_S)
+            with self._lock:
+                held = {run_id: each for run_id, each in self._held.items() if each[0].polls_commands}
+                if not held:
+                    self._changed.clear()
+                    continue
+            for recording in {id(each): each for each, _ in held.values()}.values():
+                ids = [run_id for run_id, (of, _) in held.items() if of is recording]
+                try:
+                    for command in recording.call(commands.pending, ids):
+                        tell(f"what is asked of flow run {command.run_id}", partial(self.tell, command), _log)
+                except (HeliostatError, RuntimeError, CancelledError) as error:
+                    _log.debug("cannot hear what is asked of runs: %s", error)
+
+    def tell(self, command: Command) -> bool:
+        """Have the run obey, unless it has just been told; False when it is not held, or cannot obey yet."""
+        with self._lock:
+            held = self._held.get(command.run_id)
+            if held is None:
+                return False
+            kind, at = self._told.get(command.run_id, ("", 0.0))
+            now = clock.monotonic_s()
+            # To be paused is told each time: a run may have gone on and been paused again meanwhile.
+            if kind == command.kind != "pause" and now - at < AGAIN_S:
+                return True
+            if not held[1](command):
+                return False
+            self._told[command.run_id] = (command.kind, now)
+            return True
+
+
+_watch = CommandWatch()
+
+
+def watch() -> CommandWatch:
+    """That of this process."""
+    return _watch
+
+
+def _anew_after_fork() -> None:
+    global _watch
+    _watch = CommandWatch()
+
+
+os.register_at_fork(after_in_child=_anew_after_fork)

@@ -1,0 +1,419 @@
+"""Flows that are generators: their values go to the caller one by one, while the run lasts.
+
+Each step of the body runs in the context of the run, and what the caller does between two values does not.
+The run begins with the first value that is asked for and ends when the body does, or when the caller needs no
+more: closed early it has completed. What was handed out cannot be taken back, so that the body is tried again
+only before its first value. A time limit counts while the body runs, not while it waits for its caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import gc
+import inspect
+import logging
+import os
+import sys
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, cast
+
+from ...authoring.context import flow_session
+from ...foundation import clock
+from ...values import parameters, tracebacks
+from ..deadline import DeadlinePassed, time_limit
+from ..interrupts import termination_raises
+from ..nested_futures import (
+    futures_in,
+    not_started,
+    replace_futures,
+    result_of,
+    wait_for_futures,
+    wait_for_futures_async,
+)
+from .flow_run import FlowRun, apart
+
+if TYPE_CHECKING:
+    from ...flows import Flow
+    from ..session import FlowSession
+
+_open: set[_Steps | _AsyncSteps] = set()  # streams whose run has begun and not ended
+_collects: int | None = None  # the thread in which the garbage collector works
+
+
+def stream_of(flow: Flow[Any, Any], values: dict[str, Any]) -> FlowStream | AsyncFlowStream:
+    """The values of a flow whose function is a generator; raises ParameterMismatch."""
+    if flow.validate_parameters and not any(futures_in(value) for value in values.values()):
+        parameters.validate(flow.fn, values)  # now: the run begins later
+    if inspect.isasyncgenfunction(flow.fn):
+        return AsyncFlowStream(flow, values)
+    return FlowStream(flow, values)
+
+
+class FlowStream(Generator[Any, Any, Any]):
+    """A generator over the values of a flow run."""
+
+    def __init__(self, flow: Flow[Any, Any], values: dict[str, Any]) -> None:
+        self._steps = _Steps(flow, values)
+
+    def send(self, value: Any) -> Any:
+        return self._steps.step("send", value)
+
+    def throw(self, typ: Any, val: Any = None, tb: Any = None) -> Any:
+        return self._steps.step("throw", _raised(typ, val, tb))
+
+    def close(self) -> None:
+        """The caller needs no more values: the run ends."""
+        self._steps.step("close")
+
+    def __del__(self) -> None:
+        steps = self._steps
+        if steps not in _open:
+            return
+        if _collects != threading.get_ident():
+            steps.step("close")
+            return
+        # The collector may have come in the midst of anything, a lock of ours held.
+        with suppress(RuntimeError):  # the interpreter ends: `_close_all` is about to do it
+            threading.Thread(target=steps.step, args=("close",), name="heliostat-stream-close").start()
+
+
+class _Steps:
+    """What is left of a stream when nobody holds it any more."""
+
+    def __init__(self, flow: Flow[Any, Any], values: dict[str, Any]) -> None:
+        self._body: Any = _run_in_steps(flow, values)
+        self._context: contextvars.Context | None = None
+        self._open_with: FlowSession | None = None
+
+    def step(self, how: str, *given: Any) -> Any:
+        context = self._context
+        if context is None:
+            if how != "send":
+                self._body.close()  # it has not begun, and does not any more
+                return self._body.throw(*given) if given else None
+            context = self._context = contextvars.copy_context()
+            self._open_with = _keep(self)
+        try:
+            return context.run(getattr(self._body, how), *given)
+        except BaseException as error:
+            raise tracebacks.drop_our_frames(error)  # noqa: B904  (it is the same exception)
+        finally:
+            if self._body.gi_frame is None:
+                _let_go(self, self._open_with)
+
+    def close_with_parent(self) -> None:
+        self.step("close")
+
+    def close_at_exit(self) -> None:
+        self.step("close")
+
+
+def _run_in_steps(flow: Flow[Any, Any], values: dict[str, Any]) -> Generator[Any, Any, Any]:
+    failed = wait_for_futures(values)
+    if failed is not None:
+        not_started(flow.name, failed, False)
+    run = FlowRun(flow, replace_futures(values, result_of), None)
+    _close_at_exit()
+    while run.begin_attempt():
+        pace = _Pace(run)
+        with run.executing(stepwise=True):
+            try:
+                try:
+                    value = yield from _values(run, pace)
+                except GeneratorExit:
+                    with pace.step():
+                        run.wait_for_calls(None)
+                    run.closed(pace.handed_out)
+                else:
+                    run.returned(value)
+            except BaseException as error:
+                pace.say_if_it_is_not_tried_again()
+                run.raised(error, timed_out=pace.is_over(error))
+            run.wait_for_retry()
+    return run.outcome(False)
+
+
+def _values(run: FlowRun, pace: _Pace) -> Generator[Any, Any, Any]:
+    body: Any = run.flow.fn(*run.args, **run.kwargs)
+    step, given = body.send, None
+    while True:
+        with pace.step():
+            try:
+                value = step(given)
+            except StopIteration as end:
+                return run.wait_for_calls(end.value)
+        pace.hand_out()
+        try:
+            given = yield value
+            step = body.send
+        except GeneratorExit:
+            with pace.step():
+                body.close()
+            raise
+        except BaseException as thrown:
+            step, given = body.throw, thrown
+
+
+class _Pace:
+    """One attempt of a body that runs in steps: how long it may take, and what it has handed out."""
+
+    def __init__(self, run: FlowRun) -> None:
+        self._run = run
+        self._left_s = run.flow.timeout_seconds
+        self._limit: type[DeadlinePassed] | asyncio.Timeout | None = None
+        self.handed_out = 0
+
+    def hand_out(self) -> None:
+        self.handed_out += 1
+        self._run.states.may_retry = False
+
+    def say_if_it_is_not_tried_again(self) -> None:
+        if self.handed_out and self._run.flow.retry.retries:
+            self._run.desk.say(
+                logging.WARNING,
+                f"the flow is not tried again: its caller has {self.handed_out} of its values already",
+            )
+
+    @contextmanager
+    def step(self) -> Generator[None]:
+        """The block is a part of the body."""
+        with termination_raises(), self._run.body.here():
+            if self._left_s is None:
+                yield
+                return
+            began = clock.monotonic_s()
+            with time_limit(max(self._left_s, 1e-3)) as self._limit:
+                try:
+                    yield
+                finally:
+                    self._left_s -= clock.monotonic_s() - began
+
+    @asynccontextmanager
+    async def async_step(self) -> AsyncGenerator[None]:
+        """The block is a part of the body, in the running task."""
+        with self._run.body.in_task():
+            self._limit = asyncio.timeout(self._left_s)
+            began = clock.monotonic_s()
+            async with self._limit:
+                try:
+                    yield
+                finally:
+                    if self._left_s is not None:
+                        self._left_s = max(0.0, self._left_s - (clock.monotonic_s() - began))
+
+    def is_over(self, error: BaseException) -> bool:
+        """Whether it is the end of the flow's time."""
+        limit = self._limit
+        if isinstance(limit, asyncio.Timeout):
+            return isinstance(error, TimeoutError) and limit.expired()
+        return limit is not None and isinstance(error, limit)
+
+
+class AsyncFlowStream(AsyncGenerator[Any, Any]):
+    """An asynchronous generator over the values of a flow run."""
+
+    def __init__(self, flow: Flow[Any, Any], values: dict[str, Any]) -> None:
+        self._steps = _AsyncSteps(flow, values)
+
+    async def asend(self, value: Any) -> Any:
+        return await self._steps.step("asend", value)
+
+    async def athrow(self, typ: Any, val: Any = None, tb: Any = None) -> Any:
+        return await self._steps.step("athrow", _raised(typ, val, tb))
+
+    async def aclose(self) -> None:
+        """The caller needs no more values: the run ends."""
+        await self._steps.step("aclose")
+
+    def __del__(self) -> None:
+        if self._steps in _open:
+            self._steps.close_soon()
+
+
+class _AsyncSteps:
+    """What is left of an asynchronous stream when nobody holds it any more."""
+
+    def __init__(self, flow: Flow[Any, Any], values: dict[str, Any]) -> None:
+        self._body: Any = _run_in_async_steps(flow, values)
+        self._context: contextvars.Context | None = None
+        self._open_with: FlowSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._guard: AsyncGenerator[None, None] | None = None
+        self._closing: Any = None
+
+    async def step(self, how: str, *given: Any) -> Any:
+        context = self._context
+        if context is None:
+            if how != "asend":
+                await self._body.aclose()  # it has not begun, and does not any more
+                return await self._body.athrow(*given) if given else None
+            context = self._context = contextvars.copy_context()
+            self._loop = asyncio.get_running_loop()
+            self._open_with = _keep(self)
+            self._guard = self._closed_with_the_loop()
+            await self._guard.asend(None)
+        try:
+            return await _Within(context, _unhooked(getattr(self._body, how), *given))
+        except BaseException as error:
+            raise tracebacks.drop_our_frames(error)  # noqa: B904  (it is the same exception)
+        finally:
+            if self._body.ag_frame is None and self in _open:
+                _let_go(self, self._open_with)
+                if self._guard is not None:
+                    await self._guard.aclose()
+
+    async def _closed_with_the_loop(self) -> AsyncGenerator[None, None]:
+        """Begun and not ended, it is known to the loop, which closes it when it is shut down."""
+        try:
+            yield
+        finally:
+            if self in _open:
+                await self.step("aclose")
+
+    def close_soon(self) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._close_in_a_task)
+
+    def _close_in_a_task(self) -> None:
+        self._closing = asyncio.ensure_future(self.step("aclose"))
+
+    def close_with_parent(self) -> None:
+        loop = self._loop
+        if loop is not None and loop.is_running():  # of the parent, which is being settled beside it
+            asyncio.run_coroutine_threadsafe(self.step("aclose"), loop).result()
+
+    def close_at_exit(self) -> None:
+        asyncio.run(self.step("aclose"))
+
+
+async def _run_in_async_steps(flow: Flow[Any, Any], values: dict[str, Any]) -> AsyncGenerator[Any, Any]:
+    failed = await wait_for_futures_async(values)
+    if failed is not None:
+        not_started(flow.name, failed, False)
+    run = FlowRun(flow, await apart(replace_futures, values, result_of), None)
+    _close_at_exit()
+    while await apart(run.begin_attempt):
+        pace = _Pace(run)
+        with run.executing(stepwise=True):
+            try:
+                body: Any = flow.fn(*run.args, **run.kwargs)
+                step, given = body.asend, None
+                is_closed = False
+                while not is_closed:
+                    async with pace.async_step():
+                        try:
+                            value = await _unhooked(step, given)
+                        except StopAsyncIteration:
+                            break
+                    pace.hand_out()
+                    try:
+                        given = yield value
+                        step = body.asend
+                    except GeneratorExit:
+                        async with pace.async_step():
+                            await body.aclose()
+                        is_closed = True
+                    except BaseException as thrown:
+                        step, given = body.athrow, thrown
+                async with pace.async_step():
+                    await apart(run.wait_for_calls, None)
+                await (apart(run.closed, pace.handed_out) if is_closed else apart(run.returned, None))
+            except BaseException as error:
+                pace.say_if_it_is_not_tried_again()
+                await asyncio.shield(apart(run.raised, error, pace.is_over(error)))
+            try:
+                with run.body.in_task():
+                    await asyncio.sleep(run.pause_s)
+            except BaseException as error:
+                await asyncio.shield(apart(run.raised, error))
+    run.outcome(False)
+
+
+class _Within:
+    """Awaits something in the present task and in another context."""
+
+    def __init__(self, context: contextvars.Context, awaited: Awaitable[Any]) -> None:
+        self._context = context
+        self._awaited = awaited
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        steps: Any = self._awaited.__await__()
+        step, given = steps.send, None
+        while True:
+            try:
+                waits_for = self._context.run(step, given)
+            except StopIteration as end:
+                return end.value
+            try:
+                given = yield waits_for
+                step = steps.send
+            except BaseException as error:
+                step, given = steps.throw, error
+
+
+def _unhooked(make: Callable[..., Awaitable[Any]], *given: Any) -> Awaitable[Any]:
+    """What a method of an asynchronous generator gives, the loop not hearing of the generator: it would close
+    it in another context.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return make(*given)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+
+
+def _raised(kind: Any, value: Any, traceback: Any) -> BaseException:
+    """The exception that the three arguments of `throw` mean."""
+    if isinstance(kind, BaseException):
+        error = kind
+    elif isinstance(value, BaseException):
+        error = value
+    else:
+        error = cast("BaseException", kind() if value is None else kind(value))
+    return error if traceback is None else error.with_traceback(traceback)
+
+
+def _keep(steps: _Steps | _AsyncSteps) -> FlowSession | None:
+    """The stream's run begins: nobody but that run ends the stream now. Gives the run that consumes it."""
+    _watch_the_collector()
+    _open.add(steps)
+    parent = flow_session.get()
+    if parent is not None:
+        parent.calls.streams.add(steps)
+    return parent
+
+
+def _let_go(steps: _Steps | _AsyncSteps, parent: FlowSession | None) -> None:
+    _open.discard(steps)
+    if parent is not None:
+        parent.calls.streams.discard(steps)
+
+
+def _watch_the_collector() -> None:
+    if _note_collection not in gc.callbacks:
+        gc.callbacks.append(_note_collection)
+        os.register_at_fork(after_in_child=_open.clear)
+
+
+def _note_collection(phase: str, _facts: Any) -> None:
+    global _collects
+    _collects = threading.get_ident() if phase == "start" else None
+
+
+def _close_at_exit() -> None:
+    atexit.unregister(_close_all)
+    atexit.register(_close_all)  # the last to register goes first: before the recording, which is open now
+
+
+def _close_all() -> None:
+    """The program ends: what nobody has consumed to the end is closed as a generator would be."""
+    for steps in list(_open):
+        with suppress(Exception):
+            steps.close_at_exit()

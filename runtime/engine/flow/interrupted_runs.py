@@ -1,0 +1,74 @@
+"""What becomes of a run whose body was interrupted: by a command, a signal, Ctrl-C or the end of its time."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from ...foundation.errors import HeliostatError, RunCancelled
+from ...journal.recording import Recording
+from ...states import Cancelled, Crashed, Suspended
+from ...store import commands
+from ...values import tracebacks
+from ..deadline import DeadlinePassed
+from ..interruption import Interruption
+from ..interrupts import Terminated, interrupted
+
+CANCEL_WITHIN_S = 10.0  # for calls to stop
+_STOP_WITHIN_S = 5.0  # the same when the process is to end
+_ASK_WITHIN_S = 1.5
+
+if TYPE_CHECKING:
+    from ...store.commands import CommandKind
+    from .flow_run import FlowRun
+
+
+def settle_interrupted(run: FlowRun, error: BaseException) -> None:
+    """Stop the run's calls, and record the end that its interruption means."""
+    kind = asked_of(run, error)
+    if kind in ("suspend", "stop"):
+        run.cancel_calls()
+        run.desk.say(logging.INFO, "suspended from outside" if kind == "suspend" else "stopped")
+        run.leave(Suspended() if kind == "suspend" else Cancelled("somebody has ended the run"))
+        return
+    if kind == "cancel":
+        stopped = run.cancel_calls() or run.cancel_calls()
+        how = "cancelled"
+        if stopped:
+            run.settle(Cancelled(how, data=RunCancelled(f"flow run {run.info.name} was {how}")))
+        else:
+            run.settle(Crashed(f"{how}; some calls did not stop", data=error))
+        return
+    if isinstance(error, Terminated):
+        stopped, how = run.cancel_calls(_STOP_WITHIN_S), f"terminated by {error.signal_name}"
+        run.settle(Crashed(how if stopped else f"{how}; some calls did not stop", data=error))
+        return
+    is_ctrl_c = isinstance(error, KeyboardInterrupt)
+    if is_ctrl_c:
+        interrupted()
+    how = "interrupted by Ctrl-C" if is_ctrl_c else "cancelled"
+    if isinstance(error, DeadlinePassed):
+        how = "cancelled because the time of what called it was over"
+    if run.cancel_calls(_STOP_WITHIN_S if is_ctrl_c else CANCEL_WITHIN_S):
+        run.settle(Cancelled(how, data=RunCancelled(f"flow run {run.info.name} was {how}")))
+    else:
+        run.settle(Crashed(f"{how}; some calls did not stop", data=error))
+    tracebacks.mark_recorded(error)
+
+
+def asked_of(run: FlowRun, error: BaseException) -> CommandKind | None:
+    """The command behind an interruption; None when it is nobody's (Ctrl-C, a time limit)."""
+    if isinstance(error, Interruption):
+        of_another = error.run_id != run.info.id
+        return "cancel" if of_another and error.kind == "stop" else error.kind
+    if isinstance(error, DeadlinePassed):
+        return None
+    recording, ids = run.recording, [run.info.id]
+    try:
+        if isinstance(recording, Recording):
+            asked = recording.call_within(_ASK_WITHIN_S, commands.pending, ids)
+        else:
+            asked = recording.call(commands.pending, ids)
+    except HeliostatError:
+        return None
+    return next((each.kind for each in asked if each.kind != "pause"), None)

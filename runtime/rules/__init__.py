@@ -1,0 +1,1 @@
+"""What a proposed state gets: the rules, and the engine that asks them."""

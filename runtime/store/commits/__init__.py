@@ -1,0 +1,1 @@
+"""The append path: how what the journal brings becomes rows, in one transaction a batch."""

@@ -1,0 +1,1 @@
+"""What every verb stands on: connections, tables, rows, and how either database says things."""

@@ -1,0 +1,1 @@
+"""Values on their way: parameters, results, exceptions and what tells two of them apart."""
