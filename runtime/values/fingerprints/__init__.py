@@ -6,6 +6,7 @@ from others of its kind has no digest: asking for one raises NoFingerprint.
 
 from __future__ import annotations
 
-from .walk import Memo, Mode, Walk, digest_of
+from .digests import Mode, digest_of
+from .walk import Memo, Walk
 
 __all__ = ["Memo", "Mode", "Walk", "digest_of"]

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from .digests import Walk, digest_of
 from .objects import attributes
-from .walk import digest_of
-
-if TYPE_CHECKING:
-    from .walk import Walk
 
 _OF_MASKED = frozenset(("_mask", "_fill_value", "_sharedmask", "_basedict"))
 _OF_MEMORY_MAPS = frozenset(("_mmap",))

@@ -24,14 +24,11 @@ from types import (
     MethodType,
     ModuleType,
 )
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from ...foundation.errors import NoFingerprint
 from .code_use import CodeUse, use_of
-from .walk import Mode, digest_of
-
-if TYPE_CHECKING:
-    from .walk import Walk
+from .digests import Mode, Walk, digest_of
 
 _LRU: type[Any] = type(lru_cache(len))
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")

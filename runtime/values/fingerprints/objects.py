@@ -13,15 +13,12 @@ import pickle
 from collections.abc import Iterator
 from functools import lru_cache
 from types import FunctionType, GetSetDescriptorType, MappingProxyType, MemberDescriptorType, TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from ...foundation.errors import NoFingerprint
 from .code import found_by_name, is_installed, named_in_its_module
+from .digests import Walk, digest_of
 from .plain import BASES
-from .walk import digest_of
-
-if TYPE_CHECKING:
-    from .walk import Walk
 
 _COPIED_BY = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs_ex__", "__getnewargs__")
 _OF_ALL_ERRORS = frozenset(vars(BaseException))

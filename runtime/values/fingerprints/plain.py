@@ -8,14 +8,11 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from .walk import digest_of
+from .digests import Walk, digest_of
 
-if TYPE_CHECKING:
-    from .walk import Walk
-
-Maker = Callable[["Walk", Any], bytes]
+Maker = Callable[[Walk, Any], bytes]
 _LIST, _TUPLE, _DICT, _ORDERED = cast("tuple[Any, ...]", (list, tuple, dict, OrderedDict))  # without types
 _ENUM_ITSELF = ("_value_", "_name_", "__objclass__", "_sort_order_", "_inverted_")
 

@@ -12,37 +12,17 @@ import enum
 import marshal
 import sys
 from collections.abc import Callable, Iterable
-from hashlib import blake2b
 from typing import Any, cast
 
 from ...foundation.errors import NoFingerprint
+from . import arrays, code, objects, plain, tables
+from .digests import Mode, digest_of
 
-DIGEST_BYTES = 20
 _SCALARS = frozenset((type(None), bool, int, float, complex, str, bytes))
 _ALIASED = (list, dict, set, bytearray)
 
 
-class Mode(enum.Enum):
-    """What a digest is to tell apart."""
-
-    DATA = "data"  # everything that a task could see of a value
-    CODE = "code"  # what a task does: as DATA, but what its own code writes is its state and does not count
-    ORIGIN = (
-        "origin"  # which task it is: code and constants; what can change counts by its type; never raises
-    )
-
-
 Memo = dict[int, tuple[object, bytes]]  # digests of functions and classes while nobody changes them
-
-
-def digest_of(tag: str, *parts: bytes | memoryview) -> bytes:
-    """The digest of a tag and parts, each framed by its length."""
-    made = blake2b(tag.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES)
-    for part in parts:
-        size = part.nbytes if isinstance(part, memoryview) else len(part)
-        made.update(b"\0" + size.to_bytes(8, "big"))
-        made.update(part)
-    return made.digest()
 
 
 class Walk:
@@ -130,8 +110,6 @@ class Walk:
         return None
 
     def _digest(self, value: Any, kind: type[Any]) -> bytes:
-        from . import arrays, code, objects, plain, tables  # they call this module
-
         maker = plain.EXACT.get(kind)
         if self.mode is Mode.ORIGIN and not _is_constant(kind):
             return code.of_code(self, value, kind) or digest_of("kind", objects.title(kind).encode())
@@ -148,8 +126,6 @@ class Walk:
 
 def _may_change(value: Any, kind: type[Any]) -> bool:
     """Whether a change of the value through one name is to be seen through another."""
-    from . import arrays, code
-
     return arrays.is_array(value) or bool(
         kind.__dictoffset__
         and not code.is_installed(kind.__module__)
@@ -158,6 +134,4 @@ def _may_change(value: Any, kind: type[Any]) -> bool:
 
 
 def _is_constant(kind: type[Any]) -> bool:
-    from . import plain
-
     return kind in plain.CONSTANT or issubclass(kind, enum.Enum)
