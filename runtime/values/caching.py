@@ -17,7 +17,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from ..foundation.errors import NoFingerprint, UserError
-from .fingerprints import Memo, Mode, Walk, digest_of
+from .fingerprints import Memo, Mode, Walk, digest_of, name_in_keys
 
 MAX_KEY_LENGTH = 2000  # what the standard API takes
 
@@ -263,7 +263,7 @@ class _InputWalk(Walk):
 
     def of(self, value: Any) -> bytes:
         if isinstance(value, type) and "<locals>" not in value.__qualname__:
-            return digest_of("class", f"{value.__module__}.{value.__qualname__}".encode())
+            return digest_of("class", name_in_keys(value))
         kind = cast("type[Any]", type(value))
         if kind in _PATHS:
             return digest_of("path", kind.__name__.encode(), str(value).encode("utf-8", "surrogatepass"))

@@ -29,6 +29,7 @@ from typing import Any, cast
 from ...foundation.errors import NoFingerprint
 from .code_use import CodeUse, use_of
 from .digests import Mode, Walk, digest_of
+from .places_in_keys import place_in_keys
 
 _LRU: type[Any] = type(lru_cache(len))
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -120,8 +121,8 @@ def named_in_its_module(value: Any) -> bytes | None:
     module, qualname = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if not isinstance(qualname, str):
         return None
-    if is_installed(module) and found_by_name(value, module, qualname):
-        return digest_of("named", f"{module}.{qualname}".encode())
+    if module and is_installed(module) and found_by_name(value, module, qualname):
+        return digest_of("named", f"{place_in_keys(module)}.{qualname}".encode())
     return None
 
 
@@ -248,7 +249,7 @@ def _module(module: ModuleType) -> bytes:
     """The author's modules count by their text: what one of its functions does may lie anywhere in it."""
     file = getattr(module, "__file__", None)
     if file is None or is_installed(module.__name__):
-        return digest_of("module", module.__name__.encode())
+        return digest_of("module", place_in_keys(module.__name__).encode())
     try:
         with open(file, "rb") as opened:
             return digest_of("module", module.__name__.encode(), opened.read())

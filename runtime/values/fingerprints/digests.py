@@ -1,4 +1,4 @@
-"""What the digests of all kinds of values are made with: the frame of parts, the mode, and what a walk answers."""
+"""What digests of all kinds of values are made with: framed parts, the mode, and what a walk answers."""
 
 from __future__ import annotations
 

@@ -24,10 +24,6 @@ _COPIED_BY = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs_ex__"
 _OF_ALL_ERRORS = frozenset(vars(BaseException))
 
 
-def title(kind: type[Any]) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
 def of_object(walk: Walk, value: Any, kind: type[Any]) -> bytes:
     """The digest of an instance; raises NoFingerprint."""
     if kind is MappingProxyType:
@@ -156,4 +152,4 @@ def _parts(value: Any, kind: type[Any]) -> Any:
 
 
 def _none_for(kind: type[Any], reason: str) -> NoFingerprint:
-    return NoFingerprint(f"nothing tells one {title(kind)} from another ({reason})")
+    return NoFingerprint(f"nothing tells one {kind.__module__}.{kind.__qualname__} from another ({reason})")

@@ -17,6 +17,7 @@ from typing import Any, cast
 from ...foundation.errors import NoFingerprint
 from . import arrays, code, objects, plain, tables
 from .digests import Mode, digest_of
+from .places_in_keys import name_in_keys
 
 _SCALARS = frozenset((type(None), bool, int, float, complex, str, bytes))
 _ALIASED = (list, dict, set, bytearray)
@@ -112,7 +113,7 @@ class Walk:
     def _digest(self, value: Any, kind: type[Any]) -> bytes:
         maker = plain.EXACT.get(kind)
         if self.mode is Mode.ORIGIN and not _is_constant(kind):
-            return code.of_code(self, value, kind) or digest_of("kind", objects.title(kind).encode())
+            return code.of_code(self, value, kind) or digest_of("kind", name_in_keys(kind))
         if maker is not None:
             return digest_of(kind.__name__, maker(self, value))
         return (

@@ -1,0 +1,27 @@
+"""Under which names the functions and classes of Heliostat count in digests: those that are in keys already.
+
+Cache keys outlive a release. What is installed counts by its module and name, so a file of ours that moves to
+another room would change the key of each task whose code uses it, and every cached result would be lost.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_PACKAGE = __name__.partition(".")[0]
+_ROOMS = re.compile(
+    rf"(?<=^{_PACKAGE}\.runtime\.)"
+    r"(?:(?:authoring|foundation|projects|scheduling|values)\.|engine\.(?=task_runners$))"
+)
+
+
+@lru_cache(maxsize=4096)
+def place_in_keys(module_name: str) -> str:
+    """The name by which a module counts: where it stood before the runtime was divided into these rooms."""
+    return _ROOMS.sub("", module_name)
+
+
+def name_in_keys(kind: type) -> bytes:
+    """A class by its module and name, as they count in digests."""
+    return f"{place_in_keys(kind.__module__)}.{kind.__qualname__}".encode()
