@@ -312,6 +312,11 @@ def final_state_of(value: Any) -> State:
     return Completed("All states completed.", data=value)
 
 
+def is_collection_of_states(value: Any) -> bool:
+    """Whether `value` is a list, tuple, set or dict that holds states and nothing else."""
+    return not isinstance(value, State) and bool(_states_in(value))
+
+
 def _states_in(value: Any) -> Sequence[State] | None:
     """The states of a collection that holds nothing else; None for every other value."""
     if isinstance(value, State):

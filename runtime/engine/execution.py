@@ -8,12 +8,9 @@ author's code does: failures, timeouts and wishes for a retry are outcomes.
 from __future__ import annotations
 
 import asyncio
-import atexit
-import contextvars
 import inspect
 import pickle
 import threading
-import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from types import GeneratorType
@@ -37,13 +34,14 @@ from .interrupts import Terminated
 from .loop_limits import LoopLimit
 from .outcomes import CANCELLED, COMPLETED, FAILED, RETRY, STATE_OF, TIMED_OUT, Extra, Outcome, Timeline
 from .own_arguments import Arguments, shared
+from .own_loops import run_on_loop
+from .returned_states import MAY_HOLD_STATES, Returned, returned_by
 from .spool import Spool
 
 MAX_ASYNC_CALLS = 512  # calls of one pack that share an event loop at a time
 INTERRUPTIONS = (KeyboardInterrupt, CancelRun, Terminated, DeadlinePassed)
 """What stops a call without being its failure: its run is stopped, or the time of what is around it is up."""
 _LARGE_INT = 1 << 512
-_loops = threading.local()
 
 
 class Call(NamedTuple):
@@ -110,7 +108,7 @@ class PackExecution:
         stopping.enter(self.board)
         try:
             if self.code.is_async:
-                return self._on_loop(lambda: _run_on_loop(self._run_together(calls)))
+                return self._on_loop(lambda: run_on_loop(self._run_together(calls)))
             return self._run_in_turn(calls)
         finally:
             stopping.leave(self.board)
@@ -193,13 +191,13 @@ class PackExecution:
                     return self._interrupted(error, history, hashed)
                 if timed_out:
                     self._end_programs(history)
-                outcome = self._failed(position, error, history, hashed, timed_out)
-                if outcome is None:
-                    info.attempt, info.numbering = history.run_count, None
-                    call = call.made()
-                    continue
+                outcome = self._failed(position, error, history, hashed, TIMED_OUT if timed_out else FAILED)
             else:
-                outcome = self._completed(position, value, history, hashed)
+                outcome = self._returned(position, value, history, hashed)
+            if outcome is None:
+                info.attempt, info.numbering = history.run_count, None
+                call = call.made()
+                continue
             self._after(outcome, info)
             return outcome
 
@@ -259,13 +257,13 @@ class PackExecution:
                 interrupted = isinstance(error, (*INTERRUPTIONS, asyncio.CancelledError)) and not timed_out
                 if interrupted or board.stop_asked or task.cancelling():
                     return self._interrupted(error, history, hashed)
-                outcome = self._failed(position, error, history, hashed, timed_out)
-                if outcome is None:
-                    info.attempt, info.numbering = history.run_count, None
-                    call = call.made()
-                    continue
+                outcome = self._failed(position, error, history, hashed, TIMED_OUT if timed_out else FAILED)
             else:
-                outcome = self._completed(position, value, history, hashed)
+                outcome = self._returned(position, value, history, hashed)
+            if outcome is None:
+                info.attempt, info.numbering = history.run_count, None
+                call = call.made()
+                continue
             self._after(outcome, info)
             return outcome
 
@@ -301,20 +299,18 @@ class PackExecution:
         error: BaseException,
         history: AttemptHistory,
         hashed: bytes | None,
-        timed_out: bool,
+        status: int,
+        message: str | None = None,
     ) -> Outcome | None:
         """The outcome of a failure; None when the call is to be tried again at once."""
         at = clock.epoch_s()
-        original = error
-        status = FAILED
-        if timed_out:
-            status = TIMED_OUT
+        if status == TIMED_OUT and message is None:
             error = TaskTimedOut(
                 f"task {self.code.name!r} ran longer than its timeout of {self.code.timeout_s:g} s",
                 hint="Raise timeout_seconds on the task, or make the work smaller.",
             )
         delay_s = self._delay_before_retry(history.tries, error)
-        message = tracebacks.headline(error)
+        message = message or tracebacks.headline(error)
         if delay_s is not None:
             if delay_s <= 0:
                 history.retry_now(at, message)
@@ -322,11 +318,18 @@ class PackExecution:
             history.wait_for_retry()
             extra = Extra(message, tracebacks.capture(error), history.timeline, delay_s)
             return Outcome(RETRY, history.started, at, history.run_count, None, None, hashed, extra)
-        extra = Extra(message, tracebacks.capture(error), history.timeline, name=history.name)
+        return self._ended(position, Returned(status, message, error=error), history, hashed, at)
+
+    def _ended(
+        self, position: int, end: Returned, history: AttemptHistory, hashed: bytes | None, at: float
+    ) -> Outcome:
+        """The outcome of a call that did not complete."""
+        error = cast("BaseException", end.error)
+        extra = Extra(end.message, tracebacks.capture(error), history.timeline, name=history.name)
         if self._keep_originals:
-            self.originals[position] = original if status == FAILED else error
+            self.originals[position] = error
         return Outcome(
-            status, history.started, at, history.run_count, None, tracebacks.ship(error), hashed, extra
+            end.status, history.started, at, history.run_count, None, tracebacks.ship(error), hashed, extra
         )
 
     def _delay_before_retry(self, tries: int, error: BaseException) -> float | None:
@@ -340,7 +343,28 @@ class PackExecution:
             error.add_note(f"Not tried again: the function that gives the retry delay raised {broken!r}.")
             return None
 
-    def _completed(self, position: int, value: Any, history: AttemptHistory, hashed: bytes | None) -> Outcome:
+    def _returned(
+        self, position: int, value: Any, history: AttemptHistory, hashed: bytes | None
+    ) -> Outcome | None:
+        """The outcome of what the code returned; None when it asks for another attempt at once."""
+        end = returned_by(value) if isinstance(value, MAY_HOLD_STATES) else None
+        if end is None:
+            return self._completed(position, value, history, hashed)
+        if end.status == COMPLETED:
+            return self._completed(position, end.value, history, hashed, end.message)
+        error = cast("BaseException", end.error)
+        if end.status in (FAILED, TIMED_OUT):
+            return self._failed(position, error, history, hashed, end.status, end.message)
+        return self._ended(position, end, history, hashed, clock.epoch_s())
+
+    def _completed(
+        self,
+        position: int,
+        value: Any,
+        history: AttemptHistory,
+        hashed: bytes | None,
+        message: str | None = None,
+    ) -> Outcome:
         ended = clock.epoch_s()
         if self._keep_originals:
             self.originals[position] = value
@@ -348,13 +372,10 @@ class PackExecution:
             kind, blob = self._keep(position, history.call.index, value)
         except Exception as error:
             # A result that cannot travel or be stored is a failure of this call, told as such.
-            captured, shipped = tracebacks.capture(error), tracebacks.ship(error)
-            extra = Extra(tracebacks.headline(error), captured, history.timeline, name=history.name)
-            if self._keep_originals:
-                self.originals[position] = error
-            return Outcome(FAILED, history.started, ended, history.run_count, None, shipped, hashed, extra)
-        plain = history.timeline is None and history.name is None
-        extra = None if plain else Extra(timeline=history.timeline, name=history.name)
+            end = Returned(FAILED, tracebacks.headline(error), error=error)
+            return self._ended(position, end, history, hashed, ended)
+        plain = history.timeline is None and history.name is None and message is None
+        extra = None if plain else Extra(message, timeline=history.timeline, name=history.name)
         return Outcome(COMPLETED, history.started, ended, history.run_count, kind, blob, hashed, extra)
 
     def _keep(self, position: int, index: int, value: Any) -> tuple[str, bytes | None]:
@@ -448,42 +469,6 @@ def _not_begun(call: Call, error: Exception) -> Outcome:
 def _cancelled(history: AttemptHistory, hashed: bytes | None) -> Outcome:
     extra = Extra("cancelled while it ran", timeline=history.timeline)
     return Outcome(CANCELLED, history.started, clock.epoch_s(), history.run_count, None, None, hashed, extra)
-
-
-class _OwnLoop:
-    """The event loop of a thread, closed with that thread or when the interpreter exits."""
-
-    def __init__(self) -> None:
-        self.runner = asyncio.Runner()
-        _own_loops.add(self)
-
-    def close(self) -> None:
-        loop = self.runner.get_loop()
-        if not loop.is_running():
-            loop.close()
-
-    def __del__(self) -> None:
-        self.close()
-
-
-_own_loops: weakref.WeakSet[_OwnLoop] = weakref.WeakSet()
-
-
-def _close_loops() -> None:
-    for each in list(_own_loops):
-        each.close()
-
-
-atexit.register(_close_loops)
-
-
-def _run_on_loop(work: Coroutine[Any, Any, Any]) -> Any:
-    # One loop for all packs that a thread executes: the author's clients and pools are bound to it. A runner
-    # would otherwise keep the context of its first use.
-    own = getattr(_loops, "own", None)
-    if own is None:
-        own = _loops.own = _OwnLoop()
-    return own.runner.run(work, context=contextvars.copy_context())
 
 
 async def _finish(running: Coroutine[Any, Any, Any] | Any) -> Any:

@@ -263,7 +263,7 @@ class DirectCall:
             self._held = None if outcome.kind == "none" else Kept(original)
         else:
             self._held = original
-        if outcome.status == CANCELLED:
+        if outcome.status == CANCELLED and outcome.payload is None:  # else the task returned that it is
             raise self.execution.interrupted_by or KeyboardInterrupt
 
     def value(self) -> Any:

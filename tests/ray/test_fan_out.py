@@ -13,6 +13,8 @@ import pytest
 
 from heliostat import allow_failure, current_task_run, flow, get_run_logger, task
 from heliostat.runtime.engine import dispatcher
+from heliostat.runtime.foundation.errors import RunCancelled
+from heliostat.runtime.states import Cancelled, Completed, Failed
 
 pytestmark = pytest.mark.usefixtures("recorded")
 
@@ -62,6 +64,26 @@ def test_every_call_of_a_pack_has_its_own_state(recorded: Any) -> None:
     failed = recorded.tasks()["even-7"]
     assert (failed.state_name, failed.message) == ("Failed", "ValueError: 7 is odd")
     assert "raise ValueError" in failed.error["traceback"]
+
+
+@pytest.mark.parametrize("pack", [20, False])
+def test_states_that_calls_return_are_their_states(recorded: Any, pack: Any) -> None:
+    @task(pack=pack, retries=1)
+    def judged(number: int) -> Any:
+        attempt = current_task_run().attempt
+        ends = [Completed("fine", data=number), Failed("bad"), Cancelled("no need"), Failed("not yet")]
+        return number if number % 4 == 3 and attempt == 2 else ends[number % 4]
+
+    @flow
+    def run() -> list[Any]:
+        return judged.map(range(20)).result(raise_on_failure=False)
+
+    results = run()
+    assert results[::4] == list(range(0, 20, 4)) and results[3::4] == list(range(3, 20, 4))
+    assert {str(error) for error in results[1::4]} == {"bad"}
+    assert all(isinstance(error, RunCancelled) for error in results[2::4])
+    assert recorded.counts() == {"COMPLETED": 10, "FAILED": 5, "CANCELLED": 5}
+    assert {row.run_count for row in recorded.tasks().values() if row.state_type == "FAILED"} == {2}
 
 
 def test_many_short_calls_ride_in_few_ray_calls(recorded: Any) -> None:
