@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from ..foundation import clock
 from ..foundation.long_lived import keep_thread
-from .stopping import set_on
+from .shields import set_on
 
 _log = logging.getLogger("heliostat.internal.board")
 REPORT_RUNNING_AFTER_S = 0.25

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from ..foundation.errors import CancelRun
 from . import interrupts, stopping
-from .shields import put_down, shield_of, take_up
+from .shields import put_down, set_on, shield_of, take_up
 
 if TYPE_CHECKING:
     from ..store.commands import CommandKind
@@ -55,9 +55,7 @@ class Body:
                 put_down()
                 if self._injected:
                     self._injected = False
-                    stopping.set_on(
-                        threading.get_ident(), None
-                    )  # it came too late; harmless when it has been raised
+                    set_on(threading.get_ident(), None)  # it came too late; harmless when it has been raised
 
     @contextmanager
     def in_task(self) -> Generator[None]:
@@ -108,7 +106,7 @@ class Body:
             signal.pthread_kill(thread, signal.SIGTERM)  # wakes it from waiting, too
             return
         self._injected = True
-        stopping.set_on(thread, why)
+        set_on(thread, why)
 
     def _cancel_task(self) -> None:
         if self._task is not None:

@@ -19,6 +19,7 @@ from ..foundation import clock
 from ..foundation.long_lived import keep_thread
 from . import stopping
 from .deadline import DeadlinePassed
+from .shields import set_on
 
 _LOOP_HEARS_WITHIN_S = 0.25  # after the time is over
 _TRY_EVERY_S = 0.05
@@ -112,7 +113,7 @@ class LoopLimit:
     async def __aexit__(self, kind: Any, error: BaseException | None, where: Any) -> bool | None:
         self._is_over = True
         if self._seconds is not None and not stopping.is_main(self._thread):
-            stopping.set_on(self._thread, None)  # it came too late; harmless when it has been raised
+            set_on(self._thread, None)  # it came too late; harmless when it has been raised
         swallowed = await self._limit.__aexit__(kind, error, where)
         if error is None and self._due_s and clock.monotonic_s() > self._due_s + _LOOP_HEARS_WITHIN_S:
             raise self.passed  # nothing reached it in time, or it has swallowed what did
@@ -127,7 +128,7 @@ class LoopLimit:
             stopping.wake_main(self._raise_here)
         else:
             self._rung = True
-            stopping.set_on(self._thread, self.passed)
+            set_on(self._thread, self.passed)
         return True
 
     def _raise_here(self) -> None:

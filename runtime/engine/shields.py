@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -48,6 +49,12 @@ def put_down() -> None:
 def shield_of(thread: int) -> Shield | None:
     """The shield of a thread that executes bodies or calls."""
     return _shields.get(thread)
+
+
+def set_on(thread: int, error: type[BaseException] | None) -> None:
+    """Have a thread raise that exception at its next bytecode; None: what was set and not raised is not."""
+    value = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), value)
 
 
 @contextmanager

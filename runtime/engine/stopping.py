@@ -10,21 +10,18 @@ not pass for one that completed.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import signal
 import threading
 from collections import deque
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from ..foundation import clock
 from ..foundation.errors import CancelRun
 from . import programs
-from .shields import put_down, shield_of, take_up
-
-if TYPE_CHECKING:
-    from .board import Board
+from .board import Board
+from .shields import put_down, set_on, shield_of, take_up
 
 _WAKE = signal.SIGURG  # nobody's: what does not handle it ignores it
 _TRY_EVERY_S = 0.05
@@ -169,12 +166,6 @@ def _why(board: Board) -> type[BaseException] | None:
         return None
     board.raised.add(at)
     return board.why
-
-
-def set_on(thread: int, error: type[BaseException] | None) -> None:
-    """Have a thread raise that exception at its next bytecode; None: what was set and not raised is not."""
-    value = None if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), value)
 
 
 def _arm() -> None:
