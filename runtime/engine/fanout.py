@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..foundation import clock, ids
@@ -21,6 +21,7 @@ from ..values.result_places import place_of
 from . import outcomes, payload
 from .calls import Columns, Rows
 from .outcomes import Failure, Held, InStore, Kept, Stored
+from .progress import Tally
 
 if TYPE_CHECKING:
     from ..store.slot_rows import SlotAnswer
@@ -39,17 +40,6 @@ _STANDING_NAMES = {
     IN_FLIGHT: ("RUNNING", "Running"),
     RETRYING: ("SCHEDULED", "AwaitingRetry"),
 }
-
-
-class Tally(NamedTuple):
-    """How a fan-out stands, in few numbers."""
-
-    size: int
-    done: int  # ended in any way
-    failed: int
-    not_run: int  # cancelled, or what they wait for failed
-    in_flight: int
-    is_over: bool
 
 
 class Fanout:

@@ -8,29 +8,47 @@ line's totals and let go.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from ..authoring.terminal import Terminal
+from ..authoring.context import FlowRunInfo
 from ..foundation import clock
 from ..foundation.long_lived import keep_thread
-from ..foundation.settings import current_settings
 from ..foundation.standard_streams import GONE
-
-if TYPE_CHECKING:
-    from ..authoring.context import FlowRunInfo
-    from .fanout import Fanout
+from ..records import CallSite
 
 SHOW_AFTER_S = 1.0  # shorter fan-outs are not worth a line
 LOOK_EVERY_S = 0.25
 _LOOKING_SHARE = 20  # of the time at most one part in so many is spent looking
 _RATE_OVER_S = 10.0
+
+
+class Tally(NamedTuple):
+    """How a fan-out stands, in few numbers."""
+
+    size: int
+    done: int  # ended in any way
+    failed: int
+    not_run: int  # cancelled, or what they wait for failed
+    in_flight: int
+    is_over: bool
+
+
+class Counted(Protocol):
+    """A fan-out as progress looks at it."""
+
+    closed: bool  # no more calls will be added
+    site: CallSite
+    submitted_at: float
+
+    def tally(self) -> Tally:
+        """How its calls stand now."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +98,7 @@ class _Site:
     began_s: float
     ended_s: float = 0.0
     shown: bool = False
-    open: list[Fanout] = field(default_factory=list["Fanout"])
+    open: list[Counted] = field(default_factory=list[Counted])
     past_calls: int = 0  # of fan-outs that have ended
     past_failed: int = 0
     past_not_run: int = 0
@@ -89,7 +107,7 @@ class _Site:
     def look(self, now_s: float) -> ProgressLine:
         """Add up where its calls stand."""
         done = failed = not_run = in_flight = total = 0
-        still_open: list[Fanout] = []
+        still_open: list[Counted] = []
         for fanout in self.open:
             tally = fanout.tally()
             if tally.is_over:
@@ -140,13 +158,13 @@ class Progress:
     def __init__(self, screen: Screen, *, by_itself: bool = True) -> None:
         self._screen = screen
         self._by_itself = by_itself
-        self._arrived: deque[tuple[FlowRunInfo, Fanout]] = deque()
+        self._arrived: deque[tuple[FlowRunInfo, Counted]] = deque()
         self._sites: dict[tuple[UUID, str], _Site] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def watch(self, run: FlowRunInfo, fanout: Fanout) -> None:
+    def watch(self, run: FlowRunInfo, fanout: Counted) -> None:
         """A fan-out of that run begins."""
         self._arrived.append((run, fanout))
         if not self._wake.is_set():
@@ -197,7 +215,7 @@ class Progress:
             key = (run.id, fanout.site.task_key)
             site = self._sites.get(key)
             if site is None:
-                site = self._sites[key] = _Site(run, fanout.task_name, fanout.submitted_at)
+                site = self._sites[key] = _Site(run, fanout.site.task_name, fanout.submitted_at)
             site.open.append(fanout)
 
     def _ensure_thread(self) -> None:
@@ -211,23 +229,3 @@ class Progress:
             began_s = clock.monotonic_s()
             self.look()
             clock.sleep(max(LOOK_EVERY_S, _LOOKING_SHARE * (clock.monotonic_s() - began_s)))
-
-
-_of_this_process: Progress | None = None
-_pid = 0
-_making = threading.Lock()
-
-
-def progress_on(terminal: Terminal) -> Progress | None:
-    """The progress of this process on its terminal; None where the setting `progress` wants none."""
-    wanted = current_settings().progress
-    if wanted == "never" or (wanted == "auto" and not terminal.can_redraw):
-        return None
-    from .progress_screens import LinesNowAndThen, RichScreen
-
-    global _of_this_process, _pid
-    with _making:
-        if _of_this_process is None or _pid != os.getpid():
-            screen = RichScreen(terminal) if terminal.can_redraw else LinesNowAndThen(terminal)
-            _of_this_process, _pid = Progress(screen), os.getpid()
-        return _of_this_process

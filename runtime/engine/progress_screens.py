@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..authoring.terminal import Terminal
 from ..foundation import clock
+from ..foundation.settings import current_settings
 from ..foundation.standard_streams import is_terminal, say
-from .progress import ProgressLine
+from .progress import Progress, ProgressLine
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -156,3 +159,21 @@ def _span(seconds: float) -> str:
     minutes, rest = divmod(int(seconds + 0.5), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+_of_this_process: Progress | None = None
+_pid = 0
+_making = threading.Lock()
+
+
+def progress_on(terminal: Terminal) -> Progress | None:
+    """The progress of this process on its terminal; None where the setting `progress` wants none."""
+    wanted = current_settings().progress
+    if wanted == "never" or (wanted == "auto" and not terminal.can_redraw):
+        return None
+    global _of_this_process, _pid
+    with _making:
+        if _of_this_process is None or _pid != os.getpid():
+            screen = RichScreen(terminal) if terminal.can_redraw else LinesNowAndThen(terminal)
+            _of_this_process, _pid = Progress(screen), os.getpid()
+        return _of_this_process

@@ -23,7 +23,7 @@ from .fanout import Fanout
 from .inputs import task_inputs_of
 from .outcomes import Outcome, Timeline
 from .pause_gate import PauseGate
-from .progress import progress_on
+from .progress_screens import progress_on
 from .replay import Replay
 
 if TYPE_CHECKING:

@@ -19,13 +19,14 @@ from heliostat.runtime.authoring.terminal import Terminal
 from heliostat.runtime.engine.calls import Rows
 from heliostat.runtime.engine.fanout import IN_FLIGHT, Fanout
 from heliostat.runtime.engine.outcomes import CACHED, CANCELLED, COMPLETED, CRASHED, FAILED, NOT_READY
-from heliostat.runtime.engine.progress import Progress, ProgressLine, progress_on
+from heliostat.runtime.engine.progress import Progress, ProgressLine
 from heliostat.runtime.engine.progress_screens import (
     MOST_LINES,
     LinesNowAndThen,
     RichScreen,
     as_table,
     as_text,
+    progress_on,
 )
 from heliostat.runtime.foundation import clock, ids
 from heliostat.runtime.foundation.settings import override_settings
