@@ -272,6 +272,17 @@ def get(ref: Any) -> Any:
     return _ray.get(ref)
 
 
+def code_package(revision: str) -> bytes:
+    """A package of an author's code, by way of the journal actor: workers hold no database connection."""
+    from ..store import code_packages
+
+    journal = _ray.get_actor(JOURNAL, namespace=namespace())
+    done, value = _ray.get(journal.call.remote(code_packages.get, (revision,), {}))
+    if not done:
+        raise value
+    return value
+
+
 def ask_other_nodes(function: Callable[..., T | None], *args: Any) -> T | None:
     """The first answer that is not None, from any living node but this process's own."""
     own = _ray.get_runtime_context().get_node_id()

@@ -53,14 +53,14 @@ _LOOK_EVERY_S = 1.0
 
 
 def _execute(spec: bytes, *refs: Any) -> bytes | tuple[bytes, Any]:
-    enter_project()
+    enter_project(ray_cluster.code_package)
     take_interrupts()
     reply, large = worker.execute(spec, refs)
     return reply if large is None else (reply, large)
 
 
 def _execute_apart(spec: bytes, *refs: Any) -> tuple[bytes, Any]:
-    enter_project()
+    enter_project(ray_cluster.code_package)
     take_interrupts()
     return worker.execute(spec, refs)
 

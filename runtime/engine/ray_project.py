@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,10 @@ def with_project(runtime_env: dict[str, Any] | None) -> dict[str, Any] | None:
     return asked
 
 
-def enter_project() -> None:
-    """In a worker: make the project's modules importable; fetches its package where this node lacks it."""
+def enter_project(fetch: Callable[[str], bytes]) -> None:
+    """In a worker: make the project's modules importable. `fetch` gives the package of a revision that this
+    node lacks.
+    """
     global _entered
     if _entered:
         return
@@ -59,7 +62,7 @@ def enter_project() -> None:
         if revision is not None and not Path(folder).is_dir():
             from ..projects.code_packages import unpack_once
 
-            folder = str(unpack_once(revision, _fetch))
+            folder = str(unpack_once(revision, fetch))
         for inside in os.environ.get(FOLDERS, ".").split(os.pathsep):
             path = str(Path(folder, inside))
             if path not in sys.path:
@@ -69,18 +72,3 @@ def enter_project() -> None:
 
 def _is_below(root: Path, folder: str) -> bool:
     return bool(folder) and Path(folder).is_relative_to(root)
-
-
-def _fetch(revision: str) -> bytes:
-    """From the database, by way of the journal actor: workers hold no connection."""
-    import ray
-
-    from ..store import code_packages
-    from .ray_cluster import JOURNAL, namespace
-
-    anything: Any = ray
-    journal = anything.get_actor(JOURNAL, namespace=namespace())
-    done, value = anything.get(journal.call.remote(code_packages.get, (revision,), {}))
-    if not done:
-        raise value
-    return value
