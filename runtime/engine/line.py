@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from multiprocessing.connection import Connection, answer_challenge, deliver_challenge, wait
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
 from ..foundation.errors import LeaseLost, RelayFailed
@@ -32,9 +32,6 @@ from . import stopping
 from .board import Board
 from .payload import dump
 from .wire import LineAddress
-
-if TYPE_CHECKING:
-    from .relay import RelayHost
 
 _log = logging.getLogger("heliostat.internal.line")
 _FLUSH_EVERY_S = 0.2
@@ -50,12 +47,30 @@ News = tuple[str, Any, Any, Any]  # from worker to driver
 Order = tuple[str, Any, Any]  # from driver to worker
 
 
+class Relay(Protocol):
+    """Does what workers ask of the process that records."""
+
+    def answer(
+        self, kind: str, request: bytes, reply: Callable[[bool, Any], None], connection: Any = None
+    ) -> None:
+        """Do what is asked (pickled), then `reply(done, value or error)`; from any thread."""
+        ...
+
+    def record(self, run_id: UUID, record: Record) -> None:
+        """Journal what a worker tells of a run."""
+        ...
+
+    def lost(self, connection: Any) -> None:
+        """A worker's line is gone."""
+        ...
+
+
 class DriverLine:
     """The driver's end: listens, and hands each piece of news to `on_news(kind, a, b, c)` on its own
     thread.
     """
 
-    def __init__(self, host: str, on_news: Callable[..., None], relay: RelayHost) -> None:
+    def __init__(self, host: str, on_news: Callable[..., None], relay: Relay) -> None:
         self._on_news = on_news
         self._relay = relay
         secret = os.urandom(24)

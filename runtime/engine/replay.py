@@ -7,7 +7,7 @@ recorded calls a new call is, `Matching` decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from ..authoring.logging import FLOW_LOGGER, engine_logger
@@ -18,10 +18,8 @@ from ..records import CallSite
 from .matching import Claim, Matching
 
 if TYPE_CHECKING:
-    from ..journal.recording import Recording
     from ..store.database.rows import ReplayedTask
     from .outcomes import Outcome
-    from .relay import RelayRecording
 
 _log = engine_logger(FLOW_LOGGER)
 _DURABLE = ("none", "inline", "stored")
@@ -32,6 +30,12 @@ _LAST_INDEX = (1 << 61) - 1
 
 ReadRange = Callable[[UUID, UUID], "list[ReplayedTask]"]
 ReadInputs = Callable[[UUID, UUID, int], "list[tuple[UUID, bytes | None]]"]
+
+
+class AsksStore(Protocol):
+    """Whatever carries out store verbs for this process."""
+
+    def call(self, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any: ...
 
 
 class Replay:
@@ -133,9 +137,7 @@ def is_answer(recorded: ReplayedTask | Outcome | None) -> bool:
     return state_type == "COMPLETED" and getattr(recorded, "result_kind", None) in _DURABLE
 
 
-def replay_of(
-    recording: Recording | RelayRecording, run_id: UUID, unreported: Mapping[int, Outcome] | None = None
-) -> Replay:
+def replay_of(recording: AsksStore, run_id: UUID, unreported: Mapping[int, Outcome] | None = None) -> Replay:
     """What is recorded of a run by now, read as the run gets there."""
 
     from ..store import (
