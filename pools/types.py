@@ -7,22 +7,16 @@ PoolType (`pool_type` below makes one); they appear in the API, the command line
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.metadata import entry_points
 from typing import Any
 
-from ..runtime.foundation.errors import NotFound, UserError
-from ..runtime.foundation.near_names import nearest
+from ..runtime.foundation.errors import UserError
 from .templates import read_job_template
 
-ENTRY_POINT_GROUP = "heliostat.pool_types"
 PACKAGE = "heliostat"
 STANDARD_PACKAGE = "prefect"  # clients look in the package of that name for the kind "process"
 
-_logger = logging.getLogger("heliostat.pools")
 _registered: dict[str, PoolType] = {}
 
 
@@ -90,43 +84,6 @@ def register(kind: PoolType) -> PoolType:
     return kind
 
 
-def pool_types() -> dict[str, PoolType]:
-    """Every kind by name: ours, those registered in this process, and those of installed packages."""
-    from .builtin_types import BUILTIN_TYPES
-
-    for kind in BUILTIN_TYPES:
-        register(kind)
-    _load_installed()
+def registered() -> dict[str, PoolType]:
+    """The kinds that this process has been told of, by name."""
     return dict(_registered)
-
-
-def find_pool_type(name: str) -> PoolType:
-    """The kind of that name. Raises NotFound with the names there are."""
-    known = pool_types()
-    if name in known:
-        return known[name]
-    close = nearest(name, known)
-    raise NotFound(
-        f"There is no kind of work pool called {name!r}.",
-        hint=f"Did you mean {close}?" if close else f"There are: {', '.join(sorted(known))}.",
-    )
-
-
-def worker_metadata() -> dict[str, dict[str, Any]]:
-    """All kinds as the standard's `aggregate-worker-metadata` view: by package, then by type."""
-    view: dict[str, dict[str, Any]] = {}
-    for kind in pool_types().values():
-        view.setdefault(kind.package, {})[kind.type] = kind.to_json()
-    return view
-
-
-@lru_cache(maxsize=1)
-def _load_installed() -> None:
-    for point in entry_points(group=ENTRY_POINT_GROUP):
-        try:
-            loaded = point.load()
-            if not isinstance(loaded, PoolType):
-                raise TypeError(f"it is {type(loaded).__name__}, not a PoolType")
-            register(loaded)
-        except Exception as error:  # someone else's package must not stop the server
-            _logger.warning("The work pool kind %s (%s) is left out: %s", point.name, point.value, error)

@@ -257,7 +257,7 @@ def preview(name: str, hours: float, output: str) -> None:
 @click.option("--file", "-f", type=click.Path(dir_okay=False, path_type=Path), help="Write it there.")
 def get_default_base_job_template(kind: str, file: Path | None) -> None:
     """Show the base job template that pools of a type begin with."""
-    from ...pools.types import find_pool_type
+    from ...pools.known_types import find_pool_type
 
     template = find_pool_type(kind).default_base_job_template()
     if file is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException
 
-from ...pools.types import worker_metadata
+from ...pools.known_types import worker_metadata
 from ..answers import JsonAnswer
 
 router = APIRouter(prefix="/collections", tags=["Collections"])

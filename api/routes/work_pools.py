@@ -8,8 +8,8 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Response
 
+from ...pools.known_types import pool_types
 from ...pools.templates import read_job_template
-from ...pools.types import pool_types
 from ...runtime.store import place_search, polling, search, work_pools, work_queues
 from ...runtime.store.deployment_rows import NewWorkPool
 from .. import responses_places as responses

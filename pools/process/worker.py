@@ -20,7 +20,7 @@ from ...runtime.foundation.long_lived import Tasks
 from ...runtime.running.api import ClientApi
 from ...runtime.running.run_access import RunAccess
 from ...runtime.running.runner import Job, Runner, RunnerTimes
-from ..types import find_pool_type
+from ..known_types import find_pool_type
 from .jobs import process_job
 
 _log = logging.getLogger("heliostat.worker")

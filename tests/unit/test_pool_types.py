@@ -4,23 +4,24 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from heliostat.pools import types
+from heliostat.pools import known_types, types
+from heliostat.pools.known_types import find_pool_type, pool_types, worker_metadata
 from heliostat.pools.templates import check_job_variables, job_configuration, read_job_template
-from heliostat.pools.types import PoolType, find_pool_type, pool_type, pool_types, worker_metadata
+from heliostat.pools.types import PoolType, pool_type
 from heliostat.runtime.foundation.errors import BadJobTemplate, BadJobVariables, NotFound, UserError
 
 
 @pytest.fixture(autouse=True)
 def known_kinds(monkeypatch):
     monkeypatch.setattr(types, "_registered", {})
-    types._load_installed.cache_clear()
+    known_types._load_installed.cache_clear()
     yield
-    types._load_installed.cache_clear()
+    known_types._load_installed.cache_clear()
 
 
 def installed(monkeypatch, **values):
-    points = [EntryPoint(name, value, types.ENTRY_POINT_GROUP) for name, value in values.items()]
-    monkeypatch.setattr(types, "entry_points", lambda group: points)
+    points = [EntryPoint(name, value, known_types.ENTRY_POINT_GROUP) for name, value in values.items()]
+    monkeypatch.setattr(known_types, "entry_points", lambda group: points)
 
 
 def a_kind(**facts):
