@@ -6,6 +6,7 @@ import logging
 import os
 
 from ..runtime.foundation import settings
+from ..runtime.foundation.setting_table import ENV_PREFIX
 from ..runtime.foundation.withheld import VARIABLES, without_secrets
 
 _NOT_INHERITED = (*VARIABLES, "HELIOSTAT_API_URL")
@@ -16,7 +17,7 @@ def settings_here(api_url: str | None = None) -> dict[str, str]:
 
     `api_url` is where Ray's machines reach the server; flows of the stock client are told.
     """
-    given = {name: value for name, value in os.environ.items() if name.startswith(settings.ENV_PREFIX)}
+    given = {name: value for name, value in os.environ.items() if name.startswith(ENV_PREFIX)}
     given["HELIOSTAT_DATABASE_URL"] = settings.current_settings().database_url
     given["HELIOSTAT_HOME"] = str(settings.current_settings().home)
     given.pop("HELIOSTAT_API_URL", None)

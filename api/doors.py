@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..runtime.foundation.settings import Settings
+from ..runtime.foundation.setting_table import Settings
 from .answers import JsonAnswer
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from heliostat.runtime.foundation.settings import setting_specs
+from heliostat.runtime.foundation.setting_table import setting_specs
 
 HEAD = """\
 # Settings

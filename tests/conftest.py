@@ -18,6 +18,7 @@ from uuid import uuid4
 import pytest
 
 from heliostat.runtime.foundation import clock, settings
+from heliostat.runtime.foundation.setting_table import ENV_PREFIX
 
 if TYPE_CHECKING:
     from heliostat.runtime.store.database.database import Database
@@ -45,7 +46,7 @@ def heliostat_home(
 ) -> Iterator[Path]:
     """A home folder for this test alone and nothing set, so that people's own data is safe."""
     for name in os.environ:
-        if name.startswith(settings.ENV_PREFIX) and not name.startswith("HELIOSTAT_TEST_"):
+        if name.startswith(ENV_PREFIX) and not name.startswith("HELIOSTAT_TEST_"):
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HELIOSTAT_HOME", str(home))

@@ -7,13 +7,8 @@ import os
 import click
 
 from ...runtime.foundation import profiles
-from ...runtime.foundation.settings import (
-    current_settings,
-    setting_name,
-    setting_sources,
-    setting_specs,
-    text_of,
-)
+from ...runtime.foundation.setting_table import setting_name, setting_specs, text_of
+from ...runtime.foundation.settings import current_settings, setting_sources
 from .lazy import Noun, verb
 from .output import Column, note, output_option, write_json, write_rows
 
@@ -97,7 +92,7 @@ def unset(names: tuple[str, ...], profile_name: str | None) -> None:
 
 def _active_name() -> str:
     """The active profile, found without judging its values: setting is how a bad one is mended."""
-    return os.environ.get("HELIOSTAT_PROFILE") or profiles.read_profiles().active
+    return os.environ.get("HELIOSTAT_PROFILE") or profiles.current_profiles().active
 
 
 def _say_if_hidden(name: str) -> None:

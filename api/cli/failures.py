@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from ...runtime.foundation import errors
-from ...runtime.foundation.settings import UnknownSetting
+from ...runtime.foundation.setting_table import UnknownSetting
 from ...runtime.foundation.standard_streams import GONE, say
 from .lazy import ReaderLeft
 

@@ -7,7 +7,7 @@ import os
 import click
 
 from ...runtime.foundation import profiles
-from ...runtime.foundation.settings import ENV_PREFIX, mask_password, text_of
+from ...runtime.foundation.setting_table import ENV_PREFIX, mask_password, text_of
 from .lazy import Noun, verb
 from .output import (
     Column,
@@ -33,7 +33,7 @@ def profile() -> None:
 @output_option
 def ls(output: str) -> None:
     """List profiles; the active one has a star."""
-    known = profiles.read_profiles()
+    known = profiles.current_profiles()
     active = _active_name(known)
     rows = [
         {"name": name, "active": name == active, "settings": len(values)}
@@ -73,7 +73,7 @@ def use(name: str) -> None:
 @output_option
 def inspect(name: str | None, show_secrets: bool, output: str) -> None:
     """Show what a profile (default: the active one) sets."""
-    known = profiles.read_profiles()
+    known = profiles.current_profiles()
     values = known.values_of(name or _active_name(known))
     shown = {
         ENV_PREFIX + key.upper(): text_of(raw) if show_secrets else mask_password(text_of(raw))
@@ -101,7 +101,7 @@ def rename(name: str, new_name: str) -> None:
 @yes_option
 def delete(name: str, yes: bool) -> None:
     """Delete a profile that is not the active one."""
-    profiles.read_profiles().values_of(name)
+    profiles.current_profiles().values_of(name)
     confirm_or_refuse(f"Delete profile {name!r} and its settings?", yes)
     profiles.delete_profile(name)
     note(f"Profile {name!r} is deleted.")

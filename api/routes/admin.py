@@ -7,7 +7,8 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Response
 
-from ...runtime.foundation.settings import current_settings, setting_sources, setting_specs
+from ...runtime.foundation.setting_table import setting_specs
+from ...runtime.foundation.settings import current_settings, setting_sources
 from ...runtime.store import block_documents, server_settings
 from ..answers import JsonAnswer, no_content
 from ..database_access import Db

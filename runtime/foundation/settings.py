@@ -1,290 +1,33 @@
-"""What can be set, and where each value came from: environment, active profile or default, strongest first.
+"""The settings in force, and whether each came from the environment, the active profile or the defaults.
 
-A setting `lease_s` is `HELIOSTAT_LEASE_S` in the environment and in `$HELIOSTAT_HOME/profiles.toml`. Reading
-is plain standard library on purpose: settings are read by every command and every process, and a model
-library would cost more than all the rest of `heliostat --help`.
+The environment is the strongest of the three, then the profile. A setting `lease_s` is `HELIOSTAT_LEASE_S` in
+the environment and in `$HELIOSTAT_HOME/profiles.toml`.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import threading
 import warnings
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .errors import BadSetting
-from .near_names import nearest
-
-ENV_PREFIX = "HELIOSTAT_"
-NOT_SETTINGS = frozenset(
-    {"HELIOSTAT_UI", "HELIOSTAT_FLOW_RUN_ID"}
-)  # of the build; of one process of a worker
-_TEST_PREFIX = "HELIOSTAT_TEST_"
-
-DATABASE_SCHEMES = (
-    "sqlite",
-    "sqlite+aiosqlite",
-    "postgresql",
-    "postgres",
-    "postgresql+asyncpg",
-    "postgres+asyncpg",
-    "postgres+embedded",
-    "postgresql+embedded",
+from .profiles_file import read_profiles
+from .setting_table import (
+    DEFAULTS,
+    ENV_PREFIX,
+    NOT_SETTINGS,
+    PARSERS,
+    TEST_PREFIX,
+    Settings,
+    UnknownSetting,
+    check_value,
+    near_miss,
 )
-LOGGING_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-
-# The account's password, which may hold "/" or "@" that no one encoded, or one in the query.
-_PASSWORD = re.compile(r"(://[^:/?#@]*:)[^?#]*(?=@)|((?i:[?&](?:password|token|secret|key)=))[^&#]*")
-
-Parser = Callable[[str], Any]
-
-
-class UnknownSetting(UserWarning):
-    """The environment has a HELIOSTAT_* name that means nothing."""
-
-
-class _Refused(ValueError):
-    """A parser's no; its text says what is accepted."""
-
-
-def _text(raw: str) -> str:
-    return raw
-
-
-def _folder(raw: str) -> Path:
-    return Path(raw).expanduser().absolute()
-
-
-def _flag(raw: str) -> bool:
-    word = raw.strip().lower()
-    if word in ("true", "1", "yes", "on"):
-        return True
-    if word in ("false", "0", "no", "off"):
-        return False
-    raise _Refused("true or false")
-
-
-def _whole(minimum: int) -> Parser:
-    def parse(raw: str) -> int:
-        try:
-            number = int(raw.strip().replace("_", ""))
-        except ValueError:
-            number = None
-        if number is None or number < minimum:
-            raise _Refused(f"a whole number of at least {minimum}")
-        return number
-
-    return parse
-
-
-def _seconds(*, above: float | None = None) -> Parser:
-    accepted = (
-        "a number of seconds of at least 0" if above is None else f"a number of seconds above {above:g}"
-    )
-
-    def parse(raw: str) -> float:
-        try:
-            number = float(raw)
-        except ValueError:
-            raise _Refused(accepted) from None
-        fits = number >= 0 if above is None else number > above
-        if not fits or number == float("inf"):
-            raise _Refused(accepted)
-        return number
-
-    return parse
-
-
-def _one_of(*words: str, upper: bool = False) -> Parser:
-    def parse(raw: str) -> str:
-        word = raw.strip().upper() if upper else raw.strip().lower()
-        if word not in words:
-            raise _Refused("one of " + ", ".join(words))
-        return word
-
-    return parse
-
-
-def _url(*schemes: str) -> Parser:
-    def parse(raw: str) -> str:
-        scheme, separator, _ = raw.partition("://")
-        if not separator or scheme.lower() not in schemes:
-            raise _Refused("a URL that starts with " + ", ".join(f"{each}://" for each in schemes))
-        return raw.strip()
-
-    return parse
-
-
-def _origins(raw: str) -> str:
-    for each in raw.split(","):
-        scheme, separator, rest = each.strip().partition("://")
-        if each.strip() not in ("", "*") and not (scheme and separator and rest and "/" not in rest):
-            raise _Refused("origins such as https://ui.example.com, separated by commas, without a path")
-    return raw
-
-
-def _setting(default: Any, doc: str, parse: Parser = _text, *, secret: bool = False) -> Any:
-    return field(default=default, metadata={"doc": doc, "parse": parse, "secret": secret})
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Every setting with its value. Get the active ones from `current_settings()`; instances never change."""
-
-    home: Path = _setting(
-        "~/.heliostat", "Folder of the profiles file, the SQLite database and results.", _folder
-    )
-    profile: str = _setting(
-        "default", "Name of the active profile; `heliostat profile use` changes it for good."
-    )
-    database_url: str = _setting(
-        "sqlite+aiosqlite:///{home}/heliostat.db",
-        "Where runs are recorded: sqlite:///FILE, postgresql://USER:PASSWORD@HOST/NAME, or "
-        "postgres+embedded:// for a Postgres of its own under the home folder.",
-        _url(*DATABASE_SCHEMES),
-        secret=True,
-    )
-    api_url: str | None = _setting(
-        None, "Address of a Heliostat API; unset means the database directly.", _url("http", "https")
-    )
-    public_api_url: str | None = _setting(
-        None,
-        "Address at which Ray's machines reach the API of a server; unset means the one that it listens at.",
-        _url("http", "https"),
-    )
-    api_auth_string: str | None = _setting(
-        None, "What clients tell an API that asks for it, as USER:PASSWORD.", secret=True
-    )
-    server_auth_string: str | None = _setting(
-        None, "What a server asks of everyone who calls its API, as USER:PASSWORD.", secret=True
-    )
-    server_csrf_protection: bool = _setting(
-        False, "Whether a server takes writes only with a token that it gave.", _flag
-    )
-    server_allowed_hosts: str = _setting(
-        "",
-        "Names besides its own by which a server may be asked, separated by commas: `*.example.com` is every "
-        "name below that one, `*` any name.",
-    )
-    server_cors_allowed_origins: str = _setting(
-        "",
-        "Origins besides its own whose pages may call the API of a server, such as https://ui.example.com, "
-        "separated by commas; `*` lets every page that anybody visits run code there.",
-        _origins,
-    )
-    server_cors_allowed_methods: str = _setting("*", "Methods that pages of those origins may use.")
-    server_cors_allowed_headers: str = _setting("*", "Headers that pages of those origins may send.")
-    stock_ui: str | None = _setting(
-        None, "Folder of an installed prefect package whose pages a server shows as well."
-    )
-    stock_python: str | None = _setting(
-        None,
-        "Python that executes flows of the stock client in ray pools; unset means the flow's process's own.",
-    )
-    encryption_key: str | None = _setting(
-        None,
-        "Key of encrypted secrets, 32 bytes in url-safe base64; unset means one in the home folder.",
-        secret=True,
-    )
-    ray_address: str | None = _setting(
-        None,
-        'Ray cluster: unset starts a local Ray at first need, "auto" finds a running one, else host:port.',
-    )
-    task_runner: str = _setting(
-        "ray", "Where submitted tasks run when the flow names no runner.", _one_of("ray", "threads", "inline")
-    )
-    logging_level: str = _setting(
-        "INFO", "Least severe level that is recorded and shown.", _one_of(*LOGGING_LEVELS, upper=True)
-    )
-    result_storage_url: str = _setting(
-        "{home}/results", "Folder or fsspec URL for results that are persisted.", secret=True
-    )
-    inline_result_limit_bytes: int = _setting(
-        16_384, "Pickled results up to this size are recorded with the run itself.", _whole(0)
-    )
-    code_package_limit_bytes: int = _setting(
-        104_857_600, "Most that a project folder may hold to be packed and sent with a deployment.", _whole(1)
-    )
-    persist_results: bool = _setting(
-        False, "Store larger results too, for flows and tasks that do not say.", _flag
-    )
-    log_prints: bool = _setting(True, "Record what flows and tasks print as log lines.", _flag)
-    lease_s: float = _setting(
-        15.0, "Seconds after which a silent owner of a run is taken for dead.", _seconds(above=0)
-    )
-    journal_buffer_events: int = _setting(
-        20_000, "Events a process may hold unrecorded before producers wait.", _whole(1)
-    )
-    journal_flush_ms: int = _setting(
-        10, "Milliseconds an event waits for company before it is committed.", _whole(0)
-    )
-    automation_chain_depth: int = _setting(
-        10,
-        "Automations in a row, each fired by what the one before did, before a server lets the chain end; "
-        "and how often one may fire on what goes back to one event.",
-        _whole(1),
-    )
-    automation_firings_per_minute: int = _setting(
-        1_000, "Firings of one automation in a minute before a server pauses it; 0 for any number.", _whole(0)
-    )
-    event_retention_days: int = _setting(
-        7, "Days for which a server keeps events; 0 keeps them for ever.", _whole(0)
-    )
-    crash_retries: int = _setting(
-        2, "Times a task is run again after its process died; these do not count as retries.", _whole(0)
-    )
-    default_retries: int = _setting(0, "Retries of tasks that do not say.", _whole(0))
-    default_retry_delay_s: float = _setting(
-        0.0, "Seconds before each retry of tasks that do not say.", _seconds()
-    )
-    unplaceable_s: float = _setting(
-        300.0,
-        "Seconds that a task or a flow waits for a node that has what it asks for, on a Ray cluster that "
-        "adds none by itself, before it is Crashed; 0 for any time.",
-        _seconds(),
-    )
-    dispatch_window: int = _setting(
-        1_000, "Ray calls in flight at once before a producer of tasks waits.", _whole(1)
-    )
-    pack_target_ms: int = _setting(
-        400, "Milliseconds that one Ray call of packed short tasks should last.", _whole(1)
-    )
-    replay_divergence: str = _setting(
-        "rerun",
-        "When a replayed run makes another call than its journal knows: run it with a warning, or fail.",
-        _one_of("rerun", "fail"),
-    )
-    progress: str = _setting(
-        "auto",
-        "Progress of long fan-outs on the terminal; auto means on a terminal only.",
-        _one_of("auto", "always", "never"),
-    )
-
-    def masked(self, name: str) -> str:
-        """The value of setting `name` as people may see it: a password shows as ******."""
-        text = text_of(getattr(self, name))
-        if name in ("api_auth_string", "server_auth_string"):
-            user, colon, _ = text.partition(":")
-            return f"{user}:******" if colon else text and "******"
-        if name == "encryption_key":
-            return text and "******"
-        return mask_password(text)
-
-
-@dataclass(frozen=True, slots=True)
-class SettingSpec:
-    """One setting as documents and commands show it."""
-
-    name: str
-    env_name: str
-    doc: str
-    default: str  # "" when there is none; {home} stands for the home folder
-    secret: bool  # may carry a password
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,8 +39,6 @@ class _Resolved:
 _lock = threading.RLock()
 _resolved: _Resolved | None = None
 _overrides: dict[str, Any] = {}
-_parsers: dict[str, Parser] = {each.name: each.metadata["parse"] for each in fields(Settings)}
-_defaults: dict[str, Any] = {each.name: each.default for each in fields(Settings)}
 
 
 def current_settings() -> Settings:
@@ -343,8 +84,8 @@ def override_settings(**values: Any) -> Generator[Settings, None, None]:
     """
     global _overrides, _resolved
     for name in values:
-        if name not in _parsers:
-            raise BadSetting(f"There is no setting {name!r}.", hint=near_miss(name, _parsers))
+        if name not in PARSERS:
+            raise BadSetting(f"There is no setting {name!r}.", hint=near_miss(name, PARSERS))
     with _lock:
         before, _overrides, _resolved = (_overrides, _resolved), {**_overrides, **values}, None
     try:
@@ -354,71 +95,10 @@ def override_settings(**values: Any) -> Generator[Settings, None, None]:
             _overrides, _resolved = before
 
 
-def setting_specs() -> list[SettingSpec]:
-    """All settings in the order in which they are declared."""
-    return [
-        SettingSpec(
-            each.name,
-            ENV_PREFIX + each.name.upper(),
-            each.metadata["doc"],
-            text_of(each.default),
-            each.metadata["secret"],
-        )
-        for each in fields(Settings)
-    ]
-
-
-def setting_name(given: str) -> str:
-    """The setting that `given` names: `lease_s` and `HELIOSTAT_LEASE_S` are the same. Raises BadSetting."""
-    name = given.strip().lower().removeprefix(ENV_PREFIX.lower())
-    if name not in _parsers:
-        raise BadSetting(f"There is no setting {given!r}.", hint=near_miss(name, _parsers))
-    return name
-
-
-def check_value(name: str, raw: object, source: str) -> Any:
-    """`raw` as the value of setting `name`; raises BadSetting with `source` and what is accepted."""
-    parse = _parsers[name]
-    if isinstance(raw, bool):
-        raw = "true" if raw else "false"
-    elif isinstance(raw, int | float | Path):
-        raw = str(raw)
-    try:
-        if not isinstance(raw, str):
-            raise _Refused("a single value")
-        return parse(raw)
-    except _Refused as refused:
-        shown = mask_password(str(raw))
-        raise BadSetting(
-            f"{ENV_PREFIX}{name.upper()} = {shown!r} cannot be used (from {source}).",
-            hint=f"accepted: {refused}",
-        ) from None
-
-
-def near_miss(name: str, known: Mapping[str, Any] | list[str]) -> str:
-    """A hint for a name that does not exist."""
-    close = nearest(name, known)
-    return f"did you mean {close}?" if close else "known: " + ", ".join(sorted(known))
-
-
-def text_of(value: object) -> str:
-    """A setting's value as text that reads back to the same value; "" is unset."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
-def mask_password(url: str) -> str:
-    """`url` with its password shown as ******, whatever else it is."""
-    return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}******", url)
-
-
 def home_folder() -> Path:
     """The home folder alone, readable even where another setting is bad: it is where profiles are mended."""
     with _lock:
-        raw = _overrides.get("home") or os.environ.get("HELIOSTAT_HOME") or _defaults["home"]
+        raw = _overrides.get("home") or os.environ.get("HELIOSTAT_HOME") or DEFAULTS["home"]
     return check_value("home", raw, "env")
 
 
@@ -434,8 +114,6 @@ def _current() -> _Resolved:
 
 
 def _resolve(overrides: Mapping[str, Any]) -> _Resolved:
-    from .profiles import read_profiles
-
     environment = _from_environment()
     home = home_folder()
     profiles = read_profiles(home)
@@ -443,7 +121,7 @@ def _resolve(overrides: Mapping[str, Any]) -> _Resolved:
     stored = profiles.values_of(profile)
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for name in _parsers:
+    for name in PARSERS:
         if name in overrides:
             sources[name], origin, raw = "override", "an override", overrides[name]
         elif name in environment:
@@ -451,12 +129,12 @@ def _resolve(overrides: Mapping[str, Any]) -> _Resolved:
         elif name in stored:
             sources[name], origin, raw = "profile", f"profile {profile!r} in {profiles.path}", stored[name]
         else:
-            sources[name], origin, raw = "default", "defaults", _defaults[name]
+            sources[name], origin, raw = "default", "defaults", DEFAULTS[name]
             if isinstance(raw, str):
                 raw = raw.replace("{home}", _in_url(home) if "://" in raw else str(home))
         values[name] = None if raw is None else check_value(name, raw, origin)
     values["profile"] = profile
-    if sources["profile"] == "default" and profile != _defaults["profile"]:
+    if sources["profile"] == "default" and profile != DEFAULTS["profile"]:
         sources["profile"] = "profile"
     return _Resolved(Settings(**values), sources)
 
@@ -473,13 +151,13 @@ def _from_environment() -> dict[str, str]:
         if (
             not variable.startswith(ENV_PREFIX)
             or variable in NOT_SETTINGS
-            or variable.startswith(_TEST_PREFIX)
+            or variable.startswith(TEST_PREFIX)
         ):
             continue
         name = variable.removeprefix(ENV_PREFIX).lower()
-        if name not in _parsers:
+        if name not in PARSERS:
             warnings.warn(
-                f"{variable} is not a setting of Heliostat and has no effect; {near_miss(name, _parsers)}",
+                f"{variable} is not a setting of Heliostat and has no effect; {near_miss(name, PARSERS)}",
                 UnknownSetting,
                 stacklevel=2,
             )

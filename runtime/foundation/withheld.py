@@ -10,7 +10,8 @@ import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
-from .settings import ENV_PREFIX, settings_lock
+from .setting_table import ENV_PREFIX
+from .settings import settings_lock
 
 VARIABLES = frozenset(
     {

@@ -10,13 +10,12 @@ import pytest
 
 from heliostat.runtime.foundation import profiles
 from heliostat.runtime.foundation.errors import BadSetting, NotFound
+from heliostat.runtime.foundation.setting_table import mask_password, setting_specs
 from heliostat.runtime.foundation.settings import (
     current_settings,
-    mask_password,
     override_settings,
     reload_settings,
     setting_sources,
-    setting_specs,
 )
 
 
@@ -206,7 +205,17 @@ def test_password_in_a_url_is_masked(url: str, shown: str) -> None:
 def test_what_is_written_to_a_profile_reads_back_the_same(value: str) -> None:
     profiles.create_profile("odd")
     profiles.set_in_profile("odd", {"ray_address": value})
-    assert profiles.read_profiles().values_of("odd")["ray_address"] == value
+    assert profiles.current_profiles().values_of("odd")["ray_address"] == value
+
+
+def test_numbers_and_flags_of_a_profile_stay_such_when_another_setting_is_changed(
+    heliostat_home: Path,
+) -> None:
+    kept = {"lease_s": 1.5, "crash_retries": 7, "log_prints": False}
+    table = "HELIOSTAT_LEASE_S = 1.5\nHELIOSTAT_CRASH_RETRIES = 7\nHELIOSTAT_LOG_PRINTS = false\n"
+    write_profiles(heliostat_home, f'[profiles."a.b"]\n{table}')
+    profiles.set_in_profile("a.b", {"progress": "never"})
+    assert profiles.current_profiles().values_of("a.b") == {**kept, "progress": "never"}
 
 
 def test_profiles_file_is_readable_by_its_owner_only(heliostat_home: Path) -> None:
