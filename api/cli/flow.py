@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from .. import wire
 from .assignments import parameter_options
 from .lazy import Noun, verb
-from .output import Column, Row, output_option, write_page
-from .records import limit_option, offset_option, with_database
-from .remote import api_is_set
+from .output import Column, output_option, write_page
+from .records import limit_option, offset_option
+from .sources import with_runs
 from .times import ago
-
-if TYPE_CHECKING:
-    from ...runtime.store.database.database import Database
 
 
 @click.group(cls=Noun)
@@ -29,24 +23,13 @@ def flow() -> None:
 @output_option
 def ls(limit: int, offset: int, output: str) -> None:
     """List the flows that have run, by name."""
-
-    async def read(db: Database) -> list[Row]:
-        from ...runtime.store import flows
-
-        return [wire.flow(row) for row in await flows.list(db, limit=limit + 1, offset=offset)]
-
     columns = (
         Column("ID", "id", "cyan"),
         Column("Name", "name", "bold"),
         Column("Tags", lambda row: ", ".join(row["tags"])),
         Column("First run", lambda row: ago(row["created"])),
     )
-    if api_is_set():
-        from .flow_run_remote import flow_list
-
-        found = flow_list(limit, offset)
-    else:
-        found = with_database(read)
+    found = with_runs(lambda runs: runs.flows(limit, offset))
     write_page(found, columns, output, limit, offset, empty="No flow has run yet.")
 
 

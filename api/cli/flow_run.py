@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
 
-from ...runtime.foundation.settings import current_settings
-from .. import wire
+from ...runtime.foundation.errors import NotFound
 from .failures import Exit
 from .lazy import Lazy, Noun, verb
-from .logs import write_logs
+from .logs import follow_logs, write_logs
 from .output import (
     Column,
     Row,
@@ -24,15 +24,15 @@ from .output import (
     write_rows,
     yes_option,
 )
-from .records import head_tail_options, limit_option, offset_option, state_option, with_database
+from .records import head_tail_options, limit_option, offset_option, state_option
 from .remote import api_is_set, find_flow_run, with_client
+from .run_source import RunSource
+from .sources import with_runs
 from .times import ago, duration, local
 
 if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient
     from ...runtime.states import State
-    from ...runtime.store.database.database import Database
-    from ...runtime.store.database.rows import FlowRunRow
 
 run_argument = click.argument("run", metavar="RUN")
 
@@ -91,33 +91,7 @@ def ls(
 ) -> None:
     """List flow runs, newest first."""
 
-    if api_is_set():
-        from .flow_run_remote import flow_run_list
-
-        found = flow_run_list(state_types, flow_name, name, limit, offset)
-        _write_list(found, output, limit, offset)
-        return
-
-    async def read(db: Database) -> list[Row]:
-        from ...runtime.store import flow_runs, leases
-        from ..executors import HOLDING, with_executors
-
-        rows = await flow_runs.list(
-            db,
-            state_types=state_types or None,
-            flow_name=flow_name,
-            name_like=name,
-            limit=limit + 1,
-            offset=offset,
-        )
-        runs = [{**wire.flow_run(row), "flow_name": row.flow_name} for row in rows]
-        held = await leases.read_many(db, [row.id for row in rows if row.state_type in HOLDING])
-        return with_executors(runs, held, current_settings().lease_s)
-
-    _write_list(with_database(read), output, limit, offset)
-
-
-def _write_list(found: list[Row], output: str, limit: int, offset: int) -> None:
+    found = with_runs(lambda runs: runs.flow_runs(state_types, flow_name, name, limit, offset))
     silent = (Column("Note", "executor_note"),) if any(row["executor_note"] for row in found) else ()
     write_page(found, (*_COLUMNS, *silent), output, limit, offset, empty="No flow runs.")
 
@@ -132,19 +106,7 @@ def _write_list(found: list[Row], output: str, limit: int, offset: int) -> None:
 @output_option
 def inspect(run: str, output: str) -> None:
     """Show a flow run: its states, what rules decided and why, and how its tasks stand."""
-
-    async def read(db: Database) -> Row:
-        from ...runtime.store import flow_runs
-        from ..run_details import flow_run_details
-
-        return await flow_run_details(db, await flow_runs.find(db, run))
-
-    if api_is_set():
-        from .flow_run_remote import flow_run_details
-
-        found = flow_run_details(run)
-    else:
-        found = with_database(read)
+    found = with_runs(lambda runs: runs.flow_run(run))
     if output == "table":
         _show(found)
     else:
@@ -167,21 +129,27 @@ def logs(
     run: str, follow: bool, head: int | None, tail: int | None, reverse: bool, level: str, output: str
 ) -> None:
     """Show the log of a flow run, the lines of its task runs included. To follow it, a server must run."""
-    if follow or api_is_set():
-        from .flow_run_remote import flow_run_log
 
-        flow_run_log(run, follow, level, output, head=head, tail=tail, reverse=reverse)
-        return
-
-    async def read(db: Database) -> None:
-        from ...runtime.store import flow_runs
-
-        row = await flow_runs.find(db, run)
+    async def read(runs: RunSource) -> None:
+        row = await runs.flow_run(run)
         await write_logs(
-            db, row.id, row.name, head=head, tail=tail, reverse=reverse, level=level, output=output
+            runs,
+            UUID(str(row["id"])),
+            row["name"],
+            head=head,
+            tail=tail,
+            reverse=reverse,
+            level=level,
+            output=output,
         )
 
-    with_database(read)
+    async def go_on(client: HeliostatClient) -> None:
+        await follow_logs(client, UUID((await find_flow_run(client, run))["id"]), level=level, output=output)
+
+    if follow:
+        with_client(go_on)
+    else:
+        with_runs(read)
 
 
 @verb(
@@ -203,22 +171,17 @@ def resume(run: str, document: str | None) -> int:
     """
     from ...runtime.engine.flow.resume import is_left_here, resume_flow_run
 
-    if api_is_set():
-        from .flow_run_remote import find_resumable
-
-        row = find_resumable(run)
-    else:
-        row = with_database(lambda db: _find(db, run))
-    has_executor = row.deployment_id is not None and api_is_set()
-    if row.state_type == "PAUSED" or has_executor:
+    row = with_runs(lambda runs: runs.flow_run(run))
+    run_id, is_deployed = UUID(str(row["id"])), row["deployment_id"] is not None
+    if row["state_type"] == "PAUSED" or (is_deployed and api_is_set()):
         from .flow_run_control import resume_paused
 
-        left = row.deployment_id is None and is_left_here(row.id)
+        left = not is_deployed and is_left_here(run_id)
         resume_paused(run, document)
         if not left:
             return Exit.OK
-    note(f"Resuming flow run {row.name!r} ({row.id}) of {row.flow_name!r}.")
-    return report_end(row.flow_name, resume_flow_run(row.id), row.id)
+    note(f"Resuming flow run {row['name']!r} ({run_id}) of {row['flow_name']!r}.")
+    return report_end(row["flow_name"], resume_flow_run(run_id), run_id)
 
 
 @verb(
@@ -233,51 +196,24 @@ def resume(run: str, document: str | None) -> int:
 def delete(runs: tuple[str, ...], dry_run: bool, yes: bool) -> None:
     """Delete flow runs with everything recorded of them: task runs, logs and sub-flow runs."""
 
-    if api_is_set():
-        _delete_on_server(runs, dry_run, yes)
-        return
-
-    async def find_all(db: Database) -> list[FlowRunRow]:
-        return list({row.id: row for row in [await _find(db, run) for run in runs]}.values())
-
-    async def delete_all(db: Database) -> int:
-        from ...runtime.foundation.errors import NotFound
-        from ...runtime.store import flow_runs
-
-        gone = 0
-        for row in found:
-            try:
-                gone += await flow_runs.delete(db, row.id)
-            except NotFound:  # as a sub-flow run of one before it, or by someone else
-                continue
-        return gone
-
-    found = with_database(find_all)
-    shown = ", ".join(f"{row.name} ({row.id}, {row.state_name})" for row in found)
-    if dry_run:
-        note(f"Would delete {shown}.")
-        return
-    confirm_or_refuse(f"Delete {shown} with task runs, logs and sub-flow runs?", yes)
-    note(f"Deleted {with_database(delete_all)} flow run(s).")
-
-
-def _delete_on_server(runs: tuple[str, ...], dry_run: bool, yes: bool) -> None:
-    async def find_all(client: HeliostatClient) -> list[Row]:
-        found = [await find_flow_run(client, run) for run in runs]
+    async def find_all(source: RunSource) -> list[Row]:
+        found = [await source.flow_run(run) for run in runs]
         return list({row["id"]: row for row in found}.values())
 
-    async def delete_all(client: HeliostatClient) -> None:
+    async def delete_all(source: RunSource) -> int:
+        gone = 0
         for row in found:
-            await client.delete_flow_run(row["id"])
+            with suppress(NotFound):  # it is gone: as a sub-flow run of one before it, or by someone else
+                gone += await source.delete_flow_run(UUID(str(row["id"])))
+        return gone
 
-    found = with_client(find_all)
+    found = with_runs(find_all)
     shown = ", ".join(f"{row['name']} ({row['id']}, {row['state_name']})" for row in found)
     if dry_run:
         note(f"Would delete {shown}.")
         return
-    confirm_or_refuse(f"Delete {shown} with task runs and logs?", yes)
-    with_client(delete_all)
-    note(f"Deleted {len(found)} flow run(s).")
+    confirm_or_refuse(f"Delete {shown} with task runs, logs and sub-flow runs?", yes)
+    note(f"Deleted {with_runs(delete_all)} flow run(s).")
 
 
 def report_end(flow_name: str, state: State, run_id: UUID | None = None) -> int:
@@ -290,12 +226,6 @@ def report_end(flow_name: str, state: State, run_id: UUID | None = None) -> int:
         return Exit.OK
     note(f"hint: heliostat flow-run inspect {known or '@last'}")
     return Exit.FAILED
-
-
-async def _find(db: Database, run: str) -> FlowRunRow:
-    from ...runtime.store import flow_runs
-
-    return await flow_runs.find(db, run)
 
 
 def _show(found: Row) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,14 +12,13 @@ from .assignments import from_document
 from .failures import Exit
 from .lazy import Verb
 from .output import Row, note, output_option, write_json
-from .records import with_database
-from .remote import api_is_set, flow_run_id, with_client
+from .remote import flow_run_id, with_client
+from .sources import with_runs
 from .watching import watch_run
 
 if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient
     from ...runtime.client.records import OrchestrationResult
-    from ...runtime.store.database.database import Database
 
 run_argument = click.argument("run", metavar="RUN")
 
@@ -117,18 +115,7 @@ def set_state(run: str, state: str, message: str | None, force: bool) -> None:
 @output_option
 def explain(run: str, output: str) -> None:
     """Say why a run waits: what is paused or full, who holds it, since when; or that its process is gone."""
-
-    async def ask(client: HeliostatClient) -> Row:
-        return await client.explain_flow_run(await flow_run_id(client, run))
-
-    async def read(db: Database) -> Row:
-        from ...runtime.store import explaining, flow_runs
-        from ..executors import executor_note
-
-        row = await flow_runs.find(db, run)
-        return asdict(await explaining.explain(db, row.id, executor_note))
-
-    found = with_client(ask) if api_is_set() else with_database(read)
+    found = with_runs(lambda runs: runs.explanation(run))
     if output != "table":
         write_json(found, indent=output == "json")
         return

@@ -1,7 +1,10 @@
-"""How log lines of a run are written, for `flow-run logs` and `task-run logs`."""
+"""How log lines of a run are written: all of them, the first or last, or as they come."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -9,15 +12,19 @@ import click
 
 from .. import wire
 from .output import Row, note, write_json
-from .records import TaskRunNames, level_number, log_pages
+from .records import level_number
+from .run_source import LogChoice, RunSource
+from .times import local
 
 if TYPE_CHECKING:
-    from ...runtime.store.database.database import Database
-    from ...runtime.store.database.rows import LogRow
+    from ...runtime.client.client import HeliostatClient
+
+_PAUSE_S = 0.5
+_LOOK_BACK = 200
 
 
 async def write_logs(
-    db: Database,
+    source: RunSource,
     flow_run_id: UUID,
     flow_run_name: str,
     *,
@@ -31,37 +38,115 @@ async def write_logs(
     """Write the lines of a flow run with those of its task runs, or of one task run alone."""
     if head is not None and tail is not None:
         raise click.UsageError("Give --head or --tail, not both.")
-    names = TaskRunNames(db, flow_run_id)
+    choice = LogChoice(
+        flow_run_id,
+        task_run_id,
+        level_number(level),
+        newest_first=tail is not None or (reverse and head is None),
+        limit=head if head is not None else tail,
+    )
+    names = _TaskRunNames(source, flow_run_id)
     collected: list[Row] = []
     written = 0
-    async for rows in log_pages(
-        db,
-        flow_run_id=None if task_run_id else flow_run_id,
-        task_run_id=task_run_id,
-        head=head,
-        tail=tail,
-        reverse=reverse,
-        level_min=level_number(level),
-    ):
-        await names.learn({row.task_run_id for row in rows if row.task_run_id})
-        written += len(rows)
-        for row in rows:
-            task_run_name = names[row.task_run_id] if row.task_run_id else None
-            if output == "table":
-                click.echo(_line(row, flow_run_name, task_run_name))
-                continue
-            line = {**wire.log(row), "task_run_name": task_run_name}
+    async for lines in _shown_pages(source, choice, reverse):
+        written += len(lines)
+        for row in await names.added_to(lines):
             if output == "json":
-                collected.append(line)
+                collected.append(row)
             else:
-                write_json(line, indent=False)
+                _write(row, flow_run_name, output)
     if output == "json":
         write_json(collected)
     elif not written:
         note("No log lines.")
 
 
-def _line(row: LogRow, flow_run_name: str, task_run_name: str | None) -> str:
-    who = f"Task run {task_run_name!r}" if task_run_name else f"Flow run {flow_run_name!r}"
-    at = row.timestamp.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-    return f"{at} | {wire.level_name(row.level):<7} | {who} - {row.message}"
+async def follow_logs(client: HeliostatClient, flow_run_id: UUID, *, level: str, output: str) -> None:
+    """Write lines as they come, until the run has ended."""
+    run = await client.read_flow_run(flow_run_id)
+    tail = LogTail(client, flow_run_id, level)
+    ended = False
+    while True:
+        rows = await tail.rows()
+        for row in rows:
+            _write(row, run.name, output)
+        if ended and not rows:
+            return
+        ended = (await client.read_flow_run(flow_run_id)).is_final()
+        await asyncio.sleep(_PAUSE_S)
+
+
+class LogTail:
+    """The lines of a flow run on a server that have come since the last look."""
+
+    def __init__(self, client: HeliostatClient, flow_run_id: UUID, level: str = "DEBUG") -> None:
+        from .server_runs import ServerRuns
+
+        self._source = ServerRuns(client)
+        self._choice = LogChoice(flow_run_id, level_min=level_number(level))
+        self._names = _TaskRunNames(self._source, flow_run_id)
+        self._seen: set[UUID] = set()
+        self._offset = 0
+
+    async def rows(self) -> list[Row]:
+        """New lines, in order."""
+        fresh: list[Row] = []
+        # Workers' lines may come a little late and sort before those that are known: look back a page.
+        offset = max(0, self._offset - _LOOK_BACK)
+        async for lines in self._source.log_pages(replace(self._choice, offset=offset)):
+            fresh += [line for line in lines if line["id"] not in self._seen]
+            offset += len(lines)
+        self._offset = max(self._offset, offset)
+        self._seen.update(line["id"] for line in fresh)
+        return await self._names.added_to(fresh)
+
+    async def lines(self, last: bool = False) -> list[str]:
+        """New lines as text. `last`: give lines that are on their way a moment."""
+        rows = await self.rows()
+        if last and not rows:
+            await asyncio.sleep(_PAUSE_S)
+            rows = await self.rows()
+        return [_line_of(row, None) for row in rows]
+
+
+class _TaskRunNames:
+    """Names of a flow run's task runs by id, asked for once."""
+
+    def __init__(self, source: RunSource, flow_run_id: UUID) -> None:
+        self._source = source
+        self._flow_run_id = flow_run_id
+        self._names: dict[UUID | None, str | None] = {None: None}
+
+    async def added_to(self, lines: list[Row]) -> list[Row]:
+        """The lines, each with the name of its task run; one that is gone is called by its id."""
+        unknown = {line["task_run_id"] for line in lines} - self._names.keys()
+        if unknown:
+            self._names |= {each: str(each) for each in unknown}
+            self._names.update((await self._source.task_run_names(self._flow_run_id, unknown)).items())
+        return [{**line, "task_run_name": self._names[line["task_run_id"]]} for line in lines]
+
+
+async def _shown_pages(source: RunSource, choice: LogChoice, reverse: bool) -> AsyncIterator[list[Row]]:
+    """The lines asked for, in the order in which they are to be shown."""
+    if choice.newest_first == reverse:
+        async for lines in source.log_pages(choice):
+            yield lines
+        return
+    kept = [line async for lines in source.log_pages(choice) for line in lines]
+    yield kept[::-1]
+
+
+def _write(row: Row, flow_run_name: str, output: str) -> None:
+    if output == "table":
+        click.echo(_line_of(row, flow_run_name))
+    else:
+        write_json(row, indent=False)
+
+
+def _line_of(row: Row, flow_run_name: str | None) -> str:
+    """One line for people; without the run's name where everybody knows it."""
+    if row["task_run_name"]:
+        who = f"Task run {row['task_run_name']!r}"
+    else:
+        who = "Flow run" if flow_run_name is None else f"Flow run {flow_run_name!r}"
+    return f"{local(row['timestamp'])} | {wire.level_name(row['level']):<7} | {who} - {row['message']}"

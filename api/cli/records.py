@@ -1,11 +1,10 @@
-"""What the verbs that read the database share: opening it, which run is meant, and pages."""
+"""What reading verbs share: opening this machine's database, and the options that say what is shown."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID
 
 import click
 
@@ -13,11 +12,8 @@ from ...runtime.foundation.settings import current_settings
 
 if TYPE_CHECKING:
     from ...runtime.store.database.database import Database
-    from ...runtime.store.database.rows import LogRow
 
 T = TypeVar("T")
-
-PAGE_ROWS = 1_000
 
 
 def with_database(act: Callable[[Database], Awaitable[T]]) -> T:
@@ -99,70 +95,3 @@ def level_number(level: str) -> int:
             f"{level!r} is no level; use DEBUG, INFO, WARNING, ERROR, CRITICAL or a number."
         )
     return number
-
-
-async def log_pages(
-    db: Database,
-    *,
-    flow_run_id: UUID | None = None,
-    task_run_id: UUID | None = None,
-    head: int | None = None,
-    tail: int | None = None,
-    reverse: bool = False,
-    level_min: int = 0,
-) -> AsyncIterator[list[LogRow]]:
-    """The lines asked for, a page at a time, in the order in which they are to be shown."""
-    from ...runtime.store import logs
-
-    if head is not None or tail is not None:
-        rows = await logs.read(
-            db,
-            flow_run_id=flow_run_id,
-            task_run_id=task_run_id,
-            level_min=level_min,
-            limit=(head if head is not None else tail) or 0,
-            order="asc" if head is not None else "desc",
-        )
-        yield sorted(rows, key=lambda row: row.id, reverse=reverse)
-        return
-    offset, after_id = 0, None
-    while True:
-        rows = await logs.read(
-            db,
-            flow_run_id=flow_run_id,
-            task_run_id=task_run_id,
-            level_min=level_min,
-            limit=PAGE_ROWS,
-            offset=offset if reverse else 0,
-            order="desc" if reverse else "asc",
-            after_id=after_id,
-        )
-        yield rows
-        if len(rows) < PAGE_ROWS:
-            return
-        offset, after_id = offset + len(rows), (None if reverse else rows[-1].id)
-
-
-class TaskRunNames:
-    """Names of task runs by id, fetched a stretch at a time: the ids of one call site follow each other."""
-
-    def __init__(self, db: Database, flow_run_id: UUID) -> None:
-        self._db = db
-        self._flow_run_id = flow_run_id
-        self._names: dict[UUID, str] = {}
-
-    async def learn(self, ids: set[UUID]) -> None:
-        """Look up those that are not known yet; one that is gone is called by its id."""
-        from ...runtime.store import task_runs
-
-        unknown = sorted(ids - self._names.keys())
-        for task_run_id in unknown:
-            if task_run_id in self._names:
-                continue
-            before = UUID(int=task_run_id.int - 1)
-            rows = await task_runs.list(self._db, self._flow_run_id, after_id=before, limit=PAGE_ROWS)
-            self._names.update((row.id, row.name) for row in rows)
-            self._names.setdefault(task_run_id, str(task_run_id))
-
-    def __getitem__(self, task_run_id: UUID) -> str:
-        return self._names[task_run_id]

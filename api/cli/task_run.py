@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
 
-from .. import wire
 from .lazy import Noun, verb
 from .logs import write_logs
 from .output import Column, Row, output_option, write_json, write_one, write_page, write_rows
-from .records import head_tail_options, limit_option, offset_option, state_option, with_database
-from .remote import api_is_set
+from .records import head_tail_options, limit_option, offset_option, state_option
+from .remote import as_uuid
+from .run_source import RunSource
+from .sources import with_runs
 from .times import duration, local
-
-if TYPE_CHECKING:
-    from ...runtime.store.database.database import Database
-    from ...runtime.store.database.rows import TaskRunRow
 
 flow_run_option = click.option(
     "--flow-run",
@@ -66,21 +61,7 @@ def ls(
 ) -> None:
     """List the task runs of a flow run, in the order of their calls."""
 
-    async def read(db: Database) -> list[Row]:
-        from ...runtime.store import flow_runs, task_runs
-
-        run = await flow_runs.find(db, flow_run)
-        rows = await task_runs.list(
-            db, run.id, state_types=state_types or None, name_like=name, limit=limit + 1, offset=offset
-        )
-        return [wire.task_run(row, task_runs.states_of(row)) for row in rows]
-
-    if api_is_set():
-        from .flow_run_remote import task_run_list
-
-        found = task_run_list(flow_run, state_types, name, limit, offset)
-    else:
-        found = with_database(read)
+    found = with_runs(lambda runs: runs.task_runs(flow_run, state_types, name, limit, offset))
     write_page(found, _COLUMNS, output, limit, offset, empty="No task runs.")
 
 
@@ -95,18 +76,7 @@ def ls(
 @output_option
 def inspect(reference: str, flow_run: str, output: str) -> None:
     """Show a task run: its states, where it ran, and its error with the traceback."""
-
-    async def read(db: Database) -> Row:
-        from ..run_details import task_run_details
-
-        return task_run_details(await _find(db, reference, flow_run))
-
-    if api_is_set():
-        from . import flow_run_remote
-
-        found = flow_run_remote.task_run_details(reference, None if _is_whole_id(reference) else flow_run)
-    else:
-        found = with_database(read)
+    found = with_runs(lambda runs: runs.task_run(reference, _within(reference, flow_run)))
     if output == "table":
         _show(found)
     else:
@@ -133,20 +103,14 @@ def logs(
     output: str,
 ) -> None:
     """Show the log of a task run."""
-    if api_is_set():
-        from .flow_run_remote import task_run_log
 
-        within = None if _is_whole_id(reference) else flow_run
-        task_run_log(reference, within, level, output, head=head, tail=tail, reverse=reverse)
-        return
-
-    async def read(db: Database) -> None:
-        row = await _find(db, reference, flow_run)
+    async def read(runs: RunSource) -> None:
+        row = await runs.task_run(reference, _within(reference, flow_run))
         await write_logs(
-            db,
-            row.flow_run_id,
+            runs,
+            UUID(str(row["flow_run_id"])),
             "",
-            task_run_id=row.id,
+            task_run_id=UUID(str(row["id"])),
             head=head,
             tail=tail,
             reverse=reverse,
@@ -154,22 +118,12 @@ def logs(
             output=output,
         )
 
-    with_database(read)
+    with_runs(read)
 
 
-def _is_whole_id(reference: str) -> bool:
-    pattern = r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}"
-    return re.fullmatch(pattern, reference.strip()) is not None
-
-
-async def _find(db: Database, reference: str, flow_run: str) -> TaskRunRow:
-    """A whole id needs no flow run; everything else is looked for in the one that is meant."""
-    from ...runtime.store import flow_runs, task_runs
-
-    within: UUID | None = None
-    if not _is_whole_id(reference):
-        within = (await flow_runs.find(db, flow_run)).id
-    return await task_runs.find(db, reference, within)
+def _within(reference: str, flow_run: str) -> str | None:
+    """The flow run in which a task run is looked for; a whole id needs none."""
+    return None if as_uuid(reference.strip()) else flow_run
 
 
 def _show(found: Row) -> None:

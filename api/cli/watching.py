@@ -44,7 +44,7 @@ def watch_run(run_id: UUID, timeout_s: float | None = None, *, logs: bool = True
 
 
 async def _follow(client: HeliostatClient, run_id: UUID, timeout_s: float | None, logs: bool) -> FlowRun:
-    from .remote_logs import LogTail
+    from .logs import LogTail
 
     began, pause_s = clock.monotonic_s(), _FIRST_PAUSE_S
     tail = LogTail(client, run_id) if logs else None

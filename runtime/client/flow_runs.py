@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from ..states import State
-from .calls import PAGE_ROWS, Calls, given, page, read_as
+from .calls import Calls, given, page, read_as
 from .records import Flow, FlowRun, Log, OrchestrationResult, TaskRun, state_to_json
 
 
@@ -139,18 +139,6 @@ class LogCalls(Calls):
         """`log_filter` is the standard's, such as {"flow_run_id": {"any_": [...]}}. At most 200 at a time."""
         body = page(limit, offset, sort, logs=dict(log_filter) if log_filter else None)
         return read_as(list[Log], await self.http.read("/logs/filter", body))
-
-    async def log_pages(
-        self, log_filter: Mapping[str, Any], *, sort: str = "TIMESTAMP_ASC", offset: int = 0
-    ) -> AsyncIterator[list[Log]]:
-        """All lines, a page at a time."""
-        while True:
-            lines = await self.read_logs(log_filter, limit=PAGE_ROWS, offset=offset, sort=sort)
-            if lines:
-                yield lines
-            if len(lines) < PAGE_ROWS:
-                return
-            offset += len(lines)
 
 
 _FILTERS = {

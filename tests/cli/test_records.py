@@ -137,7 +137,7 @@ def test_log_lines_are_chosen_and_ordered(
 def test_long_log_comes_whole_and_in_order_over_many_pages(
     heliostat, recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("heliostat.api.cli.records.PAGE_ROWS", 2)
+    monkeypatch.setattr("heliostat.api.cli.database_runs.PAGE_ROWS", 2)
     shown = heliostat("flow-run", "logs", "quiet-heron", "-o", "jsonl").stdout.splitlines()
     assert [json.loads(line)["message"] for line in shown] == ["began", "detail", "went wrong", "ended"]
     back = heliostat("flow-run", "logs", "quiet-heron", "-o", "jsonl", "--reverse").stdout.splitlines()

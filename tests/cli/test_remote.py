@@ -193,6 +193,48 @@ def test_a_run_is_moved_watched_and_its_log_read(deployed: Callable[..., UUID], 
     assert rows(heliostat("flow-run", "ls", "-o", "json")) == []
 
 
+READING = (
+    "flow ls -o json",
+    "flow-run ls",
+    "flow-run ls --state completed --limit 1",
+    "flow-run ls --flow report --name crow",
+    "flow-run inspect quiet-heron",
+    "flow-run explain loud-crow",
+    "flow-run logs quiet-heron",
+    "flow-run logs quiet-heron --head 3 --reverse --level info",
+    "flow-run logs quiet-heron --tail 2",
+    "flow-run logs loud-crow",
+    "flow-run delete quiet-heron loud-crow quiet-heron --dry-run",
+    "task-run ls --flow-run quiet-heron --state failed",
+    "task-run inspect clean-1 --flow-run quiet-heron",
+    "task-run logs clean-1 --flow-run quiet-heron",
+    "task-run logs clean-7 --flow-run quiet-heron",
+    "flow-run inspect nobody",
+)
+
+
+def test_what_a_server_shows_is_what_this_machines_database_shows(
+    recorded: Any, heliostat: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading commands existed twice, one for each place that keeps runs, and drifted apart: what a person
+    was told of a run hung on whether an address was set. One command asks either place.
+    """
+
+    def shown() -> dict[str, tuple[int, str, str]]:
+        results = {words: heliostat(*words.split()) for words in READING}
+        return {
+            words: (each.exit_code, each.stdout, each.stderr.partition("hint:")[0])
+            for words, each in results.items()
+        }
+
+    here = shown()
+    assert here["flow-run inspect nobody"][0] == 3 and "went wrong" in here["flow-run logs quiet-heron"][1]
+    with serving(settings.reload_settings().database_url) as served:
+        monkeypatch.setenv("HELIOSTAT_API_URL", served.url)
+        assert shown() == here
+    settings.forget_settings()
+
+
 def test_run_deployment_gives_the_run_and_waits_no_longer_than_asked(deployed: Callable[..., UUID]) -> None:
     deployed()
     run = run_deployment("etl/daily", parameters={"day": "x"}, timeout=0, tags=["a"])

@@ -1,0 +1,75 @@
+"""What reading commands ask of the place that keeps the runs: this machine's database, or a server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from .output import Row
+
+
+@dataclass(frozen=True, slots=True)
+class LogChoice:
+    """Which log lines are asked for, and from which end."""
+
+    flow_run_id: UUID
+    """Lines of this flow run and of its task runs."""
+    task_run_id: UUID | None = None
+    """Only lines of this task run."""
+    level_min: int = 0
+    newest_first: bool = False
+    limit: int | None = None
+    offset: int = 0
+
+
+class RunSource(Protocol):
+    """A place that keeps runs. Objects are the standard's, with ids as text or UUID and times as moments.
+
+    Lists give one object more than `limit` where there is one. A REFERENCE to a run is what people type: an
+    id, a part of one, a name or @last. Methods that take one raise NotFound.
+    """
+
+    async def flows(self, limit: int, offset: int) -> list[Row]:
+        """Flows by name."""
+        ...
+
+    async def flow_runs(
+        self, state_types: Sequence[str], flow_name: str | None, name: str | None, limit: int, offset: int
+    ) -> list[Row]:
+        """Flow runs with the names of their flows and their executors, newest first."""
+        ...
+
+    async def flow_run(self, reference: str) -> Row:
+        """A flow run with its states, what rules decided, its executor, and how its tasks stand."""
+        ...
+
+    async def explanation(self, reference: str) -> Row:
+        """Why a flow run waits: `summary` in words, `reasons` one by one."""
+        ...
+
+    async def delete_flow_run(self, run_id: UUID) -> int:
+        """Delete a flow run with everything recorded of it and of its sub-flow runs. Raises NotFound.
+
+        Gives the number of deleted runs; a server tells nothing of sub-flow runs, so they do not count there.
+        """
+        ...
+
+    async def task_runs(
+        self, flow_run: str, state_types: Sequence[str], name: str | None, limit: int, offset: int
+    ) -> list[Row]:
+        """Task runs of a flow run in the order of their calls."""
+        ...
+
+    async def task_run(self, reference: str, flow_run: str | None) -> Row:
+        """A task run with its states, where it ran and its error; looked for in `flow_run` unless None."""
+        ...
+
+    async def task_run_names(self, flow_run_id: UUID, ids: set[UUID]) -> Mapping[UUID, str]:
+        """Names of task runs of a flow run by id, without those that are gone; others may be among them."""
+        ...
+
+    def log_pages(self, choice: LogChoice) -> AsyncIterator[list[Row]]:
+        """Log lines, a page at a time."""
+        ...
