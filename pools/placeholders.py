@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal, cast
 
+from ..runtime.values.json_texts import texts_replaced
+
 _PLACEHOLDER = re.compile(r"\{\{\s*(\$?[A-Za-z_][\w.-]*)\s*\}\}")
 _HOUSES = ("prefect", "heliostat")
 
@@ -84,15 +86,7 @@ def placeholders_in(value: Any, path: str) -> Iterator[tuple[str, Placeholder]]:
 
 def fill(value: Any, value_of: Callable[[Placeholder], Any]) -> Any:
     """The JSON value with what `value_of` gives in the place of its placeholders; given values stay as is."""
-    if isinstance(value, str):
-        return _filled_text(value, value_of)
-    if isinstance(value, Mapping):
-        pairs = ((key, fill(inner, value_of)) for key, inner in cast("Mapping[str, Any]", value).items())
-        return {key: inner for key, inner in pairs if inner is not UNSET}
-    if isinstance(value, list | tuple):
-        items = (fill(inner, value_of) for inner in cast("list[Any]", value))
-        return [inner for inner in items if inner is not UNSET]
-    return value
+    return texts_replaced(value, lambda text: _filled_text(text, value_of), left_out=UNSET)
 
 
 def _filled_text(text: str, value_of: Callable[[Placeholder], Any]) -> Any:

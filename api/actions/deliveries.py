@@ -13,6 +13,7 @@ from ...runtime.store import block_documents
 from ...runtime.store.automation_actions import DueAction
 from ...runtime.store.block_documents import BlockDocumentRow
 from ...runtime.store.database.database import Database
+from ...runtime.values.json_texts import texts_replaced
 from .outcome import ActionFailed, Outcome
 from .outgoing import Request, send
 from .templates import Writer
@@ -141,16 +142,13 @@ def _custom(fields: Mapping[str, Any], subject: str, body: str) -> Request:
 
 
 def _filled(value: Any, values: Mapping[str, Any]) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _filled(inner, values) for name, inner in cast("Mapping[str, Any]", value).items()}
-    if isinstance(value, list):
-        return [_filled(inner, values) for inner in cast("list[Any]", value)]
-    if not isinstance(value, str):
-        return value
-    for name, filling in values.items():
-        for written in (f"{{{{{name}}}}}", f"{{{{ {name} }}}}"):
-            value = value.replace(written, str(filling))
-    return value
+    def filled(text: str) -> str:
+        for name, filling in values.items():
+            for written in (f"{{{{{name}}}}}", f"{{{{ {name} }}}}"):
+                text = text.replace(written, str(filling))
+        return text
+
+    return texts_replaced(value, filled)
 
 
 _NOTIFIERS: dict[str, Callable[[Mapping[str, Any], str, str], Request]] = {

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ..foundation.errors import BadDeployment, NotFound
+from ..values.json_texts import texts_replaced
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
@@ -40,17 +41,15 @@ NOTHING = Known(_nothing, _nothing)
 
 def fill(value: Any, look_up: Callable[[str], Any]) -> Any:
     """The value with what `look_up` gives in place of each placeholder."""
-    if isinstance(value, Mapping):
-        return {name: fill(each, look_up) for name, each in cast("Mapping[str, Any]", value).items()}
-    if isinstance(value, list):
-        return [fill(each, look_up) for each in cast("list[Any]", value)]
-    if not isinstance(value, str):
-        return value
-    whole = _PLACEHOLDER.fullmatch(value.strip())
-    if whole is not None:
+
+    def filled(text: str) -> Any:
+        whole = _PLACEHOLDER.fullmatch(text.strip())
+        if whole is None:
+            return _PLACEHOLDER.sub(lambda each: _text(each, look_up(each[1])), text)
         found = look_up(whole[1])
-        return value if found is STAYS else found
-    return _PLACEHOLDER.sub(lambda each: _text(each, look_up(each[1])), value)
+        return text if found is STAYS else found
+
+    return texts_replaced(value, filled)
 
 
 class LookUp:
