@@ -16,7 +16,6 @@ from . import docs_pages, errors, stock_ui
 from .access import BasicAuth, CsrfProtection
 from .database_access import DatabaseAccess
 from .doors import Doors, Names, listed
-from .event_desk import EventDesk
 from .manners import ApiVersion, HeadLikeGet, JsonBodies
 from .routes import (
     admin,
@@ -61,6 +60,7 @@ from .routes import (
     workers,
 )
 from .sockets import events_in, events_out, logs_out, scheduled_tasks, worker_channel
+from .streams.event_desk import EventDesk
 
 ROUTERS: tuple[APIRouter, ...] = (
     service.router,

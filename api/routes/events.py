@@ -19,9 +19,9 @@ from ...runtime.store.event_search import Place
 from .. import responses_events, wire_events
 from ..answers import JsonAnswer, no_content
 from ..database_access import Db
-from ..event_desk import intake_of
 from ..schemas_events import LARGEST_PAGE, Countable, EventIn, EventSearch, EventTally
-from ..sockets.intake import EventIntake
+from ..streams.event_desk import intake_of
+from ..streams.event_intake import EventIntake
 
 router = APIRouter(prefix="/events", tags=["Events"])
 

@@ -9,8 +9,8 @@ from fastapi import APIRouter, WebSocket
 from pydantic import ValidationError
 
 from ...runtime.events.records import LARGEST_BYTES, is_too_large
-from ..event_desk import desk_of
 from ..schemas_events import EventIn
+from ..streams.event_desk import desk_of
 from .handshake import Gone, Line
 
 router = APIRouter()

@@ -12,9 +12,9 @@ from ...runtime.foundation.errors import DatabaseUnavailable
 from ...runtime.store import event_search
 from ...runtime.store.database.database import Database
 from .. import wire_events
-from ..event_desk import desk_of
 from ..schemas_events import BACKFILL, StreamRequest
-from .broadcast import EventBroadcast, Listener
+from ..streams.event_broadcast import EventBroadcast, Listener
+from ..streams.event_desk import desk_of
 from .handshake import PROTOCOL_ERROR, TRY_AGAIN_LATER, Gone, Line, while_it_stays
 
 router = APIRouter()

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from ...runtime.foundation.errors import DatabaseUnavailable
 from ...runtime.store.filters import LogFilter
 from .. import wire
-from ..event_desk import desk_of
+from ..streams.event_desk import desk_of
+from ..streams.log_broadcast import Lines
 from .handshake import PROTOCOL_ERROR, TRY_AGAIN_LATER, Gone, Line, while_it_stays
-from .log_broadcast import Lines
 
 router = APIRouter()
 

@@ -14,7 +14,7 @@ from ...runtime.store import background_runs, set_aside, task_runs
 from ...runtime.store.database.database import Database
 from ...runtime.store.database.feed import TASKS
 from .. import wire
-from ..event_desk import desk_of
+from ..streams.event_desk import desk_of
 from .handshake import TRY_AGAIN_LATER, Gone, Line, first_to_end
 
 router = APIRouter()

@@ -21,7 +21,7 @@ from ...runtime.store.database.database import Database
 from ...runtime.store.database.feed import POOLS
 from ...runtime.store.deployment_rows import NewWorkPool, WorkPoolRow
 from .. import wire_places
-from ..event_desk import desk_of
+from ..streams.event_desk import desk_of
 from .handshake import POLICY_VIOLATION, PROTOCOL_ERROR, SUBPROTOCOL, Gone, Line, first_to_end
 
 router = APIRouter()

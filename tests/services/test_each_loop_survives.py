@@ -23,8 +23,8 @@ from heliostat.actors.loops.scheduler import Scheduler
 from heliostat.actors.loops.services import SERVICES
 from heliostat.actors.loops.triggers import Triggers
 from heliostat.api.actions.loop import ActionPerformer
-from heliostat.api.event_desk import EventDesk
 from heliostat.api.models.automations import AutomationCreate
+from heliostat.api.streams.event_desk import EventDesk
 from heliostat.runtime.automations.firings import Firing, firing_as_json
 from heliostat.runtime.events.filters import EventFilter, EventName
 from heliostat.runtime.events.records import Event

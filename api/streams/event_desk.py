@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 from fastapi import FastAPI, Request
 
-from ..runtime.foundation.long_lived import Tasks
-from ..runtime.store import flow_run_events
-from ..runtime.store.database.database import Database
-from ..runtime.store.database.feed import Feed
-from .sockets.broadcast import EventBroadcast
-from .sockets.intake import EventIntake
-from .sockets.log_broadcast import LogBroadcast
+from ...runtime.foundation.long_lived import Tasks
+from ...runtime.store import flow_run_events
+from ...runtime.store.database.database import Database
+from ...runtime.store.database.feed import Feed
+from .event_broadcast import EventBroadcast
+from .event_intake import EventIntake
+from .log_broadcast import LogBroadcast
 
 _log = logging.getLogger("heliostat.api.events")
 
