@@ -17,10 +17,11 @@ import ray
 from ray._private import services
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from ..foundation import own_rays
+from ..foundation import clock, own_rays
 from ..foundation.errors import CannotPickle, RayUnavailable
 from ..foundation.standard_streams import stderr_present
 from ..foundation.withheld import withheld
+from . import programs
 from .interrupts import sigterm_kept
 from .pack_group import Resources
 from .ray_access import use_cluster_token, use_own_token
@@ -127,14 +128,20 @@ def _initialise(namespace: str, address: str, *, is_server: bool) -> Any:
         use_cluster_token()
     # Ray's processes, and so all of its workers, inherit what is set here.
     with sigterm_kept(), stderr_present(), withheld() if is_new else nullcontext():
-        context = _ray.init(
-            address=address,
-            namespace=namespace,
-            ignore_reinit_error=True,
-            logging_level=logging.ERROR,
-            log_to_driver=not is_server,
-            **({"include_dashboard": None if is_server else False} if is_new else {}),
-        )
+        began_s = clock.epoch_s()
+        try:
+            context = _ray.init(
+                address=address,
+                namespace=namespace,
+                ignore_reinit_error=True,
+                logging_level=logging.ERROR,
+                log_to_driver=not is_server,
+                **({"include_dashboard": None if is_server else False} if is_new else {}),
+            )
+        except BaseException:
+            # Ray leaves what it has started already; on a busy machine each further try would add to it.
+            programs.end(programs.started_by(threading.get_native_id(), began_s))
+            raise
     if is_new:
         own_rays.note(str(context.address_info["gcs_address"]))
     return context

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +162,42 @@ def test_a_cluster_that_is_to_be_found_and_is_not_there_is_told(monkeypatch: pyt
     with pytest.raises(RayUnavailable, match="'auto' cannot be joined: Could not find any running") as caught:
         ray_cluster.connect("auto")
     assert "HELIOSTAT_RAY_ADDRESS" in (caught.value.hint or "")
+
+
+FAILING_START = """
+import subprocess
+import time
+
+import ray
+
+from heliostat.runtime.engine import ray_cluster
+from heliostat.runtime.foundation.errors import RayUnavailable
+
+started = []
+
+
+def init(**_):
+    started.append(subprocess.Popen(["sleep", "600"]))
+    raise Exception("The current node timed out during startup.")
+
+
+before = subprocess.Popen(["sleep", "600"])
+time.sleep(0.2)  # the system dates processes in steps of some milliseconds
+ray.init = init
+for _ in range(2):
+    try:
+        ray_cluster.start_local()
+    except RayUnavailable as error:
+        print(error)
+print([each.wait(60) < 0 for each in started], before.poll())
+before.kill()
+"""
+
+
+def test_a_ray_that_does_not_start_leaves_no_processes(heliostat_home: Path) -> None:
+    """On a busy machine each further try added a dashboard and three more processes, which made it busier."""
+    ended = subprocess.run(
+        [sys.executable, "-c", FAILING_START], stdout=subprocess.PIPE, text=True, timeout=120
+    )
+    told = "Ray cannot be started or joined: The current node timed out during startup."
+    assert ended.stdout.splitlines() == [told, told, "[True, True] None"]
