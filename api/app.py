@@ -16,7 +16,7 @@ from . import docs_pages, errors, stock_ui
 from .access import BasicAuth, CsrfProtection
 from .database_access import DatabaseAccess
 from .doors import Doors, Names, listed
-from .manners import ApiVersion, HeadLikeGet, JsonBodies
+from .middleware import ApiVersion, HeadLikeGet, JsonBodies
 from .routes import (
     admin,
     artifacts,

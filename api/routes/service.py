@@ -9,7 +9,7 @@ from ...runtime.foundation.settings import current_settings
 from ..access import new_token
 from ..answers import JsonAnswer
 from ..database_access import Db
-from ..manners import API_VERSION
+from ..middleware import API_VERSION
 from ..responses import CsrfToken, Ready
 
 router = APIRouter(tags=["Service"])
