@@ -7,7 +7,7 @@ import os
 import click
 
 from ...runtime.foundation import profiles
-from ...runtime.foundation.setting_table import ENV_PREFIX, mask_password, text_of
+from ...runtime.foundation.setting_table import ENV_PREFIX, mask, text_of
 from .lazy import Noun, verb
 from .output import (
     Column,
@@ -76,7 +76,7 @@ def inspect(name: str | None, show_secrets: bool, output: str) -> None:
     known = profiles.current_profiles()
     values = known.values_of(name or _active_name(known))
     shown = {
-        ENV_PREFIX + key.upper(): text_of(raw) if show_secrets else mask_password(text_of(raw))
+        ENV_PREFIX + key.upper(): text_of(raw) if show_secrets else mask(key, text_of(raw))
         for key, raw in values.items()
     }
     if output != "table":

@@ -37,6 +37,7 @@ LOGGING_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _PASSWORD = re.compile(r"(://[^:/?#@]*:)[^?#]*(?=@)|((?i:[?&](?:password|token|secret|key)=))[^&#]*")
 
 Parser = Callable[[str], Any]
+Mask = Callable[[str], str]
 
 
 class UnknownSetting(UserWarning):
@@ -123,8 +124,23 @@ def _origins(raw: str) -> str:
     return raw
 
 
-def _setting(default: Any, doc: str, parse: Parser = _text, *, secret: bool = False) -> Any:
-    return field(default=default, metadata={"doc": doc, "parse": parse, "secret": secret})
+def mask_password(url: str) -> str:
+    """`url` with its password shown as ******, whatever else it is."""
+    return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}******", url)
+
+
+def _mask_login(login: str) -> str:
+    user, colon, _ = login.partition(":")
+    return f"{user}:******" if colon else _mask_all(login)
+
+
+def _mask_all(text: str) -> str:
+    return text and "******"
+
+
+def _setting(default: Any, doc: str, parse: Parser = _text, *, mask: Mask | None = None) -> Any:
+    """`mask` makes of a secret what people may see of it."""
+    return field(default=default, metadata={"doc": doc, "parse": parse, "mask": mask})
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +158,7 @@ class Settings:
         "Where runs are recorded: sqlite:///FILE, postgresql://USER:PASSWORD@HOST/NAME, or "
         "postgres+embedded:// for a Postgres of its own under the home folder.",
         _url(*DATABASE_SCHEMES),
-        secret=True,
+        mask=mask_password,
     )
     api_url: str | None = _setting(
         None, "Address of a Heliostat API; unset means the database directly.", _url("http", "https")
@@ -153,10 +169,10 @@ class Settings:
         _url("http", "https"),
     )
     api_auth_string: str | None = _setting(
-        None, "What clients tell an API that asks for it, as USER:PASSWORD.", secret=True
+        None, "What clients tell an API that asks for it, as USER:PASSWORD.", mask=_mask_login
     )
     server_auth_string: str | None = _setting(
-        None, "What a server asks of everyone who calls its API, as USER:PASSWORD.", secret=True
+        None, "What a server asks of everyone who calls its API, as USER:PASSWORD.", mask=_mask_login
     )
     server_csrf_protection: bool = _setting(
         False, "Whether a server takes writes only with a token that it gave.", _flag
@@ -184,7 +200,7 @@ class Settings:
     encryption_key: str | None = _setting(
         None,
         "Key of encrypted secrets, 32 bytes in url-safe base64; unset means one in the home folder.",
-        secret=True,
+        mask=_mask_all,
     )
     ray_address: str | None = _setting(
         None,
@@ -197,7 +213,7 @@ class Settings:
         "INFO", "Least severe level that is recorded and shown.", _one_of(*LOGGING_LEVELS, upper=True)
     )
     result_storage_url: str = _setting(
-        "{home}/results", "Folder or fsspec URL for results that are persisted.", secret=True
+        "{home}/results", "Folder or fsspec URL for results that are persisted.", mask=mask_password
     )
     inline_result_limit_bytes: int = _setting(
         16_384, "Pickled results up to this size are recorded with the run itself.", _whole(0)
@@ -262,13 +278,7 @@ class Settings:
 
     def masked(self, name: str) -> str:
         """The value of setting `name` as people may see it: a password shows as ******."""
-        text = text_of(getattr(self, name))
-        if name in ("api_auth_string", "server_auth_string"):
-            user, colon, _ = text.partition(":")
-            return f"{user}:******" if colon else text and "******"
-        if name == "encryption_key":
-            return text and "******"
-        return mask_password(text)
+        return mask(name, text_of(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,10 +289,13 @@ class SettingSpec:
     env_name: str
     doc: str
     default: str  # "" when there is none; {home} stands for the home folder
-    secret: bool  # may carry a password
 
 
 PARSERS: dict[str, Parser] = {each.name: each.metadata["parse"] for each in fields(Settings)}
+MASKS: dict[str, Mask] = {
+    each.name: each.metadata["mask"] for each in fields(Settings) if each.metadata["mask"] is not None
+}
+"""Of each setting that may carry a secret."""
 DEFAULTS: dict[str, Any] = {each.name: each.default for each in fields(Settings)}
 
 
@@ -294,7 +307,6 @@ def setting_specs() -> list[SettingSpec]:
             ENV_PREFIX + each.name.upper(),
             each.metadata["doc"],
             text_of(each.default),
-            each.metadata["secret"],
         )
         for each in fields(Settings)
     ]
@@ -320,11 +332,16 @@ def check_value(name: str, raw: object, source: str) -> Any:
             raise _Refused("a single value")
         return parse(raw)
     except _Refused as refused:
-        shown = mask_password(str(raw))
+        shown = mask(name, str(raw))
         raise BadSetting(
             f"{ENV_PREFIX}{name.upper()} = {shown!r} cannot be used (from {source}).",
             hint=f"accepted: {refused}",
         ) from None
+
+
+def mask(name: str, text: str) -> str:
+    """`text`, a value of setting `name`, as people may see it."""
+    return MASKS.get(name, mask_password)(text)
 
 
 def near_miss(name: str, known: Mapping[str, Any] | list[str]) -> str:
@@ -340,8 +357,3 @@ def text_of(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
-
-
-def mask_password(url: str) -> str:
-    """`url` with its password shown as ******, whatever else it is."""
-    return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}******", url)

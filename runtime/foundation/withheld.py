@@ -10,14 +10,15 @@ import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
-from .setting_table import ENV_PREFIX
+from .setting_table import ENV_PREFIX, MASKS
 from .settings import settings_lock
 
 VARIABLES = frozenset(
     {
         *(
-            f"{ENV_PREFIX}{name}"
-            for name in ("DATABASE_URL", "API_AUTH_STRING", "SERVER_AUTH_STRING", "ENCRYPTION_KEY")
+            f"{ENV_PREFIX}{name.upper()}"
+            for name in MASKS
+            if name != "result_storage_url"  # runs store their results there
         ),
         # The standard's names of them.
         "PREFECT_API_AUTH_STRING",

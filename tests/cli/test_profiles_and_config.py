@@ -80,6 +80,18 @@ def test_password_is_masked_unless_asked_for(heliostat, command: tuple[str, ...]
         assert "me:hush@host" in heliostat(*command, "--show-secrets").stdout
 
 
+def test_secrets_of_a_profile_are_masked_as_those_in_force_are(heliostat) -> None:
+    """`profile inspect` knew of passwords in URLs only: it showed logins and the key as they were. A setting
+    that is a secret says itself what people may see of it.
+    """
+    key = "aHVzaGh1c2hodXNoaHVzaGh1c2hodXNoaHVzaGh1c2g="
+    heliostat("config", "set", "server_auth_string=me:hush", "api_auth_string=hush", f"encryption_key={key}")
+    for command in (("config", "view"), ("profile", "inspect")):
+        values = json.loads(heliostat(*command, "-o", "json").stdout)
+        assert values["HELIOSTAT_SERVER_AUTH_STRING"] == "me:******"
+        assert values["HELIOSTAT_API_AUTH_STRING"] == values["HELIOSTAT_ENCRYPTION_KEY"] == "******"
+
+
 def test_environment_that_wins_over_what_was_set_is_mentioned(
     heliostat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
