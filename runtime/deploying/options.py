@@ -18,7 +18,8 @@ CollisionStrategy = Literal["ENQUEUE", "CANCEL_NEW"]
 class ConcurrencyLimit:
     """At most `limit` runs of a deployment at once; more wait (ENQUEUE) or are cancelled (CANCEL_NEW).
 
-    A run that was given a place and has not begun after `grace_period_seconds` loses it (None: the server's).
+    `grace_period_seconds` is kept for clients that read it. It has no effect here: a run has its place from
+    Pending to its end, and a process that does not come up ends its run.
     """
 
     limit: int
