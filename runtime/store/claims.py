@@ -21,11 +21,10 @@ from ..states import StateType
 from . import shared_limits
 from .claim_statements import due_runs, take_leases
 from .database.database import Database
-from .database.rows import Owner
+from .database.rows import HOLDING, OCCUPYING, Owner
 from .database.tables import deployment, flow_run, rule_decision, work_pool, work_queue
 from .deployment_rows import ClaimedRun
 from .run_moves import Move, move_within
-from .work_pools import HOLDING, OCCUPYING
 
 _MOST_ROUNDS = 20  # looks at one queue, each past the deployments that the ones before found full
 

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from . import shared_limits
 from .claims import cancel_new_within, cancels_new
 from .database.database import Database
+from .database.rows import HOLDING
 from .database.tables import deployment, flow_run, work_pool, work_queue
 from .polling import waiting
-from .work_pools import HOLDING
 
 
 async def cancel_new(db: Database, limit: int = 500) -> list[UUID]:

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..foundation.errors import Duplicate, NotFound
 from ..foundation.ids import uuid7
 from .database.database import Database
+from .database.rows import HOLDING
 from .database.setup_tables import concurrency_lease, concurrency_limit
 from .database.tables import deployment, flow_run
 from .database.wire_text import plain_text
@@ -220,8 +221,6 @@ def leased(db: Database) -> ColumnElement[int]:
 
 def by_runs() -> ColumnElement[int]:
     """Slots of the runs at work of deployments that share the limit."""
-    from .work_pools import HOLDING  # whose rows show limits
-
     return (
         select(func.count())
         .select_from(deployment)

@@ -21,9 +21,9 @@ from ..states import Cancelled, Scheduled
 from . import shared_limits
 from .claims import active_by_queue, cancels_new
 from .database.database import Database
+from .database.rows import HOLDING
 from .database.tables import deployment, flow_run, work_pool, work_queue
 from .future_runs import AWAITING_SLOT
-from .work_pools import HOLDING
 
 RULE = "DeploymentLimit"
 PLACE_RULE = "WorkPoolLimit"

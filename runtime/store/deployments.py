@@ -25,6 +25,7 @@ from .database.announcements import RUNS, SCHEDULES, announce
 from .database.database import Database
 from .database.gathering import gathered
 from .database.prepared import prepared
+from .database.rows import HOLDING
 from .database.tables import (
     deployment,
     deployment_schedule,
@@ -48,7 +49,6 @@ from .schedules import (
     replace_within,
     start_anew_within,
 )
-from .work_pools import HOLDING
 from .work_queues import POLLED_WITHIN_S, place_within
 
 _DATA = ("parameters", "job_variables")  # of the author: kept as they are, or not at all

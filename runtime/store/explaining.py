@@ -16,9 +16,8 @@ from ..rules.deciding import PLACEMENT
 from ..scheduling.schedule_slots import LATE_AFTER_S
 from ..states import FINAL_STATES, State, StateType
 from . import leases
-from .claims import HOLDING
 from .database.database import Database
-from .database.rows import FlowRunRow, FlowRunStateRow, LeaseRow
+from .database.rows import HOLDING, FlowRunRow, FlowRunStateRow, LeaseRow
 from .database.tables import flow, flow_run, flow_run_state, rule_decision, work_pool
 from .place_reasons import Reason, limits, of_place
 from .slot_reasons import full_tags

@@ -25,7 +25,7 @@ from .database.announcements import COMMANDS, RUNS, announce
 from .database.database import Database
 from .database.gathering import gathered
 from .database.prepared import is_one_of, prepared
-from .database.rows import FlowRunStateRow, NewFlowRun
+from .database.rows import OCCUPYING, FlowRunStateRow, NewFlowRun
 from .database.tables import flow, flow_run, flow_run_state
 from .database.types import from_micros, to_micros
 from .database.wire_text import data_value, json_value, plain_text
@@ -35,7 +35,6 @@ from .fences import Fence
 from .flow_runs import INSERT_STATE, insert_flow_run, new_flow_run_row, state_row
 from .future_runs import orphaned
 from .search import FlowRunAndState
-from .work_pools import OCCUPYING
 from .work_queues import place_within
 
 _FACTS = (

@@ -12,12 +12,10 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..scheduling.schedule_slots import LATE_AFTER_S
-from .claims import HOLDING
 from .database.database import Database
-from .database.rows import FlowRunRow
+from .database.rows import HOLDING, OCCUPYING, FlowRunRow
 from .database.setup_tables import concurrency_limit
 from .database.tables import deployment, flow_run, task_run, work_pool, work_queue, worker
-from .work_pools import OCCUPYING
 from .work_pools import selected as selected_pools
 from .work_queues import POLLED_WITHIN_S
 from .workers import is_online

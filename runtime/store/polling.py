@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from . import shared_limits
 from .claims import active_by_queue, open_queues
 from .database.database import Database
+from .database.rows import HOLDING
 from .database.tables import deployment, flow_run, run_lease
 from .database.types import Timestamp
 from .future_runs import orphaned
-from .work_pools import HOLDING
 
 _MANY = 1_000_000
 _BEYOND = (

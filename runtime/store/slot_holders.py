@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from .database.database import Database
+from .database.rows import OCCUPYING
 from .database.tables import flow_run
-from .work_pools import OCCUPYING
 
 
 @dataclass(frozen=True, slots=True)

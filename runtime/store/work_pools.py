@@ -30,6 +30,7 @@ from ..foundation.ids import uuid7
 from .database.announcements import POOLS, RUNS, announce
 from .database.database import Database
 from .database.prepared import prepared
+from .database.rows import OCCUPYING
 from .database.tables import deployment, flow_run, work_pool, work_queue, worker
 from .database.wire_text import json_value, plain_text
 from .deployment_rows import NewWorkPool, WorkPoolRow
@@ -40,9 +41,6 @@ DEFAULT_POOL = "default"
 
 DEFAULT_QUEUE = "default"
 RESERVED_PREFIX = "prefect"  # reference notes, section 9
-OCCUPYING = ("PENDING", "RUNNING")  # states in which a run takes a slot of its pool and queue
-HOLDING = ("PENDING", "RUNNING", "CANCELLING")
-"""States in which a run takes a slot of its deployment (reference notes, section 6, rules 8 and 17)."""
 
 _CHANGEABLE = frozenset(
     {"description", "is_paused", "base_job_template", "concurrency_limit", "storage_configuration"}

@@ -16,10 +16,11 @@ from ..foundation.errors import Duplicate, NotFound, NoWorkPool, Reserved
 from ..foundation.ids import uuid7
 from .database.announcements import POOLS, RUNS, announce
 from .database.database import Database
+from .database.rows import OCCUPYING
 from .database.tables import deployment, flow_run, work_pool, work_queue
 from .database.wire_text import plain_text
 from .deployment_rows import NewWorkQueue, WorkQueueRow
-from .work_pools import DEFAULT_POOL, OCCUPYING
+from .work_pools import DEFAULT_POOL
 
 POLLED_WITHIN_S = 60.0
 """A queue or deployment that nobody polled for so long is not ready (reference notes, sections 8 and 9)."""

@@ -12,6 +12,10 @@ from ...records import FlowRunTransition
 NO_FLOW_RUN = UUID(int=0)
 """Stands in for the flow run of task runs and log lines that belong to none."""
 
+OCCUPYING = ("PENDING", "RUNNING")  # states in which a run takes a slot of its pool and queue
+HOLDING = ("PENDING", "RUNNING", "CANCELLING")
+"""States in which a run takes a slot of its deployment (reference notes, section 6, rules 8 and 17)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
