@@ -18,8 +18,8 @@ from uuid import UUID
 
 from ..runtime.foundation import clock
 from ..runtime.foundation.long_lived import Tasks
-from ..runtime.journal.transport import HeldLease, StoreTransport
-from ..runtime.records import Ack, FlowRunTransition, RunAppend
+from ..runtime.journal.transport import StoreTransport
+from ..runtime.records import Ack, FlowRunTransition, HeldLease, RunAppend
 from ..runtime.store import commands, flow_runs, leases
 from ..runtime.store.commands import Command
 from ..runtime.store.database.database import Database

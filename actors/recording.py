@@ -20,8 +20,7 @@ from ..runtime.foundation.errors import DatabaseUnavailable, RelayFailed
 from ..runtime.foundation.loop_thread import LoopThread
 from ..runtime.journal.journal import Journal, JournalLimits
 from ..runtime.journal.recording import Recording
-from ..runtime.journal.transport import HeldLease
-from ..runtime.records import Ack, RunAppend
+from ..runtime.records import Ack, HeldLease, RunAppend
 from ..runtime.store import flow_runs
 from ..runtime.store.database.gathering import Gathering
 from . import names

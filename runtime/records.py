@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+HeldLease = tuple[UUID, int, UUID]
+"""What its holder knows of a lease: the run's id, the epoch, the owner's id."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallSite:

@@ -26,8 +26,7 @@ from ..authoring.context import (
 )
 from ..authoring.logging import capture_into, log_capture
 from ..authoring.terminal import in_worker, terminal_here
-from ..journal.transport import HeldLease
-from ..records import LogBatch
+from ..records import HeldLease, LogBatch
 from .line import DriverLine, LineToDriver
 from .process_hooks import lines
 from .relay import RelayHost, RelayRunJournal, line_here, recording_here, relaying_through

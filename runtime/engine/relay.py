@@ -19,8 +19,7 @@ from ..authoring.context import FlowRunInfo
 from ..authoring.terminal import Terminal, be_a_worker, in_worker
 from ..foundation.errors import LeaseLost, RelayFailed
 from ..journal.recording import Recording, current_recording
-from ..journal.transport import HeldLease
-from ..records import Record
+from ..records import HeldLease, Record
 from .run_desk import RunDesk, add_to_run
 from .slot_relay import SLOTS, SlotRelayHost
 

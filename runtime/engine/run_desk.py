@@ -16,8 +16,7 @@ from ..authoring.logging import PRINTS
 from ..authoring.terminal import Terminal
 from ..foundation import clock
 from ..foundation.errors import HeliostatError, LeaseLost
-from ..journal.transport import HeldLease
-from ..records import CallSite, LogBatch, LogLine, Record, RuleDecision, TaskRunBatch
+from ..records import CallSite, HeldLease, LogBatch, LogLine, Record, RuleDecision, TaskRunBatch
 from . import outcomes
 from .fanout import Fanout
 from .inputs import task_inputs_of

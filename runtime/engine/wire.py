@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..authoring.context import FlowRunInfo
-from ..journal.transport import HeldLease
+from ..records import HeldLease
 from . import payload
 from .calls import Row, SlicedColumns
 from .code import TaskCode

@@ -13,9 +13,8 @@ from ..foundation.errors import DatabaseUnavailable, JournalGap
 from ..foundation.ids import in_json
 from ..foundation.proxies import httpx_mounts
 from ..foundation.settings import current_settings
-from ..records import Ack, RunAppend
+from ..records import Ack, HeldLease, RunAppend
 from .contact import Contact
-from .transport import HeldLease
 from .wire_json import BadAppend, dump_appends, load_acks
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ..foundation.errors import LeaseLost
-from ..records import FlowRunTransition, LogBatch, Record, RunAppend, TaskRunBatch
-from .transport import HeldLease
+from ..records import FlowRunTransition, HeldLease, LogBatch, Record, RunAppend, TaskRunBatch
 
 if TYPE_CHECKING:
     from .journal import Journal

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from ..records import Ack, RunAppend
+from ..records import Ack, HeldLease, RunAppend
 
 if TYPE_CHECKING:
     from ..store.database.database import Database
-
-HeldLease = tuple[UUID, int, UUID]  # run id, epoch, owner id
 
 
 class Transport(Protocol):

@@ -28,7 +28,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..foundation.errors import LeaseHeld, NotFound
-from ..journal.transport import HeldLease
+from ..records import HeldLease
 from ..states import FINAL_STATES
 from . import flows, leases
 from .commits.derive import FlowRunFacts, StateEntry, fold

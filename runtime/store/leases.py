@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from ..foundation.errors import LeaseHeld, LeaseLost
-from ..journal.transport import HeldLease
+from ..records import HeldLease
 from .database.database import Database
 from .database.prepared import is_one_of, prepared
 from .database.rows import Lease, LeaseRow, Owner
