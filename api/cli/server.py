@@ -46,7 +46,7 @@ def database() -> None:
 @yes_option
 def upgrade(revision: str, dry_run: bool, yes: bool) -> None:
     """Bring the database to the newest schema. Nothing that it holds is lost, so it does not ask."""
-    from ...runtime.store.database import schema
+    from ...runtime.store.database import migrating, schema
 
     url = current_settings().database_url
     _known(revision)
@@ -55,7 +55,7 @@ def upgrade(revision: str, dry_run: bool, yes: bool) -> None:
         target = schema.NEWEST if revision == "head" else revision
         note(f"Would upgrade {_shown()} from {before or 'empty'} to {target}.")
         return
-    after = asyncio.run(schema.upgrade(url, revision))
+    after = asyncio.run(migrating.upgrade(url, revision))
     note(
         f"{_shown()} has schema {after}"
         + (", as it had." if after == before else f" (was {before or 'empty'}).")
@@ -73,7 +73,7 @@ def upgrade(revision: str, dry_run: bool, yes: bool) -> None:
 @yes_option
 def downgrade(revision: str | None, dry_run: bool, yes: bool) -> None:
     """Take the database back to an older schema. What only the newer one holds is lost."""
-    from ...runtime.store.database import schema
+    from ...runtime.store.database import migrating
 
     url = current_settings().database_url
     before = asyncio.run(_revision(url))
@@ -83,7 +83,7 @@ def downgrade(revision: str | None, dry_run: bool, yes: bool) -> None:
         note(f"Would take {_shown()} from {before or 'empty'} back to {target}.")
         return
     confirm_or_refuse(f"Take {_shown()} back to schema {target}, losing what only {before} holds?", yes)
-    after = asyncio.run(schema.downgrade(url, target))
+    after = asyncio.run(migrating.downgrade(url, target))
     note(f"{_shown()} has schema {after or 'base: no tables'}.")
 
 
@@ -92,13 +92,13 @@ def downgrade(revision: str | None, dry_run: bool, yes: bool) -> None:
 @yes_option
 def reset(dry_run: bool, yes: bool) -> None:
     """Delete everything that is recorded, and start with empty tables."""
-    from ...runtime.store.database import schema
+    from ...runtime.store.database import migrating
 
     if dry_run:
         note(f"Would delete every flow, run and log in {_shown()}.")
         return
     confirm_or_refuse(f"Delete every flow, run and log in {_shown()}?", yes)
-    after = asyncio.run(schema.reset(current_settings().database_url))
+    after = asyncio.run(migrating.reset(current_settings().database_url))
     note(f"{_shown()} is empty, with schema {after}.")
 
 
@@ -108,13 +108,13 @@ def _shown() -> str:
 
 async def _revision(url: str) -> str | None:
     """The schema that the database has; a SQLite file that is not there yet is not made by looking."""
-    from ...runtime.store.database import schema
+    from ...runtime.store.database import migrating
     from ...runtime.store.database.urls import target_of
 
     target = await asyncio.to_thread(target_of, url)
     if target.dialect == "sqlite" and not target.path.exists():
         return None
-    return await schema.current(url)
+    return await migrating.current(url)
 
 
 def _known(revision: str) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from ...runtime.foundation.errors import NotFound
-from ...runtime.store import flow_run_changes, flow_runs, flows, search
+from ...runtime.store import flow_removal, flow_run_changes, flow_runs, search
 from ...runtime.store.filters import Search
 from .. import wire
 from ..answers import JsonAnswer
@@ -26,7 +26,7 @@ async def bulk_delete_flows(db: Db, body: models.BulkFlows | None = None) -> Jso
     deleted: list[UUID] = []
     for row in await search.flows(db, Search(flows=body.flows), limit=body.limit):
         with suppress(NotFound):
-            await flows.delete(db, row.id)
+            await flow_removal.remove(db, row.id)
             deleted.append(row.id)
     return JsonAnswer({"deleted": deleted})
 

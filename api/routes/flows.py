@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from ...runtime.store import flows, search
+from ...runtime.store import flow_removal, flows, search
 from .. import responses, wire
 from ..answers import JsonAnswer, made, no_content
 from ..database_access import Db
@@ -72,5 +72,5 @@ async def update_flow(id: UUID, body: FlowUpdate, db: Db) -> Response:
 @router.delete("/{id:uuid}", status_code=204)
 async def delete_flow(id: UUID, db: Db) -> Response:
     """Remove a flow with all its runs."""
-    await found(flows.delete(db, id), "Flow")
+    await found(flow_removal.remove(db, id), "Flow")
     return no_content()

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete as sql_delete
 from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +15,7 @@ from ..foundation.errors import NotFound
 from ..foundation.ids import uuid7
 from .database.database import Database
 from .database.rows import FlowRow
-from .database.tables import deployment, flow, flow_run
+from .database.tables import flow
 from .database.wire_text import json_value, plain_text
 from .lifecycle_events import Action, tell_within
 
@@ -42,7 +40,7 @@ async def get_or_create_within(
             .on_conflict_do_nothing(index_elements=["name"])
         )
         found = (await connection.execute(by_name)).mappings().one()
-        await _tell(connection, "created", FlowRow(**found))
+        await tell_change_within(connection, "created", FlowRow(**found))
     return FlowRow(**found)
 
 
@@ -68,7 +66,7 @@ async def create(
         by_name = select(flow).where(flow.c.name == plain_text(name))
         found = FlowRow(**(await connection.execute(by_name)).mappings().one())
         if made.rowcount:
-            await _tell(connection, "created", found)
+            await tell_change_within(connection, "created", found)
     return found, bool(made.rowcount)
 
 
@@ -110,37 +108,11 @@ async def change_tags(db: Database, flow_id: UUID, tags: Iterable[str]) -> None:
         row = changed.mappings().first()
         if row is None:
             raise NotFound(f"there is no flow {flow_id}")
-        await _tell(connection, "updated", FlowRow(**row))
+        await tell_change_within(connection, "updated", FlowRow(**row))
 
 
-async def delete(db: Database, flow_id: UUID) -> int:
-    """Remove a flow with its deployments and all its runs; gives the number of runs. Raises NotFound."""
-    from . import deployments, flow_runs
-
-    gone = await read(db, flow_id)
-    async with db.read() as connection:
-        of_flow = await connection.scalars(select(deployment.c.id).where(deployment.c.flow_id == flow_id))
-        deployment_ids = builtins.list(of_flow)
-    for deployment_id in deployment_ids:  # they go first: their schedules would make more runs
-        with suppress(NotFound):
-            await deployments.delete(db, deployment_id)
-    removed = 0
-    while True:
-        async with db.read() as connection:
-            statement = select(flow_run.c.id).where(flow_run.c.flow_id == flow_id).limit(100)
-            some = builtins.list(await connection.scalars(statement))
-        if not some:
-            break
-        for run_id in some:
-            with suppress(NotFound):  # a sub-flow run of the same flow has gone with its parent
-                removed += await flow_runs.delete(db, run_id)
-    async with db.write() as connection:
-        if (await connection.execute(sql_delete(flow).where(flow.c.id == flow_id))).rowcount:
-            await _tell(connection, "deleted", gone)
-    return removed
-
-
-async def _tell(connection: AsyncConnection, action: Action, row: FlowRow) -> None:
+async def tell_change_within(connection: AsyncConnection, action: Action, row: FlowRow) -> None:
+    """Record the event of a flow that was made, changed or removed."""
     facts = {"name": row.name, "tags": row.tags, "labels": row.labels}
     await tell_within(connection, "flow", action, row.id, row.name, facts)
 

@@ -242,7 +242,7 @@ async def test_runs_that_no_database_could_take_are_refused(api: httpx.AsyncClie
         answer = await api.post("/heliostat/recording/flow_runs.begin", json=question)
         assert answer.status_code == 422, (place, answer.text)
     assert (await api.post("/flow_runs/count", json={})).json() == 0
-    assert (await api.post("/heliostat/recording/flows.delete", json={})).status_code == 404
+    assert (await api.post("/heliostat/recording/flow_removal.remove", json={})).status_code == 404
 
 
 def test_records_and_requests_go_to_a_server_that_wants_csrf_tokens(

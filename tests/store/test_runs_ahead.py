@@ -13,9 +13,9 @@ from heliostat.runtime.foundation import clock
 from heliostat.runtime.states import Scheduled
 from heliostat.runtime.store import (
     deployments,
+    flow_removal,
     flow_run_changes,
     flow_runs,
-    flows,
     polling,
     rescues,
     resuming,
@@ -298,7 +298,7 @@ async def test_a_suspended_run_of_a_deleted_deployment_is_not_resumed_to_wait_fo
 async def test_a_deleted_flow_takes_its_runs_with_it(db: Database, given: Any) -> None:
     row = await the_deployment(db, given)
     await make(db, row, *PAST, NEXT)
-    assert await flows.delete(db, row.flow_id) == 2
+    assert await flow_removal.remove(db, row.flow_id) == 2
     assert await flow_runs.list(db) == []
 
 

@@ -14,7 +14,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from heliostat.runtime.foundation.errors import BadSetting, NotFound, SchemaTooNew
-from heliostat.runtime.store.database.database import Database, schema
+from heliostat.runtime.store.database import migrating, schema
+from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.database.setup_tables import metadata
 
 # SQLite cannot be asked for indexes on expressions, so they are not compared there; on Postgres they are.
@@ -46,10 +47,10 @@ def test_the_list_of_revisions_is_that_of_the_files() -> None:
 
 
 async def test_a_database_goes_down_to_nothing_and_up_again(database_url: str) -> None:
-    assert await schema.current(database_url) == schema.NEWEST
-    assert await schema.downgrade(database_url, "base") is None
-    assert await schema.current(database_url) is None
-    assert await schema.upgrade(database_url) == schema.NEWEST
+    assert await migrating.current(database_url) == schema.NEWEST
+    assert await migrating.downgrade(database_url, "base") is None
+    assert await migrating.current(database_url) is None
+    assert await migrating.upgrade(database_url) == schema.NEWEST
     db = await Database.open(database_url)
     async with db.read() as connection:
         assert await connection.run_sync(_tables) >= set(metadata.tables)
@@ -61,7 +62,7 @@ async def test_a_reset_database_is_empty(database_url: str, given: Any) -> None:
     db = await Database.open(database_url)
     await given.run(db)
     await db.close()
-    await schema.reset(database_url)
+    await migrating.reset(database_url)
     db = await Database.open(database_url)
     async with db.read() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM flow_run")) == 0
@@ -69,7 +70,7 @@ async def test_a_reset_database_is_empty(database_url: str, given: Any) -> None:
 
 
 async def test_an_empty_database_is_migrated_on_first_use_once_by_many(database_url: str) -> None:
-    await schema.downgrade(database_url, "base")
+    await migrating.downgrade(database_url, "base")
     opened = await asyncio.gather(*(Database.open(database_url) for _ in range(3)))
     for db in opened:
         async with db.read() as connection:
@@ -80,16 +81,20 @@ async def test_an_empty_database_is_migrated_on_first_use_once_by_many(database_
 async def test_a_newer_schema_is_refused_and_left_alone(db: Database, database_url: str) -> None:
     async with db.write() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    for attempt in (Database.open(database_url), schema.upgrade(database_url), schema.reset(database_url)):
+    for attempt in (
+        Database.open(database_url),
+        migrating.upgrade(database_url),
+        migrating.reset(database_url),
+    ):
         with pytest.raises(SchemaTooNew, match=f"schema 9999.*up to {schema.NEWEST}") as refused:
             await attempt
         assert refused.value.hint is not None and "newer Heliostat" in refused.value.hint
-    assert await schema.current(database_url) == "9999"
+    assert await migrating.current(database_url) == "9999"
 
 
 async def test_an_unknown_revision_is_refused(database_url: str) -> None:
     with pytest.raises(NotFound, match="no schema revision '0000'"):
-        await schema.downgrade(database_url, "0000")
+        await migrating.downgrade(database_url, "0000")
 
 
 async def test_a_sqlite_file_is_made_on_first_use_with_its_folders(tmp_path: Path) -> None:
