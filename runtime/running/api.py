@@ -14,7 +14,7 @@ from ..foundation import clock
 from ..journal.remote_verbs import remote_verb
 from ..states import State
 from ..store import leases, losses, seen_runs
-from ..store.flow_run_changes import transition_of
+from ..store.recorded_states import transition_of
 from ..store.seen_runs import Told
 
 

@@ -13,8 +13,8 @@ from ..foundation.ids import uuid7
 from ..states import Scheduled, State
 from .commits.derive import FlowRunFacts, fold
 from .database.rows import NewFlowRun
-from .flow_run_changes import transition_of
 from .flow_runs import new_flow_run_row, state_row
+from .recorded_states import transition_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import RowMapping, Select, Update, bindparam, select, update
@@ -16,9 +16,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..foundation.errors import NotFound
-from ..records import FlowRunTransition
 from ..rules.deciding import RunFacts, Verdict, decide
-from ..states import NO_VALUE, State, StateType
+from ..states import State, StateType
 from . import new_runs, search
 from .commits.derive import FlowRunFacts, apply, fold
 from .database.announcements import COMMANDS, RUNS, announce
@@ -34,7 +33,9 @@ from .deployment_slots import admitted, lock_limit
 from .fences import Fence
 from .flow_runs import INSERT_STATE, insert_flow_run, new_flow_run_row, state_row
 from .future_runs import orphaned
+from .recorded_states import data_of, is_persisted, kept_data, read_state_within, transition_of
 from .search import FlowRunAndState
+from .task_run_changes import follow_child
 from .work_queues import place_within
 
 _FACTS = (
@@ -56,7 +57,6 @@ _MOMENTS = frozenset(
     {"state_timestamp", "expected_start_time", "next_scheduled_start_time", "start_time", "end_time"}
 )
 _FLOW = select(flow.c.id).where(flow.c.id == bindparam("flow"))
-_STATE = select(flow_run_state).where(flow_run_state.c.id == bindparam("state"))
 _POLICY_FACTS = ("pause_keys", "resuming", "retry_type")
 
 
@@ -215,8 +215,6 @@ async def tell_parent_within(
 ) -> None:
     """Let the task run that stands for a sub-flow's run in its parent, if there is one, follow its state."""
     if task_run_id is not None:
-        from .task_run_changes import follow_child  # it needs this module's trail and state
-
         await follow_child(db, connection, task_run_id, run_id, state)
 
 
@@ -240,11 +238,6 @@ def state_of(row: FlowRunStateRow) -> State:
     return State(
         StateType(row.type), row.name, row.message, row.data, dict(row.details), row.timestamp, row.id
     )
-
-
-def is_persisted(data: Any) -> bool:
-    """Whether what a client says of a result names a stored one."""
-    return isinstance(data, dict) and cast("dict[str, Any]", data).get("type") != "unpersisted"
 
 
 async def _create(
@@ -281,29 +274,6 @@ def _new_rows(flow_id: UUID, new: NewFlowRun, first: State) -> tuple[dict[str, A
     return new_flow_run_row(new, flow_id, facts), state_row(entry) | {"data": kept_data(first)}
 
 
-def transition_of(state: State) -> FlowRunTransition:
-    """A state as the journal's records say it."""
-    details = {name: value for name, value in state.details.items() if value is not None}
-    return FlowRunTransition(
-        state.id,
-        state.type.value,
-        plain_text(state.name),
-        state.timestamp.timestamp(),
-        state.message,
-        json_value(details),
-    )
-
-
-def _data(state: State) -> Any:
-    return None if state.data is NO_VALUE else json_value(state.data)
-
-
-def kept_data(state: State) -> Any:
-    """What is recorded of what a client says of a result: not that there is none."""
-    data = _data(state)
-    return data if is_persisted(data) or not isinstance(data, dict) else None
-
-
 async def _present_state(connection: AsyncConnection, run: RowMapping) -> FlowRunStateRow | None:
     """The state that a row of `_LOCKED_RUN` came with."""
     if run["state__id"] != run["state_id"]:
@@ -312,14 +282,6 @@ async def _present_state(connection: AsyncConnection, run: RowMapping) -> FlowRu
     if run["state_id"] is None:
         return None
     return FlowRunStateRow(**{each.name: run[f"state__{each.name}"] for each in fields(FlowRunStateRow)})
-
-
-async def read_state_within(connection: AsyncConnection, state_id: UUID | None) -> FlowRunStateRow | None:
-    """One entry of a run's history, within a transaction."""
-    if state_id is None:
-        return None
-    row = (await connection.execute(_STATE, {"state": state_id})).mappings().first()
-    return None if row is None else FlowRunStateRow(**row)
 
 
 def _facts_for_rules(run: RowMapping, current: FlowRunStateRow | None, proposed: State) -> RunFacts:
@@ -332,7 +294,7 @@ def _facts_for_rules(run: RowMapping, current: FlowRunStateRow | None, proposed:
         has_deployment=run["deployment_id"] is not None and not run["is_orphaned"],
         is_subflow=run["parent_task_run_id"] is not None,
         result_persisted=kept or (current is not None and is_persisted(current.data)),
-        proposal_has_result=is_persisted(_data(proposed)),
+        proposal_has_result=is_persisted(data_of(proposed)),
         infrastructure_pid=run["infrastructure_pid"],
         pause_keys=frozenset(policy.get("pause_keys") or ()),
         resuming=bool(policy.get("resuming")),
@@ -375,7 +337,7 @@ def _write_of(run: RowMapping, state: State, changes: Mapping[str, Any]) -> _Wri
         policy["pause_keys"] = sorted(policy["pause_keys"] or ())
     row: dict[str, Any] = state_row(entry) | {"data": kept_data(state)}
     columns = {name: _column(name, getattr(facts, name)) for name in _FACTS}
-    read: dict[str, Any] = {**row, "data": _data(state), "timestamp": from_micros(entry.timestamp)}
+    read: dict[str, Any] = {**row, "data": data_of(state), "timestamp": from_micros(entry.timestamp)}
     return _Write(
         state,
         row,

@@ -15,9 +15,10 @@ from .database.tables import flow_run, run_lease, task_run, work_pool
 from .decision_trail import record_trail, trail_of
 from .deployment_rows import LapsedLease, StrandedClaim
 from .fences import AT_WORK
-from .flow_run_changes import read_state_within, write_within
+from .flow_run_changes import write_within
 from .future_runs import orphaned
 from .losses import RULE
+from .recorded_states import read_state_within
 
 _OWN_POOLS = ("process", "ray")
 

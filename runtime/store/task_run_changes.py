@@ -28,7 +28,7 @@ from .database.rows import NO_FLOW_RUN, TaskRunRow, TaskRunState
 from .database.tables import flow_run, log, task_run
 from .database.wire_text import json_value, plain_text
 from .decision_trail import record_trail, trail_of
-from .flow_run_changes import is_persisted, kept_data, read_state_within
+from .recorded_states import is_persisted, kept_data, read_state_within
 from .task_runs import states_of, task_run_row
 
 _PAUSE = ("pause_timeout", "pause_reschedule")
