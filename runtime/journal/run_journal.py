@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import Protocol
 from uuid import UUID
 
 from ..foundation.errors import LeaseLost
 from ..records import FlowRunTransition, HeldLease, LogBatch, Record, RunAppend, TaskRunBatch
 
-if TYPE_CHECKING:
-    from .journal import Journal
-
 _EVENT_BYTES = 300  # what an event weighs in memory besides its result and text
+
+
+class Buffer(Protocol):
+    """What the journals of runs share: it takes their records in, and makes them durable."""
+
+    def accept(self, run: RunJournal, record: Record, events: int, weight: int) -> None: ...
+    def wait_for_room(self, run: RunJournal) -> None: ...
+    def barrier(self, run: RunJournal) -> Future[None]: ...
+    def retire(self, run: RunJournal) -> Future[None]: ...
 
 
 class RunJournal:
@@ -22,7 +28,7 @@ class RunJournal:
 
     def __init__(
         self,
-        journal: Journal,
+        buffer: Buffer,
         run_id: UUID,
         epoch: int,
         owner: UUID,
@@ -32,7 +38,7 @@ class RunJournal:
         self.run_id = run_id
         self.epoch = epoch
         self.owner = owner
-        self._journal = journal
+        self._buffer = buffer
         self._on_fenced = on_fenced
         # Everything below is guarded by the journal's lock.
         self._waiting: deque[tuple[Record, int]] = deque()  # with their weights in bytes
@@ -53,19 +59,19 @@ class RunJournal:
         """
         events = len(record)
         if events:
-            self._journal.accept(self, record, events, weight_bytes(record, events))
+            self._buffer.accept(self, record, events, weight_bytes(record, events))
 
     def wait_for_room(self) -> None:
         """Return when the journal's buffer is not full (any more); raises like `append`."""
-        self._journal.wait_for_room(self)
+        self._buffer.wait_for_room(self)
 
     def barrier(self) -> Future[None]:
         """A future that is done when everything appended before is durable, or fails with the reason."""
-        return self._journal.barrier(self)
+        return self._buffer.barrier(self)
 
     def close(self) -> Future[None]:
         """Say that nothing more comes; the lease is renewed no more. Gives the last barrier."""
-        return self._journal.retire(self)
+        return self._buffer.retire(self)
 
     @property
     def held(self) -> HeldLease:
