@@ -19,7 +19,7 @@ from ..runtime.foundation import clock
 from ..runtime.foundation.errors import DatabaseUnavailable, RelayFailed
 from ..runtime.foundation.loop_thread import LoopThread
 from ..runtime.journal.journal import Journal, JournalLimits
-from ..runtime.journal.recording import Recording
+from ..runtime.journal.thread_recording import ThreadRecording
 from ..runtime.records import Ack, HeldLease, RunAppend
 from ..runtime.store import flow_runs
 from ..runtime.store.database.gathering import Gathering
@@ -78,43 +78,24 @@ class JournalActorTransport:
             getattr(self._handle, method).remote(*args)
 
 
-class ActorRecording(Recording):
-    """A Recording whose database is the journal actor's."""
+class ActorStore:
+    """The store verbs of the journal actor, asked on behalf of a `supervisor`."""
 
-    def __init__(
-        self,
-        thread: LoopThread,
-        transport: JournalActorTransport,
-        journal: Journal,
-        lease_s: float,
-        supervisor: str | None,
-    ) -> None:
-        super().__init__(f"actor:{names.JOURNAL}", thread, None, journal, lease_s)  # pyright: ignore[reportArgumentType]
-        self.transport = transport
+    def __init__(self, transport: JournalActorTransport, supervisor: str | None) -> None:
+        self._transport = transport
         self._supervisor = supervisor
         self._adoptions: Gathering[_Asked, Any] = Gathering(self._adopt_together, _nothing_in_common)
 
-    @classmethod
-    def start(
-        cls, lease_s: float, limits: JournalLimits | None = None, supervisor: str | None = None
-    ) -> ActorRecording:
-        """Begin to record; the actor is looked for at the first use. `supervisor`: on whose behalf."""
-        thread = LoopThread("heliostat-recording")
-
-        async def begin() -> tuple[JournalActorTransport, Journal]:
-            transport = JournalActorTransport()
-            return transport, Journal(transport, lease_s, limits)
-
-        return cls(thread, *thread.run(begin()), lease_s, supervisor)
-
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Do something on the recording's thread and wait for its value."""
-        return self._thread.run(work)
-
-    def _asked(self, verb: Any, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+    def ask(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, Any]:
         if verb is flow_runs.adopt:  # of a process that runs many flows they come in numbers
             return self._adoptions.do((args, kwargs))
         return self._ask_until_answered("call", verb, args, kwargs, self._supervisor)
+
+    def hurry(self) -> None:
+        """The actor comes back under its name, or the cluster ends this process."""
+
+    async def close(self) -> None:
+        """There is no connection of its own."""
 
     async def _adopt_together(self, several: Sequence[_Asked]) -> list[Any]:
         answers = await self._ask_until_answered("adopt", list(several), self._supervisor)
@@ -125,7 +106,7 @@ class ActorRecording(Recording):
         backoff_s = _BACKOFF_FIRST_S
         while True:
             try:
-                return await self.transport.ask(method, *args)
+                return await self._transport.ask(method, *args)
             except DatabaseUnavailable as error:
                 if not error.heals:
                     raise
@@ -136,8 +117,20 @@ class ActorRecording(Recording):
             await asyncio.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, _BACKOFF_MOST_S)
 
-    async def _let_go(self) -> None:
-        return None
+
+def record_to_actor(
+    lease_s: float, limits: JournalLimits | None = None, supervisor: str | None = None
+) -> tuple[ThreadRecording, JournalActorTransport]:
+    """Begin to record; the actor is looked for at the first use. `supervisor`: on whose behalf."""
+
+    async def begin() -> tuple[JournalActorTransport, ActorStore, Journal]:
+        transport = JournalActorTransport()
+        return transport, ActorStore(transport, supervisor), Journal(transport, lease_s, limits)
+
+    thread = LoopThread("heliostat-recording")
+    transport, store, journal = thread.run(begin())
+    place = f"actor:{names.JOURNAL}"
+    return ThreadRecording(place, thread, store, journal, lease_s, polls_commands=False), transport
 
 
 def _not_carried(method: str, error: Exception) -> RelayFailed:

@@ -12,10 +12,10 @@ import logging
 import os
 import platform
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from ..runtime.authoring.terminal import be_a_worker
@@ -26,7 +26,8 @@ from ..runtime.engine.ray_project import Project, use_project
 from ..runtime.foundation import clock
 from ..runtime.foundation.errors import CancelRun, HeliostatError, LeaseHeld, LeaseLost
 from ..runtime.foundation.long_lived import keep_thread
-from ..runtime.journal.recording import Recording, use_recording
+from ..runtime.journal.current import use_recording
+from ..runtime.journal.recording import Recording
 from ..runtime.projects.code_packages import unpack_once
 from ..runtime.projects.pull_steps import are_stock, project_folder
 from ..runtime.running.known_values import known_here
@@ -35,6 +36,10 @@ from ..runtime.store import code_packages, flow_runs
 from ..runtime.store.commands import Command
 from .jobs import CodeSource, Described, Ended, Job, Setting
 from .surroundings import settle_in
+
+if TYPE_CHECKING:
+    from ..runtime.journal.thread_recording import ThreadRecording
+    from .recording import JournalActorTransport
 
 _log = logging.getLogger("heliostat.internal.supervisor")
 _ASK_FOR_S = 20.0
@@ -194,21 +199,20 @@ def rss_bytes() -> int:
 class _JournalCommands:
     """Commands by way of the journal actor."""
 
-    def __init__(self, recording: Any, name: str) -> None:
+    def __init__(self, recording: ThreadRecording, transport: JournalActorTransport, name: str) -> None:
         self._recording = recording
+        self._transport = transport
         self._name = name
 
     def hold(self, run_id: UUID) -> None:
-        self._recording.transport.tell("hold", self._name, run_id)
+        self._transport.tell("hold", self._name, run_id)
 
     def let_go(self, run_id: UUID) -> None:
-        self._recording.transport.tell("let_go", self._name, run_id)
+        self._transport.tell("let_go", self._name, run_id)
 
     def wait(self, runs: Sequence[UUID], timeout_s: float) -> list[Command]:
-        ask: Callable[..., Any] = self._recording.transport.ask
-        return self._recording.run(
-            ask("commands", self._name, list(runs), timeout_s, within_s=timeout_s + 10)
-        )
+        asked = self._transport.ask("commands", self._name, list(runs), timeout_s, within_s=timeout_s + 10)
+        return self._recording.run(asked)
 
 
 class SupervisorActor:
@@ -217,15 +221,15 @@ class SupervisorActor:
     def __init__(self, name: str, mark: str, environment: dict[str, str], setting: Setting) -> None:
         settle_in(environment)
         from ..runtime.foundation.settings import current_settings
-        from .recording import ActorRecording
+        from .recording import record_to_actor
 
         self._mark = mark
         self._name = name
         self._setting = setting
         be_a_worker()
-        recording = ActorRecording.start(current_settings().lease_s, supervisor=name)
+        recording, transport = record_to_actor(current_settings().lease_s, supervisor=name)
         use_recording(recording)
-        self._supervisor = Supervisor(recording, _JournalCommands(recording, name))
+        self._supervisor = Supervisor(recording, _JournalCommands(recording, transport, name))
 
     def version(self) -> str:
         return self._mark

@@ -41,7 +41,7 @@ def fresh_home(database: str) -> Generator[str]:
     }
     from heliostat.runtime.foundation.own_rays import token_file
     from heliostat.runtime.foundation.settings import reload_settings
-    from heliostat.runtime.journal.recording import close_current_recording
+    from heliostat.runtime.journal.current import close_current_recording
 
     reload_settings()
     # Bare Ray with the same protection, so that both sides of a comparison pay for it.
@@ -55,7 +55,7 @@ def fresh_home(database: str) -> Generator[str]:
 
 def completed_in_database(flow_run_id: Any) -> int:
     """How many task runs of a flow run the database holds as COMPLETED, asked of the database itself."""
-    from heliostat.runtime.journal.recording import current_recording
+    from heliostat.runtime.journal.current import current_recording
     from heliostat.runtime.store import task_runs
 
     counts = current_recording().call(task_runs.count_by_state, flow_run_id)

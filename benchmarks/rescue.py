@@ -206,7 +206,7 @@ class _Bench:
         return self._api.get(f"/flow_runs/{run_id}").json()
 
     def _counts(self, run_id: str) -> dict[str, int]:
-        from heliostat.runtime.journal.recording import current_recording
+        from heliostat.runtime.journal.current import current_recording
         from heliostat.runtime.store import task_runs
 
         return current_recording().call(task_runs.count_by_state, UUID(run_id))
@@ -235,7 +235,7 @@ class _Bench:
 
 def _deploy(project: Path, name: str, job_variables: dict[str, Any] | None = None) -> UUID:
     from heliostat.pools.default_pool import ensure_default_pool
-    from heliostat.runtime.journal.recording import current_recording
+    from heliostat.runtime.journal.current import current_recording
     from heliostat.runtime.store import deployments, flows, work_pools
     from heliostat.runtime.store.deployment_rows import NewDeployment
 
@@ -257,7 +257,7 @@ def _deploy(project: Path, name: str, job_variables: dict[str, Any] | None = Non
 
 def _completed(run_id: str) -> set[int]:
     """The tasks of a run that the database holds as completed."""
-    from heliostat.runtime.journal.recording import current_recording
+    from heliostat.runtime.journal.current import current_recording
 
     async def ask(db: Any) -> set[int]:
         from sqlalchemy import select
@@ -273,7 +273,7 @@ def _completed(run_id: str) -> set[int]:
 
 
 def _supervisor(run_id: str) -> int:
-    from heliostat.runtime.journal.recording import current_recording
+    from heliostat.runtime.journal.current import current_recording
     from heliostat.runtime.store import leases
 
     lease = current_recording().call(leases.read, UUID(run_id))

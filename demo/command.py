@@ -9,7 +9,7 @@ from uuid import UUID
 
 from ..runtime.foundation import clock
 from ..runtime.foundation.settings import current_settings
-from ..runtime.journal.recording import current_recording
+from ..runtime.journal.current import current_recording
 from .survey import Survey, survey
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from ...runtime.foundation import clock
 from ...runtime.foundation.errors import Unavailable
 from ...runtime.foundation.local_servers import ServerRecord, server_at, servers
 from ...runtime.foundation.settings import current_settings, override_settings
-from ...runtime.journal.recording import current_recording
+from ...runtime.journal.current import current_recording
 from ...runtime.states import FINAL_STATES
 from ...runtime.store import flow_runs, task_runs
 from .output import note

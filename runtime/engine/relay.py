@@ -18,7 +18,8 @@ from uuid import UUID
 from ..authoring.context import FlowRunInfo
 from ..authoring.terminal import Terminal, be_a_worker, in_worker
 from ..foundation.errors import LeaseLost, RelayFailed
-from ..journal.recording import Recording, current_recording
+from ..journal.current import current_recording
+from ..journal.recording import Recording
 from ..records import HeldLease, Record
 from .run_desk import RunDesk, add_to_run
 from .slot_relay import SLOTS, SlotRelayHost
@@ -26,7 +27,7 @@ from .slot_relay import SLOTS, SlotRelayHost
 if TYPE_CHECKING:
     from .line import LineToDriver
 
-CALL, OPEN, BARRIER, CLOSE = "call", "open", "barrier", "close"
+CALL, CALL_WITHIN, OPEN, BARRIER, CLOSE = "call", "call_within", "open", "barrier", "close"
 
 
 class RelayRunJournal:
@@ -49,7 +50,7 @@ class RelayRunJournal:
         return self.line.ask(BARRIER, self._run_id)
 
     def close(self) -> Future[None]:
-        return self.line.ask(CLOSE, self._run_id)
+        return self.line.ask(CLOSE, (self._run_id,))
 
 
 class RelayJournal:
@@ -74,6 +75,9 @@ class RelayJournal:
 class RelayRecording:
     """The driver's recording, used from a worker."""
 
+    is_usable = True
+    hears_commands = polls_commands = False
+
     def __init__(self, line: LineToDriver, lease_s: float) -> None:
         self.line = line
         self.lease_s = lease_s
@@ -83,11 +87,18 @@ class RelayRecording:
         """Run a store verb where the database is, and wait for its value."""
         return self.line.ask(CALL, (verb, args, kwargs)).result()
 
+    def call_within(self, timeout_s: float, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """See Recording: the driver waits so long for the database."""
+        return self.line.ask(CALL_WITHIN, (timeout_s, verb, args, kwargs)).result()
+
+    def close(self, timeout_s: float | None = None) -> None:
+        """The driver's recording is the driver's to close."""
+
 
 _relay: RelayRecording | None = None
 
 
-def recording_here() -> Recording | RelayRecording:
+def recording_here() -> Recording:
     """The way to the database from this process."""
     return _relay if _relay is not None else current_recording()
 
@@ -134,6 +145,12 @@ class RelayHost:
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(8, "heliostat-relay")
         self._slots = SlotRelayHost()
+        self._deeds: dict[str, Callable[..., Any]] = {
+            CALL: self._call,
+            CALL_WITHIN: self._call_within,
+            OPEN: self._open,
+            CLOSE: self._close,
+        }
 
     def answer(
         self, kind: str, request: bytes, reply: Callable[[bool, Any], None], connection: Any = None
@@ -156,7 +173,7 @@ class RelayHost:
                 if kind == BARRIER:  # it may take any time: no thread is held for it
                     self._desk(asked).journal.barrier().add_done_callback(told)
                     return
-                value = self._do(kind, asked)
+                value = self._deeds[kind](*asked)
             except BaseException as error:
                 reply(False, error)
             else:
@@ -184,24 +201,26 @@ class RelayHost:
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _do(self, kind: str, request: Any) -> Any:
-        recording = current_recording()
-        if kind == CALL:
-            verb, args, kwargs = request
-            return recording.call(verb, *args, **kwargs)
-        if kind == OPEN:
-            from ..store import flow_runs  # here, where the database is: a worker does not load its drivers
+    def _call(self, verb: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return current_recording().call(verb, *args, **kwargs)
 
-            run_id, epoch, owner, last_seq = request
-            run = recording.call(flow_runs.read, run_id)
-            journal = recording.journal.open(run_id, epoch, owner, last_seq)
-            with self._lock:
-                self._desks[run_id] = RunDesk(
-                    FlowRunInfo(run_id, run.name, run.flow_name), journal, self._terminal
-                )
-            return None
-        self._desk(request, forget=True).journal.close()
-        return None
+    def _call_within(
+        self, timeout_s: float, verb: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return current_recording().call_within(timeout_s, verb, *args, **kwargs)
+
+    def _open(self, run_id: UUID, epoch: int, owner: UUID, last_seq: int) -> None:
+        from ..store import flow_runs  # here, where the database is: a worker does not load its drivers
+
+        recording = current_recording()
+        run = recording.call(flow_runs.read, run_id)
+        journal = recording.journal.open(run_id, epoch, owner, last_seq)
+        with self._lock:
+            info = FlowRunInfo(run_id, run.name, run.flow_name)
+            self._desks[run_id] = RunDesk(info, journal, self._terminal)
+
+    def _close(self, run_id: UUID) -> None:
+        self._desk(run_id, forget=True).journal.close()
 
     def _desk(self, run_id: UUID, forget: bool = False) -> Any:
         with self._lock:

@@ -25,7 +25,8 @@ from uuid import UUID
 from ..foundation import clock, ids
 from ..foundation.errors import Unavailable
 from ..foundation.long_lived import keep_thread, tell
-from ..journal.recording import AnyRecording, current_recording
+from ..journal.current import current_recording
+from ..journal.recording import Recording
 from ..store.slot_rows import FREE, GRANTED, WAITS, SlotAnswer, SlotWant
 
 _log = logging.getLogger("heliostat.internal.slots")
@@ -78,7 +79,7 @@ class SlotDesk:
     _current: ClassVar[SlotDesk | None] = None
     _making: ClassVar[threading.Lock] = threading.Lock()
 
-    def __init__(self, recording: AnyRecording) -> None:
+    def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self._lease_s = min(recording.lease_s, LEASE_S)
         self._again_s = min(_AGAIN_S, self._lease_s / 4)

@@ -6,8 +6,7 @@ import asyncio
 import atexit
 import logging
 import math
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import httpx
 import orjson
@@ -18,11 +17,8 @@ from ..foundation.loop_thread import LoopThread
 from .contact import Contact
 from .http_transport import HttpTransport, http_client, server_away
 from .journal import Journal, JournalLimits
-from .recording import CLOSE_WITHIN_S, Recording
 from .remote_verbs import remote_verb
-
-if TYPE_CHECKING:
-    from ..store.database.database import Database
+from .thread_recording import ThreadRecording
 
 _log = logging.getLogger("heliostat.journal")
 
@@ -86,6 +82,10 @@ class RemoteStore:
             await asyncio.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, _BACKOFF_MOST_S)
 
+    def hurry(self) -> None:
+        """Wait for a server that does not answer for some seconds only."""
+        self.contact.patience_s = min(self.contact.patience_s, _CLOSE_PATIENCE_S)
+
     async def close(self) -> None:
         await self._client.aclose()
 
@@ -106,58 +106,34 @@ class RemoteStore:
         raise _failure(url, answer)
 
 
-class HttpRecording(Recording):
-    """A Recording whose database is a server's."""
+def record_to_server(api_url: str, limits: JournalLimits | None = None) -> ThreadRecording:
+    """Make sure that the server is there, and start a journal to it; the lease's length is the server's.
 
-    polls_commands = True
+    Raises DatabaseUnavailable, BadSetting.
+    """
 
-    def __init__(
-        self, api_url: str, thread: LoopThread, store: RemoteStore, journal: Journal, lease_s: float
-    ) -> None:
-        super().__init__(api_url, thread, cast("Database", None), journal, lease_s)
-        self._store = store
-
-    @classmethod
-    def at(cls, api_url: str, limits: JournalLimits | None = None) -> HttpRecording:
-        """Make sure that the server is there, and start a journal to it; the lease's length is the server's.
-
-        Raises DatabaseUnavailable, BadSetting.
-        """
-
-        async def start() -> tuple[RemoteStore, Journal, float]:
-            client = http_client(api_url)
-            store = RemoteStore(api_url, client)
-            try:
-                lease_s: float = (await store.terms())["lease_s"]
-            except BaseException:
-                await client.aclose()
-                raise
-            contact = store.contact = Contact(api_url, lease_s)
-            journal = Journal(HttpTransport(api_url, client, contact), lease_s, limits, contact)
-            contact.on_gone = journal.leave
-            return store, journal, lease_s
-
-        thread = LoopThread("heliostat-recording")
+    async def start() -> tuple[RemoteStore, Journal, float]:
+        client = http_client(api_url)
+        store = RemoteStore(api_url, client)
         try:
-            store, journal, lease_s = thread.run(start())
+            lease_s: float = (await store.terms())["lease_s"]
         except BaseException:
-            thread.close()
+            await client.aclose()
             raise
-        recording = cls(api_url, thread, store, journal, lease_s)
-        atexit.register(recording.close)
-        return recording
+        contact = store.contact = Contact(api_url, lease_s)
+        journal = Journal(HttpTransport(api_url, client, contact), lease_s, limits, contact)
+        contact.on_gone = journal.leave
+        return store, journal, lease_s
 
-    def _asked(self, verb: Any, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-        return self._store.ask(verb, args, kwargs)
-
-    def close(self, timeout_s: float | None = CLOSE_WITHIN_S) -> None:
-        """See Recording. A server that does not answer is waited for for some seconds only."""
-        contact = self._store.contact
-        contact.patience_s = min(contact.patience_s, _CLOSE_PATIENCE_S)
-        super().close(timeout_s)
-
-    async def _let_go(self) -> None:
-        await self._store.close()
+    thread = LoopThread("heliostat-recording")
+    try:
+        store, journal, lease_s = thread.run(start())
+    except BaseException:
+        thread.close()
+        raise
+    recording = ThreadRecording(api_url, thread, store, journal, lease_s, polls_commands=True)
+    atexit.register(recording.close)
+    return recording
 
 
 def _why(error: Exception) -> str:

@@ -7,14 +7,13 @@ from typing import Any
 
 from ..client.client import get_client
 from ..client.known_values import known_of
-from ..engine.relay import RelayRecording
 from ..foundation.settings import current_settings
 from ..journal.recording import Recording
 from ..projects.filling import Known
 from ..store import block_documents, variables
 
 
-def known_here(recording: Recording | RelayRecording) -> Known:
+def known_here(recording: Recording) -> Known:
     """By way of the server where one is set, else by way of what the process records through."""
     if current_settings().api_url is not None:
         return Known(_variable, _block)

@@ -12,7 +12,7 @@ import pytest
 
 from heliostat.pools.default_pool import ensure_default_pool
 from heliostat.runtime.foundation import clock, settings
-from heliostat.runtime.journal.recording import close_current_recording, current_recording
+from heliostat.runtime.journal.current import close_current_recording, current_recording
 from heliostat.runtime.store import deployments, flow_runs, flows, logs, scheduled_runs, task_runs, work_pools
 from heliostat.runtime.store.database.rows import FlowRunRow
 from heliostat.runtime.store.deployment_rows import DeploymentRow, NewDeployment

@@ -21,9 +21,9 @@ from serving import serving  # noqa: E402
 from heliostat import flow, get_client, get_run_logger, task
 from heliostat.runtime.foundation import ids, settings
 from heliostat.runtime.foundation.errors import BadSetting, DatabaseUnavailable, LeaseHeld, NotFound
-from heliostat.runtime.journal.http_recording import HttpRecording
-from heliostat.runtime.journal.recording import close_current_recording, current_recording
+from heliostat.runtime.journal.current import close_current_recording, current_recording
 from heliostat.runtime.journal.remote_verbs import BadQuestion, remote_verb, verb_named
+from heliostat.runtime.journal.thread_recording import ThreadRecording
 from heliostat.runtime.states import State, StateType
 from heliostat.runtime.store import concurrency_limits, flow_runs, leases, logs, task_runs
 from heliostat.runtime.store.commits import cache
@@ -133,7 +133,7 @@ def test_texts_that_no_json_can_hold_are_recorded_over_http_as_in_a_database(
 
 def test_verbs_come_back_as_they_are_and_their_errors_as_what_they_were(served: Any) -> None:
     recording = current_recording()
-    assert isinstance(recording, HttpRecording)
+    assert isinstance(recording, ThreadRecording) and recording.place == served.url
     new, owner = a_run(parameters={"x": [1, None]}, parameters_pickle=b"\x80\x00\xff"), an_owner()
     begun = recording.call(flow_runs.begin, new, owner, 30.0)
     assert begun.run == recording.call(flow_runs.read, new.id)

@@ -55,7 +55,7 @@ import time
 from heliostat import current_flow_run, flow, pause_flow_run, task
 from heliostat.runtime.engine.flow import run_control
 from heliostat.runtime.journal import http_recording
-from heliostat.runtime.journal.recording import current_recording
+from heliostat.runtime.journal.current import current_recording
 
 
 def tell(what, text=""):

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from heliostat.runtime.foundation import settings
-from heliostat.runtime.journal.recording import close_current_recording, current_recording
+from heliostat.runtime.journal.current import close_current_recording, current_recording
 from heliostat.runtime.store import flow_runs, logs, task_runs
 from heliostat.runtime.store.commits import cache
 from heliostat.runtime.store.database.rows import FlowRunRow, LogRow, TaskRunRow

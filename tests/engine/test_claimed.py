@@ -11,7 +11,7 @@ import pytest
 
 from heliostat.runtime.engine.flow.claimed import execute_claimed
 from heliostat.runtime.foundation.errors import LeaseHeld
-from heliostat.runtime.journal.recording import current_recording, use_recording
+from heliostat.runtime.journal.current import current_recording, use_recording
 from heliostat.runtime.states import Cancelling, Running
 from heliostat.runtime.store import (
     block_documents,
@@ -147,6 +147,7 @@ def test_what_a_dead_execution_has_completed_is_replayed(yard: Yard) -> None:
 
         lease_s = recording.lease_s
         is_usable = True
+        hears_commands = polls_commands = False
         journal = recording.journal
 
         def call(self, verb: Any, *args: Any, **kwargs: Any) -> Any:

@@ -18,7 +18,7 @@ from heliostat.runtime.engine.pause_gate import PauseGate
 from heliostat.runtime.engine.run_desk import RunDesk
 from heliostat.runtime.foundation import clock
 from heliostat.runtime.foundation.errors import NotInAFlow, RunCancelled, StaleState
-from heliostat.runtime.journal.recording import current_recording
+from heliostat.runtime.journal.current import current_recording
 from heliostat.runtime.states import Cancelled, Cancelling, Paused, State
 from heliostat.runtime.store import deployments, flow_run_changes, flows, leases, scheduled_runs
 from heliostat.runtime.store.deployment_rows import NewDeployment

@@ -14,8 +14,10 @@ import pytest
 from heliostat.runtime.foundation import ids
 from heliostat.runtime.foundation.errors import DatabaseUnavailable, LeaseLost
 from heliostat.runtime.foundation.settings import override_settings
+from heliostat.runtime.journal.current import close_current_recording, current_recording
+from heliostat.runtime.journal.database_recording import record_to_database
 from heliostat.runtime.journal.journal import JournalLimits
-from heliostat.runtime.journal.recording import Recording, close_current_recording, current_recording
+from heliostat.runtime.journal.thread_recording import ThreadRecording
 from heliostat.runtime.records import CallSite, FlowRunTransition, TaskRunBatch
 from heliostat.runtime.store import flow_runs, leases, task_runs
 from heliostat.runtime.store.database.rows import NewFlowRun, Owner
@@ -37,12 +39,12 @@ def _owner() -> Owner:
 
 @pytest.fixture
 def recording(database_url: str) -> Any:
-    recording = Recording.open(database_url)
+    recording = record_to_database(database_url)
     yield recording
     recording.close()
 
 
-def test_a_run_is_recorded_from_begin_to_end(recording: Recording) -> None:
+def test_a_run_is_recorded_from_begin_to_end(recording: ThreadRecording) -> None:
     new, owner = _new_run(), _owner()
     begun = recording.call(flow_runs.begin, new, owner, 15.0)
     assert begun.lease is not None
@@ -57,7 +59,7 @@ def test_a_run_is_recorded_from_begin_to_end(recording: Recording) -> None:
     assert lease is not None and lease.owner is None and lease.last_seq == 3001
 
 
-def test_a_takeover_is_noticed_by_the_journal_of_the_old_owner(recording: Recording) -> None:
+def test_a_takeover_is_noticed_by_the_journal_of_the_old_owner(recording: ThreadRecording) -> None:
     new, owner = _new_run(), _owner()
     begun = recording.call(flow_runs.begin, new, owner, 15.0)
     assert begun.lease is not None
@@ -72,7 +74,7 @@ def test_a_takeover_is_noticed_by_the_journal_of_the_old_owner(recording: Record
     assert recording.call(task_runs.count_by_state, new.id) == {"COMPLETED": 10}
 
 
-async def test_verbs_can_be_awaited_on_another_loop(recording: Recording) -> None:
+async def test_verbs_can_be_awaited_on_another_loop(recording: ThreadRecording) -> None:
     new = _new_run()
     await recording.call_async(flow_runs.begin, new, _owner(), 15.0)
     assert (await recording.call_async(flow_runs.find, "@last")).id == new.id
@@ -80,11 +82,11 @@ async def test_verbs_can_be_awaited_on_another_loop(recording: Recording) -> Non
 
 def test_a_database_that_cannot_be_opened_leaves_no_thread_behind() -> None:
     with pytest.raises(DatabaseUnavailable):
-        Recording.open("postgresql://nobody@127.0.0.1:1/none")
+        record_to_database("postgresql://nobody@127.0.0.1:1/none")
 
 
 def test_closing_twice_is_harmless_and_use_afterwards_is_refused(sqlite_url: str) -> None:
-    recording = Recording.open(sqlite_url, limits=JournalLimits())
+    recording = record_to_database(sqlite_url, limits=JournalLimits())
     recording.close()
     recording.close()
     with pytest.raises(RuntimeError, match="closed"):
@@ -105,7 +107,7 @@ def test_the_current_recording_follows_the_settings(sqlite_url: str, tmp_path: A
 def test_a_fork_gets_a_recording_of_its_own(sqlite_url: str) -> None:
     script = """
         import os, sys
-        from heliostat.runtime.journal.recording import current_recording
+        from heliostat.runtime.journal.current import current_recording
         from heliostat.runtime.store import flow_runs
         parent = current_recording()
         child = os.fork()
@@ -128,7 +130,7 @@ def test_what_is_in_the_journal_when_a_script_ends_is_recorded(database_url: str
     script = """
         from uuid import uuid4
         from heliostat.runtime.foundation import ids
-        from heliostat.runtime.journal.recording import current_recording
+        from heliostat.runtime.journal.current import current_recording
         from heliostat.runtime.records import FlowRunTransition, LogBatch, LogLine
         from heliostat.runtime.store import flow_runs
         from heliostat.runtime.store.database.rows import NewFlowRun, Owner
@@ -141,7 +143,7 @@ def test_what_is_in_the_journal_when_a_script_ends_is_recorded(database_url: str
         run.append(FlowRunTransition(ids.uuid7(), "COMPLETED", "Completed", 2.0, release=True))
     """
     _python(script, HELIOSTAT_DATABASE_URL=database_url)
-    recording = Recording.open(database_url)
+    recording = record_to_database(database_url)
     last = recording.call(flow_runs.find, "@last")
     lease = recording.call(leases.read, last.id)
     recording.close()

@@ -10,7 +10,7 @@ from heliostat import current_flow_run, flow
 from heliostat.runtime.engine.flow.flow_run import Resumption
 from heliostat.runtime.foundation import clock
 from heliostat.runtime.journal import unrecorded
-from heliostat.runtime.journal.recording import current_recording
+from heliostat.runtime.journal.current import current_recording
 from heliostat.runtime.records import LogBatch, LogLine
 from heliostat.runtime.store import flow_runs
 

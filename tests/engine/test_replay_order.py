@@ -25,7 +25,7 @@ from heliostat import current_flow_run, current_task_run, flow, task
 from heliostat.runtime.engine.flow.flow_run import Resumption
 from heliostat.runtime.foundation.errors import NondeterministicReplay
 from heliostat.runtime.foundation.settings import reload_settings
-from heliostat.runtime.journal.recording import current_recording
+from heliostat.runtime.journal.current import current_recording
 from heliostat.runtime.store import flow_runs
 
 

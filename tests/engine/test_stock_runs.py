@@ -14,7 +14,7 @@ from heliostat.runtime.engine.flow import stock_run
 from heliostat.runtime.engine.flow.claimed import execute_claimed
 from heliostat.runtime.engine.flow.stock_flows import is_stock_flow
 from heliostat.runtime.foundation import clock, settings
-from heliostat.runtime.journal.recording import current_recording
+from heliostat.runtime.journal.current import current_recording
 from heliostat.runtime.states import Cancelling, Completed, Running
 from heliostat.runtime.store import (
     claims,

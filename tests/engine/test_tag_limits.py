@@ -17,7 +17,7 @@ from heliostat import flow, task
 from heliostat.runtime.engine import slot_desk
 from heliostat.runtime.foundation.errors import NoSlotEver
 from heliostat.runtime.foundation.ids import uuid7
-from heliostat.runtime.journal.recording import current_recording
+from heliostat.runtime.journal.current import current_recording
 from heliostat.runtime.store import concurrency_limits, concurrency_slots, explaining, task_slots
 from heliostat.runtime.store.concurrency_limits import TAG_PREFIX
 from heliostat.runtime.store.explaining import Reason

@@ -13,7 +13,7 @@ import pytest
 
 from heliostat import CacheKeyFn, flow, task
 from heliostat.runtime.foundation import clock
-from heliostat.runtime.journal.recording import current_recording
+from heliostat.runtime.journal.current import current_recording
 from heliostat.runtime.store.commits import cache
 from heliostat.runtime.values.caching import INPUTS, NO_CACHE, RUN_ID, TASK_SOURCE
 

@@ -11,7 +11,7 @@ import cloudpickle
 import pytest
 
 from heliostat.runtime.foundation import settings
-from heliostat.runtime.journal.recording import close_current_recording, current_recording
+from heliostat.runtime.journal.current import close_current_recording, current_recording
 from heliostat.runtime.store import explaining, flow_runs, logs, task_runs
 from heliostat.runtime.store.database.rows import FlowRunRow, LogRow, TaskRunRow
 from heliostat.runtime.store.explaining import Reason

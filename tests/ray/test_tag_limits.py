@@ -9,7 +9,7 @@ from typing import Any
 
 from heliostat import flow, task
 from heliostat.runtime.foundation.errors import NoSlotEver
-from heliostat.runtime.journal.recording import current_recording
+from heliostat.runtime.journal.current import current_recording
 from heliostat.runtime.store import concurrency_limits
 
 

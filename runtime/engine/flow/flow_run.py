@@ -25,7 +25,6 @@ from ...foundation.errors import CancelRun, LeaseLost, RunIsOver, ServerGone, Ta
 from ...foundation.ids import calls_around
 from ...foundation.settings import current_settings
 from ...journal import unrecorded
-from ...journal.recording import Recording
 from ...journal.run_journal import RunJournal
 from ...records import LogBatch
 from ...states import FINAL_STATES, Completed, Crashed, Failed, Retrying, Running, State, StateType, TimedOut
@@ -237,7 +236,7 @@ class FlowRun:
 
     def _listen(self) -> None:
         """From now on what is asked of the run is obeyed."""
-        if isinstance(self.recording, Recording):
+        if self.recording.hears_commands:
             watch().hold(self.info.id, self.recording, self._obey)
 
     def _info(self, run: FlowRunRow) -> FlowRunInfo:

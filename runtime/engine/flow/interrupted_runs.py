@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from ...foundation.errors import HeliostatError, RunCancelled
-from ...journal.recording import Recording
 from ...states import Cancelled, Crashed, Suspended
 from ...store import commands
 from ...values import tracebacks
@@ -63,12 +62,8 @@ def asked_of(run: FlowRun, error: BaseException) -> CommandKind | None:
         return "cancel" if of_another and error.kind == "stop" else error.kind
     if isinstance(error, DeadlinePassed):
         return None
-    recording, ids = run.recording, [run.info.id]
     try:
-        if isinstance(recording, Recording):
-            asked = recording.call_within(_ASK_WITHIN_S, commands.pending, ids)
-        else:
-            asked = recording.call(commands.pending, ids)
+        asked = run.recording.call_within(_ASK_WITHIN_S, commands.pending, [run.info.id])
     except HeliostatError:
         return None
     return next((each.kind for each in asked if each.kind != "pause"), None)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from ...foundation.errors import RunStillAlive, UserError
-from ...journal.recording import current_recording
+from ...journal.current import current_recording
 from ...projects.entrypoints import load_flow
 from ...states import State
 from ...store import flow_runs, leases

@@ -26,7 +26,7 @@ from ...foundation.proxies import is_loopback, with_loopback_direct
 from ...foundation.settings import current_settings
 from ...foundation.withheld import without_secrets
 from ...journal import run_passes
-from ...journal.recording import current_recording
+from ...journal.current import current_recording
 from ...records import LogBatch, LogLine
 from ...states import Cancelled, Crashed, State, StateType
 from ...store import flow_run_changes, flow_runs, leases
@@ -135,7 +135,7 @@ class _Execution:
         if not self._recording.polls_commands:  # in a supervisor; a runner has told it already
             pid = f"{platform.node()}:{process.pid}"
             self._recording.call(flow_run_changes.change, self._run.id, {"infrastructure_pid": pid})
-        watch().hold(self._run.id, self._recording, self._obey)  # pyright: ignore[reportArgumentType]
+        watch().hold(self._run.id, self._recording, self._obey)
         try:
             self._wait(process)
         finally:

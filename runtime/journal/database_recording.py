@@ -1,0 +1,59 @@
+"""Recording to a database that this process opens itself."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from ..foundation.loop_thread import LoopThread
+from .journal import Journal, JournalLimits
+from .thread_recording import ThreadRecording
+from .transport import StoreTransport
+
+if TYPE_CHECKING:
+    from ..store.database.database import Database
+
+LEASE_S = 15.0
+
+
+class DatabaseStore:
+    """The store verbs of a database that is open."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def ask(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, Any]:
+        return verb(self._db, *args, **kwargs)
+
+    def hurry(self) -> None:
+        """Verbs of a database that is open wait for nobody else."""
+
+    async def close(self) -> None:
+        await self._db.close()
+
+
+def record_to_database(
+    database_url: str, lease_s: float = LEASE_S, limits: JournalLimits | None = None
+) -> ThreadRecording:
+    """Open the database, creating and migrating it on first use, and start its journal.
+
+    Raises BadSetting, DatabaseUnavailable, SchemaTooNew.
+    """
+    from ..store.database.database import Database
+
+    async def start() -> tuple[Database, Journal]:
+        db = await Database.open(database_url)
+        return db, Journal(StoreTransport(db, lease_s), lease_s, limits)
+
+    thread = LoopThread("heliostat-recording")
+    try:
+        db, journal = thread.run(start())
+    except BaseException:
+        thread.close()
+        raise
+    recording = ThreadRecording(
+        database_url, thread, DatabaseStore(db), journal, lease_s, polls_commands=True
+    )
+    atexit.register(recording.close)
+    return recording

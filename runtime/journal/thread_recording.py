@@ -1,0 +1,128 @@
+"""Recording by a thread with an event loop, on which the journal and the way to the store are."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import Awaitable, Coroutine
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from ..foundation.ending import before_leaving, not_before_leaving
+from ..foundation.errors import DatabaseUnavailable, ServerGone
+from ..foundation.loop_thread import LoopThread
+from .journal import Journal
+from .recording import Verb
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CLOSE_WITHIN_S = 30.0
+
+
+class Store(Protocol):
+    """Where the verbs of a recording are carried out; used on the recording's thread."""
+
+    def ask(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, Any]:
+        """What the verb gives; raises what it raises."""
+        ...
+
+    def hurry(self) -> None:
+        """The recording is about to be closed: a store that does not answer is not waited for any longer."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class ThreadRecording:
+    """A Recording of the process that opened it, not of its forks. `place`: the address of its store."""
+
+    hears_commands = True
+
+    def __init__(
+        self,
+        place: str,
+        thread: LoopThread,
+        store: Store,
+        journal: Journal,
+        lease_s: float,
+        *,
+        polls_commands: bool,
+    ) -> None:
+        self.place = place
+        self.lease_s = lease_s
+        self.polls_commands = polls_commands
+        self._store = store
+        self._journal = journal
+        self._thread = thread
+        self._pid = os.getpid()
+        self._closed = False
+        self._close_lock = threading.Lock()
+        before_leaving(self.leave)
+
+    @property
+    def journal(self) -> Journal:
+        """The journal; `journal.open(...)` and what it gives may be used from any thread."""
+        self._refuse_if_unusable()
+        return self._journal
+
+    @property
+    def is_usable(self) -> bool:
+        """See Recording."""
+        return not self._closed and self._pid == os.getpid() and self._journal.failure is None
+
+    def call(self, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See Recording."""
+        self._refuse_if_unusable()
+        return self._thread.run(self._store.ask(verb, args, kwargs))
+
+    def call_within(self, timeout_s: float, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See Recording."""
+        self._refuse_if_unusable()
+        try:
+            return self._thread.run(self._store.ask(verb, args, kwargs), timeout_s)
+        except TimeoutError:
+            raise DatabaseUnavailable(f"no answer within {timeout_s:g} s") from None
+
+    def call_async(self, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+        """`call` for asynchronous code: await it on any other event loop."""
+        self._refuse_if_unusable()
+        return asyncio.wrap_future(self._thread.submit(self._store.ask(verb, args, kwargs)))
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something on the recording's thread and wait for its value."""
+        return self._thread.run(work)
+
+    def leave(self) -> str | None:
+        """The process ends now, whatever is under way: keep what is unrecorded; gives a line for people."""
+        if self._pid != os.getpid() or self._closed or not self._journal.buffered_events:
+            return None
+        gone = ServerGone("not everything was recorded in time")
+        self._journal.leave(gone)
+        return str(gone)
+
+    def close(self, timeout_s: float | None = CLOSE_WITHIN_S) -> None:
+        """See Recording. Harmless a second time, and in a fork."""
+        if self._pid != os.getpid():  # nothing here is a fork's to close; the lock may be held for ever
+            return
+        self._store.hurry()
+        with self._close_lock:
+            if self._closed:
+                return
+            self._closed = True
+        atexit.unregister(self.close)
+        not_before_leaving(self.leave)
+        try:
+            self._thread.run(self._journal.close(timeout_s))
+            self._thread.run(self._store.close())
+        finally:
+            self._thread.close()
+
+    def _refuse_if_unusable(self) -> None:
+        if self._pid != os.getpid():
+            raise RuntimeError(
+                "a forked process cannot use its parent's database connection; call current_recording()"
+            )
+        if self._closed:
+            raise RuntimeError("the recording is closed")
