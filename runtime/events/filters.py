@@ -10,7 +10,7 @@ from uuid import UUID
 from annotated_types import MaxLen
 
 from ..foundation import clock
-from ..store.filters import Filter
+from ..foundation.filter_base import Filter
 
 Specification = dict[str, str | list[str]]
 """Label to the value, or values of which one, it must have; `abc*` is a beginning, `!abc` means not."""

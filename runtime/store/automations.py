@@ -14,13 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..events.records import RESOURCE_ID
 from ..foundation.errors import NotFound
+from ..foundation.filter_base import Filter
 from ..foundation.ids import uuid7
 from .database.automation_tables import automation_part, automation_window
 from .database.database import Database
 from .database.tables import automation
 from .database.wire_text import data_value, json_value, plain_text
 from .filter_conditions import FilterConditions, _joined  # pyright: ignore[reportPrivateUsage]
-from .filters import Filter, Ids, Operator, Tags, Texts
+from .filters import Ids, Operator, Tags, Texts
 from .lifecycle_events import Action, tell_within
 
 AutomationSort = Literal["CREATED_DESC", "UPDATED_DESC", "NAME_ASC", "NAME_DESC"]

@@ -22,11 +22,11 @@ from ..events.filters import (
 )
 from ..events.matching import words_of
 from ..events.records import RESOURCE_ROLE, Event
+from ..foundation.filter_base import Filter
 from .database.database import Database
 from .database.tables import event, event_resource
 from .database.types import JsonKey
 from .database.wire_text import plain_text
-from .filters import Filter
 
 _AFTER_ALL = "\U0010ffff"
 _AT_ONCE = 200

@@ -24,13 +24,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from ..foundation.filter_base import Filter
 from .database.rows import NO_FLOW_RUN
 from .database.tables import deployment, flow, flow_run, log, task_run, work_pool, work_queue, worker
 from .database.wire_text import plain_text
 from .filters import (
     Creator,
     DeploymentFilter,
-    Filter,
     FlowFilter,
     FlowRunFilter,
     FlowRunOfTask,

@@ -8,31 +8,17 @@ is UTC. (Reference notes, section 14.)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Literal
 from uuid import UUID
 
 from annotated_types import MaxLen
 
+from ..foundation.filter_base import Filter
 from ..states import StateType
 
 Operator = Literal["and_", "or_"]
-
-
-class Filter:
-    """A record of a search. Read from a request, a field that it does not know is an error."""
-
-    __slots__ = ()
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
-
-    def parts(self) -> list[tuple[str, Any]]:
-        """Name and value of every field but the operator that joins them."""
-        return [
-            (each.name, getattr(self, each.name))
-            for each in fields(cast(Any, self))
-            if each.name != "operator"
-        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
+from ..foundation.filter_base import Filter
 from .database.setup_tables import artifact, block_document, block_schema, block_type, variable
 from .database.tables import flow_run, task_run
 from .filter_conditions import Condition, FilterConditions
-from .filters import AllTags, Filter, Flag, Ids, Like, Name, Operator, Search, Texts, TextsOrNot
+from .filters import AllTags, Flag, Ids, Like, Name, Operator, Search, Texts, TextsOrNot
 
 
 @dataclass(frozen=True, slots=True)
