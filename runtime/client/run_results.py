@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from ..foundation.errors import NotFound, RequestRefused, ResultLost, StorageUnavailable
+from ..foundation.loop_thread import LoopThread
 from ..states import ValueElsewhere
 from ..values import serializers
 from ..values.result_places import ResultPlace, lost
+from .address import api_url as address_of_server
+from .http import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +33,42 @@ class ResultOfRun(ValueElsewhere):
         return value.load() if isinstance(value, ValueElsewhere) else value
 
     def _fetched(self) -> Any:
-        from .client import get_client
-
-        with get_client(sync_client=True, api_url=self.api_url) as client:
-            path = f"/heliostat/{self.kind}/{self.run_id}/result"
-            found: dict[str, Any] = client.request("GET", path)
+        with _connected(self.api_url) as (http, wait):
+            found: dict[str, Any] = wait(http.get(self._path))
             if found["kind"] == "none":
                 return None
             if found["kind"] == "inline":
                 return serializers.loads(base64.b64decode(found["data"]))
             if found["kind"] == "stored":
                 place = ResultPlace(**found["place"])
-                return serializers.loads(self._bytes_of(place, client), place.serializer)
+                return serializers.loads(self._bytes_of(place, http, wait), place.serializer)
         raise ResultLost(
             "This run completed, but its value was kept only in the memory of its process, and is gone.",
             hint="Persist results (persist_result=True) to read them later, or run it again.",
         )
 
-    def _bytes_of(self, place: ResultPlace, client: Any) -> bytes:
+    @property
+    def _path(self) -> str:
+        return f"/heliostat/{self.kind}/{self.run_id}/result"
+
+    def _bytes_of(self, place: ResultPlace, http: Connection, wait: Callable[..., Any]) -> bytes:
         """From the storage if this machine reaches it, else through the server if that one does."""
         try:
             return place.read()
         except (ResultLost, StorageUnavailable) as error:
             unread = error
-        path = f"/heliostat/{self.kind}/{self.run_id}/result/content"
         try:
-            return client.wait(client.asynchronous.http.send("GET", path)).content
+            return wait(http.send("GET", f"{self._path}/content")).content
         except (NotFound, RequestRefused):
             raise lost(place) from unread
+
+
+@contextmanager
+def _connected(api_url: str | None) -> Generator[tuple[Connection, Callable[..., Any]]]:
+    """A connection to the server, and what waits for its answers wherever another event loop runs already."""
+    http, thread = Connection(api_url or address_of_server()), LoopThread("heliostat-client")
+    try:
+        yield http, thread.run
+    finally:
+        thread.run(http.close())
+        thread.close()
