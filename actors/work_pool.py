@@ -28,7 +28,7 @@ from ..runtime.foundation.errors import (
 )
 from ..runtime.foundation.long_lived import Tasks, about
 from ..runtime.foundation.settings import current_settings
-from ..runtime.records import LogLine
+from ..runtime.records import LogLine, Owner
 from ..runtime.states import Cancelled, Crashed, State
 from ..runtime.store import (
     claims,
@@ -46,7 +46,7 @@ from ..runtime.store import (
 from ..runtime.store import work_pools as pool_verbs
 from ..runtime.store.database.database import Database
 from ..runtime.store.database.feed import POOLS, RUNS, Feed
-from ..runtime.store.database.rows import FlowRunRow, Lease, Owner
+from ..runtime.store.database.rows import FlowRunRow, Lease
 from ..runtime.store.deployment_rows import DeploymentRow, WorkPoolRow
 from ..runtime.store.fences import Fence
 from .hosts import Host, HostLost, Hosts, Unplaceable

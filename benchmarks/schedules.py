@@ -103,8 +103,8 @@ async def until_made(db: Any, schedules: int) -> None:
 
 async def claim_for(db: Any, pool_id: Any, seconds: float) -> list[float]:
     """Claim what is due for a while; gives by how much each was late, in seconds."""
+    from heliostat.runtime.records import Owner
     from heliostat.runtime.store import scheduled_runs
-    from heliostat.runtime.store.database.rows import Owner
 
     owner = Owner(uuid4(), "bench", 1, 1.0)
     lateness: list[float] = []

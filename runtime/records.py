@@ -18,6 +18,16 @@ HeldLease = tuple[UUID, int, UUID]
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """A process that executes runs. `process_started` (epoch seconds) tells a reused pid."""
+
+    id: UUID
+    host: str
+    pid: int
+    process_started: float
+
+
+@dataclass(frozen=True, slots=True)
 class CallSite:
     """One task called from one scope of one run: what all its task runs have in common."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,8 +168,9 @@ def _of_file(
     over: Row,
     mistakes: Mistakes,
 ) -> list[DeploymentSpec]:
-    from ...runtime.client.known_values import known_of
+    from ...runtime.client.setup_values import read_block, read_variable
     from ...runtime.deploying.files import FILE_NAMES, chosen, find_file, read_file, specs_of
+    from ...runtime.projects.filling import Known
 
     path = file.absolute() if file is not None else find_file(Path.cwd())
     if path is None:
@@ -177,7 +179,7 @@ def _of_file(
             hint="write one, name it with --file, or give PATH.py:FLOW --name NAME",
         )
 
-    known = known_of(client)
+    known = Known(partial(read_variable, client), partial(read_block, client))
     entries = read_file(path, mistakes)
     if not all_of_them:
         mistakes.tell(1)  # which of them is meant is to be found among all

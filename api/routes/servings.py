@@ -8,8 +8,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from ...runtime.foundation.authorship import SERVE, author
+from ...runtime.records import Owner
 from ...runtime.store import servings
-from ...runtime.store.database.rows import Owner
 from ..authors import ByHand
 from ..database_access import Db
 

@@ -21,10 +21,10 @@ from ...runtime.foundation.long_lived import Tasks, for_ever
 from ...runtime.foundation.settings import current_settings
 from ...runtime.foundation.standard_streams import say
 from ...runtime.foundation.supervised import BEYOND_HELP, end_with_supervisor
+from ...runtime.records import Owner
 from ...runtime.store import services
 from ...runtime.store.database.database import Database
 from ...runtime.store.database.feed import Feed
-from ...runtime.store.database.rows import Owner
 from ..actions.loop import ActionPerformer
 
 _log = logging.getLogger("heliostat.services")

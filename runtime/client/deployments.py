@@ -16,7 +16,7 @@ from .flow_runs import named_filters
 from .records import Deployment, DeploymentSchedule, FlowRun, state_to_json
 
 if TYPE_CHECKING:
-    from ..store.database.rows import Owner
+    from ..records import Owner
 
 
 class DeploymentCalls(Calls):

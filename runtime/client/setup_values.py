@@ -1,4 +1,4 @@
-"""The server's variables and blocks, for those who fill in what names them."""
+"""The server's variables and blocks, for those who fill in what names them. Both raise NotFound."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ..projects.filling import Known
 from .client import SyncHeliostatClient
 
 
-def known_of(client: SyncHeliostatClient) -> Known:
-    """What a client can ask for."""
+def read_variable(client: SyncHeliostatClient, name: str) -> Any:
+    """The value of a variable."""
+    return client.request("GET", f"/variables/name/{_quoted(name)}")["value"]
 
-    def variable(name: str) -> Any:
-        return client.request("GET", f"/variables/name/{_quoted(name)}")["value"]
 
-    def block(kind: str, name: str) -> Mapping[str, Any]:
-        place = f"/block_types/slug/{_quoted(kind)}/block_documents/name/{_quoted(name)}"
-        return client.request("GET", f"{place}?include_secrets=true")["data"]
-
-    return Known(variable, block)
+def read_block(client: SyncHeliostatClient, kind: str, name: str) -> Mapping[str, Any]:
+    """The data of a block, secrets too, by the slug of its type and its name."""
+    place = f"/block_types/slug/{_quoted(kind)}/block_documents/name/{_quoted(name)}"
+    return client.request("GET", f"{place}?include_secrets=true")["data"]
 
 
 def _quoted(name: str) -> str:

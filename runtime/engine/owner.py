@@ -15,7 +15,8 @@ from ..foundation import clock
 from ..foundation.ids import uuid7
 
 if TYPE_CHECKING:
-    from ..store.database.rows import LeaseRow, Owner
+    from ..records import Owner
+    from ..store.database.rows import LeaseRow
 
 _SAME_START_S = 2.0  # the start time is worked out from the boot time, which is known to the second
 
@@ -59,7 +60,7 @@ os.register_at_fork(after_in_child=_anew_after_fork)
 
 @lru_cache(maxsize=1)
 def _owner(pid: int) -> Owner:
-    from ..store.database.rows import Owner
+    from ..records import Owner
 
     return Owner(uuid7(), platform.node(), pid, _process_started(pid) or clock.epoch_s())
 

@@ -15,7 +15,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from ..foundation.errors import UserError
-from ..records import FlowRunTransition
+from ..records import FlowRunTransition, Owner
 from ..states import StateType
 from ..store import (
     block_documents,
@@ -41,7 +41,6 @@ from ..store.database.rows import (
     Lease,
     LeaseRow,
     NewFlowRun,
-    Owner,
     ReplayedTask,
 )
 from ..store.database.wire_text import model_text

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..client.client import get_client
-from ..client.known_values import known_of
+from ..client.setup_values import read_block, read_variable
 from ..foundation.settings import current_settings
 from ..journal.recording import Recording
 from ..projects.filling import Known
@@ -29,9 +29,9 @@ def known_here(recording: Recording) -> Known:
 
 def _variable(name: str) -> Any:
     with get_client(sync_client=True) as client:
-        return known_of(client).variable(name)
+        return read_variable(client, name)
 
 
 def _block(kind: str, name: str) -> Mapping[str, Any]:
     with get_client(sync_client=True) as client:
-        return known_of(client).block(kind, name)
+        return read_block(client, kind, name)

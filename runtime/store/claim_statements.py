@@ -11,8 +11,8 @@ from sqlalchemy import Double, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..foundation import clock
+from ..records import Owner
 from .database.database import Database
-from .database.rows import Owner
 from .database.types import Json, Timestamp, to_micros
 
 

@@ -17,11 +17,12 @@ from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..foundation import clock
+from ..records import Owner
 from ..states import StateType
 from . import shared_limits
 from .claim_statements import due_runs, take_leases
 from .database.database import Database
-from .database.rows import HOLDING, OCCUPYING, Owner
+from .database.rows import HOLDING, OCCUPYING
 from .database.tables import deployment, flow_run, rule_decision, work_pool, work_queue
 from .deployment_rows import ClaimedRun
 from .run_moves import Move, move_within

@@ -28,7 +28,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..foundation.errors import LeaseHeld, NotFound
-from ..records import HeldLease
+from ..records import HeldLease, Owner
 from ..states import FINAL_STATES
 from . import flows, leases
 from .commits.derive import FlowRunFacts, StateEntry, fold
@@ -36,7 +36,7 @@ from .database.announcements import RUNS, announce
 from .database.database import Database
 from .database.gathering import gathered
 from .database.prepared import is_one_of, prepared
-from .database.rows import Adopted, Begun, FlowRunRow, FlowRunStateRow, NewFlowRun, Owner, RuleDecisionRow
+from .database.rows import Adopted, Begun, FlowRunRow, FlowRunStateRow, NewFlowRun, RuleDecisionRow
 from .database.tables import (
     flow,
     flow_run,

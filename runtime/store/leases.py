@@ -24,10 +24,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningInsert
 
 from ..foundation.errors import LeaseHeld, LeaseLost
-from ..records import HeldLease
+from ..records import HeldLease, Owner
 from .database.database import Database
 from .database.prepared import is_one_of, prepared
-from .database.rows import Lease, LeaseRow, Owner
+from .database.rows import Lease, LeaseRow
 from .database.tables import run_lease
 from .database.types import Timestamp
 

@@ -12,10 +12,11 @@ from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..foundation import clock
+from ..records import Owner
 from ..states import FINAL_STATES
 from . import leases
 from .database.database import Database
-from .database.rows import Lease, Owner
+from .database.rows import Lease
 from .database.tables import flow_run, flow_run_state, rule_decision, run_lease
 
 RULE = "lapsed-lease"

@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, func, or_, select, type_coerce, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects import postgresql, sqlite
 
+from ..records import Owner
 from .database.database import Database
-from .database.rows import Owner
 from .database.tables import deployment_schedule, service
 from .database.types import Timestamp
 

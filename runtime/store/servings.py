@@ -10,8 +10,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..foundation.authorship import SERVE, Author, author
+from ..records import Owner
 from .database.database import Database
-from .database.rows import Owner
 from .database.tables import deployment, deployment_serving
 from .deployments import change_within
 

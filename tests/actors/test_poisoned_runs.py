@@ -18,6 +18,7 @@ import pytest
 from heliostat.actors.hosts import HostLimits, Hosts
 from heliostat.actors.jobs import Described, Ended, Job, Setting
 from heliostat.actors.work_pool import WorkPool
+from heliostat.runtime.records import Owner
 from heliostat.runtime.states import Completed
 from heliostat.runtime.store import (
     claims,
@@ -32,7 +33,6 @@ from heliostat.runtime.store import (
 )
 from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.database.feed import Feed
-from heliostat.runtime.store.database.rows import Owner
 from heliostat.runtime.store.deployment_rows import NewDeployment, NewWorkPool
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
 

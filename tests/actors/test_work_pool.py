@@ -8,6 +8,7 @@ from uuid import uuid4
 from heliostat.actors.hosts import HostLost, Hosts
 from heliostat.actors.jobs import Described, Ended, Job, Setting
 from heliostat.actors.work_pool import WorkPool
+from heliostat.runtime.records import Owner
 from heliostat.runtime.states import AwaitingRetry, Running
 from heliostat.runtime.store import (
     deployments,
@@ -21,7 +22,6 @@ from heliostat.runtime.store import (
 )
 from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.database.feed import Feed
-from heliostat.runtime.store.database.rows import Owner
 from heliostat.runtime.store.deployment_rows import NewDeployment, NewWorkPool
 
 PATIENCE_S = 30.0

@@ -20,13 +20,14 @@ from heliostat.runtime.records import (
     FlowRunTransition,
     LogBatch,
     LogLine,
+    Owner,
     RuleDecision,
     RunAppend,
     TaskRunBatch,
 )
 from heliostat.runtime.store import flow_runs, leases, logs, task_runs
 from heliostat.runtime.store.database.database import Database
-from heliostat.runtime.store.database.rows import NewFlowRun, Owner
+from heliostat.runtime.store.database.rows import NewFlowRun
 
 T0 = 1_700_000_000.0
 

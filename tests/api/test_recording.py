@@ -24,11 +24,12 @@ from heliostat.runtime.foundation.errors import BadSetting, DatabaseUnavailable,
 from heliostat.runtime.journal.current import close_current_recording, current_recording
 from heliostat.runtime.journal.remote_verbs import BadQuestion, remote_verb, verb_named
 from heliostat.runtime.journal.thread_recording import ThreadRecording
+from heliostat.runtime.records import Owner
 from heliostat.runtime.states import State, StateType
 from heliostat.runtime.store import concurrency_limits, flow_runs, leases, logs, task_runs
 from heliostat.runtime.store.commits import cache
 from heliostat.runtime.store.database.database import Database
-from heliostat.runtime.store.database.rows import NewFlowRun, Owner
+from heliostat.runtime.store.database.rows import NewFlowRun
 from heliostat.runtime.values.caching import INPUTS
 
 

@@ -18,12 +18,12 @@ import pytest
 
 from heliostat import HeliostatClient
 from heliostat.runtime.client.records import FlowRun
+from heliostat.runtime.records import Owner
 from heliostat.runtime.running.api import ClientApi
 from heliostat.runtime.running.runner import Job, Runner, RunnerTimes
 from heliostat.runtime.states import Pending, Running
 from heliostat.runtime.store import flow_run_changes, leases
 from heliostat.runtime.store.database.database import Database
-from heliostat.runtime.store.database.rows import Owner
 
 PATIENCE_S = 60.0
 TIMES = RunnerTimes(watch_s=0.05, retry_s=0.0)

@@ -73,9 +73,10 @@ async def record(database_url: str) -> Recorded:
 
 
 async def _record_good(database: object) -> tuple[UUID, CallSite]:
+    from heliostat.runtime.records import Owner
     from heliostat.runtime.store import flow_runs
     from heliostat.runtime.store.commits import appends
-    from heliostat.runtime.store.database.rows import NewFlowRun, Owner
+    from heliostat.runtime.store.database.rows import NewFlowRun
 
     run_id, owner = ids.uuid7(), Owner(uuid4(), "host", 1, 1.0)
     new = NewFlowRun(
@@ -128,8 +129,9 @@ async def _record_good(database: object) -> tuple[UUID, CallSite]:
 
 
 async def _record_bad(database: object) -> UUID:
+    from heliostat.runtime.records import Owner
     from heliostat.runtime.store import flow_runs
-    from heliostat.runtime.store.database.rows import NewFlowRun, Owner
+    from heliostat.runtime.store.database.rows import NewFlowRun
 
     run_id = ids.uuid7()
     states = [_to("PENDING", "Pending", 10), _to("FAILED", "Failed", 11, "parameter refused")]

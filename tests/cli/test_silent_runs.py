@@ -21,10 +21,10 @@ import pytest
 
 from heliostat.runtime.foundation import ids
 from heliostat.runtime.foundation.settings import reload_settings
-from heliostat.runtime.records import FlowRunTransition
+from heliostat.runtime.records import FlowRunTransition, Owner
 from heliostat.runtime.store import flow_runs
 from heliostat.runtime.store.database.database import Database
-from heliostat.runtime.store.database.rows import NewFlowRun, Owner
+from heliostat.runtime.store.database.rows import NewFlowRun
 
 Begin = Callable[..., UUID]
 

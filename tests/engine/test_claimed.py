@@ -12,6 +12,7 @@ import pytest
 from heliostat.runtime.engine.flow.claimed import execute_claimed
 from heliostat.runtime.foundation.errors import LeaseHeld
 from heliostat.runtime.journal.current import current_recording, use_recording
+from heliostat.runtime.records import Owner
 from heliostat.runtime.states import Cancelling, Running
 from heliostat.runtime.store import (
     block_documents,
@@ -26,7 +27,6 @@ from heliostat.runtime.store import (
     scheduled_runs,
     work_pools,
 )
-from heliostat.runtime.store.database.rows import Owner
 from heliostat.runtime.store.deployment_rows import ClaimedRun, NewDeployment, NewWorkPool
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
 

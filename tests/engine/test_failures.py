@@ -16,8 +16,8 @@ from heliostat.runtime.engine.interrupts import forget_signals
 from heliostat.runtime.engine.owner import owner_of_this_process
 from heliostat.runtime.foundation.errors import CancelRun, LeaseLost, RunCancelled
 from heliostat.runtime.journal.current import current_recording
+from heliostat.runtime.records import Owner
 from heliostat.runtime.store import leases
-from heliostat.runtime.store.database.rows import Owner
 
 pytestmark = pytest.mark.usefixtures("recorded", "runner")
 

@@ -18,9 +18,9 @@ from heliostat.runtime.journal.current import close_current_recording, current_r
 from heliostat.runtime.journal.database_recording import record_to_database
 from heliostat.runtime.journal.journal import JournalLimits
 from heliostat.runtime.journal.thread_recording import ThreadRecording
-from heliostat.runtime.records import CallSite, FlowRunTransition, TaskRunBatch
+from heliostat.runtime.records import CallSite, FlowRunTransition, Owner, TaskRunBatch
 from heliostat.runtime.store import flow_runs, leases, task_runs
-from heliostat.runtime.store.database.rows import NewFlowRun, Owner
+from heliostat.runtime.store.database.rows import NewFlowRun
 
 
 def _new_run() -> NewFlowRun:

@@ -15,6 +15,7 @@ from heliostat.runtime.engine.flow.claimed import execute_claimed
 from heliostat.runtime.engine.flow.stock_flows import is_stock_flow
 from heliostat.runtime.foundation import clock, settings
 from heliostat.runtime.journal.current import current_recording
+from heliostat.runtime.records import Owner
 from heliostat.runtime.states import Cancelling, Completed, Running
 from heliostat.runtime.store import (
     claims,
@@ -27,7 +28,6 @@ from heliostat.runtime.store import (
     scheduled_runs,
     work_pools,
 )
-from heliostat.runtime.store.database.rows import Owner
 from heliostat.runtime.store.deployment_rows import NewDeployment, NewWorkPool
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from heliostat.runtime.foundation.ids import uuid7
-from heliostat.runtime.records import FlowRunTransition
+from heliostat.runtime.records import FlowRunTransition, Owner
 from heliostat.runtime.states import State, StateType
 from heliostat.runtime.store import (
     deployments,
@@ -21,7 +21,7 @@ from heliostat.runtime.store import (
     work_pools,
 )
 from heliostat.runtime.store.database.database import Database
-from heliostat.runtime.store.database.rows import Lease, NewFlowRun, Owner
+from heliostat.runtime.store.database.rows import Lease, NewFlowRun
 from heliostat.runtime.store.deployment_rows import ClaimedRun, DeploymentRow, NewDeployment, NewWorkPool
 
 

@@ -10,11 +10,11 @@ from heliostat.actors.loops.loop import Loop
 from heliostat.actors.loops.names import LOOPS
 from heliostat.actors.loops.services import SERVICES
 from heliostat.runtime.foundation.errors import DatabaseUnavailable
+from heliostat.runtime.records import Owner
 from heliostat.runtime.store import services
 from heliostat.runtime.store.database import feed
 from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.database.feed import Feed
-from heliostat.runtime.store.database.rows import Owner
 
 
 class Counting(Loop):

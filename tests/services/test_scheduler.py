@@ -14,11 +14,11 @@ from uuid import uuid4
 import pytest
 
 from heliostat.actors.loops.scheduler import Scheduler, plan
+from heliostat.runtime.records import Owner
 from heliostat.runtime.scheduling.schedule_slots import slot_key
 from heliostat.runtime.store import deployments, flow_runs, schedules, services
 from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.database.feed import Feed
-from heliostat.runtime.store.database.rows import Owner
 from heliostat.runtime.store.deployment_rows import ScheduleRow, ScheduleSpec
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

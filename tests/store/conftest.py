@@ -10,12 +10,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from heliostat.runtime.foundation import ids
-from heliostat.runtime.records import Ack, CallSite, FlowRunTransition, Record, RunAppend, TaskRunBatch
+from heliostat.runtime.records import Ack, CallSite, FlowRunTransition, Owner, Record, RunAppend, TaskRunBatch
 from heliostat.runtime.states import State, StateType
 from heliostat.runtime.store import deployments, flow_run_changes, flow_runs, flows, scheduled_runs
 from heliostat.runtime.store.commits.appends import commit
 from heliostat.runtime.store.database.database import Database
-from heliostat.runtime.store.database.rows import Lease, NewFlowRun, Owner
+from heliostat.runtime.store.database.rows import Lease, NewFlowRun
 from heliostat.runtime.store.deployment_rows import DeploymentRow, NewDeployment
 from heliostat.runtime.store.deployment_run_rows import NewDeploymentRun
 

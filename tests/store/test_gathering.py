@@ -11,11 +11,12 @@ import pytest
 
 from heliostat.runtime.foundation.errors import LeaseHeld, NotFound
 from heliostat.runtime.foundation.ids import uuid7
+from heliostat.runtime.records import Owner
 from heliostat.runtime.states import Cancelled, Completed, Pending, Running, State
 from heliostat.runtime.store import deployments, flow_run_changes, flow_runs, flows, scheduled_runs, search
 from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.database.gathering import Gathering, gathered
-from heliostat.runtime.store.database.rows import Adopted, NewFlowRun, Owner
+from heliostat.runtime.store.database.rows import Adopted, NewFlowRun
 from heliostat.runtime.store.deployment_rows import NewDeployment
 from heliostat.runtime.store.flow_run_changes import Proposed
 

@@ -18,16 +18,6 @@ HOLDING = ("PENDING", "RUNNING", "CANCELLING")
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """A process that executes runs. `process_started` (epoch seconds) tells a reused pid."""
-
-    id: UUID
-    host: str
-    pid: int
-    process_started: float
-
-
-@dataclass(frozen=True, slots=True)
 class Lease:
     """The right to write for a run: appends carry its epoch. `last_seq` is where the journal stands."""
 
