@@ -1,4 +1,4 @@
-"""The processes that run a pool's flows: found, started, kept warm, recycled and buried.
+"""The processes that run a pool's flows: found, started, kept warm, recycled and ended.
 
 `Hosts` decides with what to serve whom and knows no Ray; a `Launcher` makes the processes. Everything here
 belongs to one event loop.
@@ -23,9 +23,9 @@ _SMOOTHING = 0.2  # weight of the last run's time
 
 
 class HostLost(HeliostatError):
-    """The process that executed a run is gone; `last_words` are the last lines that it wrote."""
+    """The process that executed a run is gone; `last_lines` are the last lines that it wrote."""
 
-    last_words: tuple[str, ...] = ()
+    last_lines: tuple[str, ...] = ()
 
 
 class Unplaceable(HeliostatError):
@@ -130,7 +130,9 @@ class Hosts:
         return len(self._waiting)
 
     async def take(self, job: Job) -> Host:
-        """A process for the job; waits for one. Goes back by `give_back` or `mourn`. Raises Unplaceable."""
+        """A process for the job; waits for one. It goes back by `give_back`, or by `discard_dead` when it has
+        died. Raises Unplaceable.
+        """
         reason = self._launcher.unmet(job.setting)
         if reason is not None:
             raise Unplaceable(f"the run {reason}")
@@ -158,17 +160,17 @@ class Hosts:
         if ended.error is not None or grown or spent or ended.state_type == "CRASHED":
             host.retiring = True
         if host.retiring and not host.active:
-            self.bury(host)
+            self.discard(host)
         self._serve()
         self.on_room()
 
-    def mourn(self, host: Host) -> None:
-        """The process is gone, by itself."""
+    def discard_dead(self, host: Host) -> None:
+        """Drop a process that has died by itself."""
         self._last_death_s = clock.monotonic_s()
-        self.bury(host)
+        self.discard(host)
 
-    def bury(self, host: Host) -> None:
-        """The process is to go."""
+    def discard(self, host: Host) -> None:
+        """Drop a process, and end it if it is there."""
         host.retiring = True
         if host in self._hosts:
             self._hosts.remove(host)
@@ -201,7 +203,7 @@ class Hosts:
         """End idle processes beyond those that are kept warm, the longest-lived first."""
         idle = [each for each in self._hosts if not each.active]
         for host in idle[: max(0, len(idle) - max(self._limits.warm, self._limits.enough))]:
-            self.bury(host)
+            self.discard(host)
 
     def close(self) -> None:
         """End every process."""

@@ -47,7 +47,7 @@ class RayProcess:
             if isinstance(error, asyncio.CancelledError) and not _is_rays(error):
                 raise
             lost = HostLost(_cause(error))
-            lost.last_words = await asyncio.to_thread(last_words, self._outputs)
+            lost.last_lines = await asyncio.to_thread(last_lines, self._outputs)
             raise lost from error
 
     def kill(self) -> None:
@@ -99,7 +99,7 @@ class RayLauncher:
         return [RayProcess(name, handle) for name, handle in found if handle is not None]
 
 
-def last_words(outputs: tuple[str, ...]) -> tuple[str, ...]:
+def last_lines(outputs: tuple[str, ...]) -> tuple[str, ...]:
     """The last lines of a process's output files, where this machine has them."""
     lines: list[str] = []
     for output in dict.fromkeys(outputs):

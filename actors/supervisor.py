@@ -20,7 +20,7 @@ from uuid import UUID
 
 from ..runtime.authoring.terminal import be_a_worker
 from ..runtime.engine.flow.claimed import execute_claimed
-from ..runtime.engine.flow.command_watch import Ear, watch
+from ..runtime.engine.flow.command_watch import CommandListener, watch
 from ..runtime.engine.owner import owner_of_this_process
 from ..runtime.engine.ray_project import Project, use_project
 from ..runtime.foundation import clock
@@ -47,7 +47,7 @@ _AGAIN_S = 0.5
 _OBEY_AGAIN_S = 0.1  # a run that is just beginning, or is between two attempts
 
 
-class Commands(Ear, Protocol):
+class Commands(CommandListener, Protocol):
     """Where a supervisor hears what is asked of its runs."""
 
     def wait(self, runs: Sequence[UUID], timeout_s: float) -> list[Command]: ...
@@ -65,7 +65,7 @@ class Supervisor:
         self._executed: set[UUID] = set()
         self._lock = threading.Lock()
         self._runs = 0
-        watch().ear = self
+        watch().listener = self
         keep_thread("heliostat-commands", self._listen, _log)
 
     @property
@@ -106,12 +106,12 @@ class Supervisor:
         return self._told(job, ended)
 
     def hold(self, run_id: UUID) -> None:
-        """See Ear. A run that this process was given is held with its lease."""
+        """Hear what is asked of a run. One that this process was given is held with its lease already."""
         if run_id not in self._executed:
             self._commands.hold(run_id)
 
     def let_go(self, run_id: UUID) -> None:
-        """See Ear."""
+        """Hear no more of a run, unless this process was given it."""
         if run_id not in self._executed:
             self._commands.let_go(run_id)
 

@@ -143,7 +143,7 @@ class WorkPool:
             return 0
         if claimed[0].pool_updated != self._pool.updated:
             with suppress(NotFound):  # the pool was deleted meanwhile; what it has claimed is not dropped
-                self._pool = await self._stubborn(pool_verbs.read_by_id, self._pool.id)
+                self._pool = await self._retrying(pool_verbs.read_by_id, self._pool.id)
         for run in claimed:
             try:
                 code = _code_of(run.code_revision, run.path, run.pull_steps)
@@ -191,7 +191,7 @@ class WorkPool:
     async def _rescue(self, run_id: UUID, dead_epoch: int, is_loss: bool) -> None:
         if run_id in self._carried:
             return
-        run = await self._stubborn(flow_runs.read, run_id)
+        run = await self._retrying(flow_runs.read, run_id)
         if run.work_pool_id != self._pool.id:
             return  # a sub-flow's: the run that called it runs it again
         taken, lost = await self._take_from(run_id, dead_epoch, is_loss)
@@ -210,10 +210,10 @@ class WorkPool:
     async def _take_from(self, run_id: UUID, dead_epoch: int, is_loss: bool) -> tuple[Lease, int]:
         """The lease of a run whose owner is dead, and how often the run has lost its process."""
         if is_loss:
-            return await self._stubborn(
+            return await self._retrying(
                 losses.take_over, run_id, self._owner, self._lease_s, dead_epoch, _DIED
             )
-        taken = await self._stubborn(leases.take, run_id, self._owner, self._lease_s, dead_epoch=dead_epoch)
+        taken = await self._retrying(leases.take, run_id, self._owner, self._lease_s, dead_epoch=dead_epoch)
         return taken, 0
 
     async def _is_given_up(self, job: Job, lost: int) -> bool:
@@ -226,7 +226,7 @@ class WorkPool:
     async def _deployment_of(self, run: FlowRunRow) -> DeploymentRow | None:
         if run.deployment_id is not None:
             with suppress(NotFound):  # it was deleted; its run is not
-                return await self._stubborn(deployments.read, run.deployment_id)
+                return await self._retrying(deployments.read, run.deployment_id)
         return None
 
     async def _goes_on(self, run: FlowRunRow, epoch: int) -> bool:
@@ -234,7 +234,7 @@ class WorkPool:
         if run.state_type == "CANCELLING":
             await self._finish(run.id, epoch, Cancelled("its process was lost while it was being cancelled"))
         elif run.state_type not in ("PENDING", "RUNNING"):
-            await self._stubborn(leases.release, run.id, epoch, self._owner.id)
+            await self._retrying(leases.release, run.id, epoch, self._owner.id)
         else:
             return True
         return False
@@ -272,8 +272,8 @@ class WorkPool:
             ended: Ended = await host.process.execute(carried.job)
         except HostLost as lost:
             _log.warning("run %s: %s", carried.job.run_id, lost)
-            self._hosts.mourn(host)
-            await self._record_last_words(carried.job.run_id, lost)
+            self._hosts.discard_dead(host)
+            await self._record_loss(carried.job.run_id, lost)
             return False
         except Exception as error:  # the process is not trusted with another run
             self._hosts.give_back(host, Ended(None, None, repr(error)))
@@ -291,23 +291,23 @@ class WorkPool:
         """The process lives and does not execute the run any more: say so, unless the run has ended, or
         somebody else has it by now.
         """
-        run = await self._stubborn(flow_runs.read, run_id)
+        run = await self._retrying(flow_runs.read, run_id)
         if _is_final(run.state_type):
             return
         fence = Fence(frozenset({self._owner.id, supervisor, None}), is_at_work=True, releases=True)
         if await self._written(run_id, Crashed(reason), fence):
             line = LogLine(clock.epoch_s(), logging.ERROR, "heliostat.engine", reason, None)
-            await self._stubborn(logs.create, [(run_id, line)])
+            await self._retrying(logs.create, [(run_id, line)])
 
     async def _take_over(self, carried: _Carried) -> bool:
         """After the death of its process: hold the run's lease again, unless it is over or given up."""
         run_id, job = carried.job.run_id, carried.job
-        lease = await self._stubborn(leases.read, run_id)
-        run = await self._stubborn(flow_runs.read, run_id)
+        lease = await self._retrying(leases.read, run_id)
+        run = await self._retrying(flow_runs.read, run_id)
         if _is_final(run.state_type):
             return False
         dead_epoch = lease.epoch if lease is not None else None
-        taken, lost = await self._stubborn(
+        taken, lost = await self._retrying(
             losses.take_over, run_id, self._owner, self._lease_s, dead_epoch, _DIED
         )
         carried.job, carried.epoch_owner = replace(job, epoch=taken.epoch), self._owner.id
@@ -322,7 +322,7 @@ class WorkPool:
             why = f"{reason}, and no process could be had within {limit_s:g} s"
             return await self._finish(job.run_id, job.epoch, Crashed(why))
         text = f"{reason}: it waits until such a node joins"
-        put_back = await self._stubborn(
+        put_back = await self._retrying(
             scheduled_runs.release,
             job.run_id,
             job.epoch,
@@ -332,7 +332,7 @@ class WorkPool:
         )
         if put_back:
             line = LogLine(clock.epoch_s(), logging.WARNING, "heliostat.engine", text, None)
-            await self._stubborn(logs.create, [(job.run_id, line)])
+            await self._retrying(logs.create, [(job.run_id, line)])
 
     async def _finish(self, run_id: UUID, epoch: int, final: State) -> None:
         """Write the last state of a run whose lease this pool holds, unless somebody else has it by now."""
@@ -341,24 +341,24 @@ class WorkPool:
     async def _set_aside(self, run_id: UUID, doing: str, error: Exception) -> None:
         """End a run that makes the pool's own code fail, unless somebody else has it by now."""
         fence = Fence(frozenset({self._owner.id, None}), is_at_work=True, releases=True)
-        await self._stubborn(set_aside.flow_run, run_id, doing, error, fence)
+        await self._retrying(set_aside.flow_run, run_id, doing, error, fence)
 
     async def _written(self, run_id: UUID, final: State, fence: Fence) -> bool:
         try:
-            await self._stubborn(flow_run_changes.propose, run_id, final, force=True, fence=fence)
+            await self._retrying(flow_run_changes.propose, run_id, final, force=True, fence=fence)
         except (StaleState, NotFound) as gone:
             _log.info("run %s is not told as %s: %s", run_id, final.name, gone)
             return False
         return True
 
-    async def _record_last_words(self, run_id: UUID, lost: HostLost) -> None:
+    async def _record_loss(self, run_id: UUID, lost: HostLost) -> None:
         at = clock.epoch_s()
         lines = [LogLine(at, logging.ERROR, "heliostat.engine", str(lost), None)]
-        lines += [LogLine(at, logging.INFO, "stderr", text, None) for text in lost.last_words]
+        lines += [LogLine(at, logging.INFO, "stderr", text, None) for text in lost.last_lines]
         with suppress(Unavailable, OSError):
             await logs.create(self._db, [(run_id, line) for line in lines])
 
-    async def _stubborn(self, verb: Any, *args: Any, **kwargs: Any) -> Any:
+    async def _retrying(self, verb: Any, *args: Any, **kwargs: Any) -> Any:
         """Run a verb, again while the database is away."""
         backoff_s = 0.05
         while True:
@@ -374,7 +374,7 @@ class WorkPool:
     async def _tidy(self) -> None:
         self._hosts.warm_up()
         self._hosts.shrink()
-        await self._kill_the_stubborn()
+        await self._kill_overdue()
         await asyncio.sleep(_TIDY_EVERY_S if not self._carried else 1.0)
 
     async def _beat(self) -> None:
@@ -385,7 +385,7 @@ class WorkPool:
             await work_queues.polled(self._db, [queue.id for queue in queues])
         await asyncio.sleep(_HEARTBEAT_EVERY_S)
 
-    async def _kill_the_stubborn(self) -> None:
+    async def _kill_overdue(self) -> None:
         """Kill the processes of runs that were told to cancel and did not end in time."""
         from ..runtime.store import commands
 

@@ -88,6 +88,6 @@ def _process_started(pid: int) -> float | None:
         )
     except (OSError, StopIteration, IndexError, ValueError):
         return None
-    if fields[0] in ("Z", "X"):  # dead, only not buried yet
+    if fields[0] in ("Z", "X"):  # dead, only not reaped yet
         return -1.0
     return boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")

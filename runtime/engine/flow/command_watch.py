@@ -1,7 +1,7 @@
 """Hearing what is asked of the runs that this process executes: cancel, pause, suspend.
 
-One thread a process asks the store now and then. In a supervisor on a cluster nothing is asked: an `Ear`
-hears what is asked of the runs, and tells it here.
+One thread a process asks the store now and then. A supervisor on a cluster asks nothing here: its
+`CommandListener` hears what is asked of the runs, and tells it to this watch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Obey = Callable[[Command], bool]
 """Does what a command says; False when that was not possible yet."""
 
 
-class Ear(Protocol):
+class CommandListener(Protocol):
     """Hears what is asked of runs on behalf of those that do not ask themselves."""
 
     def hold(self, run_id: UUID) -> None: ...
@@ -47,15 +47,15 @@ class CommandWatch:
         self._told: dict[UUID, tuple[str, float]] = {}
         self._thread: threading.Thread | None = None
         self._changed = threading.Event()
-        self.ear: Ear | None = None  # is told which runs there are, and calls `tell`
+        self.listener: CommandListener | None = None  # is told which runs there are, and calls `tell`
 
     def hold(self, run_id: UUID, recording: Recording, obey: Obey) -> None:
         """From now on call `obey`, in another thread, with what is asked of the run."""
         with self._lock:
             self._held[run_id] = (recording, obey)
             if not recording.polls_commands:
-                if self.ear is not None:
-                    self.ear.hold(run_id)
+                if self.listener is not None:
+                    self.listener.hold(run_id)
                 return
             if self._thread is None:
                 self._thread = keep_thread("heliostat-commands", self._listen, _log)
@@ -66,8 +66,8 @@ class CommandWatch:
         with self._lock:
             held = self._held.pop(run_id, None)
             self._told.pop(run_id, None)
-            if held is not None and self.ear is not None and not held[0].polls_commands:
-                self.ear.let_go(run_id)
+            if held is not None and self.listener is not None and not held[0].polls_commands:
+                self.listener.let_go(run_id)
 
     @property
     def runs(self) -> list[UUID]:

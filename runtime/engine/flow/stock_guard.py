@@ -33,7 +33,7 @@ def main(term_s: float, command: list[str]) -> int:
     threading.Thread(target=obey, daemon=True).start()
     code = child.wait()
     end_all(child.pid)
-    with suppress(ChildProcessError):  # bury the orphans, too
+    with suppress(ChildProcessError):  # reap the orphans, too
         while True:
             os.waitpid(-1, 0)
     return code if code >= 0 else 128 - code
