@@ -16,7 +16,7 @@ from typing import Protocol
 from ..runtime.foundation import clock
 from ..runtime.foundation.errors import BadJobVariables, HeliostatError
 from ..runtime.foundation.long_lived import Tasks
-from .jobs import CodeSource, Described, Ended, Job, Setting
+from .assignments import Assignment, CodeSource, Described, Ended, ProcessSpec
 
 _log = logging.getLogger("heliostat.actors")
 _SMOOTHING = 0.2  # weight of the last run's time
@@ -29,7 +29,7 @@ class HostLost(HeliostatError):
 
 
 class Unplaceable(HeliostatError):
-    """No process for such a job can be had at the moment."""
+    """No process for such a run can be had at the moment."""
 
 
 class Process(Protocol):
@@ -38,7 +38,7 @@ class Process(Protocol):
     @property
     def name(self) -> str: ...
     async def describe(self) -> Described: ...
-    async def execute(self, job: Job) -> Ended:
+    async def execute(self, assignment: Assignment) -> Ended:
         """Raises HostLost."""
         ...
 
@@ -48,8 +48,8 @@ class Process(Protocol):
 class Launcher(Protocol):
     """Makes processes."""
 
-    def launch(self, setting: Setting) -> Process: ...
-    def unmet(self, setting: Setting) -> str | None:
+    def launch(self, spec: ProcessSpec) -> Process: ...
+    def unmet(self, spec: ProcessSpec) -> str | None:
         """Why no node that is up could ever hold such a process; None when one could."""
         ...
 
@@ -77,7 +77,7 @@ class Host:
     """A process as the pool sees it."""
 
     process: Process
-    setting: Setting
+    spec: ProcessSpec
     capacity: int
     code: CodeSource | None = None  # what it has loaded; None: nothing yet
     active: int = 0
@@ -87,18 +87,18 @@ class Host:
     node: str = ""
     retiring: bool = False
 
-    def suits(self, job: Job) -> bool:
-        """Whether it could take the job now."""
-        if self.retiring or self.active >= self.capacity or self.setting != job.setting:
+    def suits(self, assignment: Assignment) -> bool:
+        """Whether it could take the run now."""
+        if self.retiring or self.active >= self.capacity or self.spec != assignment.spec:
             return False
-        if job.setting.isolation == "fresh":
+        if assignment.spec.isolation == "fresh":
             return self.runs == 0 and self.active == 0
-        return self.code is None or self.code == job.code
+        return self.code is None or self.code == assignment.code
 
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    job: Job
+    assignment: Assignment
     since_s: float = field(default_factory=clock.monotonic_s)
     served: asyncio.Future[Host] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -110,7 +110,7 @@ class Hosts:
         self._launcher = launcher
         self._limits = limits or HostLimits()
         self._hosts: list[Host] = []
-        self._starting: dict[Setting, int] = {}
+        self._starting: dict[ProcessSpec, int] = {}
         self._waiting: deque[_Waiting] = deque()
         self._tasks = Tasks(_log)
         self._last_end_s = float("-inf")
@@ -129,14 +129,14 @@ class Hosts:
         """Jobs that wait for a process."""
         return len(self._waiting)
 
-    async def take(self, job: Job) -> Host:
-        """A process for the job; waits for one. It goes back by `give_back`, or by `discard_dead` when it has
+    async def take(self, assignment: Assignment) -> Host:
+        """A process for the run; waits for one. It goes back by `give_back`, or by `discard_dead` when it has
         died. Raises Unplaceable.
         """
-        reason = self._launcher.unmet(job.setting)
+        reason = self._launcher.unmet(assignment.spec)
         if reason is not None:
             raise Unplaceable(f"the run {reason}")
-        waiting = _Waiting(job)
+        waiting = _Waiting(assignment)
         self._waiting.append(waiting)
         self._serve()
         try:
@@ -147,16 +147,16 @@ class Hosts:
             raise
 
     def give_back(self, host: Host, ended: Ended) -> None:
-        """The job is over; the process is used again unless it has served its time."""
+        """The run is over; the process is used again unless it has served its time."""
         host.active -= 1
         self._last_end_s = clock.monotonic_s()
         if host.runs:  # the first one loads the code
-            took_s = self._took_s.get(host.setting.isolation, ended.took_s)
-            self._took_s[host.setting.isolation] = took_s + _SMOOTHING * (ended.took_s - took_s)
+            took_s = self._took_s.get(host.spec.isolation, ended.took_s)
+            self._took_s[host.spec.isolation] = took_s + _SMOOTHING * (ended.took_s - took_s)
         host.runs = max(host.runs, ended.runs)
         limits = self._limits
         grown = host.first_rss_bytes and ended.rss_bytes - host.first_rss_bytes > limits.growth_bytes
-        spent = host.runs >= limits.runs * host.capacity or host.setting.isolation == "fresh"
+        spent = host.runs >= limits.runs * host.capacity or host.spec.isolation == "fresh"
         if ended.error is not None or grown or spent or ended.state_type == "CRASHED":
             host.retiring = True
         if host.retiring and not host.active:
@@ -178,13 +178,13 @@ class Hosts:
         self._serve()
 
     def adopt(self, process: Process, described: Described) -> None:
-        """A process that was there before and executes nothing: it serves the setting that it was started
-        with, and no other. One for a single run has had it.
+        """A process that was there before and executes nothing: it serves runs that ask for what it was
+        started with, and no others. One for a single run has had it.
         """
-        if described.setting.isolation == "fresh":
+        if described.spec.isolation == "fresh":
             process.kill()
             return
-        self._add(process, described.setting, described)
+        self._add(process, described.spec, described)
         self._serve()
         self.on_room()
 
@@ -194,8 +194,8 @@ class Hosts:
             return
         if self._ends_quickly() and len(self._hosts) >= self._limits.enough:
             return
-        ordinary = Setting()
-        blank = sum(1 for each in self._hosts if each.setting == ordinary and not each.active)
+        ordinary = ProcessSpec()
+        blank = sum(1 for each in self._hosts if each.spec == ordinary and not each.active)
         for _ in range(blank + self._starting.get(ordinary, 0), self._limits.warm):
             self._start(ordinary)
 
@@ -215,7 +215,7 @@ class Hosts:
         self._hosts.clear()
 
     def _serve(self) -> None:
-        """Give waiting jobs to processes that suit, and start more where that helps."""
+        """Give waiting runs to processes that suit, and start more where that helps."""
         left: deque[_Waiting] = deque()
         while self._waiting:
             waiting = self._waiting.popleft()
@@ -231,7 +231,7 @@ class Hosts:
                 continue
             host.active += 1
             if host.code is None:
-                host.code = waiting.job.code
+                host.code = waiting.assignment.code
             waiting.served.set_result(host)
         self._waiting = left
         self._grow()
@@ -244,40 +244,40 @@ class Hosts:
         self._serve()
 
     def _best_for(self, waiting: _Waiting) -> Host | None:
-        suitable = [host for host in self._hosts if host.suits(waiting.job)]
+        suitable = [host for host in self._hosts if host.suits(waiting.assignment)]
         if all(host.code is None for host in suitable) and self._is_enough([waiting]):
             return None
         # One that has loaded the code already, else a blank one; shared ones evenly.
         return min(suitable, key=lambda host: (host.code is None, host.active), default=None)
 
     def _grow(self) -> None:
-        wanted: dict[Setting, list[_Waiting]] = {}
-        for waiting in self._waiting:
-            wanted.setdefault(waiting.job.setting, []).append(waiting)
-        for setting, jobs in wanted.items():
-            starting = self._starting.get(setting, 0)
-            places = starting * self._capacity_of(setting)
-            if places >= len(jobs) or starting >= self._limits.starting:
+        wanted: dict[ProcessSpec, list[_Waiting]] = {}
+        for each in self._waiting:
+            wanted.setdefault(each.assignment.spec, []).append(each)
+        for spec, waiting in wanted.items():
+            starting = self._starting.get(spec, 0)
+            places = starting * self._capacity_of(spec)
+            if places >= len(waiting) or starting >= self._limits.starting:
                 continue
-            if self._is_enough(jobs):
+            if self._is_enough(waiting):
                 continue
             if len(self._hosts) + sum(self._starting.values()) >= self._limits.most and not self._make_room():
                 continue
-            self._start(setting)
+            self._start(spec)
 
     def _is_enough(self, waiting: list[_Waiting]) -> bool:
-        """Whether those at work will be free in a moment, for jobs of one setting."""
-        setting = waiting[0].job.setting
-        if setting.isolation == "fresh":
+        """Whether those at work will be free in a moment, for runs of one specification."""
+        spec = waiting[0].assignment.spec
+        if spec.isolation == "fresh":
             return False
-        codes = {each.job.code for each in waiting}
-        at_work = [each for each in self._hosts if each.setting == setting and each.code in codes]
-        enough = max(1, self._limits.enough // 2) if setting.isolation == "shared" else self._limits.enough
+        codes = {each.assignment.code for each in waiting}
+        at_work = [each for each in self._hosts if each.spec == spec and each.code in codes]
+        enough = max(1, self._limits.enough // 2) if spec.isolation == "shared" else self._limits.enough
         is_enough = len(at_work) >= enough and codes <= {each.code for each in at_work}
         # Of many that come at once nobody can tell yet how soon the first ones end.
         are_new = all(clock.monotonic_s() - each.since_s < self._limits.quick_s for each in waiting)
         return is_enough and (
-            self._ends_quickly(setting.isolation) or (are_new and self._is_quick(setting.isolation))
+            self._ends_quickly(spec.isolation) or (are_new and self._is_quick(spec.isolation))
         )
 
     def _ends_quickly(self, isolation: str = "pooled") -> bool:
@@ -299,36 +299,36 @@ class Hosts:
         idle.process.kill()
         return True
 
-    def _capacity_of(self, setting: Setting) -> int:
-        return self._limits.shared_runs if setting.isolation == "shared" else 1
+    def _capacity_of(self, spec: ProcessSpec) -> int:
+        return self._limits.shared_runs if spec.isolation == "shared" else 1
 
-    def _start(self, setting: Setting) -> None:
-        self._starting[setting] = self._starting.get(setting, 0) + 1
-        self._tasks.start("start of a supervisor", self._bring_up(setting))
+    def _start(self, spec: ProcessSpec) -> None:
+        self._starting[spec] = self._starting.get(spec, 0) + 1
+        self._tasks.start("start of a supervisor", self._bring_up(spec))
 
-    async def _bring_up(self, setting: Setting) -> None:
+    async def _bring_up(self, spec: ProcessSpec) -> None:
         process: Process | None = None
         try:
-            process = self._launcher.launch(setting)
+            process = self._launcher.launch(spec)
             described = await process.describe()
         except Exception as error:
             _log.warning("a supervisor did not start: %s", error)
             if process is None and isinstance(error, TypeError | ValueError):
                 refused = BadJobVariables(f"no process can be started for such a job: {error}")
-                self._fail_waiting(setting, refused)  # nor at any later time
+                self._fail_waiting(spec, refused)  # nor at any later time
                 return
             if process is not None:
                 process.kill()
-            self._fail_waiting(setting, Unplaceable(f"its process does not start: {error}"))
+            self._fail_waiting(spec, Unplaceable(f"its process does not start: {error}"))
             return
         finally:
-            self._starting[setting] -= 1
-        self._add(process, setting, described)
+            self._starting[spec] -= 1
+        self._add(process, spec, described)
         self._serve()
         self.on_room()
 
-    def _add(self, process: Process, setting: Setting, described: Described) -> None:
-        host = Host(process, setting, self._capacity_of(setting), described.code)
+    def _add(self, process: Process, spec: ProcessSpec, described: Described) -> None:
+        host = Host(process, spec, self._capacity_of(spec), described.code)
         host.first_rss_bytes, host.outputs, host.node = (
             described.rss_bytes,
             described.outputs,
@@ -336,8 +336,8 @@ class Hosts:
         )
         self._hosts.append(host)
 
-    def _fail_waiting(self, setting: Setting, reason: HeliostatError) -> None:
-        for waiting in [each for each in self._waiting if each.job.setting == setting]:
+    def _fail_waiting(self, spec: ProcessSpec, reason: HeliostatError) -> None:
+        for waiting in [each for each in self._waiting if each.assignment.spec == spec]:
             self._waiting.remove(waiting)
             if not waiting.served.done():
                 waiting.served.set_exception(reason)

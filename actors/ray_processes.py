@@ -14,8 +14,8 @@ from ray.exceptions import RayError
 
 from ..runtime.engine import ray_cluster
 from . import names
+from .assignments import Assignment, Described, Ended, ProcessSpec
 from .hosts import HostLost
-from .jobs import Described, Ended, Job, Setting
 from .supervisor import SupervisorActor
 
 _ray: Any = ray
@@ -39,10 +39,10 @@ class RayProcess:
         self._outputs = described.outputs
         return described
 
-    async def execute(self, job: Job) -> Ended:
+    async def execute(self, assignment: Assignment) -> Ended:
         """Have a run executed; the pending call is the death watch, too."""
         try:
-            return await self._handle.execute.remote(job)
+            return await self._handle.execute.remote(assignment)
         except (RayError, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and not _is_rays(error):
                 raise
@@ -64,33 +64,33 @@ class RayLauncher:
         self._numbers = count(1)
         self._actor: Any = _ray.remote(SupervisorActor)
 
-    def launch(self, setting: Setting) -> RayProcess:
+    def launch(self, spec: ProcessSpec) -> RayProcess:
         """See Launcher."""
-        name = f"{self.prefix}{setting.isolation}:{next(self._numbers)}-{uuid4().hex[:6]}"
+        name = f"{self.prefix}{spec.isolation}:{next(self._numbers)}-{uuid4().hex[:6]}"
         options: dict[str, Any] = {
             "name": name,
             "namespace": names.namespace(),
             "lifetime": "detached",
             "max_restarts": 0,
-            "num_cpus": setting.num_cpus,
-            "memory": setting.memory_bytes or _TOKEN_BYTES,
+            "num_cpus": spec.num_cpus,
+            "memory": spec.memory_bytes or _TOKEN_BYTES,
             "scheduling_strategy": "SPREAD",
         }
-        if setting.num_gpus:
-            options["num_gpus"] = setting.num_gpus
-        if setting.isolation == "shared":
+        if spec.num_gpus:
+            options["num_gpus"] = spec.num_gpus
+        if spec.isolation == "shared":
             options["max_concurrency"] = 40
-        if custom := json.loads(setting.resources):
+        if custom := json.loads(spec.resources):
             options["resources"] = custom
-        if runtime_env := json.loads(setting.runtime_env):
+        if runtime_env := json.loads(spec.runtime_env):
             options["runtime_env"] = runtime_env
         return RayProcess(
-            name, self._actor.options(**options).remote(name, self.mark, self._environment, setting)
+            name, self._actor.options(**options).remote(name, self.mark, self._environment, spec)
         )
 
-    def unmet(self, setting: Setting) -> str | None:
+    def unmet(self, spec: ProcessSpec) -> str | None:
         """See Launcher."""
-        needs = setting.needs()
+        needs = spec.needs()
         return ray_cluster.unmet(needs) if needs.are_limited else None
 
     def left_over(self) -> list[RayProcess]:

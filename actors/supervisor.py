@@ -34,7 +34,7 @@ from ..runtime.running.known_values import known_here
 from ..runtime.states import State
 from ..runtime.store import code_packages, flow_runs
 from ..runtime.store.commands import Command
-from .jobs import CodeSource, Described, Ended, Job, Setting
+from .assignments import Assignment, CodeSource, Described, Ended, ProcessSpec
 from .surroundings import settle_in
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Commands(CommandListener, Protocol):
 
 
 class Supervisor:
-    """Executes jobs in the threads that call it. Its process records through `recording`."""
+    """Executes runs in the threads that call it. Its process records through `recording`."""
 
     def __init__(self, recording: Recording, commands: Commands, cache: Path | None = None) -> None:
         self._recording = recording
@@ -79,31 +79,33 @@ class Supervisor:
         with self._lock:
             return len(self._executed)
 
-    def execute(self, job: Job) -> Ended:
+    def execute(self, assignment: Assignment) -> Ended:
         """Execute one run to its end; never raises."""
         began = clock.monotonic_s()
-        ended = self._execute(job)
+        ended = self._execute(assignment)
         return replace(ended, took_s=clock.monotonic_s() - began, owner=owner_of_this_process().id)
 
-    def _execute(self, job: Job) -> Ended:
+    def _execute(self, assignment: Assignment) -> Ended:
         with self._lock:
-            self._executed.add(job.run_id)
+            self._executed.add(assignment.run_id)
         try:
-            project = self._bring_code(job.code)
-            ended = execute_claimed(job.run_id, job.epoch, project, is_stock=are_stock(_steps_of(job.code)))
+            project = self._bring_code(assignment.code)
+            ended = execute_claimed(
+                assignment.run_id, assignment.epoch, project, is_stock=are_stock(_steps_of(assignment.code))
+            )
         except (KeyboardInterrupt, CancelRun, SystemExit):
-            return self._told(job, None)  # the engine has recorded how it ended
+            return self._told(assignment, None)  # the engine has recorded how it ended
         except (LeaseHeld, LeaseLost) as error:
             return Ended(None, None, str(error), self._runs, rss_bytes(), is_elsewhere=True)
         except BaseException as error:
-            _log.warning("run %s: %s", job.run_id, error)
-            self._commands.let_go(job.run_id)  # it did not come to its end
-            return self._told(job, None, f"{type(error).__name__}: {error}")
+            _log.warning("run %s: %s", assignment.run_id, error)
+            self._commands.let_go(assignment.run_id)  # it did not come to its end
+            return self._told(assignment, None, f"{type(error).__name__}: {error}")
         finally:
             with self._lock:
-                self._executed.discard(job.run_id)
+                self._executed.discard(assignment.run_id)
                 self._runs += 1
-        return self._told(job, ended)
+        return self._told(assignment, ended)
 
     def hold(self, run_id: UUID) -> None:
         """Hear what is asked of a run. One that this process was given is held with its lease already."""
@@ -115,10 +117,10 @@ class Supervisor:
         if run_id not in self._executed:
             self._commands.let_go(run_id)
 
-    def _told(self, job: Job, ended: State | None, error: str | None = None) -> Ended:
+    def _told(self, assignment: Assignment, ended: State | None, error: str | None = None) -> Ended:
         if ended is None and error is None:
             try:
-                run = self._recording.call(flow_runs.read, job.run_id)
+                run = self._recording.call(flow_runs.read, assignment.run_id)
             except HeliostatError as gone:
                 error = str(gone)
             else:
@@ -218,14 +220,14 @@ class _JournalCommands:
 class SupervisorActor:
     """`Supervisor` as an actor; with threads of its own (`max_concurrency`) it runs many flows at a time."""
 
-    def __init__(self, name: str, mark: str, environment: dict[str, str], setting: Setting) -> None:
+    def __init__(self, name: str, mark: str, environment: dict[str, str], spec: ProcessSpec) -> None:
         settle_in(environment)
         from ..runtime.foundation.settings import current_settings
         from .recording import record_to_actor
 
         self._mark = mark
         self._name = name
-        self._setting = setting
+        self._spec = spec
         be_a_worker()
         recording, transport = record_to_actor(current_settings().lease_s, supervisor=name)
         use_recording(recording)
@@ -234,8 +236,8 @@ class SupervisorActor:
     def version(self) -> str:
         return self._mark
 
-    def execute(self, job: Job) -> Ended:
-        return self._supervisor.execute(job)
+    def execute(self, assignment: Assignment) -> Ended:
+        return self._supervisor.execute(assignment)
 
     def describe(self) -> Described:
         import ray
@@ -252,6 +254,6 @@ class SupervisorActor:
             self._supervisor.code,
             rss_bytes(),
             self._mark,
-            self._setting,
+            self._spec,
             self._supervisor.active,
         )

@@ -49,8 +49,8 @@ from ..runtime.store.database.feed import POOLS, RUNS, Feed
 from ..runtime.store.database.rows import FlowRunRow, Lease
 from ..runtime.store.deployment_rows import DeploymentRow, WorkPoolRow
 from ..runtime.store.fences import Fence
+from .assignments import Assignment, CodeSource, Ended, ProcessSpec
 from .hosts import Host, HostLost, Hosts, Unplaceable
-from .jobs import CodeSource, Ended, Job, Setting
 
 _log = logging.getLogger("heliostat.actors")
 _DIED = "its process died: the run goes on in another one"
@@ -69,7 +69,7 @@ _CANCEL_OTHERS_WITHIN_S = 40.0  # where the supervisor has the run executed by a
 class _Carried:
     """A run that this pool brings to its end."""
 
-    job: Job
+    assignment: Assignment
     epoch_owner: UUID | None  # who holds the lease while no supervisor does
     host: Host | None = None
     cancel_seen_s: float | None = None
@@ -113,11 +113,11 @@ class WorkPool:
         """Stop; processes and runs are left to whoever comes next."""
         await self._tasks.close()
 
-    def carry(self, job: Job, host: Host | None = None) -> None:
+    def carry(self, assignment: Assignment, host: Host | None = None) -> None:
         """See that a run whose lease this pool holds ends; `host`: it is being executed there."""
-        carried = _Carried(job, self._owner.id if host is None else None, host)
-        self._carried[job.run_id] = carried
-        self._tasks.start(f"run {job.run_id}", self._carry(carried))
+        carried = _Carried(assignment, self._owner.id if host is None else None, host)
+        self._carried[assignment.run_id] = carried
+        self._tasks.start(f"run {assignment.run_id}", self._carry(carried))
 
     # Claiming.
 
@@ -148,7 +148,7 @@ class WorkPool:
             try:
                 code = _code_of(run.code_revision, run.path, run.pull_steps)
                 self.carry(
-                    self._job(run.run_id, run.epoch, code, run.deployment_variables, run.job_variables)
+                    self._assignment(run.run_id, run.epoch, code, run.deployment_variables, run.job_variables)
                 )
             except HeliostatError as error:
                 _log.warning("run %s cannot be set up: %s", run.run_id, error)
@@ -157,22 +157,24 @@ class WorkPool:
                 await self._set_aside(run.run_id, "it could not be set up", error)
         return len(claimed)
 
-    def _job(self, run_id: UUID, epoch: int, code: CodeSource, *variables: dict[str, Any] | None) -> Job:
-        """Raises BadJobVariables when the job cannot be set up."""
+    def _assignment(
+        self, run_id: UUID, epoch: int, code: CodeSource, *variables: dict[str, Any] | None
+    ) -> Assignment:
+        """Raises BadJobVariables when the run cannot be set up."""
         template = read_job_template(self._pool.base_job_template)
         configuration = job_configuration(template, *variables)
         try:
             retries = configuration.get("crash_retries")
             crash_retries = 3 if retries is None else int(retries)
-            setting = Setting.of(configuration)
+            spec = ProcessSpec.of(configuration)
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BadJobVariables(
                 f"What the pool's template makes of the job variables is no job: {error}",
                 hint=f"heliostat work-pool inspect {self._pool.name} shows the template",
             ) from error
         if code.pull_steps is not None:  # what is pulled may be other code each time
-            setting = replace(setting, isolation="fresh")
-        return Job(run_id, epoch, code, setting, crash_retries)
+            spec = replace(spec, isolation="fresh")
+        return Assignment(run_id, epoch, code, spec, crash_retries)
 
     # Runs that somebody else has begun.
 
@@ -199,13 +201,15 @@ class WorkPool:
             deployment = await self._deployment_of(run)
             path, steps = (None, None) if deployment is None else (deployment.path, deployment.pull_steps)
             layers = (None if deployment is None else deployment.job_variables, run.job_variables)
-            job = self._job(run_id, taken.epoch, _code_of(run.code_revision, path, steps), *layers)
+            assignment = self._assignment(
+                run_id, taken.epoch, _code_of(run.code_revision, path, steps), *layers
+            )
         except (BadJobTemplate, BadJobVariables) as error:
             await self._finish(run_id, taken.epoch, Crashed(str(error)))
             return
-        if await self._goes_on(run, taken.epoch) and not await self._is_given_up(job, lost):
+        if await self._goes_on(run, taken.epoch) and not await self._is_given_up(assignment, lost):
             _log.warning("run %s goes on: its process was lost", run_id)
-            self.carry(job)
+            self.carry(assignment)
 
     async def _take_from(self, run_id: UUID, dead_epoch: int, is_loss: bool) -> tuple[Lease, int]:
         """The lease of a run whose owner is dead, and how often the run has lost its process."""
@@ -216,11 +220,11 @@ class WorkPool:
         taken = await self._retrying(leases.take, run_id, self._owner, self._lease_s, dead_epoch=dead_epoch)
         return taken, 0
 
-    async def _is_given_up(self, job: Job, lost: int) -> bool:
+    async def _is_given_up(self, assignment: Assignment, lost: int) -> bool:
         """Whether the run has lost its process too often; it is Crashed then."""
-        if lost <= job.crash_retries:
+        if lost <= assignment.crash_retries:
             return False
-        await self._finish(job.run_id, job.epoch, Crashed(f"its process died {lost} times"))
+        await self._finish(assignment.run_id, assignment.epoch, Crashed(f"its process died {lost} times"))
         return True
 
     async def _deployment_of(self, run: FlowRunRow) -> DeploymentRow | None:
@@ -247,7 +251,7 @@ class WorkPool:
     # Carrying a run.
 
     async def _carry(self, carried: _Carried) -> None:
-        run_id = carried.job.run_id
+        run_id = carried.assignment.run_id
         try:
             while not await self._execute(carried):
                 if not await self._take_over(carried):
@@ -265,15 +269,15 @@ class WorkPool:
         """Have the run executed; False when the process was lost."""
         host = carried.host
         if host is None:
-            host = await self._hosts.take(carried.job)
+            host = await self._hosts.take(carried.assignment)
             carried.host, carried.epoch_owner = host, None
-            self._unplaced.pop(carried.job.run_id, None)
+            self._unplaced.pop(carried.assignment.run_id, None)
         try:
-            ended: Ended = await host.process.execute(carried.job)
+            ended: Ended = await host.process.execute(carried.assignment)
         except HostLost as lost:
-            _log.warning("run %s: %s", carried.job.run_id, lost)
+            _log.warning("run %s: %s", carried.assignment.run_id, lost)
             self._hosts.discard_dead(host)
-            await self._record_loss(carried.job.run_id, lost)
+            await self._record_loss(carried.assignment.run_id, lost)
             return False
         except Exception as error:  # the process is not trusted with another run
             self._hosts.give_back(host, Ended(None, None, repr(error)))
@@ -282,9 +286,9 @@ class WorkPool:
             carried.host = None
         self._hosts.give_back(host, ended)
         if ended.error is not None:
-            _log.warning("run %s was not executed to its end: %s", carried.job.run_id, ended.error)
+            _log.warning("run %s was not executed to its end: %s", carried.assignment.run_id, ended.error)
             if not ended.is_elsewhere:
-                await self._crash(carried.job.run_id, ended.error, ended.owner)
+                await self._crash(carried.assignment.run_id, ended.error, ended.owner)
         return True
 
     async def _crash(self, run_id: UUID, reason: str, supervisor: UUID | None) -> None:
@@ -301,7 +305,7 @@ class WorkPool:
 
     async def _take_over(self, carried: _Carried) -> bool:
         """After the death of its process: hold the run's lease again, unless it is over or given up."""
-        run_id, job = carried.job.run_id, carried.job
+        run_id, assignment = carried.assignment.run_id, carried.assignment
         lease = await self._retrying(leases.read, run_id)
         run = await self._retrying(flow_runs.read, run_id)
         if _is_final(run.state_type):
@@ -310,29 +314,29 @@ class WorkPool:
         taken, lost = await self._retrying(
             losses.take_over, run_id, self._owner, self._lease_s, dead_epoch, _DIED
         )
-        carried.job, carried.epoch_owner = replace(job, epoch=taken.epoch), self._owner.id
-        return await self._goes_on(run, taken.epoch) and not await self._is_given_up(carried.job, lost)
+        carried.assignment, carried.epoch_owner = replace(assignment, epoch=taken.epoch), self._owner.id
+        return await self._goes_on(run, taken.epoch) and not await self._is_given_up(carried.assignment, lost)
 
     async def _put_back(self, carried: _Carried, reason: HeliostatError) -> None:
         """No process can be had: the run waits, and says why."""
-        job, now, limit_s = carried.job, clock.monotonic_s(), current_settings().unplaceable_s
-        since = self._unplaced.setdefault(job.run_id, now)
+        assignment, now, limit_s = carried.assignment, clock.monotonic_s(), current_settings().unplaceable_s
+        since = self._unplaced.setdefault(assignment.run_id, now)
         if limit_s and now - since >= limit_s and not self.grows():
-            del self._unplaced[job.run_id]
+            del self._unplaced[assignment.run_id]
             why = f"{reason}, and no process could be had within {limit_s:g} s"
-            return await self._finish(job.run_id, job.epoch, Crashed(why))
+            return await self._finish(assignment.run_id, assignment.epoch, Crashed(why))
         text = f"{reason}: it waits until such a node joins"
         put_back = await self._retrying(
             scheduled_runs.release,
-            job.run_id,
-            job.epoch,
+            assignment.run_id,
+            assignment.epoch,
             self._owner.id,
             delay_s=_PLACE_AGAIN_S,
             message=text,
         )
         if put_back:
             line = LogLine(clock.epoch_s(), logging.WARNING, "heliostat.engine", text, None)
-            await self._retrying(logs.create, [(job.run_id, line)])
+            await self._retrying(logs.create, [(assignment.run_id, line)])
 
     async def _finish(self, run_id: UUID, epoch: int, final: State) -> None:
         """Write the last state of a run whose lease this pool holds, unless somebody else has it by now."""
@@ -422,7 +426,7 @@ class WorkPool:
         """Keep the leases of runs that wait for a process."""
         await asyncio.sleep(self._lease_s / 3)
         held = [
-            (each.job.run_id, each.job.epoch, each.epoch_owner)
+            (each.assignment.run_id, each.assignment.epoch, each.epoch_owner)
             for each in self._carried.values()
             if each.epoch_owner is not None
         ]

@@ -33,7 +33,7 @@ _LOOK_AGAIN_S = 1.0
 
 
 class WorkPoolActor:
-    """An asynchronous actor; `start` is called by the keeper and again does nothing."""
+    """An asynchronous actor. It begins to work as soon as it is made."""
 
     def __init__(self, pool_id: UUID, environment: dict[str, str]) -> None:
         settle_in(environment)
@@ -61,7 +61,7 @@ class WorkPoolActor:
             {
                 "name": host.process.name,
                 "node": host.node,
-                "isolation": host.setting.isolation,
+                "isolation": host.spec.isolation,
                 "runs": host.runs,
                 "active": host.active,
             }

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from heliostat.actors.assignments import Assignment, CodeSource, Described, Ended, ProcessSpec
 from heliostat.actors.hosts import HostLimits, Hosts, Unplaceable
-from heliostat.actors.jobs import CodeSource, Described, Ended, Job, Setting
 
 
 class FakeProcess:
@@ -20,7 +20,7 @@ class FakeProcess:
     async def describe(self) -> Described:
         return Described(self.name, 1, "host", "node", (), None, 1000)
 
-    async def execute(self, job: Job) -> Ended:
+    async def execute(self, assignment: Assignment) -> Ended:
         raise AssertionError("not asked here")
 
     def kill(self) -> None:
@@ -31,12 +31,12 @@ class FakeLauncher:
     def __init__(self) -> None:
         self.made: list[FakeProcess] = []
 
-    def launch(self, setting: Setting) -> FakeProcess:
-        self.made.append(FakeProcess(f"{setting.isolation}-{len(self.made)}"))
+    def launch(self, spec: ProcessSpec) -> FakeProcess:
+        self.made.append(FakeProcess(f"{spec.isolation}-{len(self.made)}"))
         return self.made[-1]
 
-    def unmet(self, setting: Setting) -> str | None:
-        return "asks for too much" if setting.num_cpus > 8 else None
+    def unmet(self, spec: ProcessSpec) -> str | None:
+        return "asks for too much" if spec.num_cpus > 8 else None
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def launcher() -> FakeLauncher:
     return FakeLauncher()
 
 
-def a_job(code: str = "a", **facts: Any) -> Job:
-    return Job(uuid4(), 1, CodeSource(path=code), Setting(**facts))
+def an_assignment(code: str = "a", **facts: Any) -> Assignment:
+    return Assignment(uuid4(), 1, CodeSource(path=code), ProcessSpec(**facts))
 
 
 def ended(runs: int = 1, **facts: Any) -> Ended:
@@ -54,10 +54,10 @@ def ended(runs: int = 1, **facts: Any) -> Ended:
 
 async def test_a_process_is_used_again_for_the_same_code_only(launcher: FakeLauncher) -> None:
     hosts = Hosts(launcher, HostLimits(warm=0))
-    first = await hosts.take(a_job("a"))
+    first = await hosts.take(an_assignment("a"))
     hosts.give_back(first, ended())
-    assert await hosts.take(a_job("a")) is first
-    other = await hosts.take(a_job("b"))
+    assert await hosts.take(an_assignment("a")) is first
+    other = await hosts.take(an_assignment("b"))
     assert other is not first
     assert not any(each.killed for each in launcher.made)
 
@@ -67,7 +67,10 @@ async def test_warm_processes_take_the_first_runs(launcher: FakeLauncher) -> Non
     hosts.warm_up()
     while len(hosts.all) < 2:
         await asyncio.sleep(0)
-    assert {(await hosts.take(a_job("a"))).process.name, (await hosts.take(a_job("b"))).process.name} == {
+    assert {
+        (await hosts.take(an_assignment("a"))).process.name,
+        (await hosts.take(an_assignment("b"))).process.name,
+    } == {
         "pooled-0",
         "pooled-1",
     }
@@ -76,13 +79,13 @@ async def test_warm_processes_take_the_first_runs(launcher: FakeLauncher) -> Non
 
 async def test_a_fresh_run_has_its_process_for_itself_and_a_shared_one_many(launcher: FakeLauncher) -> None:
     hosts = Hosts(launcher, HostLimits(warm=0, shared_runs=3))
-    fresh = await hosts.take(a_job(isolation="fresh"))
+    fresh = await hosts.take(an_assignment(isolation="fresh"))
     hosts.give_back(fresh, ended())
     assert launcher.made[0].killed
-    assert await hosts.take(a_job(isolation="fresh")) is not fresh
-    shared = [await hosts.take(a_job(isolation="shared")) for _ in range(3)]
+    assert await hosts.take(an_assignment(isolation="fresh")) is not fresh
+    shared = [await hosts.take(an_assignment(isolation="shared")) for _ in range(3)]
     assert len({id(each) for each in shared}) == 1
-    assert await hosts.take(a_job(isolation="shared")) is not shared[0]
+    assert await hosts.take(an_assignment(isolation="shared")) is not shared[0]
 
 
 @pytest.mark.parametrize(
@@ -98,18 +101,18 @@ async def test_a_process_is_replaced_after_its_time_an_error_or_growth(
     launcher: FakeLauncher, last: Ended
 ) -> None:
     hosts = Hosts(launcher, HostLimits(warm=0, runs=500))
-    host = await hosts.take(a_job())
+    host = await hosts.take(an_assignment())
     hosts.give_back(host, last)
     assert launcher.made[0].killed and hosts.all == []
-    assert await hosts.take(a_job()) is not host
+    assert await hosts.take(an_assignment()) is not host
 
 
 async def test_no_process_is_added_while_those_at_work_end_quickly(launcher: FakeLauncher) -> None:
     hosts = Hosts(launcher, HostLimits(warm=0, starting=1, enough=1, quick_s=60.0))
-    host = await hosts.take(a_job())
+    host = await hosts.take(an_assignment())
     hosts.give_back(host, ended())
-    assert await hosts.take(a_job()) is host
-    waiting = asyncio.create_task(hosts.take(a_job()))
+    assert await hosts.take(an_assignment()) is host
+    waiting = asyncio.create_task(hosts.take(an_assignment()))
     await asyncio.sleep(0)
     assert hosts.waiting == 1 and len(launcher.made) == 1
     hosts.give_back(host, ended(runs=2))
@@ -121,11 +124,11 @@ async def test_a_shared_process_that_is_full_gets_company_unless_its_runs_are_sh
     launcher: FakeLauncher, took_s: float, processes: int
 ) -> None:
     hosts = Hosts(launcher, HostLimits(warm=0, enough=2, quick_s=60.0, shared_runs=2))
-    first, _ = [await hosts.take(a_job(isolation="shared")) for _ in range(2)]
+    first, _ = [await hosts.take(an_assignment(isolation="shared")) for _ in range(2)]
     hosts.give_back(first, ended(took_s=5000.0))  # the first one loads the code
-    await hosts.take(a_job(isolation="shared"))
+    await hosts.take(an_assignment(isolation="shared"))
     hosts.give_back(first, ended(took_s=took_s, runs=2))
-    waiting = [asyncio.create_task(hosts.take(a_job(isolation="shared"))) for _ in range(2)]
+    waiting = [asyncio.create_task(hosts.take(an_assignment(isolation="shared"))) for _ in range(2)]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for _ in range(10):
         await asyncio.sleep(0)  # a start, if there is one
@@ -137,7 +140,7 @@ async def test_a_shared_process_that_is_full_gets_company_unless_its_runs_are_sh
 async def test_what_no_node_can_hold_is_refused_at_once(launcher: FakeLauncher) -> None:
     hosts = Hosts(launcher)
     with pytest.raises(Unplaceable, match="too much"):
-        await hosts.take(a_job(num_cpus=1000.0))
+        await hosts.take(an_assignment(num_cpus=1000.0))
     assert launcher.made == []
 
 
@@ -145,9 +148,9 @@ async def test_when_all_places_are_taken_an_idle_process_of_other_code_makes_roo
     launcher: FakeLauncher,
 ) -> None:
     hosts = Hosts(launcher, HostLimits(warm=0, most=1))
-    first = await hosts.take(a_job("a"))
+    first = await hosts.take(an_assignment("a"))
     hosts.give_back(first, ended())
-    second = await hosts.take(a_job("b"))
+    second = await hosts.take(an_assignment("b"))
     assert launcher.made[0].killed and second is not first
 
 
@@ -158,19 +161,19 @@ async def test_a_process_of_the_past_serves_what_it_was_started_with_and_nothing
     hosts = Hosts(launcher, HostLimits(warm=0))
     env = '{"env_vars": {"A": "1"}}'
     found = {
-        name: Described(name, 1, "host", "node", (), CodeSource(path="a"), 1000, setting=setting)
-        for name, setting in {
-            "equipped": Setting(runtime_env=env),
-            "crowded": Setting(isolation="shared"),
-            "spent": Setting(isolation="fresh"),
+        name: Described(name, 1, "host", "node", (), CodeSource(path="a"), 1000, spec=spec)
+        for name, spec in {
+            "equipped": ProcessSpec(runtime_env=env),
+            "crowded": ProcessSpec(isolation="shared"),
+            "spent": ProcessSpec(isolation="fresh"),
         }.items()
     }
     processes = {name: FakeProcess(name) for name in found}
     for name, described in found.items():
         hosts.adopt(processes[name], described)
     assert processes["spent"].killed
-    assert (await hosts.take(a_job("a"))).process.name == "pooled-0"
-    assert (await hosts.take(a_job("a", runtime_env=env))).process is processes["equipped"]
-    assert (await hosts.take(a_job("b", runtime_env=env))).process.name == "pooled-1"
-    shared = [await hosts.take(a_job("a", isolation="shared")) for _ in range(2)]
+    assert (await hosts.take(an_assignment("a"))).process.name == "pooled-0"
+    assert (await hosts.take(an_assignment("a", runtime_env=env))).process is processes["equipped"]
+    assert (await hosts.take(an_assignment("b", runtime_env=env))).process.name == "pooled-1"
+    shared = [await hosts.take(an_assignment("a", isolation="shared")) for _ in range(2)]
     assert {each.process.name for each in shared} == {"crowded"}

@@ -15,8 +15,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from heliostat.actors.assignments import Assignment, Described, Ended, ProcessSpec
 from heliostat.actors.hosts import HostLimits, Hosts
-from heliostat.actors.jobs import Described, Ended, Job, Setting
 from heliostat.actors.work_pool import WorkPool
 from heliostat.runtime.records import Owner
 from heliostat.runtime.states import Completed
@@ -60,19 +60,19 @@ class Obliging:
         self.db = db
         self.fails_at: set[UUID] = set()
 
-    def launch(self, setting: Setting) -> Obliging:
+    def launch(self, spec: ProcessSpec) -> Obliging:
         return self
 
-    def unmet(self, setting: Setting) -> str | None:
+    def unmet(self, spec: ProcessSpec) -> str | None:
         return None
 
     async def describe(self) -> Described:
         return Described(self.name, 1, "host", "node", (), None, 1000)
 
-    async def execute(self, job: Job) -> Ended:
-        if job.run_id in self.fails_at:
+    async def execute(self, assignment: Assignment) -> Ended:
+        if assignment.run_id in self.fails_at:
             raise TypeError("cannot pickle such a job")
-        await flow_run_changes.propose(self.db, job.run_id, Completed(), force=True)
+        await flow_run_changes.propose(self.db, assignment.run_id, Completed(), force=True)
         return Ended("COMPLETED", "Completed")
 
     def kill(self) -> None: ...

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
+from heliostat.actors.assignments import Assignment, Described, Ended, ProcessSpec
 from heliostat.actors.hosts import HostLost, Hosts
-from heliostat.actors.jobs import Described, Ended, Job, Setting
 from heliostat.actors.work_pool import WorkPool
 from heliostat.runtime.records import Owner
 from heliostat.runtime.states import AwaitingRetry, Running
@@ -36,19 +36,19 @@ class Deadly:
         self.name = "deadly"
         self.hangs = asyncio.Event()
 
-    def launch(self, setting: Setting) -> Deadly:
+    def launch(self, spec: ProcessSpec) -> Deadly:
         return self
 
-    def unmet(self, setting: Setting) -> str | None:
+    def unmet(self, spec: ProcessSpec) -> str | None:
         return None
 
     async def describe(self) -> Described:
         return Described(self.name, 1, "host", "node", (), None, 1000)
 
-    async def execute(self, job: Job) -> Ended:
+    async def execute(self, assignment: Assignment) -> Ended:
         owner = Owner(uuid4(), "host", 1, 1.0)
-        await leases.take(self.db, job.run_id, owner, 60.0, dead_epoch=job.epoch)
-        await flow_run_changes.propose(self.db, job.run_id, Running(), force=True)
+        await leases.take(self.db, assignment.run_id, owner, 60.0, dead_epoch=assignment.epoch)
+        await flow_run_changes.propose(self.db, assignment.run_id, Running(), force=True)
         self.executed += 1
         if self.executed == 2:
             self.hangs.set()

@@ -24,22 +24,22 @@ ISOLATIONS = ("pooled", "shared", "fresh")
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """What a process must be like to run a job; processes of one setting are alike."""
+class ProcessSpec:
+    """What a process must be like to execute a run; processes of one specification are alike."""
 
     isolation: str = "pooled"
     num_cpus: float = 0.0
     num_gpus: float = 0.0
     memory_bytes: int | None = None
-    resources: str = "{}"  # JSON, as of the next one, so that settings can be compared
-    runtime_env: str = "{}"
+    resources: str = "{}"  # JSON, so that specifications can be compared
+    runtime_env: str = "{}"  # JSON
 
     @classmethod
-    def of(cls, configuration: Mapping[str, Any]) -> Setting:
-        """The setting that a job configuration of a pool of type `ray` asks for.
+    def of(cls, configuration: Mapping[str, Any]) -> ProcessSpec:
+        """The specification that a job configuration of a pool of type `ray` asks for.
 
-        Raises TypeError, ValueError, AttributeError for one that cannot be. Settings are compared and looked
-        up by all runs of a pool, so what one holds must be plain.
+        Raises TypeError, ValueError, AttributeError for one that cannot be. Specifications are compared and
+        looked up by all runs of a pool, so what one holds must be plain.
         """
         isolation, memory = configuration.get("isolation") or "pooled", configuration.get("memory_bytes")
         if isolation not in ISOLATIONS:
@@ -65,13 +65,13 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A claimed run: `epoch` is that of its lease."""
+class Assignment:
+    """A claimed run that a process is to execute: `epoch` is that of its lease."""
 
     run_id: UUID
     epoch: int
     code: CodeSource = CodeSource()
-    setting: Setting = field(default_factory=Setting)
+    spec: ProcessSpec = field(default_factory=ProcessSpec)
     crash_retries: int = 3
 
 
@@ -101,5 +101,5 @@ class Described:
     code: CodeSource | None  # that it is bound to
     rss_bytes: int
     mark: str = ""  # of its code and database
-    setting: Setting = field(default_factory=Setting)  # that it was started with
+    spec: ProcessSpec = field(default_factory=ProcessSpec)  # that it was started with
     active: int = 0  # runs that it executes now
