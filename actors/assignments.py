@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from ..runtime.engine.pack_group import Resources
+from ..runtime.engine.call_kind import Resources
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..authoring.futures import TaskFuture
 from ..foundation.errors import WaitCycle
@@ -18,14 +18,27 @@ from .calls import Columns
 from .fanout import QUEUED, Fanout
 from .nested_futures import futures_in
 from .outcomes import CACHED, COMPLETED
-from .pack_group import ReadySpan
+from .pack_group import PackGroup, ReadySpan, group_of
 from .resolve import carries_futures
-
-if TYPE_CHECKING:
-    from .dispatcher import Dispatcher
 
 Dependency = tuple[TaskFuture[Any], bool]  # and whether its failure is allowed
 _GATE = -1  # stands for "the whole fan-out" where a position is meant
+
+
+class AfterTheGate(Protocol):
+    """What admission asks of the dispatcher, for calls that wait for nothing any more."""
+
+    def look_up_later(self, fanout: Fanout, start: int, stop: int) -> bool:
+        """Whether the journal or the cache may answer these calls; if so, they are asked."""
+        ...
+
+    def end_not_ready(self, fanout: Fanout, start: int, stop: int, message: str) -> None:
+        """End calls whose upstream failed."""
+        ...
+
+    def has_work(self, group: PackGroup) -> None:
+        """There are calls of that kind to be sent."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +52,7 @@ class _Held:
 class Admission:
     """Who waits for whom."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: AfterTheGate) -> None:
         self._dispatcher = dispatcher
         self._watchers: defaultdict[tuple[Fanout, int], list[tuple[Fanout, int]]] = defaultdict(list)
         self._behind_gate: defaultdict[Fanout, list[_Held]] = defaultdict(list)
@@ -122,7 +135,7 @@ class Admission:
 
     def queue(self, fanout: Fanout, start: int, stop: int) -> None:
         """These calls are to run, but for those that have ended meanwhile."""
-        group = fanout.group
+        group = group_of(fanout)
         self._dispatcher.has_work(group)
         if not any(map(fanout.is_settled, range(start, stop))):
             fanout.standing[start:stop] = bytes([QUEUED]) * (stop - start)

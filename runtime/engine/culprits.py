@@ -41,7 +41,7 @@ def _outcome_of(fanout: Fanout, position: int) -> Outcome | None:
 
 
 def _naming_the_argument(fanout: Fanout, position: int, row: Row, error: CannotPickle) -> CannotPickle:
-    for name, value in parameters.bind(fanout.group.code.fn, *row).items():
+    for name, value in parameters.bind(fanout.kind.code.fn, *row).items():
         try:
             payload.dump(value)
         except CannotPickle as reason:

@@ -11,24 +11,26 @@ import heapq
 import itertools
 import logging
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..foundation import clock
 from ..foundation.errors import HeliostatError, LeaseLost, NoSlotEver
-from ..records import LogBatch
 from . import records_lookup
 from .admission import Admission
-from .fanout import IN_FLIGHT, QUEUED, RETRYING, WAITING, Fanout
+from .cancelling import Cancelling
+from .fanout import IN_FLIGHT, QUEUED, RETRYING, Fanout
 from .lane import Answer, Lane, Loss, refused
 from .limited_calls import LimitedCalls
-from .outcomes import CANCELLED, Failure, InStore, Outcome
-from .pack_group import Pack, PackGroup, ReadySpan
+from .outcomes import InStore
+from .pack_group import Pack, PackGroup, ReadySpan, group_of
 from .packing import window
-from .run_desk import RunDesk, add_to_run
+from .run_desk import RunDesk
 from .settling import Settling
 from .shields import uninterrupted
+from .worker_news import WorkerNews
 
 _log = logging.getLogger("heliostat.internal.dispatch")
 POLL_S = 0.02
@@ -36,8 +38,6 @@ SLOTS_KNOWN_FOR_S = 1.0
 _BURST = 64  # packs that are prepared under one hold of the lock
 IDLE_S = 0.5
 AWAKE_EVERY_S = 0.2
-FORCE_CANCEL_AFTER_S = 2.0
-TIMEOUT_GRACE_S = 5.0  # how long a worker may take to end a call whose time is over
 READ_AHEAD = 4_096  # unsettled calls of an iterator's map before the producer waits
 
 
@@ -50,11 +50,13 @@ class Dispatcher:
         lock = threading.RLock()
         self.changed = threading.Condition(lock)  # calls have ended
         self._work = threading.Condition(lock)  # the collector has something to wait for
-        self.lane = make_lane(self._on_news)
+        self.lane = make_lane(WorkerNews(self).take)
         self.admission = Admission(self)
-        self.settling = Settling(self)
+        self.settling = Settling(self, self.admission.ended)
         self.limited = LimitedCalls(self)
+        self._cancelling = Cancelling(self, self.limited, self.settling)
         self.packs: dict[str, Pack] = {}
+        self.fanouts: weakref.WeakSet[Fanout] = weakref.WeakSet()
         self.failed: BaseException | None = None
         self._pack_target_s = pack_target_s
         self._max_window = max_window
@@ -76,7 +78,8 @@ class Dispatcher:
         """Take new calls and send what there is room for; inline they are run by `run_here`."""
         with self.changed:
             self.check()
-            fanout.group.desk.open_calls += stop - start
+            self.fanouts.add(fanout)
+            fanout.kind.desk.open_calls += stop - start
             try:
                 self.admission.enter(fanout, start, stop)
             except BaseException as error:  # these calls will never end: nobody shall wait for them
@@ -86,7 +89,7 @@ class Dispatcher:
             if some_ended:
                 self.changed.notify_all()
         if some_ended:
-            fanout.group.desk.journal.wait_for_room()
+            fanout.kind.desk.journal.wait_for_room()
         if not self._is_inline:
             self.pump()
 
@@ -95,7 +98,7 @@ class Dispatcher:
         if not self._is_inline:
             return
         self._look_up()
-        group = fanout.group
+        group = group_of(fanout)
         while True:
             is_limited = bool(group.tags) and self.limited.take_here(group)
             with self.changed:
@@ -149,11 +152,13 @@ class Dispatcher:
         from .calls import Columns
 
         assert isinstance(fanout.calls, Columns)
+        with self.changed:
+            self.fanouts.add(fanout)
         try:
             while taken := list(itertools.islice(rows, READ_AHEAD // 4)):
                 if self.lane.taker is not None:
                     taken = self.lane.taker.entries(taken)
-                self.wait_until(lambda: fanout.open_count < READ_AHEAD, None, fanout)
+                self.wait_until(lambda: fanout.open_count < READ_AHEAD, None)
                 with uninterrupted():
                     with self.changed:
                         fanout.calls.append(taken)
@@ -166,9 +171,7 @@ class Dispatcher:
                 fanout.closed = True
                 self.changed.notify_all()
 
-    def wait_until(
-        self, done: Callable[[], bool], timeout_s: float | None, _about: Fanout | None = None
-    ) -> bool:
+    def wait_until(self, done: Callable[[], bool], timeout_s: float | None) -> bool:
         """Block until `done()`; False when the time is over first. Raises what ended this dispatcher."""
         if done():
             return True
@@ -233,58 +236,11 @@ class Dispatcher:
 
     def cancel_call(self, fanout: Fanout, position: int) -> bool:
         """Drop a call that waits, or stop the pack of one that runs alone; False when it has ended."""
-        with self.changed:
-            if fanout.is_settled(position):
-                return False
-            if fanout.standing[position] != IN_FLIGHT:
-                self._settle_cancelled(fanout, [position])
-                self.changed.notify_all()
-                pack = None
-            else:
-                pack = next(
-                    (
-                        pack
-                        for pack in self.packs.values()
-                        if any(each == (fanout, position) for each in pack.members())
-                    ),
-                    None,
-                )
-        if pack is None:
-            self.pump()  # something may have waited for it and does not mind
-        if pack is not None and len(pack) == 1:
-            self._cancel_pack(pack, force=False)
-        return True
+        return self._cancelling.call(fanout, position)
 
     def cancel_run(self, desk: RunDesk, timeout_s: float = 10.0) -> bool:
-        """Cancel every call of a run: what waits at once, what runs by interrupting it, then by force.
-
-        Returns whether all of them are known to have stopped.
-        """
-        with self.changed:
-            for fanout in list(desk.fanouts):
-                fanout.closed = True
-                idle = [
-                    position
-                    for position, standing in enumerate(fanout.standing)
-                    if standing in (WAITING, QUEUED, RETRYING)
-                ]
-                self._settle_cancelled(fanout, idle)
-            flying = [pack for pack in self.packs.values() if pack.group.desk is desk]
-            self.changed.notify_all()
-        for pack in flying:
-            self._cancel_pack(pack, force=False)
-        return self.wait_until(lambda: desk.open_calls == 0, timeout_s)
-
-    def _cancel_pack(self, pack: Pack, force: bool) -> None:
-        if pack.cancel_asked_s is None:
-            pack.cancel_asked_s = clock.monotonic_s()
-        self.lane.cancel(pack, force)
-
-    def _settle_cancelled(self, fanout: Fanout, positions: list[int]) -> None:
-        outcome = Outcome(CANCELLED, None, clock.epoch_s(), 0, None, None)
-        message = "cancelled before it started"
-        self.limited.withdraw(fanout, positions)
-        self.settling.without_running(fanout, positions, outcome, Failure(CANCELLED, b"", message))
+        """Cancel every call of a run; returns whether all of them are known to have stopped."""
+        return self._cancelling.run(desk, timeout_s)
 
     # For admission and settling, under the lock.
 
@@ -292,7 +248,7 @@ class Dispatcher:
         """Whether the journal or the cache may answer calls. If so, they are asked once the lock is free: the
         author's key function may take its time.
         """
-        if fanout.matching is None and fanout.group.cache is None:
+        if fanout.matching is None and fanout.kind.cache is None:
             return False
         self._to_look_up.append((fanout, start, stop, None))
         return True
@@ -313,8 +269,9 @@ class Dispatcher:
     def queue_again(self, fanout: Fanout, position: int, *, alone: bool = False, first: bool = True) -> None:
         """Send a call once more."""
         fanout.standing[position] = QUEUED
-        fanout.group.add(ReadySpan(fanout, position, position + 1, alone), first=first)
-        self.has_work(fanout.group)
+        group = group_of(fanout)
+        group.add(ReadySpan(fanout, position, position + 1, alone), first=first)
+        self.has_work(group)
 
     def retry_later(self, fanout: Fanout, position: int, delay_s: float) -> None:
         """Send a call once more after a pause."""
@@ -356,7 +313,7 @@ class Dispatcher:
                     self.settling.from_records(fanout, found)
                     self.admission.queue(fanout, start, stop)
                     self.changed.notify_all()
-                fanout.group.desk.journal.wait_for_room()
+                fanout.kind.desk.journal.wait_for_room()
             except BaseException as error:  # these calls will never end: nobody shall wait for them
                 self.fail(error)
                 raise
@@ -479,7 +436,7 @@ class Dispatcher:
                         self._work.wait(timeout_s)
                 self._take_arrivals(POLL_S)
                 self._wake_retries()
-                self._enforce_limits()
+                self._cancelling.enforce_limits()
                 self.pump()
             except BaseException as error:  # whoever waits must learn of it
                 self.fail(error)
@@ -525,68 +482,6 @@ class Dispatcher:
                 _, _, fanout, position = heapq.heappop(self._retries)
                 if not fanout.is_settled(position):
                     self.queue_again(fanout, position, first=False)
-
-    def _enforce_limits(self) -> None:
-        """End by force what did not stop when it was told to: cancelled packs and calls past their
-        timeout.
-        """
-        now = clock.monotonic_s()
-        with self.changed:
-            # Only these need a look at each round: there may be many packs.
-            packs = [pack for pack in self.packs.values() if pack.told or pack.cancel_asked_s is not None]
-        for pack in packs:
-            timeout_s = pack.group.code.timeout_s
-            if pack.cancel_asked_s is not None and now - pack.cancel_asked_s > FORCE_CANCEL_AFTER_S:
-                pack.cancel_asked_s = now
-                self.lane.cancel(pack, force=True)
-            elif timeout_s is not None:
-                # By this process's clock: the worker's may be wrong.
-                late = {
-                    at
-                    for at, heard in pack.news.heard_of_s.copy().items()
-                    if now - heard > timeout_s + TIMEOUT_GRACE_S
-                }
-                if late - pack.news.timed_out:
-                    pack.group.desk.tell_overrun(f"task {pack.group.code.name!r}", timeout_s)
-                    pack.hear().timed_out |= late
-                    self.lane.cancel(pack, force=True)
-
-    # News from workers, on the line's thread.
-
-    def _on_news(self, kind: str, *facts: Any) -> None:
-        if kind == "logs":
-            self._on_logs(facts[0])
-            return
-        pack = self.packs.get(facts[0])
-        if pack is None:
-            return
-        if kind == "running":
-            news = pack.hear()
-            news.running[facts[1]] = facts[2]
-            news.heard_of_s[facts[1]] = clock.monotonic_s()
-            pack.group.is_long = True
-            fanout, position = pack.member(facts[1])
-            pack.group.desk.running(fanout, position, facts[2])
-        elif kind == "given back":
-            self._take_back(pack, facts[1])
-
-    def _on_logs(self, lines: list[Any]) -> None:
-        for flow_run_id, line in lines:
-            add_to_run(flow_run_id, LogBatch([line]))
-
-    def _take_back(self, pack: Pack, positions: list[int]) -> None:
-        with self.changed:
-            if pack.pack_id not in self.packs or pack.cancel_asked_s is not None:
-                return
-            given_back = pack.hear().given_back
-            for at in positions:
-                if at not in given_back:
-                    given_back.add(at)
-                    fanout, position = pack.member(at)
-                    if not fanout.is_settled(position):
-                        self.queue_again(fanout, position)
-            self.changed.notify_all()
-        self.pump()
 
     def close(self) -> None:
         """Stop; packs in flight are abandoned."""

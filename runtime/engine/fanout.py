@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from ..foundation import clock, ids
@@ -24,10 +24,8 @@ from .outcomes import Failure, Held, InStore, Kept, Stored
 from .progress import Tally
 
 if TYPE_CHECKING:
-    from ..store.slot_rows import SlotAnswer
-    from .dispatcher import Dispatcher
+    from .call_kind import CallKind
     from .matching import Matching
-    from .pack_group import PackGroup
 
 WAITING, QUEUED, IN_FLIGHT, RETRYING = range(4)  # not settled
 _SETTLED = 16  # standing of a settled call: _SETTLED + outcome status
@@ -40,6 +38,15 @@ _STANDING_NAMES = {
     IN_FLIGHT: ("RUNNING", "Running"),
     RETRYING: ("SCHEDULED", "AwaitingRetry"),
 }
+
+
+class Sender(Protocol):
+    """What a fan-out asks of whoever sends its calls."""
+
+    def wait_until(self, done: Callable[[], bool], timeout_s: float | None) -> bool: ...
+    def wake(self) -> None: ...
+    def cancel_call(self, fanout: Fanout, position: int) -> bool: ...
+    def fetch(self, place: InStore) -> Any: ...
 
 
 class Fanout:
@@ -55,7 +62,7 @@ class Fanout:
         "crashes",
         "ended_at",
         "first_index",
-        "group",
+        "kind",
         "has_futures",
         "held",
         "matching",
@@ -72,8 +79,8 @@ class Fanout:
 
     def __init__(
         self,
-        dispatcher: Dispatcher | None,
-        group: PackGroup,
+        dispatcher: Sender | None,
+        kind: CallKind,
         site: CallSite,
         first_index: int,
         calls: Rows | Columns,
@@ -84,7 +91,7 @@ class Fanout:
     ) -> None:
         size = len(calls)
         self._dispatcher = dispatcher  # None: a direct call, which ends before anyone can ask
-        self.group = group
+        self.kind = kind
         self.site = site
         self.first_index = first_index
         self.matching = matching  # of a run that is executed again: which recorded call each call is
@@ -106,7 +113,7 @@ class Fanout:
         self.cache_keys: dict[int, tuple[str, float | None]] = {}  # key and expiry, where a policy gave one
 
     @property
-    def dispatcher(self) -> Dispatcher:
+    def dispatcher(self) -> Sender:
         assert self._dispatcher is not None, "a direct call has no dispatcher"
         return self._dispatcher
 
@@ -190,15 +197,15 @@ class Fanout:
 
     def wait(self, position: int, timeout_s: float | None = None) -> bool:
         """Block until the call is settled; False when the time was over first."""
-        return self.dispatcher.wait_until(lambda: self.is_settled(position), timeout_s, self)
+        return self.dispatcher.wait_until(lambda: self.is_settled(position), timeout_s)
 
     def wait_all(self, timeout_s: float | None = None) -> bool:
-        return self.dispatcher.wait_until(lambda: self.closed and not self.open_count, timeout_s, self)
+        return self.dispatcher.wait_until(lambda: self.closed and not self.open_count, timeout_s)
 
     def wait_for_any(self, calls: Iterable[tuple[Fanout, int]], timeout_s: float | None = None) -> bool:
         watched = list(calls)
         return self.dispatcher.wait_until(
-            lambda: any(fanout.is_settled(position) for fanout, position in watched), timeout_s, self
+            lambda: any(fanout.is_settled(position) for fanout, position in watched), timeout_s
         )
 
     def cancel(self, position: int) -> bool:
@@ -291,13 +298,6 @@ class Fanout:
         timeline.extend(extra.timeline or ())
         timeline.append(("SCHEDULED", "AwaitingRetry", outcome.end_s or clock.epoch_s(), extra.message))
         self.attempts[position] = outcome.run_count + 1
-
-    def await_slot(self, position: int, answer: SlotAnswer) -> None:
-        """Record that a call has been waiting for a slot of a limit on its tags."""
-        message = f"waits for a slot of tag {answer.tag!r}, whose limit is {answer.limit}"
-        entry = ("SCHEDULED", "AwaitingConcurrencySlot", clock.epoch_s(), message)
-        self.group.desk.waits(self, position, entry)
-        self.timelines.setdefault(position, []).append(entry)
 
     def tries_of(self, position: int) -> int:
         """The same without attempts that ended in a crash: what the author's retries count."""

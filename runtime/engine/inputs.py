@@ -19,7 +19,7 @@ def task_inputs_of(fanout: Fanout, positions: Sequence[int]) -> list[str | None]
     if not fanout.has_futures and not fanout.wait_for:
         return None
     before = _entries(fanout.wait_for)
-    names = parameter_names(fanout.group.code.fn)
+    names = parameter_names(fanout.kind.code.fn)
     return [_inputs_text(fanout, position, names, before) for position in positions]
 
 

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 from ..foundation import clock
 from ..values import tracebacks
+from .call_kind import Resources
 from .outcomes import FAILED, Extra, Outcome
 from .own_arguments import Taker
-from .pack_group import Pack, Resources
+from .pack_group import Pack
 from .spool import Salvaged
 
 

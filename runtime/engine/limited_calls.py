@@ -8,20 +8,21 @@ twice the calls that can run: slots are for what runs, not for what waits for a 
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from ..foundation.errors import NoSlotEver
 from ..store.slot_rows import WAITS, SlotAnswer
+from . import call_records
 from .fanout import Fanout
-from .lane import refused
+from .lane import Answer, refused
 from .pack_group import Pack, PackGroup, ReadySpan
 from .slot_desk import Slots
 from .slot_waits import are_limited_now, granted, slots_of, wait_for_slots, want_of
 
 if TYPE_CHECKING:
-    from .dispatcher import Dispatcher
     from .run_desk import RunDesk
 
 
@@ -34,10 +35,21 @@ class _Asked:
     want_id: UUID
 
 
+class SendsLimited(Protocol):
+    """What limited calls ask of the dispatcher."""
+
+    changed: threading.Condition
+
+    def go_on(self) -> None: ...
+    def start(self, group: PackGroup, spans: list[ReadySpan]) -> Pack: ...
+    def launch(self, pack: Pack, answer: Answer | None = None) -> None: ...
+    def queue_again(self, fanout: Fanout, position: int, *, alone: bool = False) -> None: ...
+
+
 class LimitedCalls:
     """Everything here runs under the dispatcher's lock, unless it says otherwise."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: SendsLimited) -> None:
         self._dispatcher = dispatcher
         self._slots: dict[RunDesk, Slots] = {}
         self._asked: dict[tuple[Fanout, int], _Asked] = {}
@@ -115,7 +127,7 @@ class LimitedCalls:
         if answer.verdict == WAITS:
             with dispatcher.changed:
                 if self._asked.get((fanout, position)) is asked:
-                    fanout.await_slot(position, answer)
+                    call_records.waits_for_slot(fanout, position, answer)
             return
         try:
             slot, never = granted(answer), None

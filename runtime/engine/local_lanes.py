@@ -10,20 +10,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from ..authoring.context import TaskRunInfo, flow_session
+from ..authoring.context import TaskRunInfo
 from ..authoring.logging import capture_into
 from ..authoring.terminal import in_worker
 from ..foundation.errors import HeliostatError
 from . import stopping
 from .board import Board
+from .call_kind import Resources
 from .execution import PackExecution
 from .lane import Answer, Loss, refused
 from .outcomes import Kept
 from .own_arguments import Taker
-from .pack_group import Pack, Resources
+from .pack_group import Pack
 from .resolve import resolved_calls
 from .spool import Salvaged
 
@@ -72,13 +73,13 @@ class _LocalLane:
         self._boards[pack.pack_id] = board
         if pack.cancel_asked_s is not None:
             stopping.stop(board)  # it was asked for while the pack waited for its thread
-        session = flow_session.set(group.desk.session)
         execution = PackExecution(group.code, info, board, keep_objects=True, on_loop=_run_apart)
+        session, desk = group.desk.session, group.desk
+        capture = capture_into(desk.log_here, group.code.log_prints, passes_prints=not in_worker())
         try:
-            with capture_into(group.desk.log_here, group.code.log_prints, passes_prints=not in_worker()):
+            with nullcontext() if session is None else session.entered(), capture:
                 outcomes = execution.run(calls)
         finally:
-            flow_session.reset(session)
             self._boards.pop(pack.pack_id, None)
         large = {position: Kept(value) for position, value in execution.values.items()}
         answer = Answer(pack, outcomes, time.perf_counter() - began, _NODE, os.getpid(), large)

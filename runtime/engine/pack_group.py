@@ -7,37 +7,17 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
-from ..authoring.context import FlowRunInfo
 from ..foundation import clock
-from .code import ShippedCode, TaskCode
+from .call_kind import CallKind
+from .code import ShippedCode
+from .fanout import Fanout
 from .packing import Estimate
-
-if TYPE_CHECKING:
-    from .cache_lookup import CacheLookup
-    from .fanout import Fanout
-    from .run_desk import RunDesk
 
 _pack_numbers = itertools.count()
 _PROCESS_MARK = os.urandom(6).hex()
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What one call asks of the cluster."""
-
-    num_cpus: float = 1.0
-    num_gpus: float = 0.0
-    memory_bytes: int | None = None
-    custom: tuple[tuple[str, float], ...] = ()
-    runtime_env: Any = None  # as Ray takes it; compared by identity of the task
-
-    @property
-    def are_limited(self) -> bool:
-        """Whether the cluster can run only so many calls at a time."""
-        return bool(self.num_cpus or self.num_gpus or self.memory_bytes or self.custom)
 
 
 @dataclass(slots=True)
@@ -54,17 +34,9 @@ class ReadySpan:
 
 
 @dataclass(slots=True, eq=False)
-class PackGroup:
-    """A kind of call: its code, its options, what is measured of it and what waits to be sent."""
+class PackGroup(CallKind):
+    """A kind of call that is submitted: what is measured of it and what waits to be sent."""
 
-    code: TaskCode
-    task_key: str
-    flow_run: FlowRunInfo
-    desk: RunDesk  # where its states are recorded
-    resources: Resources
-    tags: tuple[str, ...]
-    pack: bool | int
-    cache: CacheLookup | None = None  # look the calls up in the cache before sending
     estimate: Estimate = field(default_factory=Estimate)
     ready: deque[ReadySpan] = field(default_factory=deque[ReadySpan])
     waiting: int = 0
@@ -123,6 +95,12 @@ class PackGroup:
             if head.alone:
                 break
         return taken
+
+
+def group_of(fanout: Fanout) -> PackGroup:
+    """What the calls of a fan-out that was submitted are sent from."""
+    assert isinstance(fanout.kind, PackGroup), "a direct call is not sent"
+    return fanout.kind
 
 
 @dataclass(slots=True)

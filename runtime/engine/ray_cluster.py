@@ -22,8 +22,8 @@ from ..foundation.errors import CannotPickle, RayUnavailable
 from ..foundation.standard_streams import stderr_present
 from ..foundation.withheld import withheld
 from . import programs
+from .call_kind import Resources
 from .interrupts import sigterm_kept
-from .pack_group import Resources
 from .ray_access import use_cluster_token, use_own_token
 from .ray_project import with_project
 

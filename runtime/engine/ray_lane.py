@@ -24,6 +24,7 @@ from ..foundation.settings import current_settings
 from ..rules.deciding import PLACEMENT
 from ..values import tracebacks
 from . import payload, ray_cluster, worker
+from .call_kind import Resources
 from .calls import Columns, Row, SlicedColumns
 from .code import module_by_value, ship_code
 from .culprits import refused_culprits
@@ -32,7 +33,7 @@ from .lane import Answer, Loss, refused
 from .line import DriverLine
 from .outcomes import InStore
 from .own_arguments import Taker
-from .pack_group import Pack, PackGroup, ReadySpan, Resources
+from .pack_group import Pack, PackGroup, ReadySpan
 from .ray_losses import loss_of
 from .ray_project import enter_project
 from .relay import RelayHost

@@ -40,8 +40,8 @@ def find(fanout: Fanout, start: int, stop: int) -> Found:
     found = Found()
     if fanout.matching is not None:
         _look_into_journal(fanout, fanout.matching, start, stop, found)
-    if fanout.group.cache is not None:
-        _look_into_cache(fanout, _still_open(start, stop, found), fanout.group.cache, found)
+    if fanout.kind.cache is not None:
+        _look_into_cache(fanout, _still_open(start, stop, found), fanout.kind.cache, found)
     return found
 
 
@@ -66,7 +66,7 @@ def _still_open(start: int, stop: int, found: Found) -> list[int]:
 
 
 def _look_into_journal(fanout: Fanout, matching: Matching, start: int, stop: int, found: Found) -> None:
-    replay = fanout.group.desk.replay
+    replay = fanout.kind.desk.replay
     assert replay is not None
     first = fanout.first_index
     known = {} if matching.is_read else replay.recorded(fanout.site, first + start, first + stop)
@@ -80,7 +80,7 @@ def _look_into_journal(fanout: Fanout, matching: Matching, start: int, stop: int
         except Exception as error:
             found.broken.append((position, error))
     known |= replay.recorded_at(fanout.site, [index for index in claimed.values() if index not in known])
-    code = fanout.group.code
+    code = fanout.kind.code
     for position, index in claimed.items():
         entry = known.get(index)
         if isinstance(entry, Outcome):
@@ -127,7 +127,7 @@ def _look_into_cache(fanout: Fanout, positions: list[int], cache: CacheLookup, f
             keys[position] = key
             fanout.cache_keys[position] = (key, cache.expires_at())
     hits = cache.look_up(list(keys.values()))
-    now, code = clock.epoch_s(), fanout.group.code
+    now, code = clock.epoch_s(), fanout.kind.code
     for position, key in keys.items():
         hit = hits.get(key)
         is_there, result = (False, None) if hit is None else _now(hit.result_kind, hit.result, code)

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..authoring.context import FlowRunInfo, Numbering, current_scope, current_tags, task_run_info
+from ..authoring.context import (
+    FlowRunInfo,
+    Numbering,
+    current_scope,
+    current_tags,
+    flow_session,
+    task_run_info,
+)
 from ..authoring.futures import TaskFuture, TaskFutureList
 from ..authoring.threads import install as install_in_threads
 from ..foundation import ids
@@ -15,12 +23,13 @@ from ..foundation.settings import current_settings
 from ..records import CallSite
 from ..values.caching import CacheFacts, source_of
 from .cache_lookup import CacheLookup
+from .call_kind import Resources
 from .calls import Rows, sort_map_arguments
 from .dispatcher import Dispatcher
 from .fanout import Fanout
 from .matching import Matching
 from .open_calls import OpenCalls
-from .pack_group import PackGroup, Resources
+from .pack_group import PackGroup
 from .process_hooks import install as install_in_processes
 from .run_desk import RunDesk
 from .shields import uninterrupted
@@ -87,17 +96,33 @@ class FlowSession:
         self._numbering = Numbering()
         self._groups: dict[tuple[Any, ...], tuple[Task[Any, Any], PackGroup]] = {}
 
+    @contextmanager
+    def entered(self) -> Generator[None]:
+        """Within the block calls of tasks and flows are calls of this run."""
+        token = flow_session.set(self)
+        try:
+            yield
+        finally:
+            flow_session.reset(token)
+
+    def go_on(self) -> None:
+        """Calls that were held back while the run was paused may begin."""
+        dispatcher = self.dispatching.started
+        if dispatcher is not None:
+            dispatcher.go_on()
+
     def submit(
         self, task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: tuple[Any, ...]
     ) -> TaskFuture[Any]:
         """Send one call."""
         with uninterrupted():
-            taker = self.dispatching.get().lane.taker
+            dispatcher = self.dispatching.get()
+            taker = dispatcher.lane.taker
             row: Any = (args, kwargs)
             calls = Rows([row if taker is None else taker.row(row)])
-            fanout = self._fanout(task, calls, wait_for)
-            fanout.dispatcher.enqueue(fanout, 0, 1)
-        fanout.dispatcher.run_here(fanout)
+            fanout = self._fanout(dispatcher, task, calls, wait_for)
+            dispatcher.enqueue(fanout, 0, 1)
+        dispatcher.run_here(fanout)
         return TaskFuture(fanout, 0)
 
     def map(
@@ -107,16 +132,17 @@ class FlowSession:
         sorted_out = sort_map_arguments(task.name, args, kwargs)
         iterators = sorted_out.iterators
         with uninterrupted():
-            taker = self.dispatching.get().lane.taker
+            dispatcher = self.dispatching.get()
+            taker = dispatcher.lane.taker
             calls = sorted_out.columns if taker is None else taker.calls(sorted_out.columns)
-            fanout = self._fanout(task, calls, wait_for, closed=iterators is None)
+            fanout = self._fanout(dispatcher, task, calls, wait_for, closed=iterators is None)
             if iterators is None:
-                fanout.dispatcher.enqueue(fanout, 0, fanout.size)
+                dispatcher.enqueue(fanout, 0, fanout.size)
         if iterators is None:
-            fanout.dispatcher.run_here(fanout)
+            dispatcher.run_here(fanout)
         else:
             try:
-                fanout.dispatcher.feed(fanout, zip(*iterators, strict=False))
+                dispatcher.feed(fanout, zip(*iterators, strict=False))
             finally:
                 self._give_back_indexes(fanout)
         return TaskFutureList(fanout)
@@ -240,12 +266,17 @@ class FlowSession:
         )
 
     def _fanout(
-        self, task: Task[Any, Any], calls: Any, wait_for: tuple[Any, ...], *, closed: bool = True
+        self,
+        dispatcher: Dispatcher,
+        task: Task[Any, Any],
+        calls: Any,
+        wait_for: tuple[Any, ...],
+        *,
+        closed: bool = True,
     ) -> Fanout:
         self.calls.check()
         group = self.group_of(task)
         site = self.site_of_task(task, group)
-        dispatcher = self.dispatching.get()
         first = self.take_indexes(site, len(calls) if closed else _ENDLESS)
         matching = self.matching_of(site)
         fanout = Fanout(dispatcher, group, site, first, calls, wait_for, closed=closed, matching=matching)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..foundation import clock
 from ..foundation.errors import RunFailure, TaskCrashed, TaskTimedOut
 from ..journal.journal import WithoutWaiting
 from ..values import tracebacks
-from . import outcomes, records_lookup
+from . import call_records, outcomes, records_lookup
 from .fanout import WAITING, Fanout, holding
-from .lane import Answer, Loss
+from .lane import Answer, Lane, Loss
 from .outcomes import (
     CANCELLED,
     COMPLETED,
@@ -27,9 +28,6 @@ from .outcomes import (
     Outcome,
 )
 from .pack_group import Pack, ReadySpan
-
-if TYPE_CHECKING:
-    from .dispatcher import Dispatcher
 
 _FAILURES_SHOWN = 10  # of one run's task failures as log lines; the record has them all
 Member = tuple[Fanout, int]
@@ -84,11 +82,22 @@ class PlainCompletions:
             batch.held.append(holding(outcome.kind, outcome.payload, *_storage_of(fanout), large))
 
 
+class SendsAgain(Protocol):
+    """What settling asks of the dispatcher. Calls are sent again under the lock of `changed`."""
+
+    changed: threading.Condition
+    lane: Lane
+
+    def queue_again(self, fanout: Fanout, position: int, *, alone: bool = False) -> None: ...
+    def retry_later(self, fanout: Fanout, position: int, delay_s: float) -> None: ...
+
+
 class Settling:
     """Settles calls on behalf of a dispatcher; the record is written before anyone is told."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: SendsAgain, let_go: Callable[[Fanout, Iterable[int]], None]) -> None:
         self._dispatcher = dispatcher
+        self._let_go = let_go  # calls have ended: what waited for them may go
 
     def take(self, arrivals: Sequence[Answer | Loss]) -> None:
         """Answers and losses came in from the lane; the plain ones are settled together."""
@@ -114,7 +123,7 @@ class Settling:
             placed = [position for position in still_open if fanout.standing[position] != WAITING]
         if placed:
             with WithoutWaiting():
-                fanout.group.desk.ended(fanout, [(position, outcome) for position in placed])
+                call_records.ended(fanout, [(position, outcome) for position in placed])
         self._settle(fanout, [(position, outcome.status, held) for position in still_open])
 
     def not_ready(self, fanout: Fanout, start: int, stop: int, message: str) -> None:
@@ -130,7 +139,7 @@ class Settling:
         if told:
             with WithoutWaiting():
                 self._show_failures(fanout, [entry for entry in told if entry[1].status != outcomes.CACHED])
-                fanout.group.desk.ended(fanout, told)
+                call_records.ended(fanout, told)
         settled: list[tuple[int, int, Held]] = list(found.replayed)
         url, serializer = _storage_of(fanout)
         for position, outcome in told:
@@ -167,12 +176,12 @@ class Settling:
     def _completed(self, plain: PlainCompletions) -> None:
         """The usual case, in columns: first attempts that completed."""
         for (fanout, node, pid), batch in plain.batches.items():
-            fanout.group.desk.completed(fanout, batch.positions, batch.outcomes, node, pid)
+            call_records.completed(fanout, batch.positions, batch.outcomes, node, pid)
         with self._dispatcher.changed:
             for (fanout, _, _), batch in plain.batches.items():
                 fanout.settle_completed(batch.positions, batch.held)
-                fanout.group.desk.open_calls -= len(batch.positions)
-                self._dispatcher.admission.ended(fanout, batch.positions)
+                fanout.kind.desk.open_calls -= len(batch.positions)
+                self._let_go(fanout, batch.positions)
 
     def _take_each(self, pack: Pack, answer: Answer, positions: range) -> None:
         ended: dict[Fanout, list[tuple[int, Outcome]]] = {}
@@ -206,7 +215,7 @@ class Settling:
             settled.setdefault(fanout, []).append((position, outcome.status, held))
         for fanout, entries in ended.items():
             self._show_failures(fanout, entries)
-            fanout.group.desk.ended(fanout, entries, answer.node or None, answer.pid or None)
+            call_records.ended(fanout, entries, answer.node or None, answer.pid or None)
         for fanout, entries in settled.items():
             self._settle(fanout, entries)
         self._retry(retried)
@@ -278,7 +287,7 @@ class Settling:
         how = "did not end after its timeout and was stopped by force"
         error = TaskTimedOut(how)
         retry, tries, attempt = (
-            fanout.group.code.retry,
+            fanout.kind.code.retry,
             fanout.tries_of(position),
             fanout.attempt_of(position),
         )
@@ -291,13 +300,13 @@ class Settling:
         ]
         extra = Extra(how, timeline=began, retry_delay_s=retry.delay_s(tries))
         outcome = Outcome(RETRY, began_s, now, attempt, None, None, None, extra)
-        fanout.group.desk.ended(fanout, [(position, outcome)])
+        call_records.ended(fanout, [(position, outcome)])
         self._retry([(fanout, position, outcome)])
 
     def _crashed(self, fanout: Fanout, position: int, loss: Loss) -> None:
         """The call that a process died under: once more and alone, or the end."""
         crashes = fanout.crashes.get(position, 0) + 1
-        allowed = fanout.group.code.crash_retries
+        allowed = fanout.kind.code.crash_retries
         attempt = fanout.attempt_of(position)
         if not loss.again or crashes > allowed:
             self._end(fanout, position, CRASHED, loss.message, TaskCrashed(loss.message, loss.cause))
@@ -308,7 +317,7 @@ class Settling:
             timeline=[("RUNNING", "Running" if attempt == 1 else "Retrying", loss.pack.launched_at_s, None)],
         )
         outcome = Outcome(RETRY, loss.pack.launched_at_s, now, attempt, None, None, None, extra)
-        fanout.group.desk.ended(fanout, [(position, outcome)])
+        call_records.ended(fanout, [(position, outcome)])
         with self._dispatcher.changed:
             fanout.crashes[position] = crashes
             fanout.await_retry(position, outcome)
@@ -321,7 +330,7 @@ class Settling:
         captured = tracebacks.capture(error) if error is not None else None
         outcome = Outcome(status, None, clock.epoch_s(), attempt, None, None, None, Extra(message, captured))
         self._show_failures(fanout, [(position, outcome)])
-        fanout.group.desk.ended(fanout, [(position, outcome)])
+        call_records.ended(fanout, [(position, outcome)])
         cause = error.cause if isinstance(error, TaskCrashed) else None
         self._settle(fanout, [(position, status, Failure(status, b"", message, cause))])
 
@@ -345,12 +354,12 @@ class Settling:
             for position, status, held in entries:
                 if not fanout.is_settled(position):
                     fanout.settle(position, status, held)
-                    fanout.group.desk.open_calls -= 1
-            self._dispatcher.admission.ended(fanout, [position for position, _, _ in entries])
+                    fanout.kind.desk.open_calls -= 1
+            self._let_go(fanout, [position for position, _, _ in entries])
             self._dispatcher.changed.notify_all()
 
     def _show_failures(self, fanout: Fanout, entries: Sequence[tuple[int, Outcome]]) -> None:
-        desk = fanout.group.desk
+        desk = fanout.kind.desk
         for position, outcome in entries:
             if outcome.status in (COMPLETED, CANCELLED):
                 continue
@@ -384,7 +393,7 @@ def _is_plain(fanout: Fanout, outcome: Outcome) -> bool:
 
 
 def _storage_of(fanout: Fanout) -> tuple[str, str]:
-    code = fanout.group.code
+    code = fanout.kind.code
     return code.storage_url, code.serializer
 
 

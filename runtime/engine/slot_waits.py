@@ -10,6 +10,7 @@ from uuid import UUID
 from ..foundation import ids
 from ..foundation.errors import NoSlotEver
 from ..store.slot_rows import CLOSED, GRANTED, STUCK, WAITS, SlotAnswer, SlotWant
+from . import call_records
 from .relay import RelayRunJournal
 from .slot_desk import SlotDesk, Slots
 from .slot_relay import RelayedSlots
@@ -42,10 +43,10 @@ def want_of(fanout: Fanout, position: int) -> SlotWant:
     site = fanout.site
     return SlotWant(
         ids.uuid7(),
-        list(fanout.group.tags),
+        list(fanout.kind.tags),
         site.flow_run_id,
         fanout.task_run_id(position),
-        [*fanout.group.flow_run.inside, *ids.calls_around(site.flow_run_id, site.scope)],
+        [*fanout.kind.flow_run.inside, *ids.calls_around(site.flow_run_id, site.scope)],
     )
 
 
@@ -60,7 +61,7 @@ def wait_for_slots(slots: Slots, fanout: Fanout, position: int) -> UUID | None:
 
     def take(answer: SlotAnswer) -> None:
         if answer.verdict == WAITS:
-            fanout.await_slot(position, answer)
+            call_records.waits_for_slot(fanout, position, answer)
             return
         answers.append(answer)
         told.set()
@@ -85,7 +86,7 @@ async def slots_awaited(slots: Slots, fanout: Fanout, position: int) -> UUID | N
 
     def take(answer: SlotAnswer) -> None:
         if answer.verdict == WAITS:
-            fanout.await_slot(position, answer)
+            call_records.waits_for_slot(fanout, position, answer)
             return
         loop.call_soon_threadsafe(lambda: answered.done() or answered.set_result(answer))
 
@@ -104,15 +105,15 @@ class CallSlots:
 
     def __init__(self, fanout: Fanout) -> None:
         self._fanout = fanout
-        self._slots = slots_of(fanout.group.desk)
+        self._slots = slots_of(fanout.kind.desk)
         self._held: UUID | None = None
 
     def are_limited(self) -> bool:
         """Whether the call needs any. Blocks while that is asked."""
-        return are_limited_now(self._slots, self._fanout.group.tags)
+        return are_limited_now(self._slots, self._fanout.kind.tags)
 
     async def are_limited_async(self) -> bool:
-        limited = self._slots.are_limited(self._fanout.group.tags)
+        limited = self._slots.are_limited(self._fanout.kind.tags)
         return await asyncio.to_thread(self.are_limited) if limited is None else limited
 
     def take(self) -> None:

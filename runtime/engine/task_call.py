@@ -22,7 +22,7 @@ from ..records import LogLine
 from ..states import NO_VALUE, State, StateType
 from ..values import tracebacks
 from ..values.parameters import bind
-from . import outcomes, records_lookup
+from . import call_records, outcomes, records_lookup
 from .board import Board, Watcher
 from .calls import Rows
 from .execution import INTERRUPTIONS, Call, PackExecution
@@ -130,8 +130,8 @@ class DirectCall:
         else:
             session.calls.check()
             self._recorded, info = _open_record(session, task, args, kwargs, wait_for)
-            self._code = self._recorded.group.code
-            if self._recorded.group.tags:
+            self._code = self._recorded.kind.code
+            if self._recorded.kind.tags:
                 self._slots = CallSlots(self._recorded)
         self._index = info.index
         self.execution = PackExecution(
@@ -171,7 +171,7 @@ class DirectCall:
             message = "the flow run ended before the call did"
             run_count = self._attempt
             outcome = Outcome(CRASHED, None, clock.epoch_s(), run_count, None, None, None, Extra(message))
-            self._recorded.group.desk.ended(self._recorded, [(0, outcome)], _NODE, os.getpid())
+            call_records.ended(self._recorded, [(0, outcome)], _NODE, os.getpid())
 
     def answered(self) -> bool:
         """Whether the call has ended."""
@@ -181,7 +181,7 @@ class DirectCall:
         """What the call waits at while its run is paused; one that a running task makes waits for nothing."""
         if self._recorded is None or task_run_info.get() is not None:
             return None
-        gate = self._recorded.group.desk.gate
+        gate = self._recorded.kind.desk.gate
         return gate if gate.is_closed else None
 
     def needs_slots(self) -> bool:
@@ -228,7 +228,7 @@ class DirectCall:
 
     def capturing(self) -> AbstractContextManager[None]:
         """Log lines and prints of the call go where its run's go; without a run, to the terminal."""
-        sink = _show if self._recorded is None else self._recorded.group.desk.log_here
+        sink = _show if self._recorded is None else self._recorded.kind.desk.log_here
         return capture_into(sink, self._code.log_prints, passes_prints=True)
 
     def next_call(self) -> Call:
@@ -315,7 +315,7 @@ class DirectCall:
             self._held = UpstreamFailed(f"{fanout.name_of(0)} was not started: {message}")
             return
         self._args, self._kwargs = replace_futures((self._args, self._kwargs), result_of)
-        if fanout.matching is None and fanout.group.cache is None:
+        if fanout.matching is None and fanout.kind.cache is None:
             return
         found = records_lookup.find(fanout, 0, 1)
         self._index = fanout.index_of(0)
@@ -351,15 +351,15 @@ class DirectCall:
             and not fanout.cache_keys
             and not fanout.timelines
         ):
-            fanout.group.desk.completed(fanout, [0], [outcome], _NODE, os.getpid())
+            call_records.completed(fanout, [0], [outcome], _NODE, os.getpid())
         else:
-            fanout.group.desk.ended(fanout, [(0, outcome)], _NODE, os.getpid())
+            call_records.ended(fanout, [(0, outcome)], _NODE, os.getpid())
 
     def _new_board(self) -> Board:
         fanout = self._recorded
         if fanout is None:
             return Board(1, lambda _position, _started: None)
-        return Board(1, lambda _position, started: fanout.group.desk.running(fanout, 0, started))
+        return Board(1, lambda _position, started: call_records.running(fanout, 0, started))
 
 
 def _show(_flow_run_id: UUID, line: LogLine) -> None:

@@ -80,7 +80,8 @@ def cancelled_while(began: Path, work: Callable[[], Any], runner: str = "threads
 
         def cancel() -> None:  # in a thread: inline, the call is over when `submit` returns
             until(began.exists)
-            for fanout in list(session.desk.fanouts):
+            dispatcher = session.dispatching.started
+            for fanout in list(dispatcher.fanouts if dispatcher else ()):
                 fanout.cancel(0)
 
         thread = threading.Thread(target=cancel)

@@ -309,9 +309,9 @@ def test_cancelling_a_run_drops_what_waits_and_stops_what_runs(bench: Bench) -> 
 def test_a_cancelled_call_that_does_not_stop_is_ended_by_force(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from heliostat.runtime.engine import dispatcher
+    from heliostat.runtime.engine import cancelling
 
-    monkeypatch.setattr(dispatcher, "FORCE_CANCEL_AFTER_S", 0.01)
+    monkeypatch.setattr(cancelling, "FORCE_CANCEL_AFTER_S", 0.01)
     fanout = bench.send(bench.group(pack=1), 1)
     (pack,) = bench.lane.packs(1)
     assert fanout.cancel(0)
@@ -323,9 +323,9 @@ def test_a_cancelled_call_that_does_not_stop_is_ended_by_force(
 def test_a_call_far_past_its_timeout_is_killed_and_timed_out(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from heliostat.runtime.engine import dispatcher
+    from heliostat.runtime.engine import cancelling
 
-    monkeypatch.setattr(dispatcher, "TIMEOUT_GRACE_S", 0.0)
+    monkeypatch.setattr(cancelling, "TIMEOUT_GRACE_S", 0.0)
     fanout = bench.send(bench.group(pack=2, timeout_s=0.01), 2)
     (pack,) = bench.lane.packs(1)
     bench.lane.on_news("running", pack.pack_id, 0, 1.0)
@@ -374,7 +374,7 @@ def test_a_call_goes_when_the_last_of_what_it_waits_for_has_ended(bench: Bench) 
     assert first.wait_all(PATIENCE_S) and after.counts() == {"Pending": 1}
     assert len(bench.lane.launched) == 2
     bench.lane.complete(two)
-    assert bench.lane.packs(3)[2].group is after.group
+    assert bench.lane.packs(3)[2].group is after.kind
 
 
 def test_behind_a_failure_calls_end_not_ready_down_the_line(bench: Bench) -> None:

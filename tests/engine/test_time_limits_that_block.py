@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from heliostat import flow, task
-from heliostat.runtime.engine import dispatcher, loop_limits
+from heliostat.runtime.engine import cancelling, loop_limits
 from heliostat.runtime.engine.run_desk import RunDesk
 from heliostat.runtime.foundation.errors import TaskTimedOut
 
@@ -154,7 +154,7 @@ def test_a_flow_that_does_not_hear_that_its_time_is_over_is_told_of_and_timed_ou
 def test_a_task_in_a_thread_that_does_not_hear_its_timeout_is_told_of_and_timed_out(
     recorded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "TIMEOUT_GRACE_S", 0.2)
+    monkeypatch.setattr(cancelling, "TIMEOUT_GRACE_S", 0.2)
 
     @task(timeout_seconds=0.3)
     def call() -> str:

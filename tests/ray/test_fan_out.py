@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from heliostat import allow_failure, current_task_run, flow, get_run_logger, task
-from heliostat.runtime.engine import dispatcher
+from heliostat.runtime.engine import cancelling
 from heliostat.runtime.foundation.errors import RunCancelled
 from heliostat.runtime.states import Cancelled, Completed, Failed
 
@@ -230,7 +230,7 @@ def test_a_call_over_its_time_is_stopped_and_the_rest_of_its_pack_runs(recorded:
 def test_a_call_that_does_not_hear_its_timeout_is_killed_alone(
     recorded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher, "TIMEOUT_GRACE_S", 0.5)
+    monkeypatch.setattr(cancelling, "TIMEOUT_GRACE_S", 0.5)
 
     @task(pack=10, timeout_seconds=0.4)
     def deaf(number: int) -> int:
@@ -253,7 +253,7 @@ def test_a_call_that_does_not_hear_its_timeout_is_killed_alone(
 def test_a_call_that_does_not_hear_its_timeout_is_tried_again(
     recorded: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(dispatcher, "TIMEOUT_GRACE_S", 0.5)
+    monkeypatch.setattr(cancelling, "TIMEOUT_GRACE_S", 0.5)
 
     @task(timeout_seconds=0.4, retries=1)
     def deaf() -> str:

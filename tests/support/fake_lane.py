@@ -12,13 +12,14 @@ from heliostat.runtime.authoring.context import FlowRunInfo
 from heliostat.runtime.authoring.retry import RetryPolicy
 from heliostat.runtime.authoring.terminal import Terminal
 from heliostat.runtime.engine import payload
+from heliostat.runtime.engine.call_kind import Resources
 from heliostat.runtime.engine.calls import Columns, Rows
 from heliostat.runtime.engine.code import TaskCode
 from heliostat.runtime.engine.dispatcher import Dispatcher
 from heliostat.runtime.engine.fanout import Fanout
 from heliostat.runtime.engine.lane import Answer, Loss
 from heliostat.runtime.engine.outcomes import COMPLETED, FAILED, RETRY, Extra, Outcome
-from heliostat.runtime.engine.pack_group import Pack, PackGroup, Resources
+from heliostat.runtime.engine.pack_group import Pack, PackGroup
 from heliostat.runtime.engine.run_desk import RunDesk
 from heliostat.runtime.engine.spool import Salvaged
 from heliostat.runtime.foundation import ids
@@ -180,7 +181,6 @@ class Bench:
         site = CallSite(self.flow_run.id, "", key, "work", base)
         calls = Columns([(True, range(count))], {}, count) if args is None else Rows([(tuple(args), {})])
         fanout = Fanout(self.dispatcher, group, site, 0, calls, tuple(wait_for))
-        self.desk.fanouts.add(fanout)
         self.dispatcher.enqueue(fanout, 0, len(calls))
         self.dispatcher.run_here(fanout)
         return fanout

@@ -106,10 +106,8 @@ class RunControl:
 
     def _release_calls(self) -> None:
         self._desk.gate.open()
-        session = self._desk.session
-        dispatcher = None if session is None else session.dispatching.started
-        if dispatcher is not None:
-            dispatcher.go_on()
+        if self._desk.session is not None:
+            self._desk.session.go_on()
 
     def _key(self, key: str | None) -> str:
         if key is None:
