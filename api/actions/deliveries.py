@@ -23,7 +23,7 @@ _HIDDEN_HEADERS = ("authorization", "cookie", "token", "key", "secret")
 
 
 async def call_webhook(db: Database, due: DueAction, outcome: Outcome) -> None:
-    """Send the payload to where a block of type webhook says."""
+    """Send the payload to the address in a webhook block."""
     block = await _block(db, due, outcome)
     if block.schema.block_type.slug != "webhook":
         raise ActionFailed("The referenced block was not a webhook block")
@@ -39,7 +39,7 @@ async def call_webhook(db: Database, due: DueAction, outcome: Outcome) -> None:
 
 
 async def send_notification(db: Database, due: DueAction, outcome: Outcome) -> None:
-    """Send subject and body to where a notification block says."""
+    """Send subject and body to the address in a notification block."""
     block = await _block(db, due, outcome)
     slug = block.schema.block_type.slug
     write = _NOTIFIERS.get(slug)

@@ -1,6 +1,6 @@
-"""Filling in the templates of actions: what is missing is empty, times are times, values keep their type.
+"""Filling in the templates of actions: missing names are empty, times stay times, values keep their type.
 
-It is done in a process of its own (`bounded_calls`), which imports this file and little else.
+Templates are filled in by a process of its own (`bounded_calls`), which imports this file and little else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _RUN_IN_URL = re.compile(r"flow-run/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}
 
 
 class Missing(ChainableUndefined):
-    """What is not there: it is empty, and so is everything that is asked of it, however deep."""
+    """A name that is missing: it is empty, and so is every attribute of it, however deep."""
 
     def __call__(self, *_args: Any, **_kwargs: Any) -> Missing:
         return self
@@ -39,7 +39,7 @@ class Moment(datetime):
 
     @classmethod
     def told(cls, text: str) -> Moment | str:
-        """The time that a text tells; another text as it is."""
+        """The time that a text holds; a text that holds no time is returned as it is."""
         try:
             return cls.of(datetime.fromisoformat(text))
         except ValueError:
@@ -50,8 +50,8 @@ class Moment(datetime):
 
 
 class Labels(Mapping[str, str]):
-    """Labels by their names, `labels['a.b']`, and part by part, `labels.a.b`. `own` is the value of the label
-    whose name is the way here, as far as there is one: then these are the labels below it.
+    """Labels by their names, `labels['a.b']`, and part by part, `labels.a.b`. For the labels below
+    `a.b`, `own` is the value of the label `a.b` itself.
     """
 
     def __init__(self, labels: Mapping[str, str], own: str | None = None) -> None:
@@ -67,7 +67,7 @@ class Labels(Mapping[str, str]):
         return len(self._labels)
 
     def __getattr__(self, part: str) -> str | Labels:
-        if part.startswith("_"):  # also while a copy of this object is made, which has no labels yet
+        if part.startswith("_"):  # `copy` asks for such names before the new object has labels
             raise AttributeError(part)
         start = f"{part}."
         below = {
@@ -84,7 +84,7 @@ class Labels(Mapping[str, str]):
 
 
 class Thing(Labels):
-    """A resource: its labels, and those that everybody wants under short names."""
+    """A resource: its labels, with short names for the common ones."""
 
     def __init__(self, resource: Resource) -> None:
         super().__init__(resource)
@@ -118,12 +118,12 @@ def seen(value: Any) -> Any:
 
 
 def is_template(value: Any) -> bool:
-    """Whether a text may be one."""
+    """Whether a text may be a template."""
     return isinstance(value, str) and ("{{" in value or "{%" in value)
 
 
 def holds_template(value: Any) -> bool:
-    """Whether there is one within a JSON value."""
+    """Whether a JSON value contains a template."""
     if isinstance(value, Mapping):
         return any(map(holds_template, cast("Mapping[str, Any]", value).values()))
     return (
@@ -132,7 +132,7 @@ def holds_template(value: Any) -> bool:
 
 
 def text_of(template: str, context: Mapping[str, Any], pages: str) -> str:
-    """The text with everything in its place; `pages` is where people look at objects.
+    """The template filled in; `pages` is the address of the user interface, for links.
 
     Raises TemplateError, and what an expression raises.
     """
@@ -140,8 +140,8 @@ def text_of(template: str, context: Mapping[str, Any], pages: str) -> str:
 
 
 def filled_within(value: Any, context: Mapping[str, Any], pages: str, *, keeps_type: bool = True) -> Any:
-    """Every text inside a JSON value, written. A text that is one expression becomes what that gives, a
-    number for example; inside of what `__prefect_kind` marks it stays text.
+    """A JSON value with every text inside it filled in. A text that is one expression becomes its value, for
+    example a number; inside an object that `__prefect_kind` marks it stays text.
     """
     if isinstance(value, Mapping):
         fields = cast("Mapping[str, Any]", value)
@@ -162,7 +162,7 @@ def filled_within(value: Any, context: Mapping[str, Any], pages: str, *, keeps_t
 
 
 def _value_of(template: str, context: Mapping[str, Any], pages: str) -> Any:
-    """The value of a template that is one expression and nothing else, as JSON data; else its text."""
+    """The value of a template that is one single expression, as JSON data; the text of any other template."""
     environment = _environment(pages)
     expression = _only_expression(environment, template)
     if expression is None:
@@ -186,11 +186,11 @@ def _only_expression(environment: ImmutableSandboxedEnvironment, template: str) 
 
 
 def _data(value: Any) -> Any:
-    """What an expression gave as what JSON knows."""
+    """The value of an expression as JSON data."""
     if isinstance(value, Undefined):
         return ""
     if isinstance(value, str):
-        return str(value)  # also where it is marked as safe text
+        return str(value)  # a plain string, also when it is marked as safe text
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Labels):
@@ -214,13 +214,13 @@ def _time_as(value: Any, written: str) -> str:
 
 
 def _flow_run_id(text: Any) -> str | None:
-    """The id of a flow run in a text that holds the address of its page."""
+    """The id of a flow run, from a text that holds the address of its page."""
     found = _RUN_IN_URL.search(str(text or ""))
     return found[1] if found else None
 
 
 def _page(base: str, it: Any) -> str:
-    """Where a person can look at an object."""
+    """The address of an object's page."""
     fields: dict[str, Any] = cast("dict[str, Any]", it) if isinstance(it, dict) else {}
     kind, key = fields.get("_kind"), fields.get("id")
     places = {

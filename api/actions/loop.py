@@ -20,11 +20,11 @@ _log = logging.getLogger("heliostat.services")
 _AT_ONCE = 10
 _MOST_ATTEMPTS = 5
 LEASE_S = 60.0
-"""So long may an action take; after that somebody else tries it."""
+"""How long an action may take; after that another process tries it."""
 
 
 class ActionPerformer(Loop):
-    """Each action is carried out at least once: again, when its process died over it."""
+    """Carries out each action at least once: once more when a process died while it did so."""
 
     name: ClassVar[str] = "automation-actions"
     interval_s: ClassVar[float] = 5.0
@@ -62,7 +62,7 @@ class ActionPerformer(Loop):
             _log.warning("automation %s: %s: %s", name, kind, failure)
         try:
             told = events_of(due, outcome, failure)
-        except Exception:  # what is kept of its automation cannot be read: then nobody can be told either
-            _log.exception("action %s of an automation cannot be told of", due.id)
+        except Exception:  # its automation cannot be read, so no event can report the failure
+            _log.exception("the end of action %s of an automation cannot be recorded", due.id)
             told = []
         await automation_actions.finish(self.db, due.id, told)

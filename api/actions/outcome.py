@@ -1,4 +1,4 @@
-"""What came of an action, as the events that tell of it."""
+"""The outcome of an action, and the events that report it."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class ActionFailed(Exception):
 
 @dataclass(slots=True)
 class Outcome:
-    """What an action did, for its events; `related` are the resources it dealt with."""
+    """What an action did, for its events; `related` are the resources that it touched."""
 
     details: dict[str, Any] = field(default_factory=dict[str, Any])
     related: list[Resource] = field(default_factory=list[Resource])
 
     def concerns(self, kind: str, it: object, role: str, name: str | None = None) -> None:
-        """Note a resource."""
+        """Add a resource to the related ones."""
         resource = {RESOURCE_ID: f"prefect.{kind}.{it}", RESOURCE_ROLE: role}
         self.related.append(resource if name is None else resource | {RESOURCE_NAME: name})
 
 
 def cause_of(due: DueAction) -> dict[str, Any]:
-    """What events that an action causes say of the automations that led to it."""
+    """The fields by which events that an action causes name the automations that led to it."""
     return {} if due.chain is None else {CHAIN: due.chain.as_json()}
 
 

@@ -1,8 +1,8 @@
-"""One request to the outside: only to addresses that were checked, and of the answer no more than is shown.
+"""One request to the outside: only to checked addresses, reading no more of the answer than is shown.
 
-A name may lead elsewhere when it is asked for again. So where private networks are not allowed, the name is
-resolved once, every address that it has is checked, and the connection goes to one of these; certificate and
-`Host` are still those of the name. Redirects are answers like others: they are shown, not followed.
+A name may resolve to another address the next time. So where private networks are not allowed, the name is
+resolved once, each of its addresses is checked, and the connection goes to one of them; certificate and
+`Host` are still those of the name. Redirects are shown as the answer, not followed.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     import httpx
 
 _WITHIN_S = 10.0
-_ALL_WITHIN_S = 25.0  # an answer that comes drop by drop
+_ALL_WITHIN_S = 25.0  # for the whole answer, also one that arrives byte by byte
 _MOST_BYTES = 64 * 1024
-_ENCODINGS = {"gzip": 47, "x-gzip": 47, "deflate": 47}  # what zlib calls them
+_ENCODINGS = {"gzip": 47, "x-gzip": 47, "deflate": 47}  # the `wbits` by which zlib knows each encoding
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 
 
 class Request(NamedTuple):
-    """What is to be sent where."""
+    """What to send, and where."""
 
     method: str
     url: str
@@ -37,7 +37,7 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What was answered; of a long body the beginning."""
+    """The answer; of a long body only the beginning."""
 
     status_code: int
     headers: dict[str, str]
@@ -45,9 +45,9 @@ class Reply:
 
 
 async def send(request: Request, *, verify: bool = True, anywhere: bool = True) -> Reply:
-    """Send it once; `anywhere`: also into private networks.
+    """Send a request once; `anywhere` allows private networks.
 
-    Raises ActionFailed, whose text does not hold the address: that may be a secret.
+    Raises ActionFailed. Its text does not hold the address, which may be a secret.
     """
     import httpx
 
@@ -60,7 +60,7 @@ async def send(request: Request, *, verify: bool = True, anywhere: bool = True) 
                 async with httpx.AsyncClient(timeout=_WITHIN_S, verify=verify) as client:
                     return await _sent(client, request, url)
             addresses = await _checked_addresses(url)
-            # A transport of our own is asked directly: a proxy would look for the name again.
+            # A transport of our own skips any proxy, which would resolve the name again.
             transport = httpx.AsyncHTTPTransport(verify=verify)
             async with httpx.AsyncClient(timeout=_WITHIN_S, transport=transport) as client:
                 return await _sent_to_one(client, request, url, addresses)
@@ -71,7 +71,7 @@ async def send(request: Request, *, verify: bool = True, anywhere: bool = True) 
 async def _sent_to_one(
     client: httpx.AsyncClient, request: Request, url: httpx.URL, addresses: list[str]
 ) -> Reply:
-    """Send it to the first of the addresses that takes the connection."""
+    """Send a request to the first of the addresses that takes the connection."""
     import httpx
 
     for address in addresses[:-1]:
@@ -103,13 +103,13 @@ async def _sent(
 
 
 def _text_of(answer: httpx.Response, raw: bytes) -> str:
-    """The beginning of a body. One that was packed though nobody asked for it becomes no larger."""
+    """The beginning of a body. A body that was compressed unasked is unpacked up to _MOST_BYTES."""
     window = _ENCODINGS.get(answer.headers.get("content-encoding", "").strip().lower())
     if window is not None:
         try:
             raw = zlib.decompressobj(window).decompress(raw, _MOST_BYTES)
         except zlib.error:
-            pass  # shown as it came
+            pass  # shown as it arrived
     try:
         return raw.decode(answer.charset_encoding or "utf-8", "replace")
     except LookupError:
@@ -117,7 +117,7 @@ def _text_of(answer: httpx.Response, raw: bytes) -> str:
 
 
 async def _checked_addresses(url: httpx.URL) -> list[str]:
-    """The addresses of a URL's host. Raises ActionFailed if one of them is in a private network, OSError."""
+    """The addresses of a URL's host. Raises ActionFailed if one is in a private network, and OSError."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(url.raw_host.decode("ascii"), url.port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
@@ -127,7 +127,7 @@ async def _checked_addresses(url: httpx.URL) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is of the internet, also one that carries another one inside."""
+    """Whether an address belongs to the internet; an address that embeds another is judged by that one."""
     it = ipaddress.ip_address(address)
     if isinstance(it, ipaddress.IPv6Address):
         inner = it.ipv4_mapped or it.sixtofour or (it.teredo and it.teredo[1])

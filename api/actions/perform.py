@@ -1,4 +1,4 @@
-"""Carrying out one action of an automation: each of the standard's types in a few lines."""
+"""Carrying out one action of an automation, for each action type of the standard."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SUSPENDED_FOR_S = 3_600.0
 
 
 async def perform(db: Database, due: DueAction, outcome: Outcome) -> None:
-    """Do what the action says. Raises ActionFailed, and DatabaseUnavailable: then it is to be tried again."""
+    """Carry out an action. Raises ActionFailed, and DatabaseUnavailable: then it is to be tried again."""
     act = _ACTS.get(due.action["type"])
     if act is None:
         raise ActionFailed(f"There is no action {due.action['type']!r}")
@@ -63,7 +63,7 @@ async def _run_deployment(db: Database, due: DueAction, outcome: Outcome) -> Non
     after = timedelta(seconds=due.action.get("schedule_after") or 0.0)
     asked = DeploymentRunCreate(
         parameters=parameters,
-        idempotency_key=f"automation {due.id}",  # tried again it finds the run that it made
+        idempotency_key=f"automation {due.id}",  # a second attempt finds the run of the first
         job_variables=due.action.get("job_variables"),
         labels=None if due.chain is None else due.chain.as_labels(),
     )
@@ -121,7 +121,7 @@ def _change_state(state_of: Callable[[DueAction], State]) -> Act:
         wanted, force = state_of(due), bool(due.action.get("force"))
         await _note_cause(db, due, run_id, wanted.id)
         became = await flow_run_changes.propose(db, run_id, wanted, force=force)
-        # What had nothing to tear down is cancelled at once: that is what was asked for.
+        # A run that has nothing to tear down is cancelled at once, which is what the action asked for.
         is_cancelled = became.state is not None and became.state.type == "CANCELLED"
         if not (wanted.type is StateType.CANCELLING and is_cancelled):
             _accepted(became, "set state")
@@ -135,7 +135,7 @@ async def _delete_run(db: Database, due: DueAction, outcome: Outcome) -> None:
     try:
         await flow_runs.delete(db, run_id)
     except NotFound:
-        if due.attempts == 1:  # else it went with an earlier attempt
+        if due.attempts == 1:  # otherwise an earlier attempt removed the run
             raise
 
 
@@ -147,7 +147,7 @@ async def _resume_run(db: Database, due: DueAction, outcome: Outcome) -> None:
 
 
 async def _note_cause(db: Database, due: DueAction, run_id: UUID, set_state: object) -> None:
-    """Say with the run who moves it, before it moves: its events are looked at at once."""
+    """Record with the run which automation acts on it, before it does: its events are evaluated at once."""
     if due.chain is not None:
         await flow_run_changes.merge_labels(db, run_id, due.chain.as_labels(set_state))
 

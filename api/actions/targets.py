@@ -1,4 +1,4 @@
-"""On what an action acts: what it names, or what the event is about."""
+"""The target of an action: the object that it names, or the one that the event is about."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Templates in actions: texts that are written with what happened.
+"""Templates in actions: texts that are filled in with what happened.
 
-They see `event`, `automation`, `labels`, `firing`, `firings`, `events`, `variables`, and by its kind whatever
-the event is about.
+Templates see `event`, `automation`, `labels`, `firing`, `firings`, `events`, `variables`, and the object that
+the event is about, under the name of its kind.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .targets import first_of_kind
 _OBJECTS = ("flow", "flow_run", "task_run", "deployment", "work_pool", "work_queue")
 _MANY = 10_000
 LONGEST = 100_000
-"""Characters of a template; a longer one would take too long to be read."""
+"""Most characters of a template; a longer one would take too long to parse."""
 _STATE_LABELS = {
     "type": "prefect.state-type",
     "name": "prefect.state-name",
@@ -39,7 +39,7 @@ _STATE_LABELS = {
 
 
 def fault_of(text: str) -> str | None:
-    """What keeps a text from being a template; None when nothing does."""
+    """Why a text is not a valid template; None when it is one."""
     from jinja2 import TemplateSyntaxError
 
     from .filling import syntax_checked
@@ -54,20 +54,20 @@ def fault_of(text: str) -> str | None:
 
 
 class Writer:
-    """Writes the templates of one action; asks the database for what they name, once."""
+    """Fills in the templates of one action; asks the database once for the objects that they name."""
 
     def __init__(self, db: Database, due: DueAction) -> None:
         self._db, self._due = db, due
         self._known: dict[str, Any] | None = None
 
     async def write(self, text: str) -> str:
-        """The text with everything in its place. Raises ActionFailed."""
+        """The text filled in. Raises ActionFailed."""
         from .filling import is_template, text_of
 
         return await self._filled(text_of, text) if is_template(text) else text
 
     async def write_within(self, value: Any) -> Any:
-        """A JSON value with every text inside it written, see `filled_within`. Raises ActionFailed."""
+        """A JSON value with every text inside it filled in. Raises ActionFailed."""
         from .filling import filled_within, holds_template
 
         return await self._filled(filled_within, value) if holds_template(value) else value
@@ -103,7 +103,7 @@ class Writer:
         for kind in _OBJECTS:
             it = first_of_kind(event, kind.replace("_", "-"))
             if it is not None:
-                with suppress(NotFound):  # it is gone: templates see nothing
+                with suppress(NotFound):  # the object is gone: templates see nothing of it
                     found[kind] = await _read(self._db, kind, it)
         if event is not None:
             _state_as_it_was(found, event, Moment.told)
@@ -130,7 +130,7 @@ async def _read(db: Database, kind: str, it: UUID) -> Any:
 
 
 def _state_as_it_was(found: dict[str, Any], event: Event, told: Callable[[str], Any]) -> None:
-    """A run may have gone on since: the event tells the state that is meant."""
+    """Show the state that the event tells: the run may have moved on since."""
     for kind in ("flow_run", "task_run"):
         run, resource = found.get(kind), event.resource
         if run is None or not resource[RESOURCE_ID].endswith(str(run["id"])):

@@ -1,1 +1,1 @@
-"""Requests and answers of what is set up rather than run, one noun a file, and rows as answers."""
+"""Requests and answers about things that people set up, one noun a file, and the rows shown as answers."""

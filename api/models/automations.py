@@ -25,7 +25,7 @@ def _template(text: str) -> str:
 
 
 def _as_text(value: Any) -> Any:
-    """Older pages send the payload as an object."""
+    """The payload as text; older versions of the user interface send it as an object."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() if isinstance(value, dict) else value
 
 
@@ -34,7 +34,7 @@ Source = Literal["selected", "inferred"]
 Seconds = Annotated[timedelta, PlainSerializer(lambda value: value.total_seconds(), return_type=float)]
 
 
-LEAST_PROACTIVE = timedelta(seconds=10)  # and what a proactive trigger without a time has
+LEAST_PROACTIVE = timedelta(seconds=10)  # also the default of a proactive trigger
 
 
 class EventTrigger(BaseModel):
@@ -70,7 +70,7 @@ class CompoundTrigger(BaseModel):
     @model_validator(mode="after")
     def _enough_triggers(self) -> CompoundTrigger:
         if isinstance(self.require, int) and not 1 <= self.require <= len(self.triggers):
-            raise ValueError("require lies between 1 and the number of triggers")
+            raise ValueError("require must lie between 1 and the number of triggers")
         return self
 
 
@@ -233,13 +233,13 @@ class AutomationUpdate(OneModel):
 
     @model_validator(mode="after")
     def _feeds_no_loop(self) -> AutomationUpdate:
-        """A run for each state of a run of the same deployment would never end."""
+        """Refuse an automation that runs a deployment for each of its own runs: it would never end."""
         trigger = self.trigger
         if not self.enabled or not isinstance(trigger, EventTrigger) or trigger.posture != "Reactive":
             return self
         runs_it = any(each.type == "run-deployment" and each.source == "inferred" for each in self.actions)
         if runs_it and trigger.expect & _STATES_OF_EVERY_RUN:
-            raise ValueError("to run the deployment of each run that is scheduled or begins would not end")
+            raise ValueError("running the deployment of each run that is scheduled or begins would never end")
         return self
 
     def facts(self) -> dict[str, Any]:
@@ -274,7 +274,9 @@ class Automation(Recorded):
     actions: list[Action]
     actions_on_trigger: list[Action]
     actions_on_resolve: list[Action]
-    paused_reason: str | None = Field(None, description="Why the server switched it off; ours.")
+    paused_reason: str | None = Field(
+        None, description="Why the server switched it off (not in the standard)."
+    )
 
 
 def automation(row: AutomationRow) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Concurrency limits on the wire: the present ones by name, and the older view of those on tags."""
+"""Concurrency limits on the wire: all of them by name, and the older view of the limits on tags."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def minimal(row: LimitRow) -> dict[str, Any]:
 
 
 def minimal_of_tag(row: LimitRow) -> dict[str, Any]:
-    """MinimalConcurrencyLimitResponse of a limit on a tag, which goes by the tag."""
+    """MinimalConcurrencyLimitResponse of a limit on a tag; its name is the tag."""
     return {**minimal(row), "name": row.name.removeprefix(TAG_PREFIX)}
 
 

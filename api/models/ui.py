@@ -1,4 +1,4 @@
-"""What pages ask and are told."""
+"""Requests and answers of the pages of the user interface."""
 
 from __future__ import annotations
 

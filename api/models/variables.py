@@ -13,7 +13,7 @@ from ...runtime.store.variables import VariableRow, VariableSort
 from ..responses import Recorded
 from ..schemas import MOST_ROWS, Fields, Limit, Offset, OneModel
 
-LONGEST_VALUE = 5_000  # characters of a value's JSON (reference notes, section 13)
+LONGEST_VALUE = 5_000  # characters of a value's JSON, as in the standard
 
 
 def _short(value: Any) -> Any:
@@ -38,7 +38,7 @@ class VariableUpdate(OneModel):
     tags: list[str] | None = None
 
     def changes(self) -> dict[str, Any]:
-        """What is to change: a null is a value, but no name and no tags."""
+        """The fields to change: null is a valid value of the variable, but not a name and not tags."""
         sent = self.model_dump(exclude_unset=True)
         return {name: value for name, value in sent.items() if name == "value" or value is not None}
 

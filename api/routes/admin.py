@@ -19,8 +19,8 @@ from ..responses import ResultStorage
 _STORAGE = server_settings.RESULT_STORAGE
 _STORES = frozenset({"write-path", "put-directory"})
 
-# The stock product whose standard this is: its client wants the same major version as its own, and warns
-# when the rest is lower. Ours comes behind it.
+# The version of the stock product that this server stands in for. The stock client demands its own major
+# version and warns when the rest is lower. Heliostat's version follows behind it.
 STANDARD_PRODUCT_VERSION = "3.8.8"
 
 router = APIRouter(prefix="/admin", tags=["Admin"])
@@ -44,13 +44,13 @@ async def settings() -> dict[str, Any]:
 
 @router.get("/storage", response_model=ResultStorage)
 async def storage(db: Db) -> JsonAnswer:
-    """The block where clients keep results unless told otherwise; null where none is set."""
+    """The block where clients keep results unless told otherwise; null when none is set."""
     return JsonAnswer({_STORAGE: await server_settings.read(db, _STORAGE)})
 
 
 @router.put("/storage", response_model=ResultStorage)
 async def set_storage(body: ResultStorageUpdate, db: Db) -> JsonAnswer:
-    """Let clients keep results in a block: 404 when there is none of that id, 422 when it stores nothing."""
+    """Let clients keep results in a block: 404 when it does not exist, 422 when it cannot store them."""
     block = await found(block_documents.read(db, body.default_result_storage_block_id), "Block document")
     if not _STORES & set(block.schema.capabilities):
         raise HTTPException(422, "The block cannot read and write results.")
@@ -60,6 +60,6 @@ async def set_storage(body: ResultStorageUpdate, db: Db) -> JsonAnswer:
 
 @router.delete("/storage", status_code=204)
 async def clear_storage(db: Db) -> Response:
-    """Let clients keep results where they do unless told otherwise."""
+    """Let clients keep results in their own default place again."""
     await server_settings.write(db, _STORAGE, None)
     return no_content()

@@ -26,7 +26,7 @@ async def create_artifact(body: models.ArtifactCreate, db: Db) -> JsonAnswer:
 
 @router.post("/filter", response_model=list[models.Artifact])
 async def filter_artifacts(db: Db, body: models.ArtifactPage | None = None) -> JsonAnswer:
-    """Artifacts that fit."""
+    """Artifacts that match the filter."""
     body = body or models.ArtifactPage()
     rows = await artifacts.find(
         db, body.artifacts, body.search(), sort=body.sort, limit=body.limit, offset=body.offset
@@ -36,7 +36,7 @@ async def filter_artifacts(db: Db, body: models.ArtifactPage | None = None) -> J
 
 @router.post("/latest/filter", response_model=list[models.ArtifactCollection])
 async def filter_latest_artifacts(db: Db, body: models.CollectionPage | None = None) -> JsonAnswer:
-    """The newest artifact of each key, of those that fit."""
+    """The newest artifact of each key, among those that match the filter."""
     body = body or models.CollectionPage()
     rows = await artifacts.find_latest(
         db, body.artifacts, body.search(), sort=body.sort, limit=body.limit, offset=body.offset
@@ -46,14 +46,14 @@ async def filter_latest_artifacts(db: Db, body: models.CollectionPage | None = N
 
 @router.post("/count")
 async def count_artifacts(db: Db, body: models.ArtifactSearch | None = None) -> int:
-    """How many artifacts fit."""
+    """How many artifacts match the filter."""
     body = body or models.ArtifactSearch()
     return await artifacts.count(db, body.artifacts, body.search())
 
 
 @router.post("/latest/count")
 async def count_latest_artifacts(db: Db, body: models.CollectionSearch | None = None) -> int:
-    """How many keys have a newest artifact that fits."""
+    """How many keys have a newest artifact that matches the filter."""
     body = body or models.CollectionSearch()
     return await artifacts.count_latest(db, body.artifacts, body.search())
 
@@ -72,13 +72,13 @@ async def read_artifact(id: UUID, db: Db) -> JsonAnswer:
 
 @router.patch("/{id:uuid}", status_code=204)
 async def update_artifact(id: UUID, body: models.ArtifactUpdate, db: Db) -> Response:
-    """Change an artifact, such as one of progress; only fields in the body change."""
+    """Change an artifact, for example a progress bar; only fields in the body change."""
     await found(artifacts.change(db, id, body.model_dump(exclude_unset=True)), _WHAT)
     return no_content()
 
 
 @router.delete("/{id:uuid}", status_code=204)
 async def delete_artifact(id: UUID, db: Db) -> Response:
-    """Remove an artifact; the one before it is the newest of its key then."""
+    """Remove an artifact; the one before it becomes the newest of its key."""
     await found(artifacts.delete(db, id), _WHAT)
     return no_content()

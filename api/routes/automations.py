@@ -21,7 +21,7 @@ _WHAT = "Automation"
 
 
 async def _check_runs(body: models.AutomationUpdate, db: Db) -> None:
-    """Whether job variables for runs of a deployment fit its pool: 404 where the deployment is gone.
+    """Check that job variables for runs of a deployment fit its pool: 404 when the deployment is gone.
 
     Raises BadJobVariables.
     """
@@ -41,7 +41,7 @@ async def create_automation(body: models.AutomationCreate, db: Db) -> JsonAnswer
 
 @router.post("/automations/filter", response_model=list[models.Automation])
 async def filter_automations(db: Db, body: models.AutomationPage | None = None) -> JsonAnswer:
-    """Automations that fit."""
+    """Automations that match the filter."""
     body = body or models.AutomationPage()
     rows = await automations.find(db, body.automations, sort=body.sort, limit=body.limit, offset=body.offset)
     return JsonAnswer([models.automation(row) for row in rows])
@@ -49,7 +49,7 @@ async def filter_automations(db: Db, body: models.AutomationPage | None = None) 
 
 @router.post("/automations/count")
 async def count_automations(db: Db, body: models.AutomationSearch | None = None) -> int:
-    """How many automations fit."""
+    """How many automations match the filter."""
     return await automations.count(db, (body or models.AutomationSearch()).automations)
 
 
@@ -74,7 +74,7 @@ async def read_automation(id: UUID, db: Db) -> JsonAnswer:
 
 @router.put("/automations/{id:uuid}", status_code=204)
 async def replace_automation(id: UUID, body: models.AutomationUpdate, db: Db) -> Response:
-    """Give an automation another content."""
+    """Replace an automation's content."""
     await _check_runs(body, db)
     await there(automations.replace(db, id, body.facts()), _WHAT)
     return no_content()
@@ -99,7 +99,7 @@ async def delete_automation(id: UUID, db: Db) -> Response:
 
 @router.post("/templates/validate", status_code=204)
 async def validate_template(body: Annotated[str, Body()] = "") -> Response:
-    """Whether a text is a template that can be read: 204, or 422 with the line and what is wrong."""
+    """Whether a text is a valid template: 204, or 422 with the line and what is wrong."""
     from jinja2 import TemplateSyntaxError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 

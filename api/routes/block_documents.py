@@ -20,7 +20,7 @@ _WHAT = "Block document"
 
 @router.post("/", status_code=201, response_model=models.BlockDocument)
 async def create_block_document(body: models.BlockDocumentCreate, db: Db) -> JsonAnswer:
-    """Keep a block document: 409 when its type has one of that name, or the schema is of another type."""
+    """Keep a block document: 409 when its type has one of that name, or another type has the schema."""
     try:
         row = await block_documents.create(
             db, body.block_schema_id, body.block_type_id, body.name, body.data, body.is_anonymous
@@ -32,7 +32,7 @@ async def create_block_document(body: models.BlockDocumentCreate, db: Db) -> Jso
 
 @router.post("/filter", response_model=list[models.BlockDocument])
 async def filter_block_documents(db: Db, body: models.BlockDocumentPage | None = None) -> JsonAnswer:
-    """Block documents that fit; anonymous ones only where they are asked for."""
+    """Block documents that match the filter; anonymous ones only where they are asked for."""
     body = body or models.BlockDocumentPage()
     rows = await block_documents.find(
         db,
@@ -49,7 +49,7 @@ async def filter_block_documents(db: Db, body: models.BlockDocumentPage | None =
 
 @router.post("/count")
 async def count_block_documents(db: Db, body: models.BlockDocumentSearch | None = None) -> int:
-    """How many block documents fit."""
+    """How many block documents match the filter."""
     body = body or models.BlockDocumentSearch()
     return await block_documents.count(db, body.block_documents, body.block_types, body.block_schemas)
 

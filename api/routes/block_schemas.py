@@ -24,7 +24,7 @@ _WHAT = "Block schema"
     responses={200: {"model": models.BlockSchema}},
 )
 async def create_block_schema(body: models.BlockSchemaCreate, db: Db) -> JsonAnswer:
-    """Make a block schema; one of the same checksum and version is given as it is (200)."""
+    """Make a block schema; an existing one with its checksum and version is returned unchanged (200)."""
     making = block_types.create_schema(db, body.block_type_id, body.fields, body.capabilities, body.version)
     row, is_new = await found(making, "Block type")
     return JsonAnswer(models.block_schema(row), made(is_new))
@@ -32,7 +32,7 @@ async def create_block_schema(body: models.BlockSchemaCreate, db: Db) -> JsonAns
 
 @router.post("/block_schemas/filter", response_model=list[models.BlockSchema])
 async def filter_block_schemas(db: Db, body: models.BlockSchemaPage | None = None) -> JsonAnswer:
-    """Block schemas that fit, newest first."""
+    """Block schemas that match the filter, newest first."""
     body = body or models.BlockSchemaPage()
     rows = await block_types.find_schemas(db, body.block_schemas, limit=body.limit, offset=body.offset)
     return JsonAnswer([models.block_schema(row) for row in rows])
@@ -60,5 +60,5 @@ async def delete_block_schema(id: UUID, db: Db) -> Response:
 
 @router.get("/block_capabilities/", response_model=list[str])
 async def read_capabilities(db: Db) -> JsonAnswer:
-    """Everything that blocks of some schema can do."""
+    """The capabilities that any block schema has."""
     return JsonAnswer(await block_types.capabilities(db))

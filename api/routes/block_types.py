@@ -30,7 +30,7 @@ async def create_block_type(body: models.BlockTypeCreate, db: Db) -> JsonAnswer:
 
 @router.post("/filter", response_model=list[models.BlockType])
 async def filter_block_types(db: Db, body: models.BlockTypePage | None = None) -> JsonAnswer:
-    """Block types that fit and have a schema that fits, by name."""
+    """Block types that match the filter and have a schema that matches, by name."""
     body = body or models.BlockTypePage()
     rows = await block_types.find(
         db, body.block_types, body.block_schemas, limit=body.limit, offset=body.offset

@@ -21,7 +21,7 @@ router = APIRouter()
 
 @router.post("/flows/bulk_delete", response_model=models.Deleted, tags=["Flows"])
 async def bulk_delete_flows(db: Db, body: models.BulkFlows | None = None) -> JsonAnswer:
-    """Remove flows that fit, with all their runs."""
+    """Remove flows that match the filter, with all their runs."""
     body = body or models.BulkFlows()
     deleted: list[UUID] = []
     for row in await search.flows(db, Search(flows=body.flows), limit=body.limit):
@@ -33,7 +33,7 @@ async def bulk_delete_flows(db: Db, body: models.BulkFlows | None = None) -> Jso
 
 @router.post("/flow_runs/bulk_delete", response_model=models.Deleted, tags=["Flow Runs"])
 async def bulk_delete_flow_runs(db: Db, body: models.BulkFlowRuns | None = None) -> JsonAnswer:
-    """Remove flow runs that fit, with everything recorded of them."""
+    """Remove flow runs that match the filter, with everything recorded of them."""
     body = body or models.BulkFlowRuns()
     deleted: list[UUID] = []
     for found in await search.flow_runs(db, Search(flow_runs=body.flow_runs), limit=body.limit):
@@ -45,7 +45,7 @@ async def bulk_delete_flow_runs(db: Db, body: models.BulkFlowRuns | None = None)
 
 @router.post("/flow_runs/bulk_set_state", response_model=models.BulkResults, tags=["Flow Runs"])
 async def bulk_set_state(body: models.BulkSetState, db: Db) -> JsonAnswer:
-    """Propose a state to each flow run that fits; what the rules made of it is told one by one."""
+    """Propose a state to each flow run that matches the filter; the answer has the decision for each run."""
     results: list[dict[str, Any]] = []
     for found in await search.flow_runs(db, Search(flow_runs=body.flow_runs), limit=body.limit):
         try:

@@ -1,4 +1,4 @@
-"""Our own: authors' code as packages that are named by their content."""
+"""Beyond the standard: authors' code as packages that are named by their content."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ async def read_code_package(revision: str, db: Db) -> Response:
 
 @router.put("", status_code=200, responses={201: {}})
 async def keep_code_package(revision: str, request: Request, db: Db) -> JsonAnswer:
-    """Keep a package under the revision that its content gives: 201 when it is new, 200 when it was there.
+    """Keep a package under the revision derived from its content: 201 when it is new, 200 when it was there.
 
-    413 when it is larger than the setting `code_package_limit_bytes`; 422 when it is no package, or another.
+    413 when it is larger than the setting `code_package_limit_bytes`; 422 when it is no package or has
+    another revision.
     """
     if await code_packages.exists(db, revision):
         return JsonAnswer(_shown(await code_packages.read(db, revision)), made(False))

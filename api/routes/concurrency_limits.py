@@ -44,7 +44,7 @@ async def filter_limits(db: Db, body: models.LimitPage | None = None) -> JsonAns
 
 @router.post("/increment", response_model=list[models.MinimalLimit])
 async def increment(body: models.Increment, db: Db) -> JsonAnswer:
-    """Take slots of each limit named, or none (423 and when to ask again). Unknown names are passed over."""
+    """Take slots of each limit named, or none (423 and when to ask again). Unknown names are ignored."""
     taken = await concurrency_slots.take(db, body.names, body.slots, mode=body.mode)
     return JsonAnswer([models.minimal(row) for row in taken.limits])
 
@@ -66,14 +66,14 @@ async def decrement(body: models.Decrement, db: Db) -> JsonAnswer:
 
 @router.post("/decrement-with-lease", status_code=204)
 async def decrement_with_lease(body: models.DecrementWithLease, db: Db) -> Response:
-    """Give a lease's slots back; 204 too when they are back already."""
+    """Give a lease's slots back; 204 also when they were given back before."""
     await concurrency_slots.release(db, body.lease_id)
     return no_content()
 
 
 @router.post("/leases/{lease_id}/renew", status_code=204)
 async def renew_lease(lease_id: UUID, db: Db, body: models.Renewal | None = None) -> Response:
-    """Keep a lease; 410 when it is gone."""
+    """Renew a lease; 410 when it is gone."""
     try:
         await concurrency_slots.renew(db, lease_id, (body or models.Renewal()).lease_duration)
     except NotFound as error:

@@ -1,4 +1,4 @@
-"""Our own: what is wrong with deployments, told before any of them is made."""
+"""Beyond the standard: what is wrong with deployments, told before any of them is made."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ router = APIRouter(prefix="/heliostat/deployments", tags=["Heliostat"])
 
 @router.post("/check")
 async def check_deployments(body: list[dict[str, Any]], db: Db) -> list[list[str]]:
-    """What would keep each of these from being made: one line a mistake, and none where all is well.
+    """What would keep each deployment from being made: a line for each mistake, an empty list without any.
 
-    Each is what `POST /deployments/` takes, without a flow. Nothing is changed.
+    Each item is a body of `POST /deployments/` without its flow. Nothing is changed.
     """
     return [await problems_of(db, each) for each in body]

@@ -1,4 +1,4 @@
-"""Runs of deployments: asked for, and polled by whoever serves a deployment."""
+"""Runs of deployments: clients ask for them, and the processes that serve a deployment poll for them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ router = APIRouter(prefix="/deployments", tags=["Deployments"])
     responses={201: {"model": responses.FlowRun}},
 )
 async def create_flow_run_from_deployment(id: UUID, body: DeploymentRunCreate, db: Db) -> JsonAnswer:
-    """Run a deployment: now, unless the state says when. One of the same idempotency key is given as it is.
+    """Run a deployment: now, unless the state says when. A known idempotency key returns its run.
 
-    Parameters and job variables go over the deployment's; tags are added.
+    Parameters and job variables override the deployment's; tags are added to its tags.
     """
     runnable = await found(deployments.to_run(db, id), "Deployment")
     run, is_new = await start_run(db, runnable, body)
@@ -35,7 +35,7 @@ async def create_flow_run_from_deployment(id: UUID, body: DeploymentRunCreate, d
 
 @router.post("/get_scheduled_flow_runs", response_model=list[responses.FlowRun])
 async def get_scheduled_flow_runs_for_deployments(body: DeploymentPoll, db: Db) -> JsonAnswer:
-    """Runs of deployments that are to start before a moment (now), the earliest first."""
+    """Runs of deployments that are to start before a moment (by default now), the earliest first."""
     before = body.scheduled_before or clock.now()
     run_ids = await polling.of_deployments(db, body.deployment_ids, before=before, limit=body.limit)
     if body.deployment_ids:
@@ -46,7 +46,7 @@ async def get_scheduled_flow_runs_for_deployments(body: DeploymentPoll, db: Db) 
 
 @router.post("/{id:uuid}/create_flow_run/bulk", response_model=responses_deployments.RunsCreated)
 async def create_flow_runs_from_deployment(id: UUID, body: list[DeploymentRunCreate], db: Db) -> JsonAnswer:
-    """Run a deployment several times, up to 100; what is wrong with one does not hold up the others."""
+    """Run a deployment several times, up to 100; a mistake in one run does not hold up the others."""
     if len(body) > MOST_RUNS_AT_ONCE:
         raise HTTPException(400, f"Cannot create more than {MOST_RUNS_AT_ONCE} flow runs at once.")
     runnable = await found(deployments.to_run(db, id), "Deployment")
@@ -62,7 +62,7 @@ async def create_flow_runs_from_deployment(id: UUID, body: list[DeploymentRunCre
 
 @router.get("/{id:uuid}/work_queue_check", response_model=list[responses_places.WorkQueue], deprecated=True)
 async def work_queue_check(id: UUID, db: Db) -> JsonAnswer:
-    """The queues that get a deployment's runs: its own."""
+    """The queues that get a deployment's runs: a list with its own queue."""
     deployment = await found(deployments.read(db, id), "Deployment")
     if deployment.work_queue_id is None:
         return JsonAnswer([])

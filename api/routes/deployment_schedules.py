@@ -36,7 +36,7 @@ async def read_schedules(id: UUID, db: Db) -> JsonAnswer:
 
 @router.post("/schedules", status_code=201, response_model=list[responses.Schedule])
 async def create_schedules(id: UUID, body: list[ScheduleCreate], db: Db, by: ByHand) -> JsonAnswer:
-    """Add schedules, all or none: 409 when one has the slug of another, or parameters that do not fit."""
+    """Add schedules, all or none: 409 when a slug is taken, or parameters do not fit the flow."""
     check_schedules(await found(deployments.read(db, id), "Deployment"), body, "Error creating schedule")
     adding = schedules.create_all(db, id, [replace(each.as_spec(), by=by) for each in body])
     rows = await found(adding, "Deployment")
@@ -53,7 +53,7 @@ async def update_schedule(id: UUID, schedule_id: UUID, body: ScheduleUpdate, db:
 
 @router.delete("/schedules/{schedule_id:uuid}", status_code=204)
 async def delete_schedule(id: UUID, schedule_id: UUID, db: Db) -> Response:
-    """Remove a schedule with the runs that it made ahead; those that are due stay."""
+    """Remove a schedule with the runs that it made ahead; runs that are due stay."""
     await found(deployments.read(db, id), "Deployment")
     await found(schedules.delete(db, id, schedule_id), "Schedule")
     return no_content()
@@ -61,7 +61,7 @@ async def delete_schedule(id: UUID, schedule_id: UUID, db: Db) -> Response:
 
 @router.post("/schedule")
 async def schedule_deployment(id: UUID, db: Db, body: ScheduleRuns | None = None) -> None:
-    """Make the runs of a deployment's schedules ahead, now and for the span that is asked for."""
+    """Make the runs of a deployment's schedules ahead at once, for the span in the body."""
     body = body or ScheduleRuns()
     deployment = await found(deployments.read(db, id), "Deployment")
     start = body.start_time or clock.now()
@@ -71,7 +71,7 @@ async def schedule_deployment(id: UUID, db: Db, body: ScheduleRuns | None = None
             row.id,
             row.revision,
             list(coming_slots(schedule_from_json(row.definition), start, horizon)),
-            row.next_at,  # schedulers go on where they were
+            row.next_at,  # the schedulers go on from where they were
         )
         for row in deployment.schedules
         if row.active
@@ -81,7 +81,7 @@ async def schedule_deployment(id: UUID, db: Db, body: ScheduleRuns | None = None
 
 def _horizon(body: ScheduleRuns, start: datetime) -> Horizon:
     if body.end_time is not None and body.end_time < start:
-        raise HTTPException(422, "end_time lies before start_time.")
+        raise HTTPException(422, "end_time is before start_time.")
     usual = STANDARD_HORIZON
     span = timedelta(seconds=usual.max_time_s) if body.end_time is None else body.end_time - start
     least = usual.min_runs if body.min_runs is None else body.min_runs

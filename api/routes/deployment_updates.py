@@ -1,4 +1,4 @@
-"""Our own: a deployment is brought up to date by its author's code, and what people set by hand stays."""
+"""Beyond the standard: code brings a deployment up to date, and what people set by hand stays."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ router = APIRouter(prefix="/heliostat/deployments", tags=["Heliostat"])
 async def bring_up_to_date(id: UUID, body: DeploymentUpdate, db: Db, by: ByDeploy) -> JsonAnswer:
     """Change a deployment as its code says; what is not in the body stays.
 
-    Schedules are matched by slug, else by what they schedule. Those that the code made and does not say any
-    more go; those that people made stay. The queue stays too when the pool is the one that it has.
+    Schedules are matched by slug, else by what they schedule. A schedule that the code made and no longer
+    names is removed; schedules that people made stay. The queue stays when the pool does not change.
     """
     row = await found(deployments.read(db, id), "Deployment")
     said = body.model_fields_set
@@ -56,7 +56,7 @@ async def bring_up_to_date(id: UUID, body: DeploymentUpdate, db: Db, by: ByDeplo
 
 
 def _known_parameters(parameters: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that the flow still takes: the code that takes them no more has said so by its signature."""
+    """The parameters that the flow still takes; its new signature has dropped the others."""
     properties: Mapping[str, Any] = schema.get("properties") or {}
     if schema.get("additionalProperties") not in (None, False):
         return dict(parameters)

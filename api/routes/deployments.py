@@ -46,10 +46,10 @@ router = APIRouter(prefix="/deployments", tags=["Deployments"])
 
 @router.post("/", response_model=responses.Deployment, responses={201: {"model": responses.Deployment}})
 async def create_deployment(body: DeploymentCreate, db: Db, by: ByDeploy) -> JsonAnswer:
-    """Make a deployment, or let it replace the one of that flow and name (200).
+    """Make a deployment, or replace the one of that flow and name (200).
 
-    Replacing keeps its id, and what the body does not say; its schedules are made anew. A run made ahead
-    stays if its slot does.
+    Replacing keeps the id and every field that the body leaves out; the schedules are made anew. A run made
+    ahead stays if its schedule still has that time.
     """
     await check_shared_limit(db, body.global_concurrency_limit_id)
     await check_blocks(db, body, "Error creating deployment")
@@ -104,7 +104,7 @@ def _new(body: DeploymentCreate, inherited: Mapping[str, Any], by: Author) -> Ne
 
 @router.post("/filter", response_model=list[responses.Deployment])
 async def filter_deployments(db: Db, body: DeploymentPage | None = None) -> JsonAnswer:
-    """Deployments that fit."""
+    """Deployments that match the filter."""
     body = body or DeploymentPage()
     rows = await deployment_search.deployments(
         db, body.search(), sort=body.sort, limit=body.limit, offset=body.offset
@@ -114,7 +114,7 @@ async def filter_deployments(db: Db, body: DeploymentPage | None = None) -> Json
 
 @router.post("/paginate", response_model=responses.DeploymentPages)
 async def paginate_deployments(db: Db, body: DeploymentNumberedPage | None = None) -> JsonAnswer:
-    """Deployments that fit, by the page."""
+    """One page of the deployments that match the filter."""
     body = body or DeploymentNumberedPage()
     asked, offset = body.search(), (body.page - 1) * body.limit
     rows = await deployment_search.deployments(db, asked, sort=body.sort, limit=body.limit, offset=offset)
@@ -126,13 +126,13 @@ async def paginate_deployments(db: Db, body: DeploymentNumberedPage | None = Non
 
 @router.post("/count")
 async def count_deployments(db: Db, body: DeploymentSearch | None = None) -> int:
-    """How many deployments fit."""
+    """How many deployments match the filter."""
     return await deployment_search.count(db, (body or DeploymentSearch()).search())
 
 
 @router.post("/bulk_delete", response_model=Deleted)
 async def delete_deployments(db: Db, body: DeploymentBulkDelete | None = None) -> JsonAnswer:
-    """Remove deployments that fit, up to the limit, each with its schedules and the runs made ahead."""
+    """Remove deployments that match the filter, up to the limit, with schedules and runs made ahead."""
     body = body or DeploymentBulkDelete()
     rows = await deployment_search.deployments(db, Search(deployments=body.deployments), limit=body.limit)
     deleted: list[UUID] = []
@@ -185,11 +185,11 @@ async def delete_deployment(id: UUID, db: Db) -> Response:
 
 @router.post("/{id:uuid}/pause_deployment")
 async def pause_deployment(id: UUID, db: Db, by: ByHand) -> None:
-    """Let its schedules make no runs, and take back those that were made ahead."""
+    """Let the deployment's schedules make no runs, and take back those that they made ahead."""
     await found(deployments.pause(db, id, by), "Deployment")
 
 
 @router.post("/{id:uuid}/resume_deployment")
 async def resume_deployment(id: UUID, db: Db, by: ByHand) -> None:
-    """Let its schedules make runs again, from now on."""
+    """Let the deployment's schedules make runs again, from now on."""
     await found(deployments.resume(db, id, by), "Deployment")

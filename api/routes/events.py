@@ -50,7 +50,7 @@ async def create_events(body: list[EventIn], intake: Intake) -> Response:
 
 @router.post("/filter", response_model=responses_events.EventPage)
 async def filter_events(request: Request, db: Db, body: EventSearch | None = None) -> JsonAnswer:
-    """Events that fit, and where the next ones are."""
+    """Events that match the filter, and the address of the next page."""
     body = body or EventSearch()
     asked = body.filter or EventFilter()
     return await _page(request, db, asked, body.limit, await event_search.count(db, asked), None)
@@ -60,7 +60,7 @@ async def filter_events(request: Request, db: Db, body: EventSearch | None = Non
 async def next_events(
     request: Request, db: Db, token: Annotated[str, Query(alias="page-token")]
 ) -> JsonAnswer:
-    """The page after one that named this token."""
+    """The page that follows the one whose answer named this token."""
     try:
         held = orjson.loads(base64.b64decode(token, validate=True))
         asked = _FILTER.validate_python(held["filter"])
@@ -73,7 +73,7 @@ async def next_events(
 
 @router.post("/count-by/{countable}", response_model=list[responses_events.EventCount])
 async def count_events(countable: Countable, body: EventTally, db: Db) -> JsonAnswer:
-    """How many events fit: by time, by name or by resource."""
+    """How many events match the filter, counted by time, by name or by resource."""
     unit, interval = ("day", 1.0) if countable == "day" else (body.time_unit, body.time_interval)
     counts = await _COUNTS[countable](db, body.filter, unit, interval)
     return JsonAnswer([wire_events.count(each) for each in counts])

@@ -1,4 +1,4 @@
-"""Our own: why a run waits."""
+"""Beyond the standard: why a run waits."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ router = APIRouter(prefix="/heliostat", tags=["Heliostat"])
 
 @router.get("/flow_runs/{id:uuid}/explain", response_model=dict[str, Any])
 async def explain_flow_run(id: UUID, db: Db) -> JsonAnswer:
-    """Why a flow run waits: `summary`, and `reasons` with code, text, since when, hint and who holds it."""
+    """Why a flow run waits: `summary`, and `reasons`, each with code, text, since when, hint and holders."""
     return JsonAnswer(asdict(await found(explaining.explain(db, id, executor_note), "Flow run")))

@@ -19,13 +19,13 @@ router = APIRouter(prefix="/flow_runs/{id:uuid}/input", tags=["Flow Runs"])
 
 @router.post("", status_code=201)
 async def create_input(id: UUID, body: InputCreate, db: Db) -> None:
-    """Send a text to a flow run under a key: 409 when there is one already."""
+    """Send a text to a flow run under a key: 409 when the key is taken."""
     await found(flow_run_inputs.create(db, id, body.key, body.value, body.sender), "Flow run")
 
 
 @router.post("/filter", response_model=list[responses.FlowRunInput])
 async def filter_inputs(id: UUID, body: InputFilter, db: Db) -> JsonAnswer:
-    """What was sent to a flow run under keys that begin so."""
+    """What was sent to a flow run under keys with a prefix."""
     limit = min(max(body.limit, 0), MOST_ROWS)
     rows = await flow_run_inputs.find(db, id, body.prefix, exclude_keys=body.exclude_keys, limit=limit)
     return JsonAnswer([wire.flow_run_input(row) for row in rows])

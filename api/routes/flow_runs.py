@@ -44,7 +44,7 @@ def _shown(found_run: FlowRunAndState) -> wire.Wire:
 
 @router.post("/", response_model=responses.FlowRun, responses={201: {"model": responses.FlowRun}})
 async def create_flow_run(body: FlowRunCreate, db: Db) -> JsonAnswer:
-    """Record a flow run; one of the same flow and idempotency key is given as it is (200)."""
+    """Record a flow run; an existing run of the flow with its idempotency key is returned unchanged (200)."""
     inherited = await flows.labels_of(db, body.flow_id)
     of_deployment = await _known(db, body.deployment_id)
     if of_deployment is not None:
@@ -81,7 +81,7 @@ async def create_flow_run(body: FlowRunCreate, db: Db) -> JsonAnswer:
 
 
 async def _known(db: Db, deployment_id: UUID | None) -> UUID | None:
-    """The deployment that a client names, as older ones do, where it is there."""
+    """The deployment that a client names (older clients do), or None when it does not exist."""
     if deployment_id is None:
         return None
     try:
@@ -92,7 +92,7 @@ async def _known(db: Db, deployment_id: UUID | None) -> UUID | None:
 
 @router.post("/filter", response_model=list[responses.FlowRun])
 async def filter_flow_runs(db: Db, body: FlowRunPage | None = None) -> JsonAnswer:
-    """Flow runs that fit."""
+    """Flow runs that match the filter."""
     body = body or FlowRunPage()
     rows = await search.flow_runs(db, body.search(), sort=body.sort, limit=body.limit, offset=body.offset)
     return JsonAnswer([_shown(row) for row in rows])
@@ -100,7 +100,7 @@ async def filter_flow_runs(db: Db, body: FlowRunPage | None = None) -> JsonAnswe
 
 @router.post("/paginate", response_model=responses.FlowRunPages)
 async def paginate_flow_runs(db: Db, body: FlowRunNumberedPage | None = None) -> JsonAnswer:
-    """Flow runs that fit, by the page."""
+    """One page of the flow runs that match the filter."""
     body = body or FlowRunNumberedPage()
     asked, offset = body.search(), (body.page - 1) * body.limit
     rows = await search.flow_runs(db, asked, sort=body.sort, limit=body.limit, offset=offset)
@@ -110,19 +110,19 @@ async def paginate_flow_runs(db: Db, body: FlowRunNumberedPage | None = None) ->
 
 @router.post("/count")
 async def count_flow_runs(db: Db, body: FlowRunSearch | None = None) -> int:
-    """How many flow runs fit."""
+    """How many flow runs match the filter."""
     return await search.count_flow_runs(db, (body or FlowRunSearch()).search())
 
 
 @router.post("/lateness")
 async def average_lateness(db: Db, body: FlowRunSearch | None = None) -> float | None:
-    """Seconds by which the flow runs that fit are late on average."""
+    """By how many seconds the flow runs that match the filter are late on average."""
     return await run_history.average_lateness_s(db, (body or FlowRunSearch()).search())
 
 
 @router.post("/history", response_model=list[responses.HistoryInterval])
 async def flow_run_history(body: FlowRunHistory, db: Db) -> JsonAnswer:
-    """How many runs of which state there were, interval by interval."""
+    """How many runs were in which state, interval by interval."""
     intervals = await run_history.history(db, "flow-run", body.search(), *span_of(body))
     return JsonAnswer([wire.history_interval(each) for each in intervals])
 
@@ -137,7 +137,7 @@ async def read_flow_run(id: UUID, db: Db) -> JsonAnswer:
 async def update_flow_run(id: UUID, body: FlowRunUpdate, db: Db) -> Response:
     """Change a flow run; only fields in the body change."""
     values: dict[str, Any] = body.model_dump(mode="json", exclude_unset=True)
-    for name in ("parameters", "job_variables"):  # as they were sent, not as a model would show them
+    for name in ("parameters", "job_variables"):  # as the client sent them, not as the model dumps them
         if name in values:
             values[name] = getattr(body, name)
     if values.get("name", "") is None:
@@ -177,13 +177,13 @@ async def set_flow_run_state(id: UUID, body: SetState, db: Db) -> JsonAnswer:
     responses={201: {"model": responses.OrchestrationResult}},
 )
 async def resume_flow_run(id: UUID, db: Db, body: Resume | None = None) -> JsonAnswer:
-    """Let a paused or suspended run go on, with an input where it waits for one."""
+    """Let a paused or suspended run go on, with an input when it waits for one."""
     answer, written = await resume(db, id, (body or Resume()).run_input)
     return JsonAnswer(answer, made(written))
 
 
 @router.patch("/{id:uuid}/labels", status_code=204)
 async def update_flow_run_labels(id: UUID, body: Labels, db: Db) -> Response:
-    """Add labels to a flow run, over those of the same name."""
+    """Add labels to a flow run; a label that it has already gets the new value."""
     await there(flow_run_changes.merge_labels(db, id, body), "Flow run")
     return no_content()

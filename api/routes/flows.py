@@ -18,14 +18,14 @@ router = APIRouter(prefix="/flows", tags=["Flows"])
 
 @router.post("/", response_model=responses.Flow, responses={201: {"model": responses.Flow}})
 async def create_flow(body: FlowCreate, db: Db) -> JsonAnswer:
-    """Record a flow; one of the same name is given as it is (200)."""
+    """Record a flow; an existing one of its name is returned unchanged (200)."""
     row, is_new = await flows.create(db, body.name, body.tags, body.labels)
     return JsonAnswer(wire.flow(row), made(is_new))
 
 
 @router.post("/filter", response_model=list[responses.Flow])
 async def filter_flows(db: Db, body: FlowPage | None = None) -> JsonAnswer:
-    """Flows that fit."""
+    """Flows that match the filter."""
     body = body or FlowPage()
     rows = await search.flows(db, body.search(), sort=body.sort, limit=body.limit, offset=body.offset)
     return JsonAnswer([wire.flow(row) for row in rows])
@@ -33,7 +33,7 @@ async def filter_flows(db: Db, body: FlowPage | None = None) -> JsonAnswer:
 
 @router.post("/paginate", response_model=responses.FlowPages)
 async def paginate_flows(db: Db, body: FlowNumberedPage | None = None) -> JsonAnswer:
-    """Flows that fit, by the page."""
+    """One page of the flows that match the filter."""
     body = body or FlowNumberedPage()
     asked, offset = body.search(), (body.page - 1) * body.limit
     rows = await search.flows(db, asked, sort=body.sort, limit=body.limit, offset=offset)
@@ -43,7 +43,7 @@ async def paginate_flows(db: Db, body: FlowNumberedPage | None = None) -> JsonAn
 
 @router.post("/count")
 async def count_flows(db: Db, body: FlowSearch | None = None) -> int:
-    """How many flows fit."""
+    """How many flows match the filter."""
     return await search.count_flows(db, (body or FlowSearch()).search())
 
 

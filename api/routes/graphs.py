@@ -34,7 +34,7 @@ async def read_graph(id: UUID, db: Db, since: Moment | None = None) -> JsonAnswe
 
 @router.get("/{id:uuid}/graph", response_model=list[DependencyResult])
 async def read_dependencies(id: UUID, db: Db) -> JsonAnswer:
-    """The run's task runs, each with those that it depends on."""
+    """The run's task runs, each with the task runs that it depends on."""
     await there(search.one_flow_run(db, id), "Flow run")
     asked = Search(task_runs=TaskRunFilter(flow_run_id=FlowRunOfTask(any_=[id])))
     rows = await search.task_runs(db, asked, limit=run_graph.MOST_NODES)

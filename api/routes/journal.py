@@ -1,4 +1,4 @@
-"""Our own: events of runs that execute elsewhere, many at a time."""
+"""Beyond the standard: events of runs that execute elsewhere, many at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/heliostat/journal", tags=["Heliostat"])
 async def append(request: Request, db: Db) -> Response:
     """Make appends durable together: an ack `[run, seq, fenced]` for each.
 
-    Sending the same again is harmless. 409 when events are missing before what an append starts with.
+    Sending an append twice is harmless. 409 when events are missing before the first one of an append.
     """
     sent = load_appends(await body_up_to(request, MOST_BYTES))
     acks = await appends.commit(db, sent, current_settings().lease_s)
@@ -30,7 +30,7 @@ async def append(request: Request, db: Db) -> Response:
 
 @router.post("/leases")
 async def renew(request: Request, db: Db) -> JsonAnswer:
-    """Prolong leases `[run, epoch, owner]`; gives the runs that somebody else holds by now."""
+    """Prolong leases `[run, epoch, owner]`; returns the runs that another owner holds by now."""
     held = load_leases(await body_up_to(request, MOST_BYTES))
     fenced = await leases.renew(db, held, current_settings().lease_s)
     return JsonAnswer({"fenced": sorted(fenced)})

@@ -16,7 +16,7 @@ router = APIRouter(prefix="/logs", tags=["Logs"])
 
 @router.post("/", status_code=201)
 async def create_logs(body: list[LogCreate], db: Db) -> JsonAnswer:
-    """Record lines; those of runs that nobody knows are kept too."""
+    """Record log lines; lines of unknown runs are kept too."""
     lines = [
         (
             each.flow_run_id,
@@ -30,7 +30,7 @@ async def create_logs(body: list[LogCreate], db: Db) -> JsonAnswer:
 
 @router.post("/filter", response_model=list[responses.Log])
 async def filter_logs(db: Db, body: LogPage | None = None) -> JsonAnswer:
-    """Lines that fit."""
+    """Log lines that match the filter."""
     body = body or LogPage()
     rows = await search.logs(db, body.logs, sort=body.sort, limit=body.limit, offset=body.offset)
     return JsonAnswer([wire.log(row) for row in rows])

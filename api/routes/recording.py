@@ -1,4 +1,4 @@
-"""Our own: the store's verbs for processes that execute runs and hold no database connection."""
+"""Beyond the standard: the store's verbs for processes that execute runs without a database connection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/heliostat/recording", tags=["Heliostat"])
 
 @router.get("")
 async def terms(db: Db) -> JsonAnswer:
-    """How this server takes records: seconds that a lease holds."""
+    """The terms on which this server takes records: how many seconds a lease lasts."""
     return JsonAnswer({"lease_s": current_settings().lease_s})
 
 
@@ -26,7 +26,7 @@ async def terms(db: Db) -> JsonAnswer:
 async def ask(verb: str, request: Request, db: Db) -> Response:
     """Run one of the verbs that the engine needs; the body holds its arguments by name.
 
-    An error of the verb's own has its class in `error`, beside `detail` and `hint`.
+    When the verb fails, the answer names its error's class in `error`, beside `detail` and `hint`.
     """
     known = verb_named(verb)
     if known is None:

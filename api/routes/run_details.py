@@ -1,4 +1,4 @@
-"""Our own: one run in one document, by whatever a person calls it."""
+"""Beyond the standard: one run in one document, found by its name, its id or a part of that."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ async def read_flow_run_details(reference: str, db: Db) -> JsonAnswer:
 async def read_task_run_details(
     reference: str, db: Db, flow_run: Annotated[str | None, Query()] = None
 ) -> JsonAnswer:
-    """A task run with its states and error. `flow_run` is where names and parts of ids are looked for."""
+    """A task run with its states and error. Names and parts of ids are looked for within `flow_run`."""
     within: UUID | None = None if flow_run is None else (await flow_runs.find(db, flow_run)).id
     return JsonAnswer(task_run_details(await task_runs.find(db, reference, within)))

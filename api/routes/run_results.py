@@ -1,4 +1,4 @@
-"""Our own: what a run gave, for whoever asked for the run and is not its process."""
+"""Beyond the standard: what a run returned, for clients in other processes than the run's own."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from ..answers import JsonAnswer
 from ..database_access import Db
 from ..errors import found
 
-_TOLD = ("url", "key", "serializer", "host")  # what clients of every version take
+_TOLD = ("url", "key", "serializer", "host")  # the fields that clients of every version know
 
 router = APIRouter(prefix="/heliostat", tags=["Heliostat"])
 
 
 @router.get("/flow_runs/{id:uuid}/result", response_model=dict[str, Any])
 async def read_flow_run_result(id: UUID, db: Db) -> JsonAnswer:
-    """What became of a flow run's value: `kind` none, inline (`data`: its pickle as base64), stored (`place`)
-    or memory; null where nothing is known of one.
+    """Where a flow run's value is: `kind` none, inline (`data`: its pickle as base64), stored (`place`) or
+    memory; null when no value is known.
     """
     return _told(await found(flow_runs.read(db, id), "Flow run"))
 
 
 @router.get("/flow_runs/{id:uuid}/result/content", response_class=Response)
 async def read_flow_run_result_content(id: UUID, db: Db) -> Response:
-    """The bytes of a stored result, where this server reaches its storage; 404 otherwise."""
+    """The bytes of a stored result; 404 when this server cannot reach its storage."""
     return await _content(await found(flow_runs.read(db, id), "Flow run"))
 
 
 @router.get("/task_runs/{id:uuid}/result", response_model=dict[str, Any])
 async def read_task_run_result(id: UUID, db: Db) -> JsonAnswer:
-    """What became of a task run's value, in the form that flow runs have."""
+    """Where a task run's value is, in the form that flow runs have."""
     return _told(await found(task_runs.read(db, id), "Task run"))
 
 
 @router.get("/task_runs/{id:uuid}/result/content", response_class=Response)
 async def read_task_run_result_content(id: UUID, db: Db) -> Response:
-    """The bytes of a stored result, where this server reaches its storage; 404 otherwise."""
+    """The bytes of a stored result; 404 when this server cannot reach its storage."""
     return await _content(await found(task_runs.read(db, id), "Task run"))
 
 
@@ -71,7 +71,7 @@ def _place(run: FlowRunRow | TaskRunRow) -> ResultPlace | None:
 async def _content(run: FlowRunRow | TaskRunRow) -> Response:
     place = _place(run)
     own = current_settings().result_storage_url
-    # The place is what a run's process said: it must not make the server read other files, or ask others.
+    # The place comes from the run's process: it must not make the server read other files or ask other hosts.
     if place is None or not place.is_a_results() or (local_folder(place.url) is None and place.url != own):
         raise HTTPException(404, "The result cannot be read by this server.")
     try:

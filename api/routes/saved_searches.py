@@ -19,7 +19,7 @@ _WHAT = "Saved search"
 
 @router.put("/", response_model=models.SavedSearch, responses={201: {"model": models.SavedSearch}})
 async def save_search(body: models.SavedSearchCreate, db: Db) -> JsonAnswer:
-    """Keep a search, in place of the one of that name (200)."""
+    """Keep a search; it replaces the one of its name (200)."""
     row, is_new = await saved_searches.save(db, body.name, [each.model_dump() for each in body.filters])
     return JsonAnswer(models.saved_search(row), made(is_new))
 

@@ -1,4 +1,4 @@
-"""Routes that tell whether and what the server is."""
+"""Routes that tell whether the server is up and which version it speaks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ router = APIRouter(tags=["Service"])
 
 @router.get("/health")
 async def health() -> bool:
-    """True while the server runs, whatever else is away."""
+    """True while the server runs, whether or not the database answers."""
     return True
 
 
@@ -42,7 +42,7 @@ async def version() -> str:
 
 @router.get("/csrf-token", response_model=CsrfToken)
 async def csrf_token(client: str) -> JsonAnswer:
-    """A token for the writes of one client, where the server wants that; else 422."""
+    """A token for one client's writes; 422 while the server does not ask for such tokens."""
     if not current_settings().server_csrf_protection:
         raise HTTPException(422, "CSRF protection is disabled.")
     id, token, expiration = new_token(client)

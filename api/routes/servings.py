@@ -1,4 +1,4 @@
-"""Our own: processes that serve deployments say so, so that only the last one pauses the schedules."""
+"""Beyond the standard: processes report what they serve, so that only the last one pauses the schedules."""
 
 from __future__ import annotations
 
@@ -41,20 +41,22 @@ class Other(BaseModel):
 
 @router.put("/{process_id:uuid}")
 async def hold(process_id: UUID, body: Held, db: Db) -> list[UUID]:
-    """The process serves these for a while; gives those that somebody paused."""
+    """Note that the process serves these deployments for a while; returns those that somebody paused."""
     owner = Owner(process_id, body.host, body.pid, body.process_started)
     return await servings.hold(db, owner, body.deployment_ids, body.lease_s)
 
 
 @router.post("/{process_id:uuid}/others")
 async def others(process_id: UUID, body: list[UUID], db: Db) -> list[Other]:
-    """The processes, besides the one that asks, that serve any of these deployments."""
+    """The other processes that serve any of these deployments."""
     found = await servings.others(db, process_id, body)
     return [Other.model_validate(each._asdict()) for each in found]
 
 
 @router.post("/{process_id:uuid}/end")
 async def end(process_id: UUID, body: Ended, db: Db, by: ByHand) -> list[UUID]:
-    """The process serves these no more; gives those that are paused now, as nobody else serves them."""
+    """Note that the process no longer serves these deployments; returns those that are paused
+    now because no other process serves them.
+    """
     who = author(SERVE, by["display_value"])
     return await servings.end(db, process_id, body.deployment_ids, gone=body.gone, pause=body.pause, by=who)

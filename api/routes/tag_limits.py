@@ -34,7 +34,7 @@ async def _by_id(db: Db, id: UUID) -> LimitRow:
 
 @router.post("/", response_model=models.TagLimit, responses={201: {"model": models.TagLimit}})
 async def create_tag_limit(body: models.TagLimitCreate, db: Db) -> JsonAnswer:
-    """Let so many tasks with a tag run at once; an existing limit is changed (200)."""
+    """Limit how many tasks with a tag run at once; an existing limit is changed (200)."""
     row, is_new = await concurrency_limits.set_tag_limit(db, body.tag, body.concurrency_limit)
     return JsonAnswer(await _shown(db, row), made(is_new))
 

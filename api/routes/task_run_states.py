@@ -17,7 +17,7 @@ router = APIRouter(prefix="/task_run_states", tags=["Task Run States"])
 
 @router.get("/", response_model=list[responses.State])
 async def read_task_run_states(task_run_id: UUID, db: Db) -> JsonAnswer:
-    """The states that a task run went through, in order; none where there is no such run."""
+    """The states that a task run went through, in order; an empty list when there is no such run."""
     try:
         row = await task_runs.read(db, task_run_id)
     except NotFound:
@@ -27,7 +27,7 @@ async def read_task_run_states(task_run_id: UUID, db: Db) -> JsonAnswer:
 
 @router.get("/{id:uuid}", response_model=responses.State)
 async def read_task_run_state(id: UUID, db: Db) -> JsonAnswer:
-    """The state with that id, as answers of task runs show it."""
+    """The state with that id, in the form that task runs show it."""
     for row in await task_runs.read_any(db, wire.task_run_of_state(id)):
         states = task_runs.states_of(row)
         place = wire.place_of_state(id, row.id)

@@ -35,7 +35,7 @@ def _shown(row: TaskRunRow) -> wire.Wire:
 
 @router.post("/", response_model=responses.TaskRun, responses={201: {"model": responses.TaskRun}})
 async def create_task_run(body: TaskRunCreate, db: Db) -> JsonAnswer:
-    """Record a task run; one of the same flow run, task key and dynamic key is given as it is (200)."""
+    """Record a task run; an existing one with its flow run, task key and dynamic key is returned (200)."""
     new = task_run_changes.NewTaskRun(
         id=body.id,
         flow_run_id=body.flow_run_id,
@@ -63,7 +63,7 @@ async def create_task_run(body: TaskRunCreate, db: Db) -> JsonAnswer:
 
 @router.post("/filter", response_model=list[responses.TaskRun])
 async def filter_task_runs(db: Db, body: TaskRunPage | None = None) -> JsonAnswer:
-    """Task runs that fit."""
+    """Task runs that match the filter."""
     body = body or TaskRunPage()
     rows = await search.task_runs(db, body.search(), sort=body.sort, limit=body.limit, offset=body.offset)
     return JsonAnswer([_shown(row) for row in rows])
@@ -71,7 +71,7 @@ async def filter_task_runs(db: Db, body: TaskRunPage | None = None) -> JsonAnswe
 
 @router.post("/paginate", response_model=responses.TaskRunPages)
 async def paginate_task_runs(db: Db, body: TaskRunNumberedPage | None = None) -> JsonAnswer:
-    """Task runs that fit, by the page."""
+    """One page of the task runs that match the filter."""
     body = body or TaskRunNumberedPage()
     asked, offset = body.search(), (body.page - 1) * body.limit
     rows = await search.task_runs(db, asked, sort=body.sort, limit=body.limit, offset=offset)
@@ -81,13 +81,13 @@ async def paginate_task_runs(db: Db, body: TaskRunNumberedPage | None = None) ->
 
 @router.post("/count")
 async def count_task_runs(db: Db, body: TaskRunSearch | None = None) -> int:
-    """How many task runs fit."""
+    """How many task runs match the filter."""
     return await search.count_task_runs(db, (body or TaskRunSearch()).search())
 
 
 @router.post("/history", response_model=list[responses.HistoryInterval])
 async def task_run_history(body: TaskRunHistory, db: Db) -> JsonAnswer:
-    """How many runs of which state there were, interval by interval."""
+    """How many runs were in which state, interval by interval."""
     intervals = await run_history.history(db, "task-run", body.search(), *span_of(body))
     return JsonAnswer([wire.history_interval(each) for each in intervals])
 

@@ -1,4 +1,4 @@
-"""Task workers: those that are connected and wait for background tasks."""
+"""Task workers: processes that are connected and wait for background tasks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TaskWorker(BaseModel):
 
 @router.post("/filter", response_model=list[TaskWorker])
 async def filter_task_workers(db: Db, body: TaskWorkerSearch | None = None) -> JsonAnswer:
-    """Task workers that are connected; of given tasks those that serve one of them."""
+    """Task workers that are connected; when the body names tasks, those that serve one of them."""
     asked = body.task_worker_filter if body else None
     rows = await background_runs.workers(db, asked.task_keys if asked else None)
     shown = [

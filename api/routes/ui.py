@@ -1,4 +1,4 @@
-"""Answers that pages are made of."""
+"""Answers made for the pages of the user interface."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..schemas import TaskRunSearch
 
 router = APIRouter(prefix="/ui", tags=["UI"])
 
-_PARTS = 20  # of the dashboard's chart of task runs
+_PARTS = 20  # into which the dashboard's chart of task runs divides its time
 
 
 @router.post("/flows/count-deployments", response_model=dict[UUID, int])
@@ -33,13 +33,13 @@ async def count_deployments_by_flow(body: models.FlowIds, db: Db) -> JsonAnswer:
 
 @router.post("/flows/next-runs", response_model=dict[UUID, models.NextFlowRun | None])
 async def next_runs_by_flow(body: models.FlowIds, db: Db) -> JsonAnswer:
-    """The run of each of these flows that is scheduled first."""
+    """The next scheduled run of each of these flows."""
     return JsonAnswer(await dashboard.next_runs(db, body.flow_ids))
 
 
 @router.post("/flow_runs/history", response_model=list[models.BriefFlowRun])
 async def flow_run_points(db: Db, body: models.BriefHistory | None = None) -> JsonAnswer:
-    """Flow runs that fit, each as a point: when, how long, how late."""
+    """Flow runs that match the filter, each as a point of a chart: when, how long, how late."""
     body = body or models.BriefHistory()
     rows = await dashboard.brief_flow_runs(
         db, body.search(), sort=body.sort, limit=body.limit, offset=body.offset
@@ -49,13 +49,13 @@ async def flow_run_points(db: Db, body: models.BriefHistory | None = None) -> Js
 
 @router.post("/flow_runs/count-task-runs", response_model=dict[UUID, int])
 async def count_task_runs_by_flow_run(body: models.FlowRunIds, db: Db) -> JsonAnswer:
-    """How many task runs each of these flow runs has, without those that stand for sub-flow runs."""
+    """How many task runs each of these flow runs has, without the task runs that stand for sub-flow runs."""
     return JsonAnswer(await dashboard.count_task_runs(db, body.flow_run_ids))
 
 
 @router.post("/schemas/validate", response_model=models.Validation)
 async def validate_values(body: models.SchemaValues, db: Db) -> JsonAnswer:
-    """Whether the values of a form fit its schema, and what is wrong with which field."""
+    """Whether the values of a form fit its schema, and what is wrong with each field."""
     names = set(parameter_templates.variable_names(body.values))
     values = await parameter_templates.written(body.values, await variables.values(db, names))
     errors = problems(body.schema_, values)
@@ -75,7 +75,7 @@ async def count_task_run_ends(body: models.TaskRunEnds, db: Db) -> JsonAnswer:
 
 @router.post("/task_runs/count", response_model=dict[str, int])
 async def count_task_runs_by_state(db: Db, body: TaskRunSearch | None = None) -> JsonAnswer:
-    """How many task runs that fit are in a state of each type."""
+    """How many of the task runs that match the filter are in a state of each type."""
     return JsonAnswer(await dashboard.task_runs_by_state(db, (body or TaskRunSearch()).search()))
 
 

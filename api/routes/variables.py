@@ -25,7 +25,7 @@ async def create_variable(body: models.VariableCreate, db: Db) -> JsonAnswer:
 
 @router.post("/filter", response_model=list[models.Variable])
 async def filter_variables(db: Db, body: models.VariablePage | None = None) -> JsonAnswer:
-    """Variables that fit."""
+    """Variables that match the filter."""
     body = body or models.VariablePage()
     rows = await variables.find(db, body.variables, sort=body.sort, limit=body.limit, offset=body.offset)
     return JsonAnswer([models.variable(row) for row in rows])
@@ -33,7 +33,7 @@ async def filter_variables(db: Db, body: models.VariablePage | None = None) -> J
 
 @router.post("/count")
 async def count_variables(db: Db, body: models.VariableSearch | None = None) -> int:
-    """How many variables fit."""
+    """How many variables match the filter."""
     return await variables.count(db, (body or models.VariableSearch()).variables)
 
 

@@ -19,14 +19,14 @@ router = APIRouter(prefix="/work_pools/{work_pool_name}/queues", tags=["Work Que
 
 
 def new_queue(body: WorkQueueCreate) -> NewWorkQueue:
-    """What the store takes of a request for a queue."""
+    """A request for a queue as the store takes it."""
     return NewWorkQueue(
         body.name, body.description or "", body.priority, body.is_paused, body.concurrency_limit
     )
 
 
 def queue_changes(body: WorkQueueUpdate) -> dict[str, Any]:
-    """The fields that a request changes; what cannot be empty stays where null is sent."""
+    """The fields that a request changes; a null leaves a field that cannot be empty as it is."""
     changes: dict[str, Any] = body.model_dump(exclude_unset=True, exclude={"filter"})
     return {
         name: value
@@ -37,7 +37,7 @@ def queue_changes(body: WorkQueueUpdate) -> dict[str, Any]:
 
 @router.post("", status_code=201, response_model=responses.WorkQueueInPool)
 async def create_work_pool_queue(work_pool_name: str, body: WorkQueueCreate, db: Db) -> JsonAnswer:
-    """Make a queue: 409 when the pool has one of that name. Those at its priority and behind make room."""
+    """Make a queue: 409 when the pool has one of that name. Queues at its priority and below move down."""
     row = await found(
         work_queues.create(db, work_pool_name, new_queue(body)), f'Work pool "{work_pool_name}"'
     )
@@ -48,7 +48,7 @@ async def create_work_pool_queue(work_pool_name: str, body: WorkQueueCreate, db:
 async def filter_work_pool_queues(
     work_pool_name: str, db: Db, body: WorkQueuePage | None = None
 ) -> JsonAnswer:
-    """Queues of the pool that fit, by priority."""
+    """Queues of the pool that match the filter, by priority."""
     body = body or WorkQueuePage()
     reading = place_search.work_queues(
         db, body.work_queues, pool_name=work_pool_name, limit=body.limit, offset=body.offset

@@ -37,8 +37,8 @@ END_OF_TIME = datetime(9999, 12, 30, tzinfo=UTC)
 async def create_work_pool(body: WorkPoolCreate, db: Db, client: Client) -> JsonAnswer:
     """Make a work pool with its default queue: 409 when there is one of that name.
 
-    Without a template it gets that of its type, where the type is known here. A block that a default of the
-    template refers to has to be there (404).
+    A pool without a template gets the one of its type, if this server knows the type. A block that a default
+    of the template refers to must exist (404).
     """
     template = body.base_job_template or await asyncio.to_thread(_template_of, body.type)
     await check_defaults(db, template)
@@ -61,7 +61,7 @@ def _template_of(kind: str) -> dict[str, Any]:
 
 @router.post("/filter", response_model=list[responses.WorkPool])
 async def filter_work_pools(db: Db, client: Client, body: WorkPoolPage | None = None) -> JsonAnswer:
-    """Work pools that fit."""
+    """Work pools that match the filter."""
     body = body or WorkPoolPage()
     rows = await place_search.work_pools(db, body.work_pools, body.limit, body.offset)
     return JsonAnswer([wire_places.work_pool(row, client) for row in rows])
@@ -69,7 +69,7 @@ async def filter_work_pools(db: Db, client: Client, body: WorkPoolPage | None = 
 
 @router.post("/count")
 async def count_work_pools(db: Db, body: WorkPoolSearch | None = None) -> int:
-    """How many work pools fit."""
+    """How many work pools match the filter."""
     return await place_search.count_work_pools(db, (body or WorkPoolSearch()).work_pools)
 
 
@@ -95,16 +95,16 @@ async def update_work_pool(name: str, body: WorkPoolUpdate, db: Db) -> Response:
 
 @router.delete("/{name}", status_code=204)
 async def delete_work_pool(name: str, db: Db) -> Response:
-    """Remove a work pool with its queues and workers; deployments and runs stay, without it."""
+    """Remove a work pool with its queues and workers; deployments and runs stay, without a pool."""
     await found(work_pools.delete(db, name), f'Work pool "{name}"')
     return no_content()
 
 
 @router.post("/{name}/get_scheduled_flow_runs", response_model=list[responses.PolledRun])
 async def get_scheduled_flow_runs(name: str, db: Db, body: PoolPoll | None = None) -> JsonAnswer:
-    """Runs that a worker of the pool may take: by the priority of queues, then by time; no more than fit.
+    """Runs that a worker of the pool may take: by the queues' priority, then by time, within the free slots.
 
-    Reading does not take them: who proposes PENDING first has a run.
+    Reading does not take a run: the worker that proposes PENDING first gets it.
     """
     body = body or PoolPoll()
     pool = await found(work_pools.read(db, name), f'Work pool "{name}"')
@@ -133,13 +133,13 @@ async def get_scheduled_flow_runs(name: str, db: Db, body: PoolPoll | None = Non
 
 @router.post("/{name}/concurrency_status", response_model=responses.PoolSlots)
 async def read_concurrency_status(name: str, db: Db, body: PoolSlotPage | None = None) -> JsonAnswer:
-    """The queues of the pool, with the runs that take their slots."""
+    """The queues of the pool, with the runs that hold their slots."""
     pool = await found(work_pools.read(db, name), f'Work pool "{name}"')
     return JsonAnswer(await slot_status.of_pool(db, pool, body or PoolSlotPage()))
 
 
 async def _queues(db: Db, pool_name: str, names: list[str]) -> dict[str, Any]:
-    """Ids of the queues of those names, or of all where none is named."""
+    """Ids of the queues with those names, or of all queues when no name is given."""
     known = {row.name: row.id for row in await work_queues.list(db, pool_name, limit=100_000)}
     for name in names:
         if name not in known:

@@ -1,4 +1,4 @@
-"""Work queues by their ids; made or named without a pool they are those of the default pool."""
+"""Work queues by their ids; without a pool's name a queue belongs to the default pool."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/work_queues", tags=["Work Queues"])
 
 @router.post("/", status_code=201, response_model=responses.WorkQueueInPool)
 async def create_work_queue(body: WorkQueueCreate, db: Db) -> JsonAnswer:
-    """Make a queue of the default pool: 409 when it has one of that name. A pool that is gone is made."""
+    """Make a queue in the default pool: 409 when it has one of that name. A missing pool is made."""
     try:
         row = await work_queues.create(db, DEFAULT_POOL, new_queue(body))
     except NoWorkPool:
@@ -43,7 +43,7 @@ async def create_work_queue(body: WorkQueueCreate, db: Db) -> JsonAnswer:
 
 @router.post("/filter", response_model=list[responses.WorkQueueInPool])
 async def filter_work_queues(db: Db, body: WorkQueuePage | None = None) -> JsonAnswer:
-    """Queues of all pools that fit, by name."""
+    """Queues of all pools that match the filter, by name."""
     body = body or WorkQueuePage()
     rows = await place_search.work_queues(db, body.work_queues, limit=body.limit, offset=body.offset)
     return JsonAnswer([wire_places.work_queue_response(row) for row in rows])
@@ -87,7 +87,7 @@ async def read_work_queue_runs(
     body: QueuePoll | None = None,
     x_prefect_ui: Annotated[bool | None, Header(include_in_schema=False)] = False,
 ) -> JsonAnswer:
-    """Runs of the queue that may be taken, by time. Asking marks it as polled, unless the UI asks."""
+    """Runs of the queue that may be taken, by time. Asking marks the queue as polled, unless the UI asks."""
     body = body or QueuePoll()
     row = await there(work_queues.read_by_id(db, id), "Work queue")
     before = body.scheduled_before or END_OF_TIME
@@ -100,7 +100,7 @@ async def read_work_queue_runs(
 
 @router.post("/{id:uuid}/concurrency_status", response_model=responses.QueueSlots)
 async def read_concurrency_status(id: UUID, db: Db, body: SlotPage | None = None) -> JsonAnswer:
-    """The runs that take the queue's slots."""
+    """The runs that hold the queue's slots."""
     row = await found(work_queues.read_by_id(db, id), "Work queue")
     return JsonAnswer(await slot_status.of_queue(db, row, body or SlotPage()))
 

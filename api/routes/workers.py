@@ -17,7 +17,7 @@ router = APIRouter(prefix="/work_pools/{work_pool_name}/workers", tags=["Workers
 
 @router.post("/heartbeat", status_code=204)
 async def worker_heartbeat(work_pool_name: str, body: Heartbeat, db: Db) -> Response:
-    """Note that a worker lives; the first time makes it known."""
+    """Note that a worker is alive; its first heartbeat registers it."""
     beat = workers.heartbeat(db, work_pool_name, body.name, body.heartbeat_interval_seconds)
     await found(beat, f'Work pool "{work_pool_name}"')
     return no_content()
@@ -25,7 +25,7 @@ async def worker_heartbeat(work_pool_name: str, body: Heartbeat, db: Db) -> Resp
 
 @router.post("/filter", response_model=list[responses.Worker])
 async def filter_workers(work_pool_name: str, db: Db, body: WorkerPage | None = None) -> JsonAnswer:
-    """Workers of the pool that fit, the one heard of last first."""
+    """Workers of the pool that match the filter, the latest heartbeat first."""
     body = body or WorkerPage()
     reading = place_search.workers(
         db, body.workers, pool_name=work_pool_name, limit=body.limit, offset=body.offset
