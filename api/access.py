@@ -1,6 +1,6 @@
-"""Who may ask: a password for all of the API, and tokens against requests that other pages forge.
+"""Who may use the API: a password for all of it, and tokens against requests that other pages forge.
 
-Both are off unless settings turn them on. Several API processes of one key accept each other's tokens.
+Both are off unless settings turn them on. API processes that share a key accept each other's tokens.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _NAMESPACE = UUID("6f1b1f0e-5d0e-4a53-9d5f-0f6f1a7d8c11")
 
 
 class BasicAuth:
-    """Lets in who knows the password, and processes of runs: 401 for all others.
+    """Lets in clients that know the password, and processes of runs; all others get 401.
 
-    What tells whether the server lives is open.
+    The routes that tell whether the server is up are open.
     """
 
     def __init__(self, app: ASGIApp, auth_string: str) -> None:
@@ -46,7 +46,7 @@ class BasicAuth:
 
 
 class CsrfProtection:
-    """Refuses writes that carry no token of this server's: 403."""
+    """Refuses writes without a token of this server: 403."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -68,14 +68,14 @@ class CsrfProtection:
 
 
 def new_token(client: str) -> tuple[UUID, str, datetime]:
-    """A token for the writes of one client, with an id and the moment when it expires."""
+    """A token for one client's writes, with an id and the time when it expires."""
     expiration = (clock.now() + TOKEN_VALID).replace(microsecond=0)
     seconds = int(expiration.timestamp())
     return uuid5(_NAMESPACE, f"{client} {seconds}"), f"{seconds}.{_signature(client, seconds)}", expiration
 
 
 def is_valid(token: str, client: str) -> bool:
-    """Whether a token is of this server, for that client, and has not expired."""
+    """Whether a token was made by this server for that client and has not expired."""
     seconds, _, signature = token.partition(".")
     if not (seconds.isascii() and seconds.isdigit()) or len(seconds) > 12 or int(seconds) < clock.epoch_s():
         return False
@@ -83,12 +83,12 @@ def is_valid(token: str, client: str) -> bool:
 
 
 def same(given: str, expected: str) -> bool:
-    """Whether two secrets are the same, found out in a time that tells nothing."""
+    """Whether two secrets are equal, compared in a time that reveals nothing."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
 
 
 def is_admitted(given: str, auth_string: str) -> bool:
-    """Whether whoever says `given` knows the password, or is the process of a run."""
+    """Whether `given` is the password or the secret of a run's process."""
     return same(given, auth_string) or is_pass(given, auth_string)
 
 
@@ -98,7 +98,7 @@ def _signature(client: str, seconds: int) -> str:
 
 
 def _is_guarded(scope: Scope) -> bool:
-    # Browsers ask without credentials whether they may send them.
+    # Browsers send a preflight without credentials.
     path = scope["path"]
     return path.startswith("/api/") and path not in OPEN_PATHS and scope["method"] != "OPTIONS"
 

@@ -1,4 +1,4 @@
-"""Answers as bytes: objects in the standard's form become JSON without a detour over models."""
+"""Answers as bytes: objects in the standard's form become JSON directly, without models."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class JsonAnswer(Response):
 
 
 def plain(value: Any) -> Any:
-    """The same with nothing in it but what JSON knows, as an answer would show it."""
+    """A value as plain JSON data, as an answer would show it."""
     return orjson.loads(orjson.dumps(value, option=_OPTIONS, default=in_json))
 
 
 def made(is_new: bool) -> int:
-    """The status of a create-or-get route: 201 for what was made, 200 for what was there."""
+    """The status of a create-or-get route: 201 for a new object, 200 for an existing one."""
     return 201 if is_new else 200
 
 

@@ -1,4 +1,4 @@
-"""The API: the standard's routes under /api, our own under /api/heliostat, and pages that describe them."""
+"""The API: the standard's routes under /api, Heliostat's under /api/heliostat, and pages about them."""
 
 from __future__ import annotations
 
@@ -116,11 +116,11 @@ SOCKETS: tuple[APIRouter, ...] = (
 def create_app(
     database_url: str | None = None, *, host: str | None = None, public_url: str | None = None
 ) -> FastAPI:
-    """The application, on the database of the settings unless another is named.
+    """The application, on the database of the settings unless `database_url` names another.
 
     It opens the database when it starts and closes it when it ends; while the database is away it answers
-    503 and keeps trying. `host` is what the server listens at and `public_url` where other machines find it:
-    it may be asked by both names. Raises (at its start) BadSetting and SchemaTooNew.
+    503 and keeps trying. `host` is the address at which the server listens and `public_url` the one for other
+    machines; requests may use both names. Raises (at its start) BadSetting and SchemaTooNew.
     """
     access = DatabaseAccess(database_url or current_settings().database_url)
     desk = EventDesk(access.database)
@@ -151,7 +151,7 @@ def create_app(
     settings = current_settings()
     if settings.stock_ui is not None:
         stock_ui.install(app, Path(settings.stock_ui).expanduser())
-    # The last one added sees a request first.
+    # The middleware that is added last sees a request first.
     app.add_middleware(HeadLikeGet)
     app.add_middleware(JsonBodies)
     app.add_middleware(ApiVersion)

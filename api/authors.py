@@ -1,4 +1,4 @@
-"""Who sends a request, as far as its headers tell: shown at what it sets."""
+"""The author of a request, as far as its headers tell: recorded with the fields that it sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST = 100
 
 
 def _who(request: Request) -> str | None:
-    """Our own client says person and machine; browsers show pages; others say their name and version."""
+    """Person and machine for Heliostat's client, `UI` for browsers, name and version for other clients."""
     agent = request.headers.get("user-agent", "")
     if agent.startswith("Mozilla/"):
         return "UI"
@@ -20,12 +20,12 @@ def _who(request: Request) -> str | None:
 
 
 def by_deploy(request: Request) -> Author:
-    """What comes with a whole deployment is its author's code's."""
+    """The author of fields that come with a whole deployment: its code."""
     return author(DEPLOY, _who(request))
 
 
 def by_hand(request: Request) -> Author:
-    """What is changed by itself is somebody's."""
+    """The author of fields that are changed one by one: a person."""
     return author(BY_HAND, _who(request))
 
 

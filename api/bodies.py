@@ -1,4 +1,4 @@
-"""Bodies that are not JSON of a known shape: taken as bytes, up to a limit."""
+"""Bodies that are not JSON of a known shape, taken as bytes up to a limit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fastapi import HTTPException, Request
 
 
 async def body_up_to(request: Request, limit_bytes: int, what: str = "The body") -> bytes:
-    """The body, unless it is too long: then 413, without reading all of it."""
+    """The body of a request; one that is too long is refused with 413 before all of it is read."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

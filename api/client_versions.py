@@ -1,4 +1,4 @@
-"""Which version of the standard's client asks: older ones refuse fields that they do not know."""
+"""The version of the stock client that asks: older ones refuse fields that they do not know."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _USER_AGENT = re.compile(r"prefect/(\d{1,6})\.(\d{1,6})\.(\d{1,6})\S* \(API \S+\
 
 
 def version_of(user_agent: str) -> ClientVersion | None:
-    """The version that a client's `User-Agent` tells; None for everyone else."""
+    """The version that a stock client's `User-Agent` tells; None for other clients."""
     told = _USER_AGENT.fullmatch(user_agent)
     return None if told is None else (int(told[1]), int(told[2]), int(told[3]))
 
 
 async def client_version(request: Request) -> ClientVersion | None:
-    """The version of the client that sent a request, for a route. Asynchronous to stay on the event loop."""
+    """The version of the client that sent a request, for routes. Asynchronous, to stay on the event loop."""
     return version_of(request.headers.get("user-agent", ""))
 
 

@@ -1,4 +1,4 @@
-"""The API process's one open database, and how routes get at it."""
+"""The one open database of an API process, and how routes get it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DatabaseAccess:
         self._opening: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Raises BadSetting and SchemaTooNew: those do not mend themselves."""
+        """Open the database. Raises BadSetting and SchemaTooNew, which trying again does not mend."""
         try:
             self._database = await self._opened()
         except DatabaseUnavailable as error:
@@ -45,13 +45,13 @@ class DatabaseAccess:
             self._database = None
 
     def database(self) -> Database:
-        """Raises DatabaseUnavailable while it has not been reached."""
+        """The open database. Raises DatabaseUnavailable until it has been reached."""
         if self._database is None:
             raise self._failure
         return self._database
 
     async def _opened(self) -> Database:
-        """The database, with the pool and the block types in it that clients may count on."""
+        """Open the database and make the pool and the block types that clients count on."""
         database = await Database.open(self._url)
         try:
             await ensure_default_pool(database)
@@ -75,7 +75,7 @@ class DatabaseAccess:
 
 
 async def database_of(request: Request) -> Database:
-    """The open database, for a route. Asynchronous, or each request would take a detour over a thread."""
+    """The open database, for routes. Asynchronous, since FastAPI would run a plain function in a thread."""
     access: DatabaseAccess = request.app.state.database_access
     return access.database()
 

@@ -1,4 +1,4 @@
-"""What a PATCH changes of a deployment, checked against what the rest of it says."""
+"""The changes of a PATCH of a deployment, checked against the fields that stay."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def checked_changes(db: Database, row: DeploymentRow, body: DeploymentUpda
     """The columns that change, by name.
 
     Raises HTTPException: 400 (a parameter without a value), 404 (the pool), 409 (parameters that break the
-    schema; job variables that do not fit another pool), 422 (those that do not fit the present one).
+    schema; job variables that do not fit a new pool), 422 (job variables that do not fit the present pool).
     """
     changes: dict[str, Any] = body.model_dump(exclude_unset=True, exclude=_NOT_COLUMNS)
     await _check_limits(db, row, changes)
@@ -47,9 +47,9 @@ async def checked_changes(db: Database, row: DeploymentRow, body: DeploymentUpda
 
 
 async def _check_limits(db: Database, row: DeploymentRow, changes: dict[str, Any]) -> None:
-    """A deployment has a limit of its own, or shares one: what is set last takes the other's place."""
+    """A deployment has a limit of its own or shares one: setting either replaces the other."""
     shared = changes.get("global_concurrency_limit_id")
-    if shared == own_limit_id(row.id):  # forms send back what they were shown
+    if shared == own_limit_id(row.id):  # a form sent back the id that it was shown
         del changes["global_concurrency_limit_id"]
     elif shared is not None:
         await check_shared_limit(db, shared)
@@ -70,7 +70,7 @@ def _check_parameters(row: DeploymentRow, changes: dict[str, Any]) -> None:
 
 
 def check_schedules_after(row: DeploymentRow, changes: dict[str, Any], body: DeploymentUpdate) -> None:
-    """Whether the parameters of schedules fit the schema as it will be: of those sent, or of those there are.
+    """Check the parameters of the schedules, sent or existing, against the schema as it will be.
 
     Raises HTTPException (409).
     """

@@ -1,4 +1,4 @@
-"""What a deployment and its runs are checked against: the schema of their parameters, the pool's template."""
+"""Checks of a deployment and its runs against the schema of their parameters and the pool's template."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CODE_STEP = "heliostat.code_package"
 
 
 async def written_out(db: Database, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters with the values of texts, templates and variables in their place.
+    """Parameters with their JSON texts, templates and variables replaced by values.
 
     Raises UnresolvedParameter.
     """
@@ -36,7 +36,7 @@ async def written_out(db: Database, parameters: Mapping[str, Any]) -> dict[str, 
 def check_parameters(
     parameters: Mapping[str, Any], schema: Mapping[str, Any] | None, *, complete: bool
 ) -> None:
-    """Whether parameters fit the schema; `complete` asks for the required ones too.
+    """Check that parameters fit the schema; `complete` demands the required ones too.
 
     Raises ParameterMismatch with one line a parameter.
     """
@@ -65,7 +65,7 @@ def check_schedules(
     schedules: Sequence[ScheduleCreate | ScheduleUpdate],
     what: str,
 ) -> None:
-    """Whether the parameters of schedules fit a deployment that wants that. Raises HTTPException (409)."""
+    """Check parameters of schedules, if the deployment enforces its schema. Raises HTTPException (409)."""
     if deployment.enforce_parameter_schema:
         for each in schedules:
             if each.parameters:
@@ -76,9 +76,9 @@ def check_schedules(
 def check_variables(
     job_template: Mapping[str, Any], *layers: Mapping[str, Any] | None, complete: bool = False
 ) -> None:
-    """Whether job variables, laid over each other, fit a pool's template. Raises BadJobVariables.
+    """Check that job variables, the last layer on top, fit a pool's template. Raises BadJobVariables.
 
-    A template that is none (from before it was checked) lets everything pass.
+    A template that is not valid (from before templates were checked) lets everything pass.
     """
     try:
         template = read_job_template(job_template)
@@ -89,16 +89,16 @@ def check_variables(
 
 
 async def check_defaults(db: Database, job_template: Mapping[str, Any]) -> None:
-    """Whether the defaults of a new template fit its schema.
+    """Check that the defaults of a new template fit its schema.
 
-    Raises BadJobTemplate, BadJobVariables and HTTPException (404: a block that a default refers to).
+    Raises BadJobTemplate, BadJobVariables and HTTPException (404: a default refers to a missing block).
     """
     template = read_job_template(job_template)
     defaults = template.defaults()
     for name, value in list(defaults.items()):
         if isinstance(value, Mapping) and "$ref" in value:
             await _check_block(db, reference_of(value))
-            del defaults[name]  # what the block holds is looked at when a run starts
+            del defaults[name]  # the block's content is checked when a run starts
     check_job_variables(template, defaults)
 
 
@@ -111,7 +111,7 @@ async def _check_block(db: Database, reference: str | None) -> None:
 
 
 async def check_blocks(db: Database, body: DeploymentCreate | DeploymentUpdate, what: str) -> None:
-    """Whether the blocks are there that hold a deployment's files and configure its processes.
+    """Check that the blocks exist that hold a deployment's files and configure its processes.
 
     Raises HTTPException (409).
     """
@@ -129,7 +129,7 @@ async def check_blocks(db: Database, body: DeploymentCreate | DeploymentUpdate, 
 
 
 async def check_shared_limit(db: Database, limit_id: UUID | None) -> None:
-    """404 for a limit to be shared that is not there."""
+    """Raise a 404 when the limit that is to be shared does not exist."""
     if limit_id is not None:
         try:
             await shared_limits.check(db, limit_id)

@@ -1,4 +1,4 @@
-"""Every mistake of a deployment that is to be made, and not only the first."""
+"""All mistakes of a deployment that is to be made, not only the first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_FLOW = UUID(int=0)
 
 
 async def problems_of(db: Database, given: Mapping[str, Any]) -> list[str]:
-    """One line a mistake. `given` is a DeploymentCreate as JSON; its flow need not exist."""
+    """One line for each mistake. `given` is a DeploymentCreate as JSON; its flow need not exist."""
     try:
         body = DeploymentCreate.model_validate({"flow_id": _NO_FLOW, **given})
     except ValidationError as error:

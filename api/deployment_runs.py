@@ -1,4 +1,4 @@
-"""A run of a deployment, as someone asks for it: checked in full before anything is recorded."""
+"""A new run of a deployment: its request is checked in full before anything is recorded."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ async def start_run(
     state: State | None = None,
     created_by: Mapping[str, Any] | None = None,
 ) -> tuple[FlowRunAndState, bool]:
-    """Record the run; gives it and whether it was made (not, when its idempotency key is known).
+    """Record a run; returns it and whether it is new (its idempotency key was not known).
 
-    A `state` given here goes over the one that is asked for.
+    A `state` given here overrides the one in the request.
 
-    Raises HTTPException: 400 (a parameter without a value, a queue where there is no pool), 404 (the
+    Raises HTTPException: 400 (a parameter without a value, a queue without a pool), 404 (the
     deployment is gone), 409 (parameters that break the schema), 422 (job variables).
     """
     try:
@@ -53,7 +53,7 @@ async def start_run(
 
 
 async def check_new_variables(db: Database, run: FlowRunRow, variables: dict[str, Any]) -> None:
-    """Whether a run may be given these job variables: 400 unless it is scheduled and of a deployment.
+    """Check new job variables for a run: 400 unless the run is scheduled and belongs to a deployment.
 
     Raises BadJobVariables when they do not fit its pool.
     """
@@ -69,7 +69,7 @@ async def check_new_variables(db: Database, run: FlowRunRow, variables: dict[str
 
 
 async def check_place(db: Database, pool_name: str, variables: dict[str, Any] | None) -> None:
-    """Whether a run without a deployment may go to a pool with these job variables: 404 where there is none.
+    """Check that a run without a deployment may go to a pool with these job variables: 404 without that pool.
 
     Raises BadJobVariables.
     """

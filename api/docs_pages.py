@@ -1,6 +1,6 @@
-"""`/docs` and `/redoc` from files of our own installation: no page loads anything from outside.
+"""`/docs` and `/redoc` from files of this installation: no page loads anything from elsewhere.
 
-The browser is told so too (Content-Security-Policy), because the bundles know addresses of their makers.
+Content-Security-Policy makes the browser enforce that, because the bundles contain addresses of their makers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def install(app: FastAPI) -> None:
 
 
 def _assets() -> Path:
-    # The package is looked up, not imported: only its files are wanted.
+    # The package is located but not imported: only its files are needed.
     spec = find_spec("fastapi_offline")
     assert spec is not None and spec.submodule_search_locations, "fastapi-offline is a dependency"
     return Path(spec.submodule_search_locations[0]) / "static"

@@ -1,11 +1,11 @@
-"""Which pages may ask this server, and by which names it may be asked.
+"""Which web pages may send requests to this server, and under which host names.
 
-A browser lets every page that a person visits send requests to servers of that person's machine and network.
-This server executes code for whoever may ask, and on loopback it wants no password. So it answers pages of
-its own alone, and those that the settings name: a request that tells of another page (`Origin`,
-`Sec-Fetch-Site`) is refused, also where browsers send it without asking first, and on sockets. A page can
-have its own name lead here (DNS rebinding) and then counts as ours: so the name in `Host` has to be one that
-nobody else could have.
+A browser lets every page that a person visits send requests to servers on that person's machine and network.
+This server executes code for its clients, and on loopback it demands no password. So it answers only its own
+pages and those that the settings name: a request of another page (by `Origin` or `Sec-Fetch-Site`) is
+refused, also on sockets and where browsers send it without a preflight. A page can make its own host name
+resolve to this server (DNS rebinding) and would then count as one of its pages: so the name in `Host` must be
+one that nobody else could have.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _ALL_METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 _ANYWHERE = frozenset({"", "0.0.0.0", "::"})
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(\d{1,5}))?", re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# Nobody can register a name that ends like these, so a page from the internet cannot have one.
+# Nobody can register a name with one of these endings, so no page from the internet has one.
 _PRIVATE = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".svc")
 _SHOWN = 100
 
 
 class Names:
-    """The names by which a server may be asked.
+    """The names under which a server answers requests.
 
-    `host` is what it listens at (None: not known), `public_url` where others find it.
+    `host` is the address at which it listens (None: not known), `public_url` the one for other machines.
     """
 
     def __init__(self, settings: Settings, host: str | None = None, public_url: str | None = None) -> None:
@@ -55,7 +55,7 @@ class Names:
         if name is None:
             return False
         if name == "localhost" or name.endswith(".localhost") or _address(name) is not None:
-            return True  # no name server is asked for these
+            return True  # these never come from a name server
         if name in self._names or any(f"*.{parent}" in self._names for parent in _parents(name)):
             return True
         if address is not None and address.is_loopback and not self._listens_anywhere:
@@ -64,7 +64,7 @@ class Names:
 
 
 class Doors:
-    """Refuses requests of foreign pages and by foreign names: 403, with the setting that would admit them."""
+    """Refuses requests of foreign pages or under foreign names: 403, with the setting to admit them."""
 
     def __init__(self, app: ASGIApp, names: Names, origins: Collection[str]) -> None:
         self._app = app
@@ -89,7 +89,8 @@ class Doors:
             and headers["origin"] not in self._origins
             and "*" not in self._origins
         ):
-            # Of our own page: browsers do not ask this, but proxies before us may look like another server.
+            # Of a page of this server: browsers send no preflight to their own origin, but behind a proxy the
+            # server may look like another one.
             allowed = {
                 "Access-Control-Allow-Origin": headers["origin"],
                 "Access-Control-Allow-Methods": _ALL_METHODS,
@@ -109,13 +110,13 @@ class Doors:
         if not origins and site in ("cross-site", "same-site") and scope.get("method", "GET") not in _READING:
             return _foreign_page(None)
         if _is_preflight(scope, headers) and "access-control-request-private-network" in headers:
-            return "Pages of public networks may not ask this server, which is in a private one."
+            return "Pages of public networks may not use this server, which is in a private network."
         return None
 
 
 def is_own(origin: str, headers: Headers) -> bool:
-    """Whether a page of that origin came from this server, by what the browser or a proxy between says."""
-    if headers.get("sec-fetch-site") == "same-origin":  # no page can say that by itself
+    """Whether a page of that origin came from this server, by the headers of the browser or of a proxy."""
+    if headers.get("sec-fetch-site") == "same-origin":  # pages cannot set this header
         return True
     try:
         page = urlsplit(origin)
@@ -128,7 +129,7 @@ def is_own(origin: str, headers: Headers) -> bool:
 
 
 def listed(*values: str) -> list[str]:
-    """What comma-separated values name."""
+    """The names in comma-separated values."""
     return [each.strip() for value in values for each in value.split(",") if each.strip()]
 
 
@@ -156,7 +157,7 @@ def _foreign_name(host: str) -> str:
 def _foreign_page(origin: str | None) -> str:
     shown = "another origin" if origin is None else f"the origin {origin[:_SHOWN]!r}"
     return (
-        f"Pages of {shown} may not ask this server. If they are to, start the server with "
+        f"Pages of {shown} may not use this server. To allow them, start the server with "
         f"HELIOSTAT_SERVER_CORS_ALLOWED_ORIGINS={(origin or 'ORIGIN')[:_SHOWN]}"
     )
 
@@ -196,7 +197,7 @@ async def _is_of_this_machine(name: str) -> bool:
     own = socket.gethostname().lower()
     if name.partition(".")[0] != own.partition(".")[0]:
         return False
-    return name == own or name == await asyncio.to_thread(_full_name)  # a name server may be asked
+    return name == own or name == await asyncio.to_thread(_full_name)  # may ask a name server
 
 
 @lru_cache(maxsize=1)

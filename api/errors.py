@@ -1,4 +1,4 @@
-"""What goes wrong, as statuses and bodies in the standard's shapes (reference notes, section 1)."""
+"""Errors as statuses and bodies in the standard's shapes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STATUSES: tuple[tuple[type[errors.HeliostatError], int], ...] = (
     (errors.Conflict, 409),
     (errors.UserError, 422),
 )
-"""First match wins; what is not here is a fault of ours: 500."""
+"""The first match wins; an error that is not listed is a fault of the server: 500."""
 
 
 def install(app: FastAPI) -> None:
@@ -44,7 +44,7 @@ def install(app: FastAPI) -> None:
 
 
 async def there(reading: Awaitable[T], what: str) -> T:
-    """The value, or the 404 of what lies deeper: `{"exception_message": "Flow run not found"}`."""
+    """The value, or a 404 in the form of store errors, `{"exception_message": "Flow run not found"}`."""
     try:
         return await reading
     except errors.NotFound as error:
@@ -52,7 +52,7 @@ async def there(reading: Awaitable[T], what: str) -> T:
 
 
 async def found(reading: Awaitable[T], what: str) -> T:
-    """The value, or the handler's 404: `{"detail": "Flow run not found"}`."""
+    """The value, or a 404 in the form of errors of routes: `{"detail": "Flow run not found"}`."""
     try:
         return await reading
     except errors.NotFound as error:
@@ -61,7 +61,7 @@ async def found(reading: Awaitable[T], what: str) -> T:
 
 @contextmanager
 def conflicting(what: str) -> Generator[None]:
-    """Parameters that do not fit are the handler's 409 inside: `{"detail": "<what>: ..."}`."""
+    """Turn errors of parameters that do not fit into a 409: `{"detail": "<what>: ..."}`."""
     try:
         yield
     except errors.ParameterMismatch as error:
@@ -74,7 +74,7 @@ async def _invalid_request(request: Request, error: Exception) -> JsonAnswer:
         if each["type"] == INVALID_LIMIT:
             return JsonAnswer({"detail": each["msg"]}, 422)
     faults = [_fault(each) for each in error.errors()]
-    # What was sent may hold what no answer can: huge numbers, half surrogates, a thousand nested lists.
+    # The input may hold values that no answer can: huge numbers, half surrogates, a thousand nested lists.
     answer = {
         "exception_message": "Invalid request received.",
         "exception_detail": faults,
@@ -85,14 +85,14 @@ async def _invalid_request(request: Request, error: Exception) -> JsonAnswer:
 
 def _fault(told: Mapping[str, Any]) -> dict[str, Any]:
     fault = {name: _shown(told.get(name)) for name in ("type", "loc", "msg", "input")}
-    # What a message was made of: an error that is among it has been told in the message.
+    # `ctx` holds the parts of the message: an error among them is in the message already.
     facts: dict[str, Any] = told.get("ctx") or {}
     plain = {name: value for name, value in facts.items() if isinstance(value, str | int | float)}
     return {**fault, "ctx": plain} if plain else fault
 
 
 def status_of(error: errors.HeliostatError) -> int:
-    """The status of an answer that tells of this error."""
+    """The status of an answer that reports this error."""
     return next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
 
 
@@ -108,7 +108,7 @@ async def _ours(request: Request, error: Exception) -> JsonAnswer:
         return await _unexpected(request, error)
     headers = None
     if isinstance(error, errors.NoFreeSlots) and error.limit != 0:
-        # A limit of 0 lets nothing through however long one waits: clients give up when no time is named.
+        # A limit of 0 never lets anything through: without a time to wait, clients give up.
         headers = {"Retry-After": f"{error.retry_after_s:.3f}"}
     return JsonAnswer({"detail": with_hint(error)}, status, headers)
 

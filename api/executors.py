@@ -1,4 +1,4 @@
-"""Who executes a run that has not ended, and what to do when nobody hears of that one any more."""
+"""Which process executes a run that has not ended, and what to do when it is gone or silent."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Executor:
     pid: int | None
     silent_s: float
     alive: bool | None
-    """None: it has not renewed its lease, and this machine cannot tell whether it is there."""
+    """None: it has not renewed its lease, and this machine cannot tell whether it is alive."""
 
     def to_json(self) -> dict[str, Any]:
-        """For programs."""
+        """The executor as JSON data."""
         return {
             "host": self.host,
             "pid": self.pid,
@@ -37,7 +37,7 @@ class Executor:
 
 
 def executor_of(lease: LeaseRow | None, lease_s: float) -> Executor | None:
-    """Who holds that lease, seen from this machine; None when nobody does."""
+    """The process that holds a lease, as seen from this machine; None when no process does."""
     if lease is None or lease.owner is None:
         return None
     heard_for_s = lease_s - lease.left_s
@@ -48,8 +48,8 @@ def executor_of(lease: LeaseRow | None, lease_s: float) -> Executor | None:
 def with_executors(
     rows: Iterable[dict[str, Any]], leases: Iterable[LeaseRow], lease_s: float
 ) -> list[dict[str, Any]]:
-    """Runs as JSON, those that have an executor with that one (`executor`) and what is to be said of it
-    (`executor_note`).
+    """Runs as JSON; those that have an executor get it as `executor`, and a note for people as
+    `executor_note`.
     """
     by_run = {lease.run_id: lease for lease in leases}
     shown: list[dict[str, Any]] = []
@@ -67,7 +67,7 @@ def with_executors(
 
 
 def executor_note(run: FlowRunRow, lease: LeaseRow) -> str | None:
-    """What this machine knows of a run's executor, for people; None when there is nothing to say."""
+    """A note for people on a run's executor, as seen from this machine; None when all is well."""
     executor = executor_of(lease, current_settings().lease_s)
     facts = {
         "name": run.name,
@@ -78,7 +78,7 @@ def executor_note(run: FlowRunRow, lease: LeaseRow) -> str | None:
 
 
 def note_on(executor: Executor, run: Mapping[str, Any]) -> str | None:
-    """What a person has to know of a run whose executor is gone or silent; None when all is well."""
+    """A note for people on a run whose executor is gone or silent; None when all is well."""
     if executor.alive:
         return None
     if executor.alive is None:
@@ -93,7 +93,7 @@ def note_on(executor: Executor, run: Mapping[str, Any]) -> str | None:
 
 def _way_on(run: Mapping[str, Any]) -> str:
     if run.get("parent_task_run_id") is not None:
-        return "resume the flow run that called it"
+        return "resume the flow run that called this one"
     if run.get("deployment_id") is not None:
         return "a server gives it to another process"
     return f"resume with `heliostat flow-run resume {shlex.quote(str(run['name']))}`"

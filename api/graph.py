@@ -1,4 +1,4 @@
-"""Graphs of flow runs in the standard's two forms (reference notes, section 15)."""
+"""Graphs of flow runs in the standard's two forms."""
 
 from __future__ import annotations
 

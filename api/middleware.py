@@ -1,4 +1,4 @@
-"""What every request is held to before a route sees it."""
+"""Checks of every request before a route sees it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .answers import JsonAnswer
 from .doors import is_own
 
-API_VERSION = "0.8.4"  # of the standard that we speak
+API_VERSION = "0.8.4"  # of the standard that this server speaks
 MINIMUM_API_VERSION = "0.8.0"
 VERSION_HEADER = b"x-prefect-api-version"
 
 _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 OTHER_BODIES = {"/api/heliostat/code-packages/": frozenset({"application/zip", "application/octet-stream"})}
-"""Where bodies of other types are taken."""
+"""Paths that take bodies of other types."""
 
 _WITH_BODIES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class ApiVersion:
-    """Refuses clients that speak an older standard: 400. Without the header the newest is meant."""
+    """Refuses clients that speak an older standard: 400. A request without the header means the newest."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -38,7 +38,7 @@ class ApiVersion:
 
 
 class HeadLikeGet:
-    """Answers HEAD as GET is answered, without the body."""
+    """Answers HEAD like GET, without the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -57,9 +57,9 @@ class HeadLikeGet:
 
 
 class JsonBodies:
-    """Takes bodies of type JSON alone: 415. What comes without a type is read as JSON.
+    """Refuses bodies that are not of type JSON: 415. A body without a type is read as JSON.
 
-    Pages may send other types anywhere without asking first: texts and forms.
+    Browsers let pages send texts and forms to any server without a preflight.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -74,7 +74,7 @@ class JsonBodies:
                 for path, other in OTHER_BODIES.items()
             )
             if not is_other and not all(map(_is_json, kinds)) and _has_body(headers):
-                why = f"A body is of the type application/json here, not {', '.join(kinds)[:100]!r}."
+                why = f"A body must be of the type application/json, not {', '.join(kinds)[:100]!r}."
                 await JsonAnswer({"detail": f"{why} Send the header Content-Type: application/json"}, 415)(
                     scope, receive, send
                 )
@@ -85,8 +85,8 @@ class JsonBodies:
 
 
 def _has_body(headers: Headers) -> bool:
-    """Whether there is something to read. Libraries of pages name a type where they send nothing: an empty
-    request of a page of our own has no body.
+    """Whether a request has a body. Libraries of pages name a type although they send nothing, so an empty
+    request from a page of this server counts as one without a body.
     """
     if "transfer-encoding" in headers or headers.get("content-length", "0").strip() != "0":
         return True

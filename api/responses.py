@@ -1,5 +1,5 @@
-"""What answers hold, for the API's description. Answers themselves are made in `wire` and are not checked
-against these at run time: a test does that.
+"""The models of answers, for the API's description. `wire` makes the answers themselves; tests, not the
+server at run time, check them against these models.
 """
 
 from __future__ import annotations

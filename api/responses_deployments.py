@@ -1,4 +1,4 @@
-"""What answers about deployments and schedules hold, for the API's description."""
+"""The models of answers about deployments and schedules, for the API's description."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What answers about events hold, for the API's description."""
+"""The models of answers about events, for the API's description."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What answers about work pools, queues and workers hold, for the API's description."""
+"""The models of answers about work pools, queues and workers, for the API's description."""
 
 from __future__ import annotations
 

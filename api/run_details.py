@@ -1,4 +1,4 @@
-"""Everything of one run in one document: what `inspect` shows, from the database or through the API."""
+"""Everything about one run in one document: what `inspect` shows, from the database or through the API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .executors import with_executors
 
 
 async def flow_run_details(db: Database, row: FlowRunRow) -> wire.Wire:
-    """FlowRun, its flow's name, its states, what rules decided, and how its tasks stand."""
+    """FlowRun with its flow's name, its states, the decisions of rules, and its task runs by state."""
     history = await flow_runs.history(db, row.id)
     held = await leases.read_many(db, [row.id])
     run = wire.flow_run(row, history[-1] if history else None)
@@ -28,7 +28,7 @@ async def flow_run_details(db: Database, row: FlowRunRow) -> wire.Wire:
 
 
 def task_run_details(row: TaskRunRow) -> wire.Wire:
-    """TaskRun, its states, where it ran, and its error."""
+    """TaskRun with its states, where it ran, and its error."""
     states = task_runs.states_of(row)
     return {
         **wire.task_run(row, states),

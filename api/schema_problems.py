@@ -12,9 +12,9 @@ from ..runtime.foundation.errors import BadJobTemplate
 
 
 def problems(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[Any]:
-    """Errors as the standard nests them: a text, or `{property | index, errors}` round those inside.
+    """Errors as the standard nests them: a text, or `{property | index, errors}` around the inner errors.
 
-    422 when the schema is none.
+    Raises HTTPException (422) when the schema is not valid.
     """
     try:
         check_schema(schema, "schema")
@@ -30,7 +30,7 @@ def problems(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[Any]:
 
 
 def _inside(place: list[Any], step: str | int) -> list[Any]:
-    """The errors under one property or index, which is added where it is not there yet."""
+    """The errors under one property or index, which is added when it is missing."""
     key = "index" if isinstance(step, int) else "property"
     for each in place:
         if isinstance(each, dict) and cast("dict[str, Any]", each).get(key) == step:

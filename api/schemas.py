@@ -1,6 +1,6 @@
-"""What requests may say, in the standard's names. `OneModel` bodies refuse fields that they do not know.
+"""The bodies of requests, in the standard's names. `OneModel` bodies refuse fields that they do not know.
 
-Filters are the store's own records: a request reads straight into them.
+Filters are the store's own records: requests are parsed straight into them.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from ..runtime.store.search import FlowRunSort, FlowSort, LogSort, TaskRunSort
 MOST_ROWS = 200  # a page, default and maximum
 MOST_RETRY_DELAYS = 50  # of one task
 LONGEST_CACHE_KEY = 2_000  # characters
-MOST_NESTED = 200  # lists and objects inside of each other: more than that cannot be written as JSON again
+MOST_NESTED = 200  # lists and objects inside each other: deeper ones cannot be written as JSON again
 
 
 Moment = Annotated[datetime, AfterValidator(clock.calendar_utc)]
 Labels = dict[str, bool | int | float | str]
 FlowName = Annotated[str, Field(pattern=r"^[^/%&><]+$")]
-INVALID_LIMIT = "invalid_limit"  # the kind of fault that clients look for
+INVALID_LIMIT = "invalid_limit"  # the type of error that clients look for
 
 
 def _within_page(limit: int) -> int:
-    """A page's limit. Clients that asked for too much look for these words, and then ask page by page."""
+    """Check a page's limit. Clients that asked for too much look for these words, then ask page by page."""
     if limit < 0:
         raise PydanticCustomError(INVALID_LIMIT, "Invalid limit: must be greater than or equal to 0.")
     if limit > MOST_ROWS:
@@ -57,7 +57,7 @@ Page = Annotated[int, Field(ge=1, le=2**53)]  # the last whole number that every
 
 
 class OneModel(BaseModel):
-    """A body that is one thing: null is a value, and unknown fields are refused."""
+    """A body that describes one object: null is a value, and unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -69,7 +69,7 @@ class OneModel(BaseModel):
 
 
 class Fields(BaseModel):
-    """A body of several fields: a null is as good as leaving the field out."""
+    """A body of several options: null means that the field is left out."""
 
     @model_validator(mode="before")
     @classmethod
@@ -123,7 +123,7 @@ class StateCreate(OneModel):
     state_details: StateDetails = Field(default_factory=StateDetails)
 
     def as_state(self) -> State:
-        """The state as the rules take it. Scheduled without a time means now."""
+        """The state as the rules take it. SCHEDULED without a time means now."""
         details = self.state_details.model_dump(exclude_defaults=True)
         state = State(self.type, self.name or "", self.message, self.data, details)
         if self.type is StateType.SCHEDULED and "scheduled_time" not in details:
@@ -153,7 +153,7 @@ class FlowUpdate(OneModel):
 
 
 class RetryFields(BaseModel):
-    """The names that older clients give to retries stand for those of today."""
+    """Fields of retries, which may also have the names that older clients use."""
 
     @model_validator(mode="before")
     @classmethod
@@ -363,7 +363,7 @@ class TaskRunNumberedPage(TaskRunSearch):
 
 
 class Span(Fields):
-    """The time of a history and how finely it is told."""
+    """The span of a history and the length of its intervals."""
 
     history_start: Moment
     history_end: Moment

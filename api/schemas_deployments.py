@@ -1,4 +1,4 @@
-"""What requests say of deployments, their schedules and their runs."""
+"""Bodies of requests about deployments, their schedules and their runs."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from .schemas import (
 )
 from .schemas_places import NamedPlace, PlaceName
 
-MOST_RUNS_AT_ONCE = 100  # of the bulk route that runs a deployment
-MOST_AT_ONCE = 50  # of the others
+MOST_RUNS_AT_ONCE = 100  # for the bulk route that runs a deployment
+MOST_AT_ONCE = 50  # for the other bulk routes
 
 
 def _definition(value: Any) -> dict[str, Any]:
-    """A schedule in the standard's form with all its fields; a bad one is told as every bad field is."""
+    """A schedule in the standard's form with all its fields. Raises ValueError, which pydantic reports."""
     try:
         return schedule_from_json(value).to_json()
     except BadSchedule as error:
@@ -44,7 +44,7 @@ ScheduleDefinition = Annotated[
     dict[str, Any],
     BeforeValidator(_definition),
     Field(
-        description="By cron, by interval or by rrule: told apart by the key.",
+        description="By cron, by interval or by rrule: the key tells which.",
         examples=[{"cron": "30 6 * * *", "timezone": "Europe/Berlin", "day_or": True}],
     ),
 ]
@@ -75,7 +75,7 @@ class ScheduleUpdate(OneModel):
     replaces: str | None = None
 
     def as_spec(self) -> ScheduleSpec:
-        """What was left out stays as it is."""
+        """The changes as the store takes them; fields that are left out stay as they are."""
         parameters = self.parameters if "parameters" in self.model_fields_set else None
         return ScheduleSpec(
             self.schedule, self.active, parameters, self.max_scheduled_runs, self.slug, self.replaces
@@ -168,7 +168,7 @@ class DeploymentRunCreate(OneModel):
 
 
 class DeploymentSearch(FlowRunSearch):
-    """The same kinds of filters as for flow runs."""
+    """Filters on deployments, their flows and their runs."""
 
 
 class DeploymentPage(DeploymentSearch):
@@ -190,7 +190,7 @@ class DeploymentPoll(Fields):
 
 
 class ScheduleRuns(Fields):
-    """The span for which runs are made ahead, and how many; what is left out is as schedulers do."""
+    """The span for which runs are made ahead, and how many; by default those of the schedulers."""
 
     start_time: Moment | None = None
     end_time: Moment | None = None

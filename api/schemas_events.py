@@ -1,4 +1,4 @@
-"""What requests about events may say, in the standard's names."""
+"""Bodies of requests about events, in the standard's names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LARGEST_PAGE = 50
 
 def _resource(labels: dict[str, str]) -> dict[str, str]:
     if not labels.get(RESOURCE_ID):
-        raise ValueError(f"a resource has a label {RESOURCE_ID}")
+        raise ValueError(f"a resource needs a label {RESOURCE_ID}")
     if len(labels) > MOST_LABELS:
         raise ValueError(f"a resource has at most {MOST_LABELS} labels")
     return labels
@@ -33,7 +33,7 @@ def _resource(labels: dict[str, str]) -> dict[str, str]:
 
 def _related(labels: dict[str, str]) -> dict[str, str]:
     if not labels.get(RESOURCE_ROLE):
-        raise ValueError(f"a related resource has a label {RESOURCE_ROLE}")
+        raise ValueError(f"a related resource needs a label {RESOURCE_ROLE}")
     return _resource(labels)
 
 

@@ -1,4 +1,4 @@
-"""What requests say of work pools, their queues and workers."""
+"""Bodies of requests about work pools, their queues and workers."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def _not_blank(name: Any) -> Any:
 
 PlaceName = Annotated[str, Field(pattern=r"^[^/%&><]+$"), BeforeValidator(_not_blank)]
 NamedPlace = Annotated[PlaceName | None, BeforeValidator(lambda name: None if name == "" else name)]
-"""A pool or queue that something names; an empty text names none."""
+"""The name of a pool or queue in a request; an empty text names none."""
 
 Slots = Annotated[int, Field(ge=0, lt=2**31)]
-Priority = Annotated[int, Field(gt=0, lt=2**31 - 1_000_000)]  # room for those that are moved behind it
+Priority = Annotated[int, Field(gt=0, lt=2**31 - 1_000_000)]  # leaves room for queues that move down
 
 
 class StorageConfiguration(OneModel):
@@ -35,7 +35,7 @@ class StorageConfiguration(OneModel):
 
 
 def _template(template: dict[str, Any]) -> dict[str, Any]:
-    """An empty template, or one that has both of its parts and declares every variable that it uses."""
+    """Check that a template is empty, or has both of its parts and declares every variable that it uses."""
     if template and not (template.get("job_configuration") and template.get("variables")):
         raise ValueError(
             "The `base_job_template` must contain both a `job_configuration` key and a `variables` key."
@@ -78,7 +78,7 @@ class WorkPoolPage(WorkPoolSearch):
 
 
 class PoolPoll(Fields):
-    """What a worker asks for; no names of queues means all."""
+    """What a worker asks for; without names of queues it asks for all."""
 
     work_queue_names: list[str] = []
     scheduled_before: Moment | None = None
@@ -87,7 +87,7 @@ class PoolPoll(Fields):
 
 
 class QueueFilter(BaseModel):
-    """Of the first kind of queues that the standard had; nothing here looks at it."""
+    """The filter of queues in early versions of the standard; it is accepted and ignored."""
 
     tags: list[str] | None = None
     deployment_ids: list[UUID] | None = None
@@ -135,7 +135,7 @@ class WorkerPage(Fields):
 
 
 class SlotPage(Fields):
-    """A page of what takes slots."""
+    """A page of runs that hold slots."""
 
     page: Page = 1
     limit: Limit = MOST_ROWS

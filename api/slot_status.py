@@ -1,4 +1,4 @@
-"""Who takes the slots of pools and queues, as the standard's concurrency status."""
+"""The runs that hold slots of pools and queues, as the standard's concurrency status."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .wire import Wire
 
 
 async def of_queue(db: Database, queue: WorkQueueRow, body: SlotPage) -> Wire:
-    """WorkQueueConcurrencyStatus: a page of the runs that take its slots."""
+    """WorkQueueConcurrencyStatus: a page of the runs that hold the queue's slots."""
     active = (await slot_holders.count_by_queue(db, [queue.id])).get(queue.id, 0)
     offset = (body.page - 1) * body.limit
     holders = await slot_holders.of_queue(db, queue.id, limit=body.limit, offset=offset)
@@ -28,7 +28,7 @@ async def of_queue(db: Database, queue: WorkQueueRow, body: SlotPage) -> Wire:
 
 
 async def of_pool(db: Database, pool: WorkPoolRow, body: PoolSlotPage) -> Wire:
-    """WorkPoolConcurrencyStatus: a page of its queues, each with the first runs that take its slots."""
+    """WorkPoolConcurrencyStatus: a page of the pool's queues, each with the first holders of its slots."""
     everything = await work_queues.list(db, pool.name, limit=100_000)
     active = await slot_holders.count_by_queue(db, [queue.id for queue in everything])
     offset = (body.page - 1) * body.limit
@@ -60,7 +60,7 @@ def _page(count: int, body: SlotPage) -> Wire:
 
 
 def _summaries(holders: Sequence[SlotHolder], now: datetime) -> list[Wire]:
-    """Runs that take slots; `now` is the database's, as their times are."""
+    """Runs that hold slots; `now` is the database's time, as their times are."""
     return [
         {
             "id": holder.id,

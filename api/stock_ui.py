@@ -1,6 +1,6 @@
-"""The pages of an installed `prefect` package, served from its own files for those who want them.
+"""The pages of an installed `prefect` package, served from its own files when a setting asks for them.
 
-The files hold a placeholder for the path under which they are served (reference notes, section 16).
+The files hold a placeholder for the path under which they are served.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ PLACEHOLDER = "/PREFECT_UI_SERVE_BASE_REPLACE_PLACEHOLDER"
 V2_PATH = "/v2"
 
 _FOLDERS = {"v1": "ui", "v2": "ui-v2"}
-_INSIDE = ("", "server", "prefect/server")  # where the bundles are under the path that is given
+_INSIDE = ("", "server", "prefect/server")  # folders under the given path that may hold the bundles
 _REWRITTEN = frozenset({".html", ".css", ".js"})
-# The pages would count their visitors elsewhere; their drawing library makes code out of texts.
+# The pages may reach only this server, or they would send usage statistics elsewhere. Their drawing library
+# needs 'unsafe-eval'.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; "
@@ -34,7 +35,7 @@ _VERSION_COOKIE = "prefect_ui_version"
 
 
 def bundles(given: Path) -> dict[str, Path]:
-    """The bundles, "v1" and "v2", of a `prefect` package at that path. Raises BadSetting without any."""
+    """The bundles, "v1" and "v2", of a `prefect` package at a path. Raises BadSetting when it has none."""
     for inside in _INSIDE:
         folder = given / inside
         found = {
@@ -45,7 +46,7 @@ def bundles(given: Path) -> dict[str, Path]:
         if found:
             return found
     raise BadSetting(
-        f"{given} has no pages of a prefect package",
+        f"{given} does not contain the pages of a prefect package",
         hint="give the folder of the package: python -c 'import prefect; print(prefect.__path__[0])'",
     )
 
@@ -85,7 +86,7 @@ def install(app: FastAPI, given: Path) -> None:
 
 
 class _Pages:
-    """One bundle: its files, and its front page for every path that is none."""
+    """One bundle: its files, and its front page for every other path."""
 
     def __init__(self, folder: Path, base: str) -> None:
         self._folder = folder.resolve()

@@ -1,6 +1,6 @@
-"""The block types that a server has from the start, with a schema each so that forms can be shown for them.
+"""The block types that a server has from the start, each with a schema so that forms can be shown.
 
-Slugs and fields are those that stock clients use; a client that knows more of a type adds its own schema.
+Slugs and fields are those of stock clients; a client that knows more fields of a type adds its own schema.
 """
 
 from __future__ import annotations

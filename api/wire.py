@@ -1,6 +1,6 @@
 """Store rows as the standard API's objects: plain dicts with its field names, ids and times as they are.
 
-Fields that nothing here fills are present and None, as the standard has them.
+Fields of the standard that have no value here are present and None.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _STATE_DETAILS: Mapping[str, Any] = {
     "traceparent": None,
     "deployment_concurrency_lease_id": None,
 }
-_MOST_DERIVED = 32  # states of one task run that have no ids of their own
+_MOST_DERIVED = 32  # states of one task run whose ids are derived
 _MOMENTS = frozenset({"scheduled_time", "pause_timeout", "cache_expiration"})
 _FLOW_RUN_POLICY: Mapping[str, Any] = {
     "max_retries": 0,
@@ -139,7 +139,7 @@ def flow_run_response(
 
 
 def flow_run_state(row: FlowRunStateRow, parent_task_run_id: UUID | None = None) -> Wire:
-    """State, of a flow run; that of a sub-flow's run names the task run that stands for it in its parent."""
+    """State of a flow run; for a sub-flow run it names the task run that stands for it in its parent."""
     details = {**_STATE_DETAILS, **row.details, "flow_run_id": row.flow_run_id}
     if parent_task_run_id is not None:
         details["task_run_id"] = parent_task_run_id
@@ -147,7 +147,7 @@ def flow_run_state(row: FlowRunStateRow, parent_task_run_id: UUID | None = None)
 
 
 def task_run(row: TaskRunRow, states: Sequence[TaskRunState] = ()) -> Wire:
-    """TaskRun. `states` are those it went through, if the caller has them: they say when the newest began."""
+    """TaskRun. `states` are its history, if the caller has it: it tells when the newest state began."""
     newest = states[-1] if states else newest_state(row)
     state = task_run_state(row, newest)
     ran_s = _ran_s(row, states)
@@ -183,7 +183,7 @@ def task_run(row: TaskRunRow, states: Sequence[TaskRunState] = ()) -> Wire:
 
 
 def _ran_s(row: TaskRunRow, states: Sequence[TaskRunState]) -> float:
-    """Seconds in Running, the present spell not included."""
+    """Seconds in RUNNING, without the present period."""
     if len(states) > 1:
         spells = (
             after.timestamp - state.timestamp
@@ -202,9 +202,9 @@ def _next_start(scheduled: TaskRunState) -> Any:
 
 
 def task_run_state(row: TaskRunRow, state: TaskRunState) -> Wire:
-    """State, of a task run. One without an id of its own gets the same whenever it is asked for."""
+    """State of a task run. A state without a recorded id gets one that is equal on every request."""
     details = {**_STATE_DETAILS, **state.details}
-    if state.id is None:  # of a run that was recorded here, where its row tells what all its states do
+    if state.id is None:  # recorded by Heliostat's engine: the row holds the details of all its states
         details |= {"cache_key": row.cache_key, "cache_expiration": row.cache_expiration}
         if row.task_key.startswith(SUBFLOW_KEY):
             details["child_flow_run_id"] = child_flow_run_id(row.id)
@@ -214,17 +214,17 @@ def task_run_state(row: TaskRunRow, state: TaskRunState) -> Wire:
 
 
 def task_run_of_state(state_id: UUID) -> list[UUID]:
-    """The task runs that a state with that id may belong to, if the id is derived from its task run's."""
+    """The ids of task runs to which a state with a derived id may belong."""
     return [UUID(int=state_id.int ^ _mask(place)) for place in range(_MOST_DERIVED)]
 
 
 def place_of_state(state_id: UUID, task_run_id: UUID) -> int:
-    """Which of the task run's states has that derived id."""
+    """The place, among the task run's states, of the one that has a derived id."""
     return next(place for place in range(_MOST_DERIVED) if state_id.int ^ _mask(place) == task_run_id.int)
 
 
 def _derived_id(row: TaskRunRow, state: TaskRunState) -> UUID:
-    """An id from which that of the task run can be found again: it is told apart by its place in the path."""
+    """An id made from the task run's id, which can be read from it, and the state's place in the history."""
     from ..runtime.store.task_runs import states_of
 
     path = [(each.type, each.timestamp) for each in states_of(row)]
@@ -234,7 +234,7 @@ def _derived_id(row: TaskRunRow, state: TaskRunState) -> UUID:
 
 
 def _mask(place: int) -> int:
-    """Flips bits of an id, among them those of its version: no id of a task run has that one."""
+    """The bits of an id to flip, among them those of its version: no id of a task run has that version."""
     return 0xF << 76 | (place + 1) << 64
 
 
@@ -282,7 +282,7 @@ def history_interval(row: HistoryInterval) -> Wire:
 
 
 def orchestration(verdict: Verdict, state: Wire | None) -> Wire:
-    """OrchestrationResult; `state` is the one that the run has now."""
+    """OrchestrationResult; `state` is the run's state after the decision."""
     said = verdict.decision
     details: Wire = {"type": f"{said.outcome.lower()}_details"}
     if not isinstance(said, Accept):
@@ -299,7 +299,7 @@ def page(results: Sequence[Wire], count: int, limit: int, number: int) -> Wire:
 
 
 def decision(row: RuleDecisionRow) -> Wire:
-    """What a rule said about a transition: ours, not the standard's. `status` is a SetStateStatus."""
+    """A rule's decision on a transition (not in the standard). `status` is a SetStateStatus."""
     return {
         "timestamp": row.timestamp,
         "flow_run_id": row.flow_run_id,
@@ -314,7 +314,7 @@ def decision(row: RuleDecisionRow) -> Wire:
 
 
 def level_name(level: int) -> str:
-    """A log level's name, or its number where it has none."""
+    """A log level's name, or its number when it has none."""
     return logging.getLevelName(level).removeprefix("Level ")
 
 
@@ -339,7 +339,7 @@ def _state(
 
 
 def _in_utc(name: str, value: Any) -> Any:
-    """A moment that was recorded as text, with Z as its zone like every other one."""
+    """A detail that is a time recorded as text, in UTC with Z; any other detail as it is."""
     if name in _MOMENTS and isinstance(value, str):
         return datetime.fromisoformat(value)
     return value
@@ -350,7 +350,7 @@ def _known(flow_run_id: UUID) -> UUID | None:
 
 
 def _bare_state(row: FlowRunRow) -> Wire | None:
-    """What the run's own row says of its state: all but the message."""
+    """The state from the run's own row, which has everything but the message."""
     if row.state_id is None or row.state_type is None or row.state_timestamp is None:
         return None
     details = {**_STATE_DETAILS, "flow_run_id": row.id}
@@ -364,14 +364,14 @@ def newest_state(row: TaskRunRow) -> TaskRunState:
 
 
 def running_s(state_type: str | None, since: datetime | None, total_s: float) -> float:
-    """Seconds in Running, the present spell included."""
+    """Seconds in RUNNING, with the present period."""
     if state_type != StateType.RUNNING or since is None:
         return total_s
     return total_s + max((clock.now() - since).total_seconds(), 0.0)
 
 
 def late_s(state_type: str | None, expected: datetime | None, started: datetime | None) -> float:
-    """Seconds by which a run started, or is still waiting, after the time it was expected to."""
+    """By how many seconds a run started, or still waits, after its expected start."""
     if expected is None or (started is None and state_type in FINAL_STATES):
         return 0.0
     return max(((started or clock.now()) - expected).total_seconds(), 0.0)

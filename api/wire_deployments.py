@@ -71,7 +71,7 @@ def schedule(row: ScheduleRow) -> Wire:
 
 
 def _definition(row: ScheduleRow) -> Wire:
-    """With every field that its kind has."""
+    """The schedule's definition with every field of its kind."""
     kind = next((each for each in _DEFINITIONS if each in row.definition), None)
     filled: Wire = {**(_DEFINITIONS[kind] if kind else {}), **row.definition}
     if kind == "interval" and filled["anchor_date"] is None:
@@ -85,7 +85,7 @@ def own_limit_id(deployment_id: UUID) -> UUID:
 
 
 def _own_limit(row: DeploymentRow) -> Wire | None:
-    """GlobalConcurrencyLimitResponse: the deployment's own limit, seen as one of the global kind."""
+    """GlobalConcurrencyLimitResponse: the deployment's own limit in the form of a global one."""
     if row.concurrency_limit is None:
         return None
     return {

@@ -6,7 +6,7 @@ from ..runtime.store.deployment_rows import WorkerRow, WorkPoolRow, WorkQueueRow
 from .client_versions import RESULT_STORAGE_OF_POOLS, ClientVersion
 from .wire import Wire
 
-AGENT = "prefect-agent"  # the type of a pool that is made without one
+AGENT = "prefect-agent"  # the type of a pool that is made without a type
 
 _STORAGE: Wire = {
     "bundle_upload_step": None,
@@ -16,7 +16,7 @@ _STORAGE: Wire = {
 
 
 def work_pool(row: WorkPoolRow, client: ClientVersion | None = None) -> Wire:
-    """WorkPoolResponse, as a client of that version knows it. Agents, as they once were, have no status."""
+    """WorkPoolResponse, as a client of that version knows it. Pools of agents have no status until ready."""
     storage: Wire = {**_STORAGE, **row.storage_configuration}
     if client is not None and client < RESULT_STORAGE_OF_POOLS:
         del storage["default_result_storage_block_id"]
@@ -55,7 +55,7 @@ def work_queue(row: WorkQueueRow) -> Wire:
 
 
 def work_queue_response(row: WorkQueueRow) -> Wire:
-    """WorkQueueResponse: WorkQueue, and how it is."""
+    """WorkQueueResponse: WorkQueue with its pool's name, its status and its busy slots."""
     return {
         **work_queue(row),
         "work_pool_name": row.work_pool_name,

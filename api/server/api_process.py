@@ -19,8 +19,8 @@ from ...runtime.foundation.supervised import BEYOND_HELP, end_with_supervisor
 from ..app import create_app
 from ..sockets.pings import HeldPings
 
-_KEEP_ALIVE_S = 75  # longer than clients keep idle connections (httpx: 5 s): who closes first must not be us
-_DRAIN_S = 3  # what requests under way may still take when the server is stopped
+_KEEP_ALIVE_S = 75  # longer than clients keep idle connections (httpx: 5 s), so that clients close them first
+_DRAIN_S = 3  # how long requests under way may still take when the server stops
 
 
 def main() -> int:
@@ -39,7 +39,7 @@ def main() -> int:
     config = uvicorn.Config(
         app,
         log_config=None,
-        log_level="critical",  # a failed start is told below, and errors of routes by the app
+        log_level="critical",  # a failed start is reported below, and errors of routes by the app
         access_log=False,
         lifespan="on",
         ws=HeldPings,
@@ -61,14 +61,15 @@ def main() -> int:
 
 
 def _keep_failures(app: FastAPI, failures: list[HeliostatError]) -> None:
-    """Remember what made the start fail: uvicorn only says that it did."""
+    """Keep the error that made the start fail: uvicorn only reports that it failed."""
     inner = app.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(started: FastAPI) -> AsyncGenerator[None]:
         try:
             async with inner(started):
-                # What is there by now stays: to look through it again costs requests a tenth of a second.
+                # What exists by now lives as long as the process. Frozen, it no longer costs each full
+                # collection a tenth of a second, which requests would wait for.
                 gc.collect()
                 gc.freeze()
                 yield

@@ -1,7 +1,7 @@
-"""A small supervisor: starts child processes, brings back those that die, and leaves none behind.
+"""A small supervisor: starts child processes, restarts those that die, and leaves none behind.
 
-The supervision tree is the list of `Child` that is handed in. Each child watches a pipe whose other end only
-the supervisor holds, so that children end even when the supervisor is killed.
+The caller passes the children as a list of `Child`. Each child watches a pipe whose other end only the
+supervisor holds, so that children end even when the supervisor is killed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _log = logging.getLogger("heliostat.server")
 _POLL_S = 0.1
 _STOP_WITHIN_S = 8.0
 _BACKOFF_FIRST_S, _BACKOFF_MOST_S = 0.2, 5.0
-_LIVED_S = 10.0  # a child that lived so long is brought back at once
+_LIVED_S = 10.0  # a child that lived this long is restarted at once
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One process to keep alive: `module` is run with `arguments`; `fds` are handed down to it."""
+    """One process to keep alive: `module` is run with `arguments`; it inherits `fds`."""
 
     name: str
     module: str  # within this package, such as "api.server.api_process"
@@ -46,7 +46,7 @@ class _Running:
 
 @dataclass(slots=True)
 class Children:
-    """Runs children until it is told to stop, or one of them is beyond help."""
+    """Runs children until it is told to stop, or until one of them cannot be helped by a restart."""
 
     children: Sequence[Child]
     python: str
@@ -58,11 +58,11 @@ class Children:
         self._stop.set()
 
     def run(self, each_round: Callable[[], None] = lambda: None) -> int:
-        """Keep the children alive; gives the exit code once all have ended: 0 after `stop`.
+        """Keep the children alive; returns the exit code once all have ended: 0 after `stop`.
 
         `each_round` is called many times a second.
         """
-        alive, held = os.pipe()  # nothing is ever written: children wait for its end
+        alive, held = os.pipe()  # nothing is ever written: children wait until it is closed
         self._running = [_Running(child) for child in self.children]
         code = 0
         try:
@@ -78,7 +78,7 @@ class Children:
         return code
 
     def _look_after(self, each: _Running, alive: int) -> int:
-        """Start the child where it is due; gives an exit code when there is no use in that."""
+        """Start the child when it is due; returns an exit code when a restart would not help."""
         now = clock.monotonic_s()
         if each.process is None:
             if now >= each.start_at:
@@ -101,7 +101,7 @@ class Children:
     def _start(self, child: Child, alive: int) -> subprocess.Popen[bytes]:
         top = __name__.partition(".")[0]
         command = [self.python, "-m", f"{top}.{child.module}", "--alive-fd", str(alive), *child.arguments]
-        # A session of its own: the terminal's Ctrl-C is for the supervisor, which ends them in order.
+        # A session of its own: Ctrl-C then reaches only the supervisor, which ends the children in order.
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, pass_fds=(alive, *child.fds), start_new_session=True
         )

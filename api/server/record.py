@@ -1,7 +1,6 @@
 """The record of the server that this process is: a locked file under the home folder.
 
-`runtime/foundation/local_servers.py` reads these files: that is how commands and clients find a server that
-runs here.
+Commands and clients find a server on this machine by these files (`runtime/foundation/local_servers.py`).
 """
 
 from __future__ import annotations
@@ -38,5 +37,5 @@ class OwnRecord:
 
 
 def log_path(port: int) -> Path:
-    """Where a background server of that port writes."""
+    """The log file of a background server on that port."""
     return servers_folder() / f"{port}.log"

@@ -52,9 +52,9 @@ def main() -> int:
 
 
 def _kinds(names: list[str] | None) -> list[type[Loop]]:
-    """The services of these names, all for None. Raises BadSetting."""
+    """The services with these names, or all for None. Raises BadSetting."""
     kinds = chosen(names)
-    # What automations do needs the API's checks, so that part of the service is not among the actors' loops.
+    # Actions of automations need the API's checks, so their service is not in `actors/loops`.
     return [*kinds, ActionPerformer] if Triggers in kinds else kinds
 
 
@@ -78,12 +78,12 @@ async def _serve(kinds: list[type[Loop]]) -> None:
             await feed.close()
             await db.close()
     except (TimeoutError, DatabaseUnavailable) as error:
-        _log.warning("the services ended without a word to the database: %s", error)
+        _log.warning("the services ended without telling the database: %s", error)
 
 
 async def _host(db: Database, process: Owner, loops: list[Loop]) -> None:
-    """Start the services and tell that they live. The first step of each comes before the first beat: a
-    scheduler sees by the beats how long there was none.
+    """Start the services and record their heartbeats. Each takes its first step before the first heartbeat,
+    because the scheduler sees by the heartbeats for how long no scheduler ran.
     """
     names = [loop.name for loop in loops]
     for loop in loops:
@@ -100,7 +100,7 @@ async def _host(db: Database, process: Owner, loops: list[Loop]) -> None:
 
 
 async def _open(database_url: str, stop: asyncio.Event) -> Database | None:
-    """The database, waited for while it is away; None when told to stop meanwhile."""
+    """The database, once it can be reached; None when the process is told to stop before that."""
     is_told = False
     while not stop.is_set():
         try:

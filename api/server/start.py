@@ -1,4 +1,4 @@
-"""`heliostat server start`: binds the port, supervises the server's processes, says where everything is."""
+"""`heliostat server start`: binds the port, supervises the server's processes, prints their addresses."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from .record import OwnRecord, ServerRecord, log_path, server_at
 Say = Callable[[str], None]
 
 _START_WITHIN_S = 60.0
-_ANY = ("0.0.0.0", "::", "")  # hosts that stand for every address of the machine
+_ANY = ("0.0.0.0", "::", "")  # hosts that mean every address of the machine
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """What the command line says of a server to be started."""
+    """The options of `heliostat server start`."""
 
     host: str
     port: int
     api_workers: int = 1
     services: tuple[str, ...] | None = None  # None: all of them
-    ray_address: str | None = None  # None: a local Ray of the server's own
+    ray_address: str | None = None  # None: the server starts a local Ray
 
     def has(self, service: str) -> bool:
-        """Whether a service is to run here."""
+        """Whether this server is to run a service."""
         return self.services is None or service in self.services
 
 
@@ -53,11 +53,11 @@ SERVICES = {
     RAY: "keeps the control actors on Ray: journal, work pools and their supervisors",
     **LOOPS,
 }
-"""What `--services` chooses from: Ray's keeper, and loops that one process beside the API hosts."""
+"""What `--services` chooses from: the keeper of Ray, and the loops of the services process."""
 
 
 def run(options: ServerOptions, say: Say, log: str | None = None) -> int:
-    """Serve until Ctrl-C or SIGTERM; gives the exit code. Raises PortTaken."""
+    """Serve until Ctrl-C or SIGTERM; returns the exit code. Raises PortTaken."""
     _shut_home(say)
     listener = _listen(options)
     port = int(listener.getsockname()[1])
@@ -78,7 +78,7 @@ def run(options: ServerOptions, say: Say, log: str | None = None) -> int:
 
 
 def _shut_home(say: Say) -> None:
-    """The home folder holds passwords, keys and results: it is for this user alone."""
+    """Close the home folder to other users: it holds passwords, keys and results."""
     home = make_folder(current_settings().home)
     opened = shut(home)
     if opened:
@@ -91,13 +91,13 @@ def _stop_embedded_database() -> None:
     if "+embedded" in url:
         from ...runtime.store.database.urls import stop_embedded_server
 
-        with suppress(Exception):  # one that stays is found again by the next server
+        with suppress(Exception):  # if it keeps running, the next server finds it
             stop_embedded_server(url)
 
 
 def run_in_background(options: ServerOptions, say: Say) -> int:
     """Start a server that outlives this command, and wait until it answers. Raises PortTaken, Unavailable."""
-    _listen(options).close()  # a taken port is best told here
+    _listen(options).close()  # report a taken port before starting a process
     log = log_path(options.port)
     make_file(log)
     command = [sys.executable, "-m", __name__.partition(".")[0], "server", "start", *_as_words(options)]
@@ -117,8 +117,8 @@ def run_in_background(options: ServerOptions, say: Say) -> int:
             return 0
         clock.sleep(0.05)
     with suppress(ProcessLookupError):
-        process.terminate()  # it is of no use to anybody
-    # Shown only.
+        process.terminate()  # a server that does not answer is of no use
+    # The log is only shown, so broken bytes do not matter.
     last = "\n".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:])
     raise Unavailable(f"the server did not start: {last or 'it says nothing'}", hint=f"see {log}")
 
@@ -133,7 +133,7 @@ def _as_words(options: ServerOptions) -> list[str]:
 
 
 def banner(record: ServerRecord, options: ServerOptions) -> str:
-    """Where everything is, and what to set."""
+    """The server's addresses, and the settings by which others reach it."""
     lines = [
         f"Heliostat {version('heliostat')} is up (process {record.pid}).",
         "",
@@ -154,14 +154,14 @@ def banner(record: ServerRecord, options: ServerOptions) -> str:
     if not _is_loopback(options.host) and not current_settings().server_auth_string:
         lines += [
             "",
-            f"Warning: {options.host} can be reached from other machines, and nobody needs a password.",
+            f"Warning: {options.host} can be reached from other machines, and no password is needed.",
             "  Set HELIOSTAT_SERVER_AUTH_STRING=USER:PASSWORD, or bind --host 127.0.0.1.",
         ]
     if "*" in current_settings().server_cors_allowed_origins:
         lines += [
             "",
-            "Warning: HELIOSTAT_SERVER_CORS_ALLOWED_ORIGINS=* lets every page that is visited run code here.",
-            "  Name the origins that need it, or unset it: pages of this server need none.",
+            "Warning: HELIOSTAT_SERVER_CORS_ALLOWED_ORIGINS=* lets every web page you visit run code here.",
+            "  Name the origins that need it, or unset it: the server's own pages do not need it.",
         ]
     return "\n".join(lines)
 
@@ -174,12 +174,12 @@ def _ray_line(options: ServerOptions) -> str:
 
 
 def api_url(options: ServerOptions) -> str:
-    """The address that clients are given."""
+    """The address for clients on this machine."""
     return f"{_root(options)}/api"
 
 
 def shared_url(options: ServerOptions) -> str:
-    """The address that people on other machines are given, where the server listens for them."""
+    """The address for people on other machines, if the server listens for them."""
     configured = current_settings().public_api_url
     if configured is not None or options.host not in _ANY:
         return configured or api_url(options)
@@ -187,8 +187,8 @@ def shared_url(options: ServerOptions) -> str:
 
 
 def _outer_address(host: str) -> str:
-    """The address from which this machine speaks to others; nothing is sent to find it out."""
-    kinds = [(socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")]  # kept for documents: nobody's
+    """The address from which this machine reaches others; nothing is sent to find it out."""
+    kinds = [(socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")]  # of no machine
     for family, nobody in kinds if host != "::" else reversed(kinds):
         with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((nobody, 9))
@@ -197,13 +197,13 @@ def _outer_address(host: str) -> str:
 
 
 def public_url(options: ServerOptions) -> str:
-    """The address that processes on Ray's machines are given."""
+    """The address for processes on Ray's machines."""
     configured = current_settings().public_api_url
     if configured is not None:
         return configured
     if options.ray_address is None or options.host not in _ANY:
         return api_url(options)
-    return f"http://{socket.getfqdn()}:{options.port}/api"  # others ask for it, too
+    return f"http://{socket.getfqdn()}:{options.port}/api"  # the name by which other machines reach this one
 
 
 def answers(url: str, path: str = "/health", timeout_s: float = 2.0) -> bool:
@@ -237,7 +237,7 @@ def _tree(options: ServerOptions, listener: socket.socket) -> list[Child]:
 
 
 class _Greeting:
-    """Says where everything is as soon as the API answers, once."""
+    """Prints the server's addresses once, as soon as the API answers."""
 
     def __init__(self, record: ServerRecord, own: OwnRecord, options: ServerOptions, say: Say) -> None:
         self._record, self._own, self._options, self._say = record, own, options, say
@@ -254,7 +254,7 @@ class _Greeting:
         self._say(banner(self._record, self._options))
 
     def _tell_of_ray(self) -> None:
-        """Once, as soon as the control actors are there."""
+        """Print Ray's address once, as soon as the control actors run."""
         if self._told_of_ray:
             return
         state = keeper_state.read(str(self._options.port))
@@ -293,7 +293,7 @@ def _taken(options: ServerOptions) -> PortTaken:
         )
     return PortTaken(
         f"port {port} of {options.host} is taken by another program",
-        hint=f"pass --port {port + 1}, or see who it is: ss -ltnp 'sport = :{port}'",
+        hint=f"pass --port {port + 1}, or see which program it is: ss -ltnp 'sport = :{port}'",
     )
 
 

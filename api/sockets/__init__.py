@@ -1,1 +1,1 @@
-"""The standard's websockets, one a file, and what they stand on."""
+"""The standard's websockets, one a file, with the handshake and the pings that they share."""

@@ -1,4 +1,4 @@
-"""`/events/in`: clients send events, and take a pong as the confirmation of all that came before."""
+"""`/events/in`: clients send events; a pong confirms every event that they sent before the ping."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ async def events_in(socket: WebSocket) -> None:
             try:
                 event = EventIn.model_validate_json(message).as_event()
             except ValidationError as error:
-                _log.warning("what is no event is left out: %s", error.errors(include_url=False)[:3])
+                _log.warning(
+                    "a message that is no event is left out: %s", error.errors(include_url=False)[:3]
+                )
                 continue
             await intake.put(event)
     except Gone:

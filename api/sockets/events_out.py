@@ -1,4 +1,4 @@
-"""`/events/out`: events that fit a filter, the recent ones first, then each new one within moments."""
+"""`/events/out`: recent events that match a filter, then each new one within moments."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ router = APIRouter()
 
 @router.websocket("/events/out")
 async def events_out(socket: WebSocket) -> None:
-    """Tell of events until the client leaves."""
+    """Send events until the client leaves."""
     line = Line(socket)
     try:
         if not await line.admitted():
             return
         try:
             asked = StreamRequest.model_validate(await line.receive())
-        except ValueError:  # it is no JSON object, or not as the model says
+        except ValueError:  # the message is no JSON object, or does not fit the model
             await line.close(PROTOCOL_ERROR, "Expected 'filter' message")
             return
         broadcast = desk_of(socket.app).broadcast

@@ -1,4 +1,4 @@
-"""What the standard's sockets begin with: the subprotocol `prefect` and a message that authenticates."""
+"""The handshake of the standard's sockets: the subprotocol `prefect` and a message that authenticates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Gone(Exception):
 
 
 class Line:
-    """One socket after its handshake: JSON objects in, JSON objects out, and pings in their place."""
+    """One socket after its handshake: JSON objects in and out, and pings in their order among them."""
 
     def __init__(self, socket: WebSocket, hold_pings: bool = False) -> None:
         self.socket = socket
@@ -37,11 +37,11 @@ class Line:
             self._pings.hold()
 
     async def admitted(self) -> bool:
-        """Accept the connection and its client; False: it was refused, and is closed."""
+        """Accept the connection and authenticate its client; False when it was refused and closed."""
         expected = current_settings().server_auth_string
         if SUBPROTOCOL not in self.socket.scope.get("subprotocols", ()):
             await self.socket.accept()
-            if expected is not None:  # such a client cannot say who it is
+            if expected is not None:  # without the subprotocol a client cannot authenticate
                 await self.close(POLICY_VIOLATION, "Use the subprotocol 'prefect' to authenticate")
                 return False
             return True
@@ -60,7 +60,7 @@ class Line:
         return True
 
     async def receive(self) -> dict[str, Any]:
-        """The next message. Raises Gone, and ValueError for what is no JSON object."""
+        """The next message. Raises Gone, and ValueError for a message that is no JSON object."""
         while True:
             message = await self.next()
             if isinstance(message, bytes):
@@ -102,11 +102,11 @@ class Line:
         try:
             await self.socket.close(code, reason)
         except RuntimeError:
-            pass  # it is closed already
+            pass  # the connection is closed already
 
 
 async def while_it_stays(line: Line, act: Coroutine[Any, Any, None]) -> None:
-    """Carry on with `act` until it ends or the client leaves. Raises Gone, and what `act` raises."""
+    """Run `act` until it ends or the client leaves. Raises Gone, and what `act` raises."""
 
     async def until_gone() -> None:
         while True:
@@ -118,7 +118,7 @@ async def while_it_stays(line: Line, act: Coroutine[Any, Any, None]) -> None:
 
 
 async def first_to_end(*acts: Coroutine[Any, Any, None]) -> None:
-    """Carry on with all until one ends, then end the others. Raises what that one raises."""
+    """Run all `acts` until the first ends, then cancel the others. Raises what the first raised."""
     tasks = [asyncio.create_task(act) for act in acts]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""`/logs/out`: log lines that fit a filter, each within moments of being recorded."""
+"""`/logs/out`: log lines that match a filter, each within moments of being recorded."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class LogRequest(BaseModel):
 
 @router.websocket("/logs/out")
 async def logs_out(socket: WebSocket) -> None:
-    """Tell of lines until the client leaves."""
+    """Send lines until the client leaves."""
     line = Line(socket)
     try:
         if not await line.admitted():
             return
         try:
             asked = LogRequest.model_validate(await line.receive())
-        except ValueError:  # it is no JSON object, or not as the model says
+        except ValueError:  # the message is no JSON object, or does not fit the model
             await line.close(PROTOCOL_ERROR, "Expected 'filter' message")
             return
         with desk_of(socket.app).logs.following(asked.filter) as lines:

@@ -1,9 +1,9 @@
-"""Pings of clients, answered when the application says so.
+"""Pings of clients that the application answers itself.
 
-Clients of `/events/in` take the pong as the confirmation of everything that they sent before: it must not go
-out earlier than that is durable. Websocket libraries answer pings as soon as they read them, so this class
-keeps the answer back where the application asks for it, and hands it the ping in the order of arrival. Its
-answer is a pong with the ping's payload, as the protocol wants.
+Clients of `/events/in` take a pong as the confirmation of everything that they sent before the ping, so the
+pong must wait until all of that is durable. Websocket libraries answer pings as soon as they read them. On
+request this class holds the answer back and hands the ping to the application in the order of arrival. The
+application answers with a pong that carries the ping's payload, as the protocol demands.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from websockets.frames import Frame, Opcode
 
 EXTENSION = "heliostat.pings"
 PING = "heliostat.ping"
-"""Key of a received message that is a ping; its value is the payload."""
+"""The key of a received message that is a ping; the value is the ping's payload."""
 
 
 class Pings:
-    """One connection's pings, as the application sees them."""
+    """The pings of one connection, for the application."""
 
     def __init__(self, protocol: HeldPings) -> None:
         self._protocol = protocol
         self.held = False
 
     def hold(self) -> None:
-        """From now on pings arrive as messages, and nothing answers them but `answer`."""
+        """From now on pings arrive as messages, and only `answer` answers them."""
         self.held = True
 
     def answer(self, payload: bytes) -> None:
@@ -35,7 +35,7 @@ class Pings:
 
 
 class HeldPings(WebSocketsSansIOProtocol):
-    """uvicorn's websocket with pings that an application may answer by itself."""
+    """uvicorn's websocket with pings that the application may answer itself."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

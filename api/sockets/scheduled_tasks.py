@@ -21,7 +21,7 @@ router = APIRouter()
 
 PROTOCOL_VIOLATION = 4001
 _ATTEND_EVERY_S = background_runs.LEASE_S / 3
-_LOOK_EVERY_S = 2.0  # where the change feed said nothing: claims lapse without a word
+_LOOK_EVERY_S = 2.0  # without news from the change feed: lapsed claims are not announced
 
 
 class Subscribe(BaseModel):
@@ -79,7 +79,7 @@ async def _serve(socket: WebSocket, line: Line, database: Database, asked: Subsc
             try:
                 try:
                     shown = wire.task_run(run, task_runs.states_of(run))
-                except Exception as error:  # it would be given to the next worker, and end its line, too
+                except Exception as error:  # set aside, or it would end the connection of the next worker too
                     await set_aside.task_run(database, run.id, "it could not be given to a worker", error)
                     continue
                 await line.send(shown)
@@ -110,4 +110,4 @@ async def _leave(database: Database, subscription_id: UUID) -> None:
     try:
         await background_runs.leave(database, subscription_id)
     except DatabaseUnavailable:
-        pass  # it is not listed for long
+        pass  # its entry lapses soon

@@ -1,8 +1,8 @@
-"""`/work_pools/{name}/workers/connect`: a worker says that it lives, and hears how its pool changes.
+"""`/work_pools/{name}/workers/connect`: a worker sends heartbeats and receives changes of its pool.
 
-The part of the channel that the standard requires: hello, ready, heartbeats and snapshots of the pool.
-Clean-up orders (`cleanup_delivery.v1`) are refused in the answer to hello: what cancelled runs and dead
-workers leave is cleaned up by the server's own services.
+This is the part of the channel that the standard requires: hello, ready, heartbeats, snapshots of the pool.
+The answer to hello refuses clean-up orders (`cleanup_delivery.v1`): the server's own services clean up what
+cancelled runs and dead workers leave behind.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ router = APIRouter()
 VERSION = "work_pool_worker_channel.v1"
 CAPABILITIES = ("worker_heartbeat.v1", "work_pool_snapshot.v1")
 SERVER_ERROR = 1011
-_LOOK_EVERY_S = 5.0  # at the pool, where the change feed said nothing
+_LOOK_EVERY_S = 5.0  # at the pool, without news from the change feed
 _SHOWN = ("base_job_template", "concurrency_limit", "is_paused", "storage_configuration")
 
 Text = Annotated[str, Field(min_length=1)]
@@ -37,7 +37,7 @@ Seconds = Annotated[int, Field(gt=0)]
 
 
 class Strict(BaseModel):
-    """What has a field that the contract does not know is refused."""
+    """A message that is refused when it has a field that the contract does not know."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -78,7 +78,7 @@ class BeatFrame(Strict):
 
 
 class Closed(Exception):
-    """The channel is to be closed for a reason of the contract."""
+    """The channel is to be closed, for one of the contract's reasons."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -88,7 +88,7 @@ class Closed(Exception):
 
 @router.websocket("/work_pools/{work_pool_name}/workers/connect")
 async def worker_channel(socket: WebSocket, work_pool_name: str) -> None:
-    """Keep a worker known, and tell it of its pool, until it leaves."""
+    """Take a worker's heartbeats and send it changes of its pool, until it leaves."""
     line = Line(socket)
     try:
         if SUBPROTOCOL not in socket.scope.get("subprotocols", ()):
@@ -109,7 +109,7 @@ async def worker_channel(socket: WebSocket, work_pool_name: str) -> None:
 async def _serve(socket: WebSocket, line: Line, db: Database, pool_name: str) -> None:
     hello = (await _frame(line, HelloFrame)).payload
     feed = await desk_of(socket.app).feed()
-    news = feed.subscribe(POOLS)  # before the first snapshot: no change falls between
+    news = feed.subscribe(POOLS)  # subscribed before the first snapshot, so that no change is missed
     try:
         pool = await _ready(line, db, pool_name, hello)
         await first_to_end(_hear(line, db, pool_name, hello), _tell(line, db, news, pool))
@@ -118,7 +118,7 @@ async def _serve(socket: WebSocket, line: Line, db: Database, pool_name: str) ->
 
 
 async def _ready(line: Line, db: Database, pool_name: str, hello: Hello) -> WorkPoolRow:
-    """Make the worker known and answer its hello; gives the pool as it was told."""
+    """Register the worker and answer its hello; returns the pool as it was sent."""
     if VERSION not in hello.supported_channel_versions:
         raise Closed(POLICY_VIOLATION, "unsupported_version")
     if not set(CAPABILITIES) <= set(hello.requested_capabilities):
@@ -150,7 +150,7 @@ async def _ready(line: Line, db: Database, pool_name: str, hello: Hello) -> Work
 
 
 async def _pool_for(db: Database, pool_name: str, hello: Hello) -> None:
-    """The pool is there, with a template: made, or completed, by what the worker brings along."""
+    """Make the pool if it is missing, or complete it, with the template that the worker brings along."""
     template = hello.default_base_job_template
     try:
         read_job_template(template)
@@ -186,7 +186,7 @@ async def _hear(line: Line, db: Database, pool_name: str, hello: Hello) -> None:
 
 
 async def _tell(line: Line, db: Database, news: Any, told: WorkPoolRow) -> None:
-    """Send the pool whenever something of it changes that a worker goes by."""
+    """Send the pool whenever something changes that matters to workers."""
     sequence = 1
     while True:
         await news.wait(_LOOK_EVERY_S)

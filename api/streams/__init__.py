@@ -1,1 +1,1 @@
-"""Events and log lines on their way between the database and those who send or follow them."""
+"""Events and log lines on their way between the database and the clients that send or follow them."""

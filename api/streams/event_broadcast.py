@@ -1,7 +1,7 @@
-"""New events, read from the database once a process and handed to everyone who listens.
+"""New events, read from the database once per process and handed to every listener.
 
-They are read back instead of being passed on where they come in: with several processes that is one way for
-all, and what is told has happened for good.
+Events are read back from the database instead of being passed on as they arrive. So listeners also see the
+events that other processes took, and only events that are durable.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...runtime.store.database.database import Database
 from ...runtime.store.database.feed import EVENTS, Feed
 from ...runtime.store.event_tail import EventTail
 
-_LOOK_EVERY_S = 0.5  # where the change feed said nothing
+_LOOK_EVERY_S = 0.5  # without news from the change feed
 _MOST_UNREAD = 10_000
 
 
@@ -32,14 +32,14 @@ class Listener:
         return self.asked.event is None or name_fits(name, self.asked.event)
 
     def offer(self, event: Event) -> None:
-        """Hand over an event that fits; a reader that is too far behind is ended (None)."""
+        """Hand over an event if it matches; a reader that is too far behind is ended (None)."""
         if not fits(event, self.asked):
             return
         self.unread.put_nowait(event if self.unread.qsize() < _MOST_UNREAD else None)
 
 
 class EventBroadcast:
-    """Reads on while there is somebody to hear it."""
+    """Reads new events while anybody listens."""
 
     def __init__(self, database: Callable[[], Database]) -> None:
         self._database = database
@@ -70,7 +70,7 @@ class EventBroadcast:
         await self._begun.wait()
 
     async def read_on(self) -> None:
-        """One round: hand on what is new, then wait for more."""
+        """One round: hand on the new events, then wait for more."""
         if not self._listeners:
             self._tail = None
             self._begun.clear()

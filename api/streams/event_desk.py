@@ -1,5 +1,5 @@
-"""What an API process does about events: it writes those that come in, makes those of flow runs' states, and
-tells those who listen.
+"""What an API process does with events: it writes those that clients send, makes those of flow runs' states,
+and hands new ones to listeners.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LOOK_EVERY_S = 0.1
 
 
 class EventDesk:
-    """One a process, for the life of the application."""
+    """The events of one process, for the life of the application."""
 
     def __init__(self, database: Callable[[], Database]) -> None:
         self._database = database
@@ -36,7 +36,7 @@ class EventDesk:
         self._opening = asyncio.Lock()
 
     async def feed(self) -> Feed:
-        """What changes in the database, for all sockets of this process that wait for it."""
+        """The change feed of the database, shared by all sockets of this process."""
         async with self._opening:
             if self._feed is None:
                 self._feed = await Feed.open(self._database())
@@ -67,5 +67,5 @@ def desk_of(app: FastAPI) -> EventDesk:
 
 
 def intake_of(request: Request) -> EventIntake:
-    """Where a route puts events."""
+    """The intake into which a route puts events."""
     return desk_of(request.app).intake

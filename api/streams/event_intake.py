@@ -1,6 +1,6 @@
-"""Events on their way into the database: those of all sockets and routes, committed together.
+"""Events on their way into the database: all sockets and routes share one group commit.
 
-While one commit is under way the next group gathers, so the group grows with the load.
+While one commit is under way, the next group gathers, so groups grow with the load.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class EventIntake:
         self._database = database
         self._waiting: deque[Event] = deque()
         self._taken = 0  # events ever put
-        self._durable = 0  # of these, how many are
+        self._durable = 0  # how many of these are durable
         self._marks: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -43,7 +43,7 @@ class EventIntake:
         self._tasks.keep("writing events", self._write)
 
     async def stop(self) -> None:
-        """Write what is there, if the database takes it, and end."""
+        """Write what is waiting, if the database takes it, and end."""
         if not self._is_started:
             return
         try:
@@ -53,7 +53,7 @@ class EventIntake:
         await self._tasks.close()
 
     async def put(self, event: Event) -> None:
-        """Take an event; waits while too many others do."""
+        """Take an event; waits while too many events wait to be written."""
         await self._room.wait()
         self._waiting.append(event)
         self._taken += 1
@@ -78,7 +78,7 @@ class EventIntake:
                 self._room.set()
             try:
                 await self._record(group)
-            finally:  # whoever waits for one of them is not to wait for ever
+            finally:  # also after an error: nobody is to wait for these events for ever
                 self._durable += len(group)
                 while self._marks and self._marks[0][0] <= self._durable:
                     _, done = self._marks.popleft()
@@ -86,7 +86,7 @@ class EventIntake:
                         done.set_result(None)
 
     async def _record(self, group: list[Event]) -> None:
-        """Record a group, however long the database is away. What it cannot take is left out, and told."""
+        """Record a group, however long the database is away. Events that it refuses are logged only."""
         told = False
         while True:
             try:

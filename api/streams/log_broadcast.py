@@ -1,4 +1,4 @@
-"""New log lines, read from the database once a process and handed to everyone who follows them."""
+"""New log lines, read from the database once per process and handed to everyone who follows them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _LOOK_EVERY_S = 0.3
 _MOST_UNREAD = 10_000
 
 Lines = asyncio.Queue[LogRow | None]
-"""What one reader has not read yet; None: it is too far behind."""
+"""The lines that one reader has not read yet; None when it is too far behind."""
 
 
 class LogBroadcast:
-    """Reads on while there is somebody who follows."""
+    """Reads new lines while anybody follows them."""
 
     def __init__(self, database: Callable[[], Database]) -> None:
         self._database = database
@@ -30,7 +30,7 @@ class LogBroadcast:
 
     @contextmanager
     def following(self, asked: LogFilter) -> Generator[Lines]:
-        """The lines that fit, from now on."""
+        """The lines that match a filter, from now on."""
         lines: Lines = asyncio.Queue()
         self._readers[lines] = asked
         self._somebody.set()
@@ -40,7 +40,7 @@ class LogBroadcast:
             del self._readers[lines]
 
     async def read_on(self) -> None:
-        """One round: hand on what is new, then rest."""
+        """One round: hand on the new lines, then rest."""
         if not self._readers:
             self._tail = None
             self._somebody.clear()
