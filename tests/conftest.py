@@ -17,8 +17,11 @@ from uuid import uuid4
 
 import pytest
 
-from heliostat.runtime.foundation import clock, settings
+from heliostat.runtime.foundation import settings
 from heliostat.runtime.foundation.setting_table import ENV_PREFIX
+
+sys.path.append(str(Path(__file__).parent / "support"))
+from waiting import wait_for  # noqa: E402
 
 if TYPE_CHECKING:
     from heliostat.runtime.store.database.database import Database
@@ -194,13 +197,15 @@ class Script:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the script did not end within {timeout_s:g} s:\n{self.output}") from None
 
-    def wait_until(self, reached: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    def wait_until(self, reached: Callable[[], Any], timeout_s: float = 60.0) -> None:
         """Wait until something has come about while the script runs."""
-        until = clock.monotonic_s() + timeout_s
-        while not reached():
-            assert self.process.poll() is None, f"the script ended too early:\n{self.output}"
-            assert clock.monotonic_s() < until, f"still waiting after {timeout_s:g} s:\n{self.output}"
-            clock.sleep(0.01)
+
+        def look() -> Any:
+            seen = reached()
+            assert seen or self.process.poll() is None, f"the script ended too early:\n{self.output}"
+            return seen
+
+        wait_for(look, within_s=timeout_s, tell=lambda: self.output)
 
 
 def _hears_signals() -> None:

@@ -24,11 +24,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from waiting import wait_for
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
-
-from heliostat.runtime.foundation import clock
 
 EVIL = "https://evil.example"
 PASSWORD = "ann:s3cret"
@@ -115,10 +114,8 @@ def server(request: pytest.FixtureRequest, place: Path) -> Iterator[Server]:
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file
         )
-    until = clock.monotonic_s() + 60
-    while " is up (process " not in output.read_text():
-        assert process.poll() is None and clock.monotonic_s() < until, output.read_text()
-        clock.sleep(0.05)
+    wait_for(output.read_text, lambda text: " is up (process " in text or process.poll() is not None)
+    assert process.poll() is None, output.read_text()
     yield Server(port, home, output, request.param)
     process.terminate()
     assert process.wait(30) == 0

@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from waiting import wait_for
 
 from heliostat.pools.default_pool import ensure_default_pool
-from heliostat.runtime.foundation import clock, settings
+from heliostat.runtime.foundation import settings
 from heliostat.runtime.journal.current import close_current_recording, current_recording
 from heliostat.runtime.store import deployments, flow_runs, flows, logs, scheduled_runs, task_runs, work_pools
 from heliostat.runtime.store.database.rows import FlowRunRow
@@ -107,10 +108,7 @@ class Plane:
     def wait_until(
         reached: Callable[[], bool], timeout_s: float = 90.0, tell: Callable[[], str] = lambda: ""
     ) -> None:
-        until = clock.monotonic_s() + timeout_s
-        while not reached():
-            assert clock.monotonic_s() < until, f"still waiting after {timeout_s:g} s: {tell()}"
-            clock.sleep(0.02)
+        wait_for(reached, within_s=timeout_s, tell=tell)
 
     def close(self) -> None:
         from heliostat.actors import names

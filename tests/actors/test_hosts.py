@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from waiting import wait_until
 
 from heliostat.actors.assignments import Assignment, CodeSource, Described, Ended, ProcessSpec
 from heliostat.actors.hosts import HostLimits, Hosts, Unplaceable
@@ -65,8 +66,7 @@ async def test_a_process_is_used_again_for_the_same_code_only(launcher: FakeLaun
 async def test_warm_processes_take_the_first_runs(launcher: FakeLauncher) -> None:
     hosts = Hosts(launcher, HostLimits(warm=2))
     hosts.warm_up()
-    while len(hosts.all) < 2:
-        await asyncio.sleep(0)
+    await wait_until(lambda: len(hosts.all), 2)
     assert {
         (await hosts.take(an_assignment("a"))).process.name,
         (await hosts.take(an_assignment("b"))).process.name,
@@ -113,8 +113,8 @@ async def test_no_process_is_added_while_those_at_work_end_quickly(launcher: Fak
     hosts.give_back(host, ended())
     assert await hosts.take(an_assignment()) is host
     waiting = asyncio.create_task(hosts.take(an_assignment()))
-    await asyncio.sleep(0)
-    assert hosts.waiting == 1 and len(launcher.made) == 1
+    await wait_until(lambda: hosts.waiting, 1)
+    assert len(launcher.made) == 1
     hosts.give_back(host, ended(runs=2))
     assert await waiting is host
 
@@ -130,11 +130,11 @@ async def test_a_shared_process_that_is_full_gets_company_unless_its_runs_are_sh
     hosts.give_back(first, ended(took_s=took_s, runs=2))
     waiting = [asyncio.create_task(hosts.take(an_assignment(isolation="shared"))) for _ in range(2)]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for _ in range(10):
-        await asyncio.sleep(0)  # a start, if there is one
-    assert len(launcher.made) == processes
+    starting = sum(hosts._starting.values())  # counted as soon as it is decided, before anything is launched
+    assert len(hosts.all) + starting == processes
     hosts.give_back(first, ended(took_s=took_s, runs=3))
     await asyncio.gather(*waiting)
+    assert len(launcher.made) == processes
 
 
 async def test_what_no_node_can_hold_is_refused_at_once(launcher: FakeLauncher) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from waiting import wait_until
 
 from heliostat.actors.assignments import Assignment, Described, Ended, ProcessSpec
 from heliostat.actors.hosts import HostLimits, Hosts
@@ -104,10 +105,12 @@ class Hall:
         return run.state_type, history[-1].message or ""
 
     async def ended(self, *run_ids: UUID) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            for run_id in run_ids:
-                while (await flow_runs.read(self.db, run_id)).state_type not in ("COMPLETED", "CRASHED"):
-                    await asyncio.sleep(0.01)
+        for run_id in run_ids:
+            await wait_until(
+                lambda run_id=run_id: self.state(run_id),
+                lambda state: state[0] in ("COMPLETED", "CRASHED"),
+                within_s=PATIENCE_S,
+            )
 
 
 @pytest.fixture

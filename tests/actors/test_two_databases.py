@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from waiting import wait_for
 
 from heliostat.actors import names
 from heliostat.api.cli.root import cli
-from heliostat.runtime.foundation import clock
 from heliostat.runtime.foundation.settings import forget_settings
 from heliostat.runtime.store import server_settings
 from heliostat.runtime.store.database.database import Database
@@ -77,13 +77,6 @@ def keep(tmp_path: Path, ray_cluster: str) -> Iterator[Callable[[str], Kept]]:
             each.stop()
 
 
-def wait_for(reached: Callable[[], bool]) -> None:
-    until = clock.monotonic_s() + PATIENCE_S
-    while not reached():
-        assert clock.monotonic_s() < until
-        clock.sleep(0.05)
-
-
 def journal_in(namespace: str) -> int:
     """The process of the journal actor there: another one is another actor."""
     import ray
@@ -97,13 +90,14 @@ def test_servers_with_different_databases_share_a_cluster(
 ) -> None:
     """Seen: each took the other's actors for its own of another version, and killed them all the time."""
     first, second = keep("first"), keep("second")
-    wait_for(lambda: first.is_up and second.is_up)
-    wait_for(lambda: bool(first.told()["others"]) and bool(second.told()["others"]))
+    wait_for(lambda: [each.told() for each in (first, second) if not each.is_up], [], within_s=PATIENCE_S)
+    wait_for(lambda: [each.told()["others"] for each in (first, second)], all, within_s=PATIENCE_S)
     ours, theirs = first.told()["namespace"], second.told()["namespace"]
     assert (first.told()["others"], second.told()["others"]) == ([theirs], [ours])
     before = [journal_in(ours), journal_in(theirs)]
     looked = [each.told()["at"] for each in (first, second)]
-    wait_for(lambda: all(each.told()["at"] > at for each, at in zip((first, second), looked, strict=True)))
+    for each, at in zip((first, second), looked, strict=True):
+        wait_for(lambda each=each: each.told()["at"], lambda now, at=at: now > at, within_s=PATIENCE_S)
     assert [journal_in(ours), journal_in(theirs)] == before
 
     monkeypatch.setenv("HELIOSTAT_HOME", str(first.home))
@@ -114,7 +108,7 @@ def test_servers_with_different_databases_share_a_cluster(
     assert kinds[theirs] == "other server" and kinds["control:pool:default"] == "actor"
 
     second.stop()
-    wait_for(lambda: first.told()["others"] == [])
+    wait_for(lambda: first.told()["others"], [], within_s=PATIENCE_S)
     assert first.is_up and journal_in(ours) == before[0]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
+from waiting import wait_until
+
 from heliostat.actors.assignments import Assignment, Described, Ended, ProcessSpec
 from heliostat.actors.hosts import HostLost, Hosts
 from heliostat.actors.work_pool import WorkPool
@@ -84,9 +86,7 @@ async def test_a_run_that_kills_every_process_is_given_up_whichever_pool_counts(
     assert lease is not None
     second = WorkPool(db, feed, row, Hosts(deadly), owner, 60.0)
     await second.rescue(run_id, lease.epoch)
-    async with asyncio.timeout(PATIENCE_S):
-        while await state() != "CRASHED":
-            await asyncio.sleep(0.01)
+    await wait_until(state, "CRASHED", within_s=PATIENCE_S)
     await second.close()
     assert deadly.executed == 3
     assert await losses.count(db, run_id) == 0

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from waiting import wait_until
 
 from heliostat import HeliostatClient
 from heliostat.runtime.client.records import FlowRun
@@ -96,8 +97,7 @@ async def test_a_run_that_is_resumed_while_its_loss_is_told_goes_on(
     api, go = InTheGap(client, database_url), tmp_path / "go"
     runner = a_runner(api, "sh", "-c", f"while [ ! -e {go} ]; do sleep 0.01; done; kill -9 $$")
     runner.offer([run])
-    while (await client.read_flow_run(run.id)).infrastructure_pid is None:
-        await asyncio.sleep(0.01)
+    await wait_until(lambda: client.read_flow_run(run.id), lambda read: read.infrastructure_pid is not None)
     await client.set_flow_run_state(run.id, Running())
     go.touch()
     await asyncio.wait_for(runner.idle(), PATIENCE_S)

@@ -7,8 +7,7 @@ from typing import Any
 
 import psutil
 import pytest
-
-from heliostat.runtime.foundation import clock
+from waiting import wait_for
 
 
 def interrupted(script: Any, effects: Any, signal_number: int) -> int:
@@ -20,10 +19,7 @@ def interrupted(script: Any, effects: Any, signal_number: int) -> int:
 
 def wait_until_nobody_works(effects: Any) -> None:
     """Wait until no process is left that has left a line."""
-    until = clock.monotonic_s() + 20
-    while alive := [pid for pid in {pid for _, pid in effects.lines()} if psutil.pid_exists(pid)]:
-        assert clock.monotonic_s() < until, f"still there: {alive}"
-        clock.sleep(0.02)
+    wait_for(lambda: [pid for pid in {pid for _, pid in effects.lines()} if psutil.pid_exists(pid)], [])
 
 
 def test_ctrl_c_cancels_the_run_and_its_calls(start: Any, effects: Any, left: Any) -> None:

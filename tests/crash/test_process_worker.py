@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from waiting import wait_for
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))
 
@@ -18,7 +19,6 @@ from serving import serving  # noqa: E402
 
 from heliostat.runtime.client.client import SyncHeliostatClient, get_client  # noqa: E402
 from heliostat.runtime.client.records import FlowRun  # noqa: E402
-from heliostat.runtime.foundation import clock  # noqa: E402
 from heliostat.runtime.projects import code_packages
 from heliostat.runtime.states import Cancelling  # noqa: E402
 
@@ -82,10 +82,7 @@ class Yard:
         return self.client.read_flow_run(run.id)
 
     def wait(self, reached: Callable[[], bool], script: Any) -> None:
-        until = clock.monotonic_s() + PATIENCE_S
-        while not reached():
-            assert clock.monotonic_s() < until, f"still waiting:\n{script.output}"
-            clock.sleep(0.05)
+        wait_for(reached, within_s=PATIENCE_S, tell=lambda: script.output)
 
 
 @pytest.fixture

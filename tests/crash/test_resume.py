@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from typing import Any
 
+from waiting import wait_for
+
 
 def kill(script: Any) -> None:
     script.process.send_signal(signal.SIGKILL)
@@ -74,12 +76,11 @@ def test_of_two_resumes_at_the_same_time_one_wins(start: Any, effects: Any, left
 
 
 def both_ended_or_one_runs(rivals: list[Any]) -> None:
-    from heliostat.runtime.foundation import clock
-
-    until = clock.monotonic_s() + 60
-    while all(rival.process.poll() is None for rival in rivals):
-        assert clock.monotonic_s() < until, "\n".join(rival.output for rival in rivals)
-        clock.sleep(0.05)
+    wait_for(
+        lambda: [rival.process.poll() for rival in rivals],
+        lambda codes: any(code is not None for code in codes),
+        tell=lambda: "\n".join(rival.output for rival in rivals),
+    )
 
 
 def test_a_script_killed_inside_a_sub_flow_is_resumed_inside_it(start: Any, effects: Any, left: Any) -> None:

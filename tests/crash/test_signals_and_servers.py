@@ -19,8 +19,8 @@ from uuid import UUID
 
 import httpx
 import pytest
+from waiting import wait_for
 
-from heliostat.runtime.foundation import clock
 from heliostat.runtime.journal import unrecorded
 from heliostat.runtime.store import flow_runs, task_runs
 from heliostat.runtime.store.database.database import Database
@@ -228,6 +228,11 @@ class Cells:
     def all_have(self, what: str) -> bool:
         return all(self.read(name, what) is not None for name in self.names)
 
+    def wait_for_their_ends(self) -> None:
+        wait_for(
+            lambda: [name for name in self.names if self.read(name, "ended") is None], [], within_s=PATIENCE_S
+        )
+
     def signal(self, name: str, number: int) -> None:
         if self.read(name, "ended") is None:
             os.kill(int(self.read(name, "pid") or 0), number)
@@ -267,13 +272,6 @@ def cells_of(
                 os.kill(int(cells.read(name, "pid") or 0), signal.SIGKILL)
 
 
-def until(reached: Callable[[], bool], told: Callable[[], str]) -> None:
-    end = clock.monotonic_s() + PATIENCE_S
-    while not reached():
-        assert clock.monotonic_s() < end, told()
-        clock.sleep(0.05)
-
-
 def kept_of(run_id: UUID) -> int:
     """How many completed calls of a run are kept on this machine."""
     return len(unrecorded.left_by(run_id).completed)
@@ -293,10 +291,7 @@ def test_a_signal_ends_a_run_in_every_phase(
     cells.tell("set")
     for name, number in numbers.items():
         cells.signal(name, number)
-    until(
-        lambda: cells.all_have("ended"),
-        lambda: f"still there: {[name for name in numbers if cells.read(name, 'ended') is None]}",
-    )
+    cells.wait_for_their_ends()
     server.kill()
     found = left(_what_became, cells)
     wrong = {
@@ -353,7 +348,7 @@ def test_a_run_whose_server_is_gone_parks_and_is_resumed_from_what_it_kept(
     cells = cells_of(["running-A", "waiting-A", "paused-A"])
     server.freeze() if away == "frozen" else server.kill()
     cells.tell("set")
-    until(lambda: cells.all_have("ended"), lambda: "some did not leave")
+    cells.wait_for_their_ends()
     assert {cells.ended(name) for name in cells.names} == {75}
     for name in cells.names:
         output = cells.read(name, "output") or ""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_for
 
 SCRIPT = """
 import json, os, sys, time, warnings
@@ -124,8 +125,8 @@ def test_a_terminal_that_hangs_up_ends_the_run_truthfully(
 def test_a_script_under_nohup_goes_on_without_its_terminal(script: Path, tmp_path: Path) -> None:
     ignoring = ["bash", "-c", f'trap "" HUP; exec "{sys.executable}" "{script}" waits']
     with subprocess.Popen(ignoring, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while not (tmp_path / "waiting").exists():
-            assert process.poll() is None
+        wait_for(lambda: (tmp_path / "waiting").exists() or process.poll() is not None)
+        assert process.poll() is None
         process.send_signal(signal.SIGHUP)
         (tmp_path / "permission").touch()
         assert process.wait(60) == 0

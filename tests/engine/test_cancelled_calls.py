@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_for
 
 from heliostat import flow, task
 from heliostat.runtime.authoring.context import flow_session
@@ -43,14 +44,6 @@ WAYS = ["run", "wait", "check_output", "shell", "system", "ignoring", "as a cont
 
 @pytest.fixture(autouse=True)
 def _runner_after_database(recorded: Any) -> None: ...
-
-
-def until(condition: Callable[[], Any]) -> None:
-    """Wait until something holds."""
-    limit = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < limit, "it did not come about"
-        time.sleep(0.01)
 
 
 def is_gone(pid_file: Path) -> bool:
@@ -79,7 +72,7 @@ def cancelled_while(began: Path, work: Callable[[], Any], runner: str = "threads
         assert session is not None
 
         def cancel() -> None:  # in a thread: inline, the call is over when `submit` returns
-            until(began.exists)
+            wait_for(began.exists)
             dispatcher = session.dispatching.started
             for fanout in list(dispatcher.fanouts if dispatcher else ()):
                 fanout.cancel(0)
@@ -104,7 +97,7 @@ def test_a_call_that_waits_for_a_program_is_cancelled_and_the_program_ends(
 
     def work() -> None:
         def tell() -> None:
-            until(lambda: pid.exists() and pid.read_text())
+            wait_for(lambda: pid.exists() and pid.read_text())
             began.touch()
 
         threading.Thread(target=tell).start()
@@ -126,7 +119,7 @@ def test_a_call_that_waits_for_a_program_is_cancelled_and_the_program_ends(
     assert cancelled_while(began, work, runner) == "Cancelled"
     assert not after.exists()
     assert recorded.task("call-0").state_type == "CANCELLED"
-    until(lambda: is_gone(pid))
+    wait_for(lambda: is_gone(pid))
 
 
 @pytest.mark.parametrize("runner", ["inline", "threads"])
@@ -185,7 +178,7 @@ def test_a_call_that_has_completed_stays_so(tmp_path: Path, recorded: Any) -> No
     @flow(task_runner="threads")
     def run() -> None:
         call.map([0, 1, 2])
-        until(began.exists)
+        wait_for(began.exists)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -205,7 +198,7 @@ def test_an_async_call_is_cancelled_with_the_program_that_it_waits_for(tmp_path:
 
     assert cancelled_while(began, work) == "Cancelled"
     assert not after.exists()
-    until(lambda: is_gone(began))
+    wait_for(lambda: is_gone(began))
 
 
 def test_an_async_call_that_keeps_its_loop_from_hearing_is_cancelled_alike(tmp_path: Path) -> None:
@@ -264,7 +257,7 @@ def test_programs_of_other_threads_and_of_before_are_left_alone() -> None:
     ready.wait()
     own = subprocess.Popen(["sh", "-c", "sleep 300; true"])
     try:
-        until(lambda: len(programs.started_by(threading.get_native_id(), moment)) == 2)
+        wait_for(lambda: len(programs.started_by(threading.get_native_id(), moment)), 2)
         found = programs.started_by(threading.get_native_id(), moment)
         assert own.pid in {each.pid for each in found}
         programs.end(found)

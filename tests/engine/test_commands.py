@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from waiting import wait_for
 
 from heliostat import flow, pause_flow_run, resume_flow_run, suspend_flow_run, task
 from heliostat.runtime.authoring.context import current_flow_run
@@ -64,13 +65,6 @@ def gate_of(run_id: UUID) -> PauseGate:
     desk = RunDesk.of(run_id)
     assert desk is not None
     return desk.gate
-
-
-def wait_for(reached: Callable[[], bool]) -> None:
-    until = clock.monotonic_s() + PATIENCE_S
-    while not reached():
-        assert clock.monotonic_s() < until
-        clock.sleep(0.01)
 
 
 def of_a_deployment(entrypoint: str, **parameters: Any) -> UUID:
@@ -177,7 +171,7 @@ def test_a_run_that_somebody_has_ended_stops_and_writes_nothing_more(recorded: A
         run_id = current_flow_run().id
 
         def end_it() -> None:
-            wait_for(lambda: recorded.run(run_id).state_name == "Running")
+            wait_for(lambda: recorded.run(run_id).state_name, "Running")
             propose(run_id, Cancelled("enough"), force=True)
 
         beside(end_it)
@@ -193,7 +187,7 @@ def test_a_paused_run_waits_for_its_input(recorded: Any, beside: Any) -> None:
         run_id = current_flow_run().id
 
         def answer() -> None:
-            wait_for(lambda: recorded.run(run_id).state_name == "Paused")
+            wait_for(lambda: recorded.run(run_id).state_name, "Paused")
             with pytest.raises(StaleState, match="not of type 'integer'"):
                 resume_flow_run(run_id, {"value": "many"})
             resume_flow_run(run_id, {"value": 4})
@@ -222,9 +216,9 @@ async def test_an_asynchronous_flow_pauses_without_holding_up_its_loop(recorded:
         other = asyncio.create_task(goes_on())
 
         def answer() -> None:
-            wait_for(lambda: recorded.run(run_id).state_name == "Paused")
+            wait_for(lambda: recorded.run(run_id).state_name, "Paused")
             seen = len(turns)
-            wait_for(lambda: len(turns) > seen + 2)
+            wait_for(lambda: len(turns), lambda count: count > seen + 2)
             resume_flow_run(run_id)
 
         beside(answer)
@@ -248,7 +242,7 @@ def test_no_call_begins_while_the_run_is_paused_from_outside(recorded: Any, besi
     @flow(task_runner="inline" if how == "direct" else how)
     def calls() -> list[int]:
         run_id = current_flow_run().id
-        wait_for(lambda: recorded.run(run_id).state_name == "Running")
+        wait_for(lambda: recorded.run(run_id).state_name, "Running")
         values = [notes(0)]
         for number in (1, 2):
             propose(run_id, Paused(timeout_s=PATIENCE_S))
@@ -276,7 +270,7 @@ def test_a_paused_run_is_cancelled_with_the_calls_that_it_holds(recorded: Any, b
     @flow(task_runner="threads")
     def calls() -> None:
         run_id = current_flow_run().id
-        wait_for(lambda: recorded.run(run_id).state_name == "Running")
+        wait_for(lambda: recorded.run(run_id).state_name, "Running")
         propose(run_id, Paused(timeout_s=PATIENCE_S))
         wait_for(lambda: gate_of(run_id).is_closed)
         never.submit()

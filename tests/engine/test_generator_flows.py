@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
+from waiting import wait_until
 
 from heliostat import flow, get_run_logger, tags, task
 from heliostat.runtime.authoring.context import flow_run_info
@@ -172,12 +173,9 @@ def test_an_asynchronous_stream_that_is_forgotten_completes(recorded: Any) -> No
             if value:
                 break
         gc.collect()
-        async with asyncio.timeout(30):
-            while recorded.run().state_type != "COMPLETED":
-                await asyncio.sleep(0.01)
-        return "completed"
+        return await wait_until(lambda: recorded.run().state_type, "COMPLETED")
 
-    assert asyncio.run(main()) == "completed"
+    assert asyncio.run(main()) == "COMPLETED"
 
 
 def test_an_exception_of_the_body_fails_the_run_and_reaches_the_caller(recorded: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from waiting import wait_for
 
 from heliostat.runtime.foundation import ids
 from heliostat.runtime.foundation.errors import DatabaseUnavailable, JournalGap, LeaseLost
@@ -292,9 +293,7 @@ def test_a_quiet_run_keeps_its_lease_and_learns_when_it_is_lost(bench: Any) -> N
     told: Future[UUID] = Future()
     quiet, closed = b.open(on_fenced=told.set_result), b.open()
     done(closed.close())
-    while not b.transport.renewed:
-        threading.Event().wait(0.001)
-    assert b.transport.renewed[0] == {quiet.run_id}
+    assert wait_for(lambda: b.transport.renewed)[0] == {quiet.run_id}
     b.transport.fenced.add(quiet.run_id)
     assert told.result(30) == quiet.run_id
 

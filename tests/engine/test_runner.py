@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from waiting import wait_until
 
 from heliostat.runtime.client.records import FlowRun, state_to_json
 from heliostat.runtime.foundation import clock
@@ -94,14 +95,6 @@ async def idle(runner: Runner) -> None:
     await asyncio.wait_for(runner.idle(), PATIENCE_S)
 
 
-async def until_there(path: Path) -> None:
-    async def look() -> None:
-        while not path.exists():
-            await asyncio.sleep(0.01)
-
-    await asyncio.wait_for(look(), PATIENCE_S)
-
-
 async def test_a_run_that_ends_in_its_process_is_left_as_it_ended(api: FakeApi, runner_of: Any) -> None:
     runner = runner_of("true")
     assert runner.offer([run := a_run()]) == 1
@@ -181,7 +174,7 @@ async def test_a_process_that_ignores_a_cancellation_is_killed_with_what_it_star
     child = tmp_path / "child"
     runner = runner_of("sh", "-c", f"trap '' TERM; (sleep 60) & touch {child}; wait; sleep 60")
     runner.offer([run := a_run()])
-    await until_there(child)
+    await wait_until(child.exists)
     api.becomes, api.to_cancel = Cancelling(), {run.id}
     await idle(runner)
     assert api.names == ["Pending", "Submitting", "Cancelled"]
@@ -194,7 +187,7 @@ async def test_a_drain_that_takes_too_long_leaves_the_runs_to_others(
     api.becomes, api.before = Running(), 5
     runner = runner_of("sh", "-c", f"touch {tmp_path}/began; sleep 60")
     runner.offer([a_run()])
-    await until_there(tmp_path / "began")
+    await wait_until((tmp_path / "began").exists)
     await asyncio.wait_for(runner.drain(0.01), PATIENCE_S)
     assert api.names == ["Pending", "Submitting", "AwaitingRetry"]
     assert runner.run_ids == set()

@@ -9,11 +9,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from waiting import wait_for
 
 from heliostat.runtime.engine.flow import stock_run
 from heliostat.runtime.engine.flow.claimed import execute_claimed
 from heliostat.runtime.engine.flow.stock_flows import is_stock_flow
-from heliostat.runtime.foundation import clock, settings
+from heliostat.runtime.foundation import settings
 from heliostat.runtime.journal.current import current_recording
 from heliostat.runtime.records import Owner
 from heliostat.runtime.states import Cancelling, Completed, Running
@@ -91,13 +92,6 @@ def executing(yard: Yard, run_id: UUID, epoch: int) -> tuple[threading.Thread, l
     return thread, ended
 
 
-def wait_for(path: Path) -> None:
-    until = clock.monotonic_s() + 30
-    while not path.exists():
-        assert clock.monotonic_s() < until
-        clock.sleep(0.01)
-
-
 def test_processes_that_end_before_the_run_has_ended_make_it_crashed(yard: Yard) -> None:
     yard.client_does("sys.exit(3)")
     run_id, epoch = yard.claimed()
@@ -120,7 +114,7 @@ def test_the_state_that_the_client_has_set_is_the_runs_and_its_lease_is_kept_and
     )
     run_id, epoch = yard.claimed()
     thread, ended = executing(yard, run_id, epoch)
-    wait_for(begun)
+    wait_for(begun.exists)
     lease = current_recording().call(leases.read, run_id)
     assert lease is not None and lease.pid == os.getpid()
     propose(run_id, Running())
@@ -146,7 +140,7 @@ def test_processes_that_do_not_obey_are_ended_with_all_that_they_started(
     )
     run_id, epoch = yard.claimed()
     thread, ended = executing(yard, run_id, epoch)
-    wait_for(pids)
+    wait_for(pids.exists)
     propose(run_id, Running())
     propose(run_id, Cancelling())
     thread.join()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from waiting import wait_for
 
 from heliostat import flow, task
 from heliostat.runtime.engine import slot_desk
@@ -232,8 +233,7 @@ def test_whoever_waits_goes_on_when_a_slot_comes_free_or_the_limit_changes(
 
     def let_go() -> None:
         call = current_recording().call
-        while not call(concurrency_slots.waiting, TAG_PREFIX + "db"):
-            threading.Event().wait(0.01)
+        wait_for(lambda: call(concurrency_slots.waiting, TAG_PREFIX + "db"))
         assert not began.is_set()
         if how == "gives back":
             call(task_slots.exchange, [other.id], [], 60.0)
@@ -266,8 +266,7 @@ def test_a_call_that_waits_for_its_slot_can_be_cancelled(recorded: Recorded) -> 
     @flow(task_runner="threads")
     def limited() -> int:
         future = query.submit()
-        while not current_recording().call(concurrency_slots.waiting, TAG_PREFIX + "db"):
-            threading.Event().wait(0.01)
+        wait_for(lambda: current_recording().call(concurrency_slots.waiting, TAG_PREFIX + "db"))
         assert future.cancel()
         again = query.submit()
         current_recording().call(task_slots.exchange, [other.id], [], 60.0)
@@ -296,8 +295,7 @@ def test_an_attempt_that_comes_later_holds_no_slot_until_then(recorded: Recorded
     @flow(task_runner="threads")
     def limited() -> None:
         first = failing.submit()
-        while not order:
-            threading.Event().wait(0.01)
+        wait_for(lambda: order)
         query.submit().result()
         first.result()
 
@@ -320,8 +318,10 @@ def test_a_call_that_waits_is_shown_with_what_it_waits_for(
 
     def look() -> None:
         call = current_recording().call
-        while "AwaitingConcurrencySlot" not in [row.state_name for row in recorded.tasks().values()]:
-            threading.Event().wait(0.02)
+        wait_for(
+            lambda: [row.state_name for row in recorded.tasks().values()],
+            lambda names: "AwaitingConcurrencySlot" in names,
+        )
         reasons.extend(call(explaining.explain, recorded.run().id).reasons)
         call(task_slots.exchange, [other.id], [], 60.0)
 

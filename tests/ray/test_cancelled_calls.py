@@ -11,12 +11,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_for
 
 from heliostat import flow, task
 from heliostat.runtime.authoring.context import flow_session
@@ -31,14 +31,6 @@ IGNORING = (
     "time.sleep(300)"
 )
 FOREVER = 300.0
-
-
-def until(condition: Callable[[], Any]) -> None:
-    """Wait until something holds."""
-    limit = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < limit, "it did not come about"
-        time.sleep(0.02)
 
 
 def is_gone(pid_file: str) -> bool:
@@ -106,7 +98,8 @@ def work(way: str, folder: str) -> str:
                     time.sleep(FOREVER)
         elif way == "nested":
             future = inner.submit(folder)
-            until(lambda: os.path.exists(os.path.join(folder, "inner-began")))
+            while not os.path.exists(os.path.join(folder, "inner-began")):
+                time.sleep(0.02)
             Path(pid).touch()
             future.result()
         Path(folder, f"{way}-after").touch()
@@ -146,15 +139,15 @@ def test_calls_end_cancelled_whatever_they_wait_for(recorded: Any, tmp_path: Pat
         for way in [*SYNC, *ASYNC]:
             call = (work if way in SYNC else work_async).with_options(name=way, pack=size)
             futures = call.map([way] * size, str(tmp_path))
-            until(lambda way=way: has_begun(tmp_path / way, way in WITH_PROGRAMS))
-            until(lambda futures=futures: all_cancelled(session, futures))
+            wait_for(lambda way=way: has_begun(tmp_path / way, way in WITH_PROGRAMS))
+            wait_for(lambda futures=futures: all_cancelled(session, futures))
             states[way] = [each.name for each in futures.wait(60)]
 
     run()
     assert states == {way: ["Cancelled"] * size for way in [*SYNC, *ASYNC]}
     assert not list(tmp_path.glob("*-after"))
     for way in WITH_PROGRAMS:
-        until(lambda way=way: is_gone(str(tmp_path / way)))
+        wait_for(lambda way=way: is_gone(str(tmp_path / way)))
     recorded_states = {row.state_type for row in recorded.tasks().values()}
     assert recorded_states == {"CANCELLED"}
 
@@ -172,7 +165,7 @@ def test_calls_of_a_pack_that_had_completed_stay_so(recorded: Any, tmp_path: Pat
     @flow(task_runner="ray")
     def run() -> None:
         call.map([0, 1, 2])
-        until(began.exists)
+        wait_for(began.exists)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_for
 
 from heliostat import flow, task
 from heliostat.runtime.engine import ray_cluster
@@ -82,8 +83,7 @@ def test_a_request_that_no_node_can_meet_is_told_and_can_be_cancelled(recorded: 
         future = impossible.submit(1)
         with pytest.raises(TimeoutError):
             future.result(timeout_s=0.5)
-        while not (reasons := recorded.reasons()):
-            clock.sleep(0.01)
+        reasons = wait_for(recorded.reasons)
         assert [reason.code for reason in reasons] == ["unplaceable-task"]
         assert "unobtainium" in reasons[0].text
         assert future.cancel()

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from waiting import wait_until
 
 from heliostat.actors.loops.triggers import Triggers
 from heliostat.api.actions.loop import ActionPerformer
@@ -375,8 +376,7 @@ async def test_nothing_is_lost_and_nothing_fires_twice_when_the_services_are_kil
             before = sent // 2
             await events.record(db, [happened(), happened()])
             sent += 2
-            while await how_many(db, "triggered") <= before:
-                await asyncio.sleep(0.05)
+            await wait_until(lambda: how_many(db, "triggered"), lambda count, before=before: count > before)
             while await how_many(db, "triggered") < before + 10:  # it is in the midst of it
                 await events.record(db, [happened() for _ in range(4)])
                 sent += 4

@@ -15,10 +15,10 @@ from typing import Any
 
 import httpx
 import pytest
+from waiting import wait_for
 
 from heliostat.actors.loops.names import LOOPS
 from heliostat.api.server.start import answers
-from heliostat.runtime.foundation import clock
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 WHERE = "HELIOSTAT_TEST_STOCK_PYTHON"
@@ -58,11 +58,7 @@ class Stock:
 
     def wait_for(self, path: str, count: int, **body: Any) -> list[Any]:
         """Ask until there are so many: clients send logs and events up to seconds later."""
-        until = clock.monotonic_s() + 30
-        while len(found := self.ask(path, **body)) < count:
-            assert clock.monotonic_s() < until, found
-            clock.sleep(0.05)
-        return found
+        return wait_for(lambda: self.ask(path, **body), lambda found: len(found) >= count)
 
 
 @pytest.fixture(scope="session")
@@ -110,10 +106,11 @@ def stock(
         )
     url = f"http://127.0.0.1:{port}/api"
     try:
-        until = clock.monotonic_s() + 60
-        while not answers(url, "/ready"):
-            assert process.poll() is None and clock.monotonic_s() < until, (folder / "server.txt").read_text()
-            clock.sleep(0.05)
+        wait_for(
+            lambda: answers(url, "/ready") or process.poll() is not None,
+            tell=(folder / "server.txt").read_text,
+        )
+        assert process.poll() is None, (folder / "server.txt").read_text()
         with httpx.Client(base_url=url, timeout=30) as api:
             yield Stock(stock_python, url, folder / "stock-home", api)
     finally:
