@@ -19,6 +19,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..foundation import clock, own_rays
 from ..foundation.errors import CannotPickle, RayUnavailable
+from ..foundation.settings import current_settings
 from ..foundation.standard_streams import stderr_present
 from ..foundation.withheld import withheld
 from . import programs
@@ -126,6 +127,7 @@ def _initialise(namespace: str, address: str, *, is_server: bool) -> Any:
         use_own_token()
     else:
         use_cluster_token()
+    shows_dashboard = is_server and current_settings().ray_dashboard
     # Ray's processes, and so all of its workers, inherit what is set here.
     with sigterm_kept(), stderr_present(), withheld() if is_new else nullcontext():
         began_s = clock.epoch_s()
@@ -136,7 +138,7 @@ def _initialise(namespace: str, address: str, *, is_server: bool) -> Any:
                 ignore_reinit_error=True,
                 logging_level=logging.ERROR,
                 log_to_driver=not is_server,
-                **({"include_dashboard": None if is_server else False} if is_new else {}),
+                **({"include_dashboard": None if shows_dashboard else False} if is_new else {}),
             )
         except BaseException:
             # Ray leaves what it has started already; on a busy machine each further try would add to it.

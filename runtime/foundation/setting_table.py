@@ -206,6 +206,9 @@ class Settings:
         None,
         'Ray cluster: unset starts a local Ray at first need, "auto" finds a running one, else host:port.',
     )
+    ray_dashboard: bool = _setting(
+        True, "Whether a server starts the dashboard of its own Ray too, which takes some 600 MiB.", _flag
+    )
     task_runner: str = _setting(
         "ray", "Where submitted tasks run when the flow names no runner.", _one_of("ray", "threads", "inline")
     )

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -56,7 +58,7 @@ def test_no_run_finds_a_secret_and_no_stranger_gets_in(
     told = {"HELIOSTAT_API_AUTH_STRING": account, "PREFECT_API_AUTH_STRING": account}
     database = f"sqlite:///{heliostat_home}/{SECRET}.db"
     secrets = {"HELIOSTAT_SERVER_AUTH_STRING": account, "HELIOSTAT_DATABASE_URL": database, **told}
-    server = run_script("server", "start", "--port", "0", **secrets)
+    server = run_script("server", "start", "--port", "0", HELIOSTAT_RAY_DASHBOARD="true", **secrets)
     server.wait_until(lambda: "Ray is up at" in server.output, timeout_s=180)
     [address] = re.findall(r"Ray is up at ([0-9.]+:\d+)", server.output)
     [url] = re.findall(r"HELIOSTAT_API_URL=(\S+)", server.output)
@@ -81,5 +83,7 @@ def test_no_run_finds_a_secret_and_no_stranger_gets_in(
     assert worker.ended(60) == 0
     [ray] = [each for each in json.loads(do("ray", "status", "-o", "json")) if each["kind"] == "ray"]
     assert ray["state"] == "up"
+    with pytest.raises(HTTPError, match="401"):
+        urlopen(ray["dashboard"] + "/api/v0/nodes", timeout=60)
     server.process.terminate()
     assert server.ended(60) == 0

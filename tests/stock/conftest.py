@@ -95,7 +95,7 @@ def stock(
         port = free.getsockname()[1]
     words = ["--port", str(port), "--api-workers", workers, "--services", ",".join(services)]
     environment = {"HELIOSTAT_HOME": str(folder / "home"), "HELIOSTAT_DATABASE_URL": database_url}
-    environment["HELIOSTAT_STOCK_PYTHON"] = stock_python
+    environment |= {"HELIOSTAT_STOCK_PYTHON": stock_python, "HELIOSTAT_RAY_DASHBOARD": "false"}
     with (folder / "server.txt").open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "heliostat", "server", "start", *words],
