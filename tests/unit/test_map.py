@@ -1,0 +1,66 @@
+"""CONTRIBUTING.md is the map of the code: what it names is there, and it answers what newcomers ask."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "CONTRIBUTING.md"
+TOP = {path.name for path in ROOT.iterdir()}
+FEWEST_QUESTIONS = 20
+
+pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="not run from a checkout")
+
+
+def text() -> str:
+    return PAGE.read_text(encoding="utf-8")
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of each row of the table under a heading, without the table's own head."""
+    section = text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    table = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
+
+
+def paths(words: str) -> list[str]:
+    """Each path in backticks: what has a folder in it, and files at the top of the repository."""
+    quoted = re.findall(r"`([^`\s]+)`", words)
+    return [each for each in quoted if re.fullmatch(r"[\w.*/-]+", each) and ("/" in each or each in TOP)]
+
+
+def is_there(path: str) -> bool:
+    return any(ROOT.glob(path.rstrip("/")))
+
+
+def test_every_path_that_the_map_names_exists() -> None:
+    named = paths(text())
+    assert len(named) > FEWEST_QUESTIONS
+    assert [path for path in named if not is_there(path)] == []
+
+
+def test_every_room_of_the_runtime_is_in_the_picture_of_the_floors() -> None:
+    picture = text().partition("```mermaid\n")[2].partition("```")[0]
+    found = {
+        path.name + "/" * path.is_dir()
+        for path in (ROOT / "runtime").iterdir()
+        if not path.name.startswith(("_", "."))
+    }
+    drawn = set(re.findall(r"[a-z_]+(?:\.py|/)(?= · )", picture))
+    assert drawn - {"api/", "demo/", "actors/", "pools/", "runtime/"} == found
+
+
+def test_each_thing_that_one_looks_for_has_a_path() -> None:
+    for what, files in rows("What are you looking for?"):
+        assert paths(files), what
+
+
+def test_each_question_of_a_newcomer_is_answered_by_one_path() -> None:
+    questions = rows("Questions of a newcomer")
+    assert len(questions) >= FEWEST_QUESTIONS
+    for question, answer in questions:
+        assert question.endswith("?"), question
+        assert answer == f"`{answer.strip('`')}`" and (ROOT / answer.strip("`")).is_file(), question
