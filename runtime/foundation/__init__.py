@@ -1,1 +1,1 @@
-"""What all other rooms stand on: clock, ids, errors, settings, private files and threads that live on."""
+"""What every other room builds on: clock, ids, errors, settings, private files and long-lived threads."""

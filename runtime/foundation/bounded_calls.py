@@ -1,8 +1,9 @@
-"""Calls that work on users' templates: in processes of their own, within bounds of time, memory and size.
+"""Calls that fill users' templates, each in a separate process with bounds on time, memory and output size.
 
-A sandbox keeps a template from what it must not see, but not from running for ever or from filling the
-memory, and no thread can be made to stop. So a process calls, one call after another, and is ended when one
-takes too long; the next call gets a new process. The server's event loop is never held up.
+A sandbox hides from a template what it must not see, but cannot stop it from running for ever or filling the
+memory, and a thread cannot be killed. So child processes make the calls, each process one call at a time. A
+process whose call takes too long is killed, and the next call gets a new process. The server's event loop
+never waits.
 """
 
 from __future__ import annotations
@@ -25,30 +26,30 @@ from . import clock
 from .errors import BeyondBounds, CallFailed
 
 WITHIN_S = 5.0
-"""What a call may take."""
+"""Time limit of one call."""
 MOST_CHARACTERS = 1_000_000
-"""Of what a call gives, as JSON."""
+"""Size limit of the value that a call returns, as JSON."""
 
 HEAD = struct.Struct("<cI")  # kind and length of what the process says
 READY, DONE, FAILED, TOO_LONG = b"R", b"D", b"F", b"L"
 
 _AT_ONCE = 4
-_BEGINS_WITHIN_S = 60.0  # imports, on a machine that has other things to do
+_BEGINS_WITHIN_S = 60.0  # the process imports its modules, perhaps on a busy machine
 _PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV")
-_HINT = f"it may take {WITHIN_S:g} s and become {MOST_CHARACTERS:,} characters: make it simpler"
+_HINT = f"the limits are {WITHIN_S:g} s and {MOST_CHARACTERS:,} characters: make it simpler"
 
 
 async def call(function: Callable[..., Any], *args: Any) -> Any:
-    """What a function of a module gives, as JSON data. Its arguments are pickled.
+    """Call a module's function in a bounded process and return its value as JSON data. Arguments are pickled.
 
-    Raises CallFailed with what the function raised, and BeyondBounds.
+    Raises CallFailed with the function's own error, or BeyondBounds when a limit is passed.
     """
     question = pickle.dumps((function, args, WITHIN_S), 5)
     return await asyncio.get_running_loop().run_in_executor(_threads, _ask, question)
 
 
 class _Process:
-    """A process that calls. It ends with this process, and with `close`."""
+    """A child process that makes calls. It ends when this process ends, or at `close`."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -67,14 +68,14 @@ class _Process:
             raise
 
     def ask(self, question: bytes) -> Any:
-        """Raises CallFailed and BeyondBounds; `is_usable` tells whether it can be asked again."""
+        """Raises CallFailed or BeyondBounds; `is_usable` says whether the process can take another call."""
         self.is_usable = False
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(struct.pack("<I", len(question)) + question)
             self._process.stdin.flush()
         except OSError as error:
-            raise BeyondBounds("the process that was to do it has ended", hint="try it again") from error
+            raise BeyondBounds("the process of the call has ended", hint="try it again") from error
         kind, answer = self._answer(WITHIN_S)
         if kind == TOO_LONG:
             raise BeyondBounds(f"it becomes longer than {MOST_CHARACTERS:,} characters", hint=_HINT)
@@ -129,7 +130,7 @@ def _ask(question: bytes) -> Any:
 
 @atexit.register
 def close() -> None:
-    """End the processes that wait for work."""
+    """End the idle processes."""
     with _lock:
         idle, _idle[:] = _idle[:], []
     for process in idle:

@@ -1,6 +1,6 @@
 """The process of `bounded_calls`, started with `python -m` and asked over its stdin.
 
-It sees nothing of the server's: its environment is bare, and what a call may see comes with the question.
+It knows nothing of the server: its environment is nearly empty, and each question brings what a call needs.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from jinja2 import sandbox  # most calls need it: so it is there before their ti
 from .bounded_calls import DONE, FAILED, HEAD, MOST_CHARACTERS, READY, TOO_LONG
 
 _MEMORY_BYTES = 512 * 1024 * 1024
-_BEYOND_S = 2  # whoever asks ends this process at the time that it gives; this is for when it is gone
+_BEYOND_S = 2  # normally the asking process ends this one in time; the alarm helps when that process is gone
 
 
 _TOLD_AS_THEY_ARE = (sandbox.__name__.partition(".")[0], __name__.partition(".")[0])
 
 
 def main() -> int:
-    """Answer questions until there are none."""
+    """Answer questions until stdin is closed."""
     _bound_memory()
     asked, told = sys.stdin.buffer, os.dup(1)
     _say(told, READY, "")
@@ -40,7 +40,7 @@ def main() -> int:
 def _answer(question: bytes) -> tuple[bytes, str]:
     try:
         function, args, within_s = pickle.loads(question)
-        signal.alarm(math.ceil(within_s) + _BEYOND_S)  # its default ends a process whatever it is doing
+        signal.alarm(math.ceil(within_s) + _BEYOND_S)  # SIGALRM ends the process
         answer = json.dumps(function(*args))
     except MemoryError:
         return FAILED, json.dumps({"text": "it takes too much memory", "hint": None})

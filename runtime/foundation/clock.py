@@ -1,4 +1,4 @@
-"""The only clock. Everything that needs the time of day or a pause asks here, so that tests can step it."""
+"""The clock that code asks for the time of day or a pause, so that tests can step it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def epoch_s() -> float:
 
 
 def from_epoch(seconds: float) -> datetime:
-    """Aware UTC of a moment that `epoch_s` gave."""
+    """The aware UTC datetime of a number of seconds that `epoch_s` gave."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def calendar_utc(moment: datetime) -> datetime:
-    """The moment in UTC; one without a zone is UTC. A second from the ends of the calendar it ends, so that
-    neither another zone nor a database's infinity is met there.
+    """The moment in UTC; a moment without a zone is taken as UTC. The result stays at least a second inside
+    the ends of the calendar: at the very ends another zone would overflow and a database would read infinity.
     """
     try:
         aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -44,7 +44,9 @@ def monotonic_s() -> float:
 
 
 def since_boot_s() -> float:
-    """Seconds since the system's start, by which it dates its processes. Raises OSError where it has none."""
+    """Seconds since the system started, the clock of process start times. Raises OSError where there is
+    none.
+    """
     try:
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     except AttributeError as error:
@@ -52,7 +54,7 @@ def since_boot_s() -> float:
 
 
 def sleep(seconds: float) -> None:
-    """Block the calling thread."""
+    """Block the calling thread for that many seconds."""
     time.sleep(seconds)
 
 

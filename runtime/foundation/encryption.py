@@ -29,7 +29,7 @@ def encrypted(value: Any) -> bytes:
 
 
 def decrypted(token: bytes) -> Any:
-    """What `encrypted` was given. Raises SecretsUnreadable when it was another key's."""
+    """The value that `encrypted` was given. Raises SecretsUnreadable when another key encrypted it."""
     from cryptography.fernet import InvalidToken
 
     try:
@@ -37,12 +37,12 @@ def decrypted(token: bytes) -> Any:
     except InvalidToken as error:
         raise SecretsUnreadable(
             "secrets in this database were encrypted with another key",
-            hint=f"set HELIOSTAT_ENCRYPTION_KEY to it: see the file {KEY_FILE} where they were written",
+            hint=f"set HELIOSTAT_ENCRYPTION_KEY to that key: see {KEY_FILE} of the home that wrote them",
         ) from error
 
 
 def signing_key() -> bytes:
-    """What tokens are signed with: derived from the same key."""
+    """The key that signs tokens, derived from the encryption key."""
     return hashlib.sha256(b"heliostat tokens" + _key().encode()).digest()
 
 
@@ -64,14 +64,14 @@ def _cipher_of(key: str) -> Fernet:
     except ValueError as error:
         raise BadSetting(
             "HELIOSTAT_ENCRYPTION_KEY cannot be used",
-            hint="it is 32 bytes in url-safe base64: openssl rand -base64 32 | tr +/ -_",
+            hint="use 32 bytes in url-safe base64: openssl rand -base64 32 | tr +/ -_",
         ) from error
 
 
 @lru_cache(maxsize=8)
 def _key_in(home: Path) -> str:
-    """The key in the home folder. The first to ask makes it; of several at once, in several containers that
-    share the folder, one wins. Raises BadSetting.
+    """The key in the home folder, made when first asked for. When several containers that share the folder
+    make one at once, one of them wins. Raises BadSetting.
     """
     path = home / KEY_FILE
     if not path.exists():
@@ -80,7 +80,7 @@ def _key_in(home: Path) -> str:
     while (
         len(key := path.read_text(encoding="utf-8").strip()) < _KEY_CHARACTERS and clock.monotonic_s() < until
     ):
-        clock.sleep(0.01)  # it is being written
+        clock.sleep(0.01)  # another process is writing the key
     if len(key) != _KEY_CHARACTERS:
         raise BadSetting(
             f"{path} holds no key", hint="bring back the file, or remove it to have a new key made"

@@ -1,8 +1,9 @@
-"""The end of this process once it was asked for: by itself within some seconds, or else by force.
+"""Ending this process after it was asked to: it has some seconds to end by itself, then it is ended by force.
 
-Whoever is asked to end (a signal, a server that is gone) has things to do that may hang: a journal whose
-server does not answer, a task that does not stop, a terminal that nobody reads. A thread counts the seconds.
-When they are over, or when a second signal comes, it keeps what is not recorded and ends the process.
+A process that is asked to end (by a signal, or because its server is gone) has last work that may hang: a
+journal whose server does not answer, a task that does not stop, a terminal that nobody reads. A thread counts
+the seconds. When they are over, or when a second signal comes, the thread saves what is not recorded yet and
+ends the process.
 """
 
 from __future__ import annotations
@@ -19,29 +20,29 @@ from contextlib import suppress
 from . import clock
 
 END_WITHIN_S = 8.0
-PARKED_EXIT = 75  # of a process whose server was gone: temporary failure, as sendmail's clients tell it
+PARKED_EXIT = 75  # exit code of a process whose server was gone: EX_TEMPFAIL of sysexits.h
 _TWICE_WITHIN_S = 0.3  # some senders send each signal twice, to the process and to its group
 _LAST_ACTS_WITHIN_S = 1.0
 
 LastAct = Callable[[], str | None]
-"""What is to be done before the process ends by force; gives a line for people."""
+"""Something to do before the process is ended by force; returns a line for people, or None."""
 
 _OVER = 0
 _PARKED = -1
 
 
 class Watchdog:
-    """Counts the seconds of a process that ends. All methods may be called from a signal's handler."""
+    """Counts the seconds that an ending process has left. All methods may be called from a signal handler."""
 
     def __init__(self, leave: Callable[[int], None] | None = None, within_s: float = END_WITHIN_S) -> None:
-        self._told: queue.SimpleQueue[int] = queue.SimpleQueue()  # its `put` may interrupt itself
+        self._told: queue.SimpleQueue[int] = queue.SimpleQueue()  # its `put` is reentrant
         self._leave = leave or _leave
         self._within_s = within_s
         self._pid = 0
         self._leaving = False
 
     def ready(self) -> None:
-        """Start counting when told to. To be called before a signal can come: a handler starts no thread."""
+        """Start the counting thread. Call it before a signal can come: a handler must not start threads."""
         if self._pid != os.getpid():
             self._pid = os.getpid()
             self._told = queue.SimpleQueue()
@@ -49,21 +50,22 @@ class Watchdog:
             threading.Thread(target=self._watch, name="heliostat-ending", daemon=True).start()
 
     def asked(self, number: int) -> None:
-        """That signal has asked this process to end."""
+        """Tell that the signal `number` has asked this process to end."""
         self._told.put(number)
 
     def parked(self) -> None:
-        """The process is to end because its server is gone."""
+        """Tell that the process is to end because its server is gone."""
         self._told.put(_PARKED)
 
     def over(self) -> None:
-        """What was to end has ended, and the process goes on."""
+        """Stop counting: the work that was to end has ended, and the process goes on."""
         self._told.put(_OVER)
 
     def hold(self) -> None:
-        """Do not let the process end in its own way while it is being ended by force.
+        """Keep the process from exiting by itself while it is being ended by force.
 
-        The last acts release what the main thread waits for: it would leave before them, with another code.
+        The last acts release what the main thread waits for; it would exit before they end, with another
+        code.
         """
         if self._leaving and self._pid == os.getpid():
             clock.sleep(2 * _LAST_ACTS_WITHIN_S)
@@ -85,7 +87,7 @@ class Watchdog:
                 return
             if again == _OVER:
                 return
-            # A terminal that hangs up tells more than once; and nobody is in a hurry then.
+            # A terminal that hangs up may send SIGHUP more than once; that is no person in a hurry.
             is_second = again not in (_PARKED, signal.SIGHUP)
             if is_second and (number == _PARKED or clock.monotonic_s() - began > _TWICE_WITHIN_S):
                 self._end(again)
@@ -101,12 +103,12 @@ _last_acts: list[LastAct] = []
 
 
 def watchdog() -> Watchdog:
-    """That of this process."""
+    """The watchdog of this process."""
     return _watchdog
 
 
 def before_leaving(act: LastAct) -> None:
-    """Have `act` done when the process is ended by force."""
+    """Have `act` called when the process is ended by force."""
     _last_acts.append(act)
 
 
@@ -134,7 +136,7 @@ def _leave(number: int) -> None:
 
 
 def _say_without_waiting(text: str) -> None:
-    """To stderr, where it takes anything: a pipe that nobody reads must not hold up the end."""
+    """Write to stderr if that does not block: a pipe that nobody reads must not hold up the end."""
     with suppress(OSError, ValueError):
         if select.select([], [2], [], 0)[1]:
             os.write(2, f"{text}\n".encode(errors="replace"))

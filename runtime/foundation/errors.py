@@ -64,11 +64,11 @@ class MissingFlow(UserError):
 
 
 class StockFlow(MissingFlow):
-    """An entrypoint names a flow of the stock client, which only that one can execute."""
+    """An entrypoint names a flow of the stock client, which only the stock client can execute."""
 
 
 class StockClientMissing(UserError):
-    """A flow of the stock client cannot be executed here: it is not installed, or knows no server."""
+    """A flow of the stock client cannot be executed: that client is not installed, or has no server set."""
 
 
 class NotInAFlow(UserError):
@@ -76,7 +76,7 @@ class NotInAFlow(UserError):
 
 
 class RunIsOver(UserError):
-    """A thread of a run called a task or flow when the run had ended."""
+    """A thread of a run called a task or flow after the run had ended."""
 
 
 class WaitCycle(UserError):
@@ -88,11 +88,11 @@ class CannotPickle(UserError):
 
 
 class HiddenFuture(CannotPickle):
-    """A future is inside an object that is not looked into, so that nobody would put its value there."""
+    """A future is in an object that is not searched for futures, so its value would not replace it."""
 
 
 class NoFingerprint(UserError):
-    """A value cannot be told from others of its kind: it has no digest that a cache key could be made of."""
+    """A value has no digest that tells it from others of its kind, so no cache key can be made of it."""
 
 
 class NondeterministicReplay(UserError):
@@ -112,7 +112,7 @@ class NotFound(UserError):
 
 
 class NoWorkPool(NotFound):
-    """No work pool of that name or id, which is kept in `pool`."""
+    """No work pool has that name or id; `pool` is what was asked for."""
 
     def __init__(self, pool: object) -> None:
         super().__init__(
@@ -146,7 +146,7 @@ class BadJobTemplate(UserError):
 
 
 class BadJobVariables(UserError):
-    """Job variables do not fit the template of their pool; one line a problem in `problems`."""
+    """Job variables do not fit the template of their pool; `problems` has one line for each problem."""
 
     problems: tuple[str, ...] = ()
 
@@ -166,7 +166,7 @@ class BadPackage(UserError):
 
 
 class RequestRefused(UserError):
-    """The server understood a request and will not do it; `status` is its answer's."""
+    """The server understood a request and refuses it; `status` is the HTTP status of its answer."""
 
     def __init__(self, message: str, status: int = 422, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -178,25 +178,29 @@ class NotAllowed(UserError):
 
 
 class BadDeployment(UserError):
-    """What a deployment is to be cannot be: a field, a deployment file, or code without a place."""
+    """A deployment cannot be made: a field or its file is wrong, or its code cannot be loaded from
+    anywhere.
+    """
 
 
 class BadDeployments(BadDeployment):
-    """Of several deployments some cannot be, so none is made; `mistakes` holds each error."""
+    """Some of several deployments are wrong, so none is made; `mistakes` holds each error."""
 
     mistakes: tuple[HeliostatError, ...] = ()
 
 
 class UnresolvedParameter(UserError):
-    """A parameter is given as a text, a template or a variable that gives no value."""
+    """A parameter is given as JSON text, a template or a variable, and that gives no value."""
 
 
 class CallFailed(UserError):
-    """What was called in a process of its own has raised an error; the text is the error's."""
+    """A function that was called in a separate process has raised an error; the text is that error's."""
 
 
 class BeyondBounds(CallFailed):
-    """What was called in a process of its own took too long, too much memory, or gave too much."""
+    """A function that was called in a separate process took too long, used too much memory or returned too
+    much.
+    """
 
 
 class GraphTooLarge(UserError):
@@ -216,7 +220,7 @@ class BadSlots(UserError):
 
 
 class BadEventQuery(UserError):
-    """What is asked about events cannot be answered as it stands."""
+    """A query for events is malformed or asks for something that cannot be answered."""
 
 
 class RunFailure(HeliostatError):
@@ -224,7 +228,7 @@ class RunFailure(HeliostatError):
 
 
 class TaskFailed(RunFailure):
-    """A task's own exception could not be carried over; its type, message and traceback are in the text."""
+    """A task's exception could not be sent to this process; the text has its type, message and traceback."""
 
 
 class TaskCrashed(RunFailure):
@@ -243,15 +247,15 @@ class TaskTimedOut(RunFailure, TimeoutError):
 
 
 class UpstreamFailed(RunFailure):
-    """A call was not made because something that it waits for did not complete."""
+    """A call was not made because a call that it waits for did not complete."""
 
 
 class NoSlotEver(RunFailure):
-    """A call needs a slot of a concurrency limit that it can never get: nothing was executed."""
+    """A call needs a slot of a concurrency limit that can never be granted; nothing was executed."""
 
 
 class FlowRunFailed(RunFailure):
-    """A flow run ended in a state that is not Completed, with no exception of the author's to raise."""
+    """A flow run ended in a state other than Completed, and there is no exception of its author to raise."""
 
 
 class RunCancelled(RunFailure):
@@ -267,11 +271,11 @@ class Conflict(HeliostatError):
 
 
 class LeaseLost(Conflict):
-    """Another owner holds this run now; nothing that this process writes is taken any more."""
+    """Another owner holds this run now; the database refuses what this process still writes."""
 
 
 class RelayFailed(HeliostatError):
-    """What a worker asked of the process that drives its run, or the answer, could not be carried over."""
+    """A worker's request to the process that drives its run, or the answer, could not be sent over."""
 
 
 class LeaseHeld(Conflict):
@@ -279,7 +283,7 @@ class LeaseHeld(Conflict):
 
 
 class JournalGap(Conflict):
-    """Events are missing between what the database has of a run and what is to be added."""
+    """Events are missing between those that the database has of a run and those to be added."""
 
 
 class StaleState(Conflict):
@@ -287,11 +291,11 @@ class StaleState(Conflict):
 
 
 class Duplicate(Conflict):
-    """There is one of that name or key already."""
+    """An object with that name or key exists already."""
 
 
 class NoFreeSlots(Conflict):
-    """All slots of a concurrency limit are held; after `retry_after_s` one may be free."""
+    """All slots of a concurrency limit are taken; try again after `retry_after_s` seconds."""
 
     def __init__(
         self, name: str, retry_after_s: float, limit: int | None = None, hint: str | None = None
@@ -316,16 +320,17 @@ class DatabaseUnavailable(Unavailable):
 
 
 class ServerGone(DatabaseUnavailable):
-    """The server of a run has not answered for longer than the run's lease: whoever executes it leaves.
+    """A run's server has not answered for longer than the run's lease, so the process that executes the run
+    stops.
 
-    What is unrecorded is kept on this machine, where a later execution of the run finds it.
+    What is not recorded is kept on this machine, where a later execution of the run finds it.
     """
 
     heals = False
 
 
 class PortTaken(Unavailable):
-    """Another program listens where a server was to."""
+    """Another program listens on the port that a server was to use."""
 
 
 class RayUnavailable(Unavailable):
@@ -341,12 +346,12 @@ class ServerUnavailable(Unavailable):
 
 
 class ServerFailed(Unavailable):
-    """The server answers, but with a failure of its own."""
+    """The server answers with an error of its own (HTTP status 5xx)."""
 
 
 class CancelRun(BaseException):
     """Ends a run from inside; not an Exception, so that user code does not catch it by accident."""
 
 
-# Exceptions of earlier versions lie pickled in databases under the name that this module had then.
+# Databases hold pickled exceptions of earlier versions, under the name that this module had then.
 sys.modules.setdefault("heliostat.runtime.errors", sys.modules[__name__])

@@ -1,4 +1,4 @@
-"""Who is who. Ids are made by the writer, so that a resend or a replay names the same thing again.
+"""Ids. The writer makes them, so that a resend or a replay names the same object again.
 
 A task run is identified by `(flow run, scope, task key, index)`; its id is derived from these, and the ids of
 one call site are consecutive, so "items 100 to 200 of this map" is one range of the primary key.
@@ -36,7 +36,7 @@ def task_run_id(base: int, index: int) -> UUID:
 
 
 def calls_around(flow_run_id: UUID, scope: str) -> list[UUID]:
-    """The task runs that a scope goes through, such as `load-1a2b[3]/clean-9f8e[0]/`, the outermost first."""
+    """The task runs on the path of a scope such as `load-1a2b[3]/clean-9f8e[0]/`, the outermost first."""
     found: list[UUID] = []
     passed = ""
     for step in scope.split("]/")[:-1]:
@@ -49,23 +49,24 @@ def calls_around(flow_run_id: UUID, scope: str) -> list[UUID]:
 
 
 SUBFLOW_KEY = "flow:"
-"""The task keys of tracking task runs begin so."""
+"""Prefix of the task keys of tracking task runs."""
 
 
 def child_flow_run_id(parent_task_run_id: UUID) -> UUID:
-    """The id of the sub-flow run that a tracking task run stands for; the same again at a replay."""
+    """The id of the sub-flow run that a tracking task run stands for; a replay gets that id again."""
     identity = blake2b(b"child" + parent_task_run_id.bytes, digest_size=10)
     return _assemble(parent_task_run_id.int >> 80, int.from_bytes(identity.digest(), "big"))
 
 
 def in_json(value: object) -> str:
-    """Ids as JSON writers take them that know `uuid.UUID` alone: the Postgres driver gives a kind of its own.
+    """Ids as text, for JSON writers that know only `uuid.UUID` itself: the Postgres driver returns a
+    subclass.
 
-    Raises TypeError for everything else, so that no value becomes text by the way.
+    Raises TypeError for everything else, so that no value is turned into text by accident.
     """
     if isinstance(value, UUID):
         return str(value)
-    raise TypeError(f"JSON cannot say a {type(value).__qualname__}")
+    raise TypeError(f"a {type(value).__qualname__} has no form in JSON")
 
 
 def _assemble(milliseconds: int, random: int) -> UUID:

@@ -1,7 +1,7 @@
-"""Which servers run on this machine, told from the files that they keep locked under the home folder.
+"""The servers that run on this machine, found by the files that they keep locked under the home folder.
 
-The lock, not the pid, says whether a server lives: the system gives it back whatever way the process ends.
-`api/server/record.py` writes them.
+The lock, not the pid, says whether a server lives: the system releases it however the process ends.
+`api/server/record.py` writes the files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .settings import home_folder
 
 try:
     import fcntl
-except ImportError:  # Windows: nothing can be told, so no server is found and its address must be set
+except ImportError:  # Windows has no such locks: no server is found, and its address must be set
     fcntl = None
 
 
@@ -32,7 +32,7 @@ class ServerRecord:
     log: str | None  # where a background server writes
 
     def is_alive(self) -> bool:
-        """Whether it holds its file."""
+        """Whether the server still locks its file."""
         return is_locked(record_path(self.port))
 
 
@@ -46,7 +46,7 @@ def servers() -> Iterator[ServerRecord]:
 
 
 def server_at(port: int) -> ServerRecord | None:
-    """The server of that port, where it runs."""
+    """The running server of that port, or None."""
     return next((record for record in servers() if record.port == port), None)
 
 
@@ -63,7 +63,7 @@ def record_path(port: int) -> Path:
 def _read(path: Path) -> ServerRecord | None:
     try:
         return ServerRecord(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):  # it goes, or is being written
+    except (OSError, ValueError, TypeError):  # the file is being removed or written
         return None
 
 

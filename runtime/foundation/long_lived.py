@@ -1,9 +1,9 @@
-"""Loops, tasks and threads that live as long as their process, whatever happens in one of their rounds.
+"""Loops, tasks and threads that live as long as their process, whatever fails in one of their rounds.
 
-A loop that serves many runs must not end with the one that it could not deal with. So each is started here:
-an error is told in the log with what it is about (`about`), the loop rests a little, longer from one failure
-to the next, and goes on. A task that is carried out once and ends with an error is told there, too. What to
-do with a row at which a round fails, the loop knows: of flow runs see `store/set_aside.py`.
+A loop that serves many runs must not end because one of them fails. So each loop is started here: an error is
+logged with its subject (`about`), the loop rests, longer after each further failure, and goes on. The error
+of a task that runs once is logged, too. Each loop decides what to do with a row that fails its rounds;
+`store/set_aside.py` does it for flow runs.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _ABOUT = "about "
 _log = logging.getLogger("heliostat.long_lived")
 
 Round = Callable[[], Awaitable[object]]
-"""One round of a loop: it does what is due, and waits until there is more."""
+"""One round of a loop: does what is due, then waits until there is more to do."""
 
 
 @contextmanager
 def about(what: str) -> Generator[None]:
-    """Errors inside concern `what`, such as "flow run 0b1c…": whoever catches them can tell."""
+    """Note on errors raised inside that they concern `what`, such as "flow run 0b1c…"."""
     try:
         yield
     except Exception as error:
@@ -38,14 +38,14 @@ def about(what: str) -> Generator[None]:
 
 
 def subject_of(error: BaseException) -> str:
-    """What an error is about, to be put behind a name: " at flow run 0b1c…", or nothing."""
+    """The subject of an error, to be written behind a name: " at flow run 0b1c…", or ""."""
     notes: list[str] = getattr(error, "__notes__", [])
     told = [note.removeprefix(_ABOUT) for note in notes if note.startswith(_ABOUT)]
     return f" at {', '.join(told)}" if told else ""
 
 
 class Failures:
-    """The failures of one loop: tells each in the log, and says how long to rest after it."""
+    """Logs the failures of one loop, and says how long to rest after each."""
 
     def __init__(self, name: str, log: logging.Logger = _log) -> None:
         self._name = name
@@ -54,7 +54,7 @@ class Failures:
         self._is_away = False
 
     def note(self, error: BaseException) -> float:
-        """A round failed; gives the seconds to rest."""
+        """Log that a round failed; returns the seconds to rest."""
         self._pause_s = min(max(self._pause_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
         if is_away(error):
             if not self._is_away:
@@ -66,19 +66,19 @@ class Failures:
         return self._pause_s
 
     def over(self) -> None:
-        """A round was well."""
+        """Note that a round succeeded."""
         if self._is_away:
             self._log.warning("%s goes on", self._name)
         self._pause_s, self._is_away = 0.0, False
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether an error says that something outside does not answer: it concerns all that a loop does."""
+    """Whether an error says that an outside service does not answer, which concerns every row of a loop."""
     return isinstance(error, Unavailable | OSError)
 
 
 def is_cancelled() -> bool:
-    """Whether somebody asked this task to end; a CancelledError alone may come from what it waited for."""
+    """Whether this task was asked to end. A CancelledError may come from what it awaits."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 
@@ -87,7 +87,7 @@ async def for_ever(name: str, take: Round, log: logging.Logger = _log) -> NoRetu
     """Take round after round until the task is cancelled."""
     failures = Failures(name, log)
     while True:
-        if is_cancelled():  # `wait_for` may lose that where what it waited for came at the same moment
+        if is_cancelled():  # `wait_for` may lose a cancel that comes with the awaited result
             raise asyncio.CancelledError
         try:
             await take()
@@ -109,23 +109,23 @@ class Tasks:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def keep(self, name: str, take: Round) -> asyncio.Task[Any]:
-        """A loop: see `for_ever`."""
+        """Start a loop that repeats `take`; see `for_ever`."""
         return self.start(name, for_ever(name, take, self._log))
 
     def start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Something that is done once."""
+        """Start work that is done once."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 
     def cancel(self) -> None:
-        """Ask all to end."""
+        """Ask all tasks to end."""
         for task in self._tasks:
             task.cancel()
 
     async def close(self) -> None:
-        """End all, and wait for it."""
+        """End all tasks, and wait until they have ended."""
         self.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -137,7 +137,7 @@ class Tasks:
 
 
 def keep_thread(name: str, work: Callable[[], None], log: logging.Logger = _log) -> threading.Thread:
-    """Start a daemon thread that does `work`, and once more when that ended with an error."""
+    """Start a daemon thread that does `work`, and does it again when it ends with an error."""
 
     def run() -> None:
         failures = Failures(name, log)
@@ -153,7 +153,7 @@ def keep_thread(name: str, work: Callable[[], None], log: logging.Logger = _log)
 
 
 def tell(name: str, listener: Callable[[], object], log: logging.Logger = _log) -> None:
-    """Call a listener; one that fails is told in the log, and keeps nothing from those after it."""
+    """Call a listener and log its error, so that the listeners after it are still called."""
     try:
         listener()
     except Exception as error:

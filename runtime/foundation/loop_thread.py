@@ -31,7 +31,7 @@ class LoopThread:
         try:
             return future.result(timeout_s)
         except BaseException:
-            future.cancel()  # an interrupted caller does not leave its work behind; no effect on what is done
+            future.cancel()  # an interrupted caller leaves no work behind; a finished future is not changed
             raise
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:

@@ -1,4 +1,4 @@
-"""The name that somebody is likely to have meant who wrote one that does not exist."""
+"""The existing name that was probably meant by a misspelled one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _SHORTEST_WORD = 3
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is a slip or two of the fingers away from `name`; None when none is near.
+    """The known name that is a few typing errors away from `name`; None when none is near.
 
-    A slip is a letter too many, missing, wrong, or changed places with its neighbour; one is allowed for each
-    four letters. Case, dashes and underscores do not count. A name that has all words of the other one is
-    near, too.
+    A slip is a letter that is extra, missing, wrong or swapped with its neighbour; one slip is allowed for
+    each four letters. Case, dashes and underscores do not count. Two names are near, too, when one has all
+    words of the other.
     """
     wanted = _plain(name)
     best: tuple[int, str] | None = None
@@ -41,7 +41,7 @@ def _shares_words(one: str, other: str) -> bool:
 
 
 def _slips(one: str, other: str) -> int | None:
-    """How many slips make one text of the other; None for more than are allowed."""
+    """How many slips turn one text into the other; None when more than are allowed."""
     shorter, longer = sorted((len(one), len(other)))
     is_word = shorter > 1 and longer >= _SHORTEST_WORD
     allowed = min(_MOST_SLIPS, -(-shorter // _LETTERS_A_SLIP)) if is_word else 0

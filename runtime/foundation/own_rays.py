@@ -1,7 +1,7 @@
-"""The Rays that processes of this home folder start: the token that they ask for, and which of them live.
+"""The Ray clusters that processes of this home folder start: their token, and which of them live.
 
-Whoever has the token may run code on them as the user who started them. It lies in a file that only this user
-reads; the environment of processes on Ray names the file and does not hold the token.
+A holder of the token may run code on these clusters as the user who started them. The token is in a file that
+only this user can read; the environment of processes on Ray names the file and does not hold the token.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _record: tuple[int, int, Path] | None = None  # pid and locked file of the proce
 
 
 def token_file() -> Path:
-    """The file with the token; the first to ask makes it, and of several at once one wins."""
+    """The file with the token, made when first asked for; of several makers at once one wins."""
     path = _folder() / "token"
     if not path.exists():
         make_once(path, secrets.token_hex(32).encode())
@@ -33,12 +33,12 @@ def token_file() -> Path:
 
 
 def token() -> str:
-    """What a process must tell a Ray of this home folder."""
+    """The token that a process must send to a Ray cluster of this home folder."""
     return token_file().read_text(encoding="utf-8").strip()
 
 
 def note(address: str) -> None:
-    """This process has started the Ray at `address`; known until `forget`, or the end of the process."""
+    """Record that this process has started the Ray at `address`, until `forget` or the end of the process."""
     global _record
     forget()
     folder = make_folder(_folder() / "running")
@@ -50,18 +50,18 @@ def note(address: str) -> None:
 
 
 def forget() -> None:
-    """The Ray that this process has started ends. Harmless when it has started none."""
+    """Remove the record of the Ray that this process has started, if it has started one."""
     global _record
     if _record is not None:
         pid, handle, path = _record
         _record = None
-        if pid == os.getpid():  # a forked child has started none
+        if pid == os.getpid():  # a forked child inherits the record but has started no Ray
             path.unlink(missing_ok=True)
         os.close(handle)
 
 
 def addresses() -> list[str]:
-    """Where Rays of this home folder listen, the newest first."""
+    """The addresses of living Ray clusters of this home folder, the newest first."""
     found: list[tuple[float, str]] = []
     for path in _records():
         with suppress(OSError):
@@ -79,7 +79,7 @@ def is_own(address: str) -> bool:
 
 
 def _records() -> Iterator[Path]:
-    """Those of processes that live; what others have left is removed."""
+    """The records of living processes; those of dead ones are removed."""
     for path in (_folder() / "running").glob("ray-*"):
         if is_locked(path):
             yield path

@@ -1,8 +1,8 @@
-"""Folders and files that are for one user alone: the home folder, and places that its processes trust.
+"""Folders and files for one user alone: the home folder, and places that its processes trust.
 
 The home folder holds passwords, the encryption key and results that are unpickled: it has mode 0700 and its
-files 0600, whatever the umask. A place is trusted when nobody else can have put anything there: its folders
-belong to this user or to root, nobody else may write to them, and no link of somebody else's leads there.
+files 0600, whatever the umask. A place is trusted when no other user can have put anything there: its folders
+belong to this user or to root, no other user may write to them, and no other user's link leads there.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ _PASSING = stat.S_IXGRP | stat.S_IXOTH
 
 
 def make_folder(folder: Path) -> Path:
-    """The folder, made for this user alone with what is missing above; one that is there stays as it is."""
+    """The folder, made with its missing parents for this user alone; an existing folder is not changed."""
     if not folder.is_dir():
         if folder.parent != folder:
             make_folder(folder.parent)
-        with suppress(FileExistsError):  # somebody else was faster; a file in the way is told by who uses it
+        with suppress(FileExistsError):  # another process was faster, or a file is in the way
             folder.mkdir(FOLDER_MODE)
     return folder
 
 
 def make_file(path: Path) -> None:
-    """An empty file for this user alone, where there is none."""
+    """Make an empty file for this user alone, unless it exists."""
     make_folder(path.parent)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
 
 
 def make_once(path: Path, content: bytes) -> None:
-    """A file for this user alone with that content, where there is none; of several makers at once one wins.
+    """Make a file with that content for this user alone, unless it exists; of several makers one wins.
 
-    It is whole or not there. On a file system without links a reader may see its beginning.
+    A reader sees the whole file or none. On a file system without links it may see the beginning only.
     """
     make_folder(path.parent)
-    # A name that nobody else takes: ids of processes are the same in several containers.
+    # A random name: process ids are not unique when several containers share the folder.
     handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made with mode 0600
     try:
         _write(handle, content)
@@ -60,25 +60,27 @@ def make_once(path: Path, content: bytes) -> None:
 
 
 def shut(home: Path) -> list[str]:
-    """Take a home folder that is there, and what is Heliostat's in it, away from others; gives what was open.
+    """Close an existing home folder, and Heliostat's files in it, to other users; returns a line for each
+    change.
 
-    A folder that others need for something else is left as it is: only what is Heliostat's in it is shut.
+    A folder that other users need for something else stays open: only Heliostat's files in it are closed.
     """
     if not hasattr(os, "getuid"):
         return []
     home = home.resolve()
     found: list[str] = []
     if not _is_needed_by_others(home):
-        # Root's embedded Postgres runs as another user, who passes through to its data.
+        # Root's embedded Postgres runs as another user, who must pass through to its data.
         found.append(_shut(home, _PASSING if _is_of_another(home / "postgres") else 0))
     found += [_shut(path) for pattern in _OURS for path in sorted(home.glob(pattern))]
     return [each for each in found if each]
 
 
 def shut_database(path: Path, home: Path) -> None:
-    """Take a database's files away from others. Outside of the home folder a group may be meant to write.
+    """Close a database's files to other users. Outside the home folder a group that may write keeps its
+    access.
 
-    SQLite gives the mode of a database to the files that it makes beside it.
+    SQLite creates its other files with the mode of the database file.
     """
     for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         with suppress(OSError):
@@ -87,7 +89,7 @@ def shut_database(path: Path, home: Path) -> None:
 
 
 def make_own(folder: Path) -> bool:
-    """Make a folder for this user alone, or shut the one that is there; whether it is a private one now."""
+    """Make a folder for this user alone, or close an existing one to others; True if it is private now."""
     with suppress(OSError):
         make_folder(folder)
         about = os.lstat(folder)
@@ -100,8 +102,8 @@ def make_own(folder: Path) -> bool:
 def is_private(folder: Path) -> bool:
     """Whether nobody but this user and root can have put anything into that folder.
 
-    It is no link, it is this user's, and others may not write to it; none of the folders above it can be put
-    out of its place by others.
+    A private folder is no link, belongs to this user, is closed to others, and none of the folders above it
+    can be replaced by others.
     """
     try:
         own = os.lstat(folder)
@@ -113,7 +115,7 @@ def is_private(folder: Path) -> bool:
 
 
 def open_private(path: Path) -> int | None:
-    """A file of this user's alone, opened to be read; None for a link, or one that others can write to."""
+    """Open a file of this user alone for reading; None for a link, or a file that others can write to."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -134,7 +136,7 @@ def _write(handle: int, content: bytes) -> None:
 
 
 def _is_steady(folder: Path) -> bool:
-    """Whether others cannot replace what is this user's or root's in a folder."""
+    """Whether other users cannot replace what this user or root has in a folder."""
     about = os.lstat(folder)
     if not stat.S_ISDIR(about.st_mode) or about.st_uid not in (0, os.getuid()):
         return False
@@ -142,7 +144,7 @@ def _is_steady(folder: Path) -> bool:
 
 
 def _shut(path: Path, keeps: int = 0) -> str:
-    """Take a file or folder away from others but for what `keeps` leaves them; gives what to say of it."""
+    """Close a file or folder to others, except for the mode bits in `keeps`; returns a line for people."""
     try:
         mode = os.lstat(path).st_mode
     except OSError:
@@ -155,7 +157,7 @@ def _shut(path: Path, keeps: int = 0) -> str:
         os.chmod(path, wanted)
     except OSError as error:
         return f"{path} has mode {before:04o}, which cannot be changed: {error.strerror}"
-    return f"{path} had mode {before:04o} and has {wanted:04o} now"
+    return f"{path} had mode {before:04o}, which is {wanted:04o} now"
 
 
 def _is_needed_by_others(folder: Path) -> bool:

@@ -1,7 +1,6 @@
 """Making, changing and removing profiles: named sets of settings, one of which is active.
 
-The profiles file is replaced as a whole, so a reader sees the old one or the new one; comments in it are not
-kept.
+The profiles file is replaced as a whole, so a reader sees the old file or the new one; comments are lost.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ def rename_profile(name: str, new_name: str) -> Profiles:
 
 
 def delete_profile(name: str) -> Profiles:
-    """Remove a profile that is not the active one."""
+    """Remove a profile. Raises BadSetting for the active and the default one."""
     known = current_profiles()
     known.values_of(name)
     _refuse_default(name, "deleted")
@@ -68,7 +67,9 @@ def delete_profile(name: str) -> Profiles:
 
 
 def set_in_profile(profile: str, values: Mapping[str, str]) -> Profiles:
-    """Set settings (any spelling that `setting_name` takes) in a profile; all of them are checked first."""
+    """Set settings (any spelling that `setting_name` accepts) in a profile, after all of them were
+    checked.
+    """
     known = current_profiles()
     held = dict(known.values_of(profile))
     for given, raw in values.items():

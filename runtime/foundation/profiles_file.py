@@ -5,7 +5,7 @@
     [profiles.staging]
     HELIOSTAT_API_URL = "https://staging.example.com/api"
 
-A profile `default` is always there, empty unless the file says otherwise.
+The profile `default` always exists, and is empty unless the file fills it.
 """
 
 from __future__ import annotations

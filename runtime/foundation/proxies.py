@@ -1,4 +1,4 @@
-"""Which addresses are asked through the proxy that the environment names: never those of this machine."""
+"""Addresses of this machine are never asked through the proxy that the environment names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DIRECT: Mapping[str, None] = {"http://": None, "https://": None, "all://": None
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL is one of this machine, which no proxy could reach."""
+    """Whether a URL leads to this machine, where a proxy could not reach it."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:
@@ -26,12 +26,12 @@ def is_loopback(url: str) -> bool:
 
 
 def httpx_mounts(url: str) -> Mapping[str, None] | None:
-    """`mounts` of an httpx client of that URL. Other addresses follow HTTP_PROXY and NO_PROXY."""
+    """The `mounts` of an httpx client for that URL. HTTP_PROXY and NO_PROXY decide for other machines."""
     return _DIRECT if is_loopback(url) else None
 
 
 def with_loopback_direct(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a process whose own client shall ask this machine without a proxy."""
+    """The environment for a process whose own client must ask this machine without a proxy."""
     named = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     hosts = [host for host in map(str.strip, named.split(",")) if host]
     if "*" in hosts:

@@ -1,4 +1,4 @@
-"""What a server wants to see of whoever asks: an account, and a token against forged requests."""
+"""What a server wants from a client: an account, and a token against forged requests."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ _TOKEN, _CLIENT = "Prefect-Csrf-Token", "Prefect-Csrf-Client"
 
 
 class ServerAccess(httpx.Auth):
-    """The account of `auth_string` ("user:password") on every request; a token once the server asks for one.
+    """Puts the account of `auth_string` ("user:password") on every request, and a token once the server asks
+    for one.
 
-    A request that is refused for want of a token, or for an old one, is sent again with a new one.
+    A request that is refused because its token is missing or old is sent again with a new token.
     """
 
     requires_response_body = True

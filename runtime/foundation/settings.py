@@ -50,7 +50,7 @@ def current_settings() -> Settings:
 
 
 def setting_sources() -> Mapping[str, str]:
-    """Where each setting in force came from: "env", "profile", "default" or "override" (a test's)."""
+    """Where each setting in force came from: "env", "profile", "default" or "override"."""
     return _current().sources
 
 
@@ -70,7 +70,7 @@ def forget_settings() -> None:
 
 @contextmanager
 def settings_lock() -> Generator[None, None, None]:
-    """Within the block no other thread reads the environment anew; settings that are known stay in force."""
+    """Within the block no other thread reads the environment again; the known settings stay in force."""
     with _lock:
         current_settings()
         yield
@@ -80,7 +80,7 @@ def settings_lock() -> Generator[None, None, None]:
 def override_settings(**values: Any) -> Generator[Settings, None, None]:
     """Within the block these settings win over everything, in all threads of this process. None means unset.
 
-    Values are checked as those of the environment are; environment and profile are read again at both ends.
+    Values are checked like those of the environment. Environment and profile are read again on entry.
     """
     global _overrides, _resolved
     for name in values:
@@ -96,7 +96,7 @@ def override_settings(**values: Any) -> Generator[Settings, None, None]:
 
 
 def home_folder() -> Path:
-    """The home folder alone, readable even where another setting is bad: it is where profiles are mended."""
+    """The home folder alone, readable while another setting is bad, so that a bad profile can be mended."""
     with _lock:
         raw = _overrides.get("home") or os.environ.get("HELIOSTAT_HOME") or DEFAULTS["home"]
     return check_value("home", raw, "env")
@@ -140,12 +140,12 @@ def _resolve(overrides: Mapping[str, Any]) -> _Resolved:
 
 
 def _in_url(folder: Path) -> str:
-    """A folder as a part of a URL, where some letters of its name would mean something else."""
+    """A folder as part of a URL, with the characters escaped that mean something else there."""
     return str(folder).replace("%", "%25").replace("?", "%3F").replace("#", "%23")
 
 
 def _from_environment() -> dict[str, str]:
-    """Settings that the environment sets; an empty value is as good as none."""
+    """Settings that the environment sets; an empty value counts as unset."""
     found: dict[str, str] = {}
     for variable, raw in os.environ.items():
         if (

@@ -1,6 +1,6 @@
 """The process's standard streams, which may be missing, closed, full or without a reader.
 
-Nothing that is printed for a person may fail what is being done. Whoever writes for a person uses `say`.
+A failure to print for a person must not fail the work. Use `say` to print for a person.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 GONE = (OSError, ValueError, AttributeError)
-"""What writing to such a stream raises: no room or reader, closed, and None where there is none."""
+"""What a write to a bad stream raises, in this order: full or no reader, closed, None."""
 
 
 def occupy_missing() -> None:
     """Open /dev/null in place of descriptors 0 to 2 that are closed.
 
-    The system gives the lowest free number to what is opened next. A database or a socket under the number 2
-    would get what C libraries and child processes write to stderr.
+    The system gives the lowest free number to the next file that is opened. A database or socket with number
+    2 would receive what C libraries and child processes write to stderr.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
             with suppress(OSError):
-                # It gets this number, the lowest one that is free; children are to find it, too.
+                # It gets this number, the lowest free one; child processes inherit it.
                 os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
@@ -36,7 +36,7 @@ def say(text: str) -> None:
 
 
 def write_line(stream: Any, text: str) -> None:
-    """Write a line to a stream and do nothing where that is not possible."""
+    """Write a line to a stream, or do nothing where that fails."""
     with suppress(*GONE):
         try:
             stream.write(text + "\n")

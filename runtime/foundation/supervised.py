@@ -1,4 +1,4 @@
-"""Being a child of `heliostat server start`: ends with it, and tells it when it is beyond help."""
+"""Child processes of `heliostat server start` end with it, and tell it when a restart cannot help."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import signal
 import threading
 
 BEYOND_HELP = 78
-"""Exit code of a child that would fail again: a bad setting, a database of a newer version."""
+"""Exit code of a child that a restart cannot help: a bad setting, a database of a newer version."""
 
 
 def end_with_supervisor(alive_fd: int) -> None:
-    """End as by SIGTERM when the supervisor, which holds the pipe's other end, is gone."""
+    """Send this process SIGTERM when the supervisor, which holds the pipe's other end, is gone."""
 
     def watch() -> None:
         os.read(alive_fd, 1)

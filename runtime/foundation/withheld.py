@@ -1,7 +1,7 @@
-"""Secrets of a server, which no process that runs authors' code finds in its environment.
+"""Secrets of a server, which are taken out of the environment of processes that run authors' code.
 
-Flows and tasks run as the server's user, so this is no wall: whoever may run code may look around in that
-user's files and processes. It keeps a password out of what programs print, record and hand on.
+This is no security wall: flows and tasks run as the server's user and can read that user's files and
+processes. It keeps passwords out of what programs print, record and pass on.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ VARIABLES = frozenset(
             for name in MASKS
             if name != "result_storage_url"  # runs store their results there
         ),
-        # The standard's names of them.
+        # The standard's names of these settings.
         "PREFECT_API_AUTH_STRING",
         "PREFECT_API_DATABASE_CONNECTION_URL",
         "PREFECT_API_DATABASE_PASSWORD",
         "PREFECT_SERVER_API_AUTH_STRING",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL",
         "PREFECT_SERVER_DATABASE_PASSWORD",
-        # Ray is told in which file its token lies.
+        # Ray gets the path of the token's file instead.
         "RAY_AUTH_TOKEN",
     }
 )
@@ -40,8 +40,8 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def withheld() -> Generator[None]:
-    """What processes the block starts find no secrets in the environment that they inherit."""
-    with settings_lock():  # nobody reads the settings anew meanwhile
+    """Processes that the block starts inherit an environment without secrets."""
+    with settings_lock():  # no other thread reads the settings without them meanwhile
         kept = {name: value for name, value in os.environ.items() if name in VARIABLES}
         for name in kept:
             del os.environ[name]
