@@ -1,1 +1,1 @@
-"""Values on their way: parameters, results, exceptions and what tells two of them apart."""
+"""Values that travel: parameters, results, exceptions, and the fingerprints that tell values apart."""

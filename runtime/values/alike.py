@@ -1,4 +1,4 @@
-"""Whether two values are the same to whoever uses them: equal all the way down, and of the same types."""
+"""Whether two values are interchangeable: equal at every level, and of equal types."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _ROWS: tuple[type[Any], ...] = (list, tuple, deque)
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether `other` can stand for `one`. Not a number is like itself; what cannot be compared is not alike.
+    """Whether `other` can replace `one`. NaN is alike to NaN; values that cannot be compared are not alike.
 
-    A plain value may stand for one of a subclass that is equal to it, as "red" for a member of a text enum.
+    A plain value may replace an equal one of a subclass: "red" may replace a member of a text enum.
     """
     try:
         return _alike(one, other)
-    except Exception:  # an author's __eq__, or one that answers with an array; or a value that holds itself
+    except Exception:  # from an author's __eq__, one that returns an array, or a value that holds itself
         return False
 
 

@@ -19,10 +19,10 @@ _PLAIN = (int, str, float, bool, bytes, list, dict, tuple, set)
 _SHOWN_LENGTH = 80
 
 ROWS_MARK = "x-any-sequence"
-"""In the schema of an array: what was given as a tuple stays one in Python, which an array cannot say."""
+"""In the schema of an array: the Python value may be any sequence, and a tuple stays a tuple."""
 
 KEYS_MARK = "x-keys"
-"""In the schema of an object: the schema of its keys, where they are no text in Python."""
+"""In the schema of an object: the schema of its keys, where they are not text in Python."""
 
 
 class Unfit(Exception):
@@ -30,7 +30,7 @@ class Unfit(Exception):
 
 
 def resolved_annotations(fn: Callable[..., Any]) -> dict[str, Any]:
-    """Annotations as types. Those that cannot be resolved (imported for type checkers only) are left out."""
+    """Annotations as types, without those that cannot be resolved (imported for type checkers only)."""
     while isinstance(fn, functools.partial):
         fn = cast("Callable[..., Any]", fn.func)
     owner: Any = inspect.unwrap(fn)
@@ -38,7 +38,7 @@ def resolved_annotations(fn: Callable[..., Any]) -> dict[str, Any]:
         owner = getattr(owner, "__init__" if inspect.isclass(owner) else "__call__", owner)
     try:
         return typing.get_type_hints(owner, include_extras=True)
-    except Exception:  # one name that cannot be resolved fails them all: take them one by one
+    except Exception:  # one name that cannot be resolved fails all of them: resolve one by one
         return _resolved_singly(owner)
 
 
@@ -50,7 +50,7 @@ def _resolved_singly(owner: Any) -> dict[str, Any]:
         holder = types.SimpleNamespace(__annotations__={name: annotation})
         try:
             hints.update(typing.get_type_hints(holder, names, names, include_extras=True))
-        except Exception:  # an annotation may raise anything; the others count
+        except Exception:  # an annotation may raise anything; skip it
             continue
     return hints
 
@@ -67,7 +67,7 @@ def _closure_of(function: Any) -> dict[str, Any]:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of its plain type already, so that pydantic would hand it back as it is."""
+    """Whether a value has its annotated plain type already, so that pydantic would return it unchanged."""
     if hint in _PLAIN:
         return type(value) is hint
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
@@ -80,7 +80,7 @@ def _fits_member(value: Any, hint: Any) -> bool:
 
 
 def adapter_for(hint: Any) -> Any:
-    """A pydantic TypeAdapter; None where there is nothing that could be checked.
+    """A pydantic TypeAdapter for an annotation; None where nothing can be checked.
 
     A part of the annotation that pydantic cannot build takes any object.
     """
@@ -103,7 +103,7 @@ def _built(hint: Any) -> Any:
             adapter = attempt()
             adapter.rebuild(raise_errors=True)
             return adapter
-        except Exception:  # of pydantic, of Python's own checks, or of a class that describes itself to it
+        except Exception:  # from pydantic, from Python's own checks, or from a class's own schema hook
             continue
     return None
 
@@ -115,7 +115,7 @@ def validated(adapter: Any, value: Any) -> Any:
         return adapter.validate_python(value)
     except ValidationError as error:
         raise Unfit(reasons(error, value)) from None
-    except Exception as error:  # a validator of the author's
+    except Exception as error:  # from an author's validator
         raise Unfit(f"{type(error).__name__}: {error} (got {_shown(value)})") from error
 
 
@@ -138,7 +138,9 @@ def schemas_of(adapters: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], dic
     from pydantic.json_schema import GenerateJsonSchema
 
     class AcceptingTheRest(GenerateJsonSchema):
-        """What JSON cannot describe (a callable, any class) accepts everything; it is checked in Python."""
+        """The schema of what JSON cannot describe (a callable, any class) accepts everything; Python checks
+        it.
+        """
 
         ignored_warning_kinds = {"non-serializable-default", "skipped-choice"}
 
@@ -170,7 +172,7 @@ def schemas_of(adapters: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], dic
 
     try:
         found, shared = schemas(adapters)
-    except Exception:  # one class that cannot describe itself fails them all
+    except Exception:  # one class without a schema fails all of them
         found, shared = schemas(
             {name: each for name, each in adapters.items() if _describes(schemas, name, each)}
         )
@@ -181,12 +183,12 @@ def _describes(schemas: Callable[[dict[str, Any]], Any], name: str, adapter: Any
     try:
         schemas({name: adapter})
         return True
-    except Exception:  # such a parameter accepts anything in forms
+    except Exception:  # in forms this parameter accepts anything
         return False
 
 
 def _marked(schema: dict[str, Any], name: str) -> dict[str, Any]:
-    """The schema whose text says that it is a number of that kind."""
+    """The schema with `format` set on its text, which tells that the text is such a number."""
     if schema.get("type") == "string":
         return {**schema, "format": schema.get("format", name)}
     if "anyOf" in schema:
@@ -197,6 +199,6 @@ def _marked(schema: dict[str, Any], name: str) -> dict[str, Any]:
 def _shown(value: Any) -> str:
     try:
         text = repr(value)
-    except Exception:  # a repr of the author's may raise anything
+    except Exception:  # an author's repr may raise anything
         text = f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…"

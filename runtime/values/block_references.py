@@ -1,6 +1,6 @@
-"""Parameters that refer to saved blocks, `{"$ref": {"block_document_id": ...}}`, and what takes their place.
+"""Parameters that refer to saved blocks, `{"$ref": {"block_document_id": ...}}`, and how blocks fill them.
 
-A run's record keeps the reference; the block's data, secrets in clear text, is there only while it executes.
+A run's record keeps the reference; the block's data, with secrets in clear text, exists only during the run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def references_in(value: Any) -> Iterator[str]:
 def with_blocks(parameters: Mapping[str, Any], blocks: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters with the data of blocks in place of references to them.
 
-    Raises ParameterMismatch that names the parameter whose block is not there.
+    Raises ParameterMismatch, which names the parameter whose block does not exist.
     """
     filled: dict[str, Any] = {}
     for name, value in parameters.items():
@@ -43,7 +43,7 @@ def with_blocks(parameters: Mapping[str, Any], blocks: Mapping[str, Any]) -> dic
 
 
 def accepting_references(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of parameters, in which a reference may stand wherever it defines an object."""
+    """A parameter schema that also accepts a reference wherever the given schema defines an object."""
     accepting = dict(schema)
     for place in ("definitions", "$defs"):
         definitions = cast("Any", schema.get(place))
@@ -70,7 +70,7 @@ def _reference(value: Any) -> str | None:
         return None
     inner = fields["$ref"]
     if isinstance(inner, str):
-        return inner if _is_id(inner) else None  # else a place in a JSON schema
+        return inner if _is_id(inner) else None  # other texts are pointers in a JSON schema
     if isinstance(inner, Mapping):
         named = cast("Mapping[str, Any]", inner)
         found = named.get("block_document_id") or named.get("block_document_slug")

@@ -1,4 +1,4 @@
-"""Block schemas: the checksum that names one, and where the secrets in a block's data are. Pure.
+"""Block schemas: the checksum that names a schema, and where secrets are in a block's data. Pure functions.
 
 The checksum is computed by clients too and must agree bit by bit (reference notes, section 13).
 """
@@ -15,7 +15,7 @@ _DEFINITIONS = "#/definitions/"
 
 
 def checksum(fields: Mapping[str, Any]) -> str:
-    """What names a schema: a hash of its fields, without secrecy and the blocks they hold."""
+    """The name of a schema: a hash of its fields, without `secret_fields` and definitions of other blocks."""
     counted: dict[str, Any] = _without_secrets(fields)
     definitions: dict[str, Any] = counted.get("definitions") or {}
     if definitions:
@@ -35,14 +35,16 @@ def masked(data: Any, fields: Mapping[str, Any]) -> Any:
 
 
 def unmasked(data: Any, before: Any, fields: Mapping[str, Any]) -> Any:
-    """Data that was read with masks and is written back: what is still masked stays what it was."""
+    """Data that was read with masks and is written back: parts that are still masked keep their old
+    values.
+    """
     for path in secret_paths(fields):
         data = _restored(data, before, path)
     return data
 
 
 def secret_paths(fields: Mapping[str, Any]) -> list[list[str]]:
-    """Where secrets are: keys, and `*` for every one."""
+    """The paths of secrets, each a list of keys; `*` stands for every key."""
     found = cast("Any", fields.get("secret_fields"))
     if not isinstance(found, list):
         return []
@@ -87,7 +89,7 @@ def _without_secrets(value: Any) -> Any:
 
 
 def _plain_definitions(fields: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """Definitions that something refers to and that are no blocks themselves."""
+    """Definitions that are referred to and are not blocks."""
     kept: dict[str, Any] = {}
     for reference in _refs(fields):
         if reference.startswith(_DEFINITIONS):
@@ -124,7 +126,7 @@ def _changed(value: Any, path: list[str], change: Any) -> Any:
             _changed(inner, rest, change) if step in ("*", str(place)) else inner
             for place, inner in enumerate(cast("list[Any]", value))
         ]
-    # A whole that is secret in parts may be given as a text: then all of it is.
+    # A value with secret parts may be given as one text, which is then secret as a whole.
     return change(value) if step == "*" and value is not None else value
 
 

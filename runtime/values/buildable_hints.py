@@ -1,4 +1,4 @@
-"""Annotations as pydantic can take them: what it cannot build or check takes any object, the rest stays."""
+"""Annotations made fit for pydantic: parts that it cannot build or check accept any object."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from typing import Any, cast
 
 BASE64_PREFIX = "data:;base64,"
 BASE64_MARK = "x-base64"
-"""In a schema: bytes may be given there as a text of that prefix and base64."""
+"""In a schema: bytes may be given as a text of this prefix and base64."""
 
 _MAX_DEPTH = 8
 
 
 def buildable(hint: Any) -> Any:
-    """The annotation with every part replaced that pydantic would refuse, or fail to check a value by.
+    """The annotation with every part replaced that pydantic would refuse or could not check.
 
-    Protocols that are not for run time and unbound type parameters take any object; TypedDicts of `typing`
-    become those that pydantic takes; bytes become such as travel as text. Never raises.
+    Protocols that are not runtime-checkable and unbound type parameters become Any; TypedDicts of `typing`
+    become those of `typing_extensions`; bytes become bytes that are sent as text. Never raises.
     """
     try:
         return _part(hint, 0)
-    except Exception:  # a kind of annotation that this Python, or the author, made in a way of its own
+    except Exception:  # an unusual kind of annotation, of this Python or of the author
         return hint
 
 
 def loosened(hint: Any, builds: Callable[[Any], bool]) -> Any:
-    """The annotation with the innermost parts that do not build as "any object"."""
+    """The annotation with the innermost parts that do not build replaced by Any."""
     return _loosened(hint, builds, 0)
 
 
@@ -59,7 +59,7 @@ def _loosened(hint: Any, builds: Callable[[Any], bool], depth: int) -> Any:
         return Any
     try:
         looser = _with_parts(hint, lambda part: _loosened(part, builds, depth + 1))
-    except Exception:  # a generic that takes no "any object" in that place
+    except Exception:  # a generic that does not accept Any there
         looser = Any
     if looser is not Any and builds(looser):
         return looser
@@ -72,7 +72,7 @@ def _is_callable(hint: Any) -> bool:
 
 
 def _is_unchecked(hint: Any) -> bool:
-    """Whether no object can be checked by it."""
+    """Whether no object can be checked against the annotation."""
     if isinstance(hint, typing.TypeVar):
         return hint.__bound__ is not None and _is_unchecked(hint.__bound__)
     if isinstance(hint, typing.ParamSpec | typing.ParamSpecArgs | typing.ParamSpecKwargs):
@@ -89,7 +89,7 @@ def _is_unchecked(hint: Any) -> bool:
 
 
 def _with_parts(hint: Any, change: Callable[[Any], Any]) -> Any:
-    """The annotation with its parts changed; itself where none changes."""
+    """The annotation with its parts changed, or the given object when no part changes."""
     if typing.get_origin(hint) is typing.Literal:
         return hint
     if typing.get_origin(hint) is typing.Annotated:
@@ -110,7 +110,7 @@ def _is_no_type(part: Any) -> bool:
 
 
 def _typed_dict(hint: Any, depth: int) -> Any:
-    """Before Python 3.12 pydantic takes no TypedDicts but those of typing_extensions: make such of them."""
+    """A TypedDict of typing_extensions: before Python 3.12 pydantic takes no other."""
     if sys.version_info >= (3, 12) or type(hint).__module__ != "typing":
         return hint
     import typing_extensions as extended
@@ -125,7 +125,7 @@ def _typed_dict(hint: Any, depth: int) -> Any:
 
 
 def _bytes() -> Any:
-    """Bytes that JSON holds as the text they are in UTF-8, or as base64 behind a prefix."""
+    """The annotation of bytes that JSON holds as UTF-8 text, or as base64 behind a prefix."""
     import pydantic
 
     return typing.Annotated[
@@ -137,7 +137,7 @@ def _bytes() -> Any:
 
 
 def bytes_of_text(value: Any) -> Any:
-    """What `text_of_bytes` was given. Anything but a text with the prefix passes as it is."""
+    """The bytes of a text with the base64 prefix; any other value is returned unchanged."""
     if not isinstance(value, str) or not value.startswith(BASE64_PREFIX):
         return value
     try:
@@ -147,7 +147,7 @@ def bytes_of_text(value: Any) -> Any:
 
 
 def text_of_bytes(value: bytes) -> str:
-    """Bytes as a text from which `bytes_of_text` and UTF-8 make them again."""
+    """Bytes as a text, from which `bytes_of_text` or UTF-8 encoding restores them."""
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
-"""Pickling by value: functions and classes of scripts, which other processes cannot import, travel whole.
+"""Pickling by value: functions and classes of scripts, which other processes cannot import, are sent whole.
 
-cloudpickle does it, but from version 3.1.3 on it gives all code the file name `<dynamic-code>`: a traceback
-would name neither the author's file nor show the line. Here code keeps its file name.
+cloudpickle does it, but since version 3.1.3 it names the file of all code `<dynamic-code>`: a traceback would
+not name the author's file or show the line. Here code keeps its file name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import cloudpickle
 
-_cloudpickle: Any = cloudpickle  # it has no types
+_cloudpickle: Any = cloudpickle  # without type information
 _Pickler: Any = _cloudpickle.Pickler
 _reduce_code: Any = _Pickler.dispatch_table[CodeType]
 _LRU: type[Any] = type(functools.lru_cache(len))
@@ -30,9 +30,9 @@ def dumps(
     buffer_callback: Callable[[pickle.PickleBuffer], Any] | None = None,
     instead: Callable[[object], Any] | None = None,
 ) -> bytes:
-    """`value` as bytes for `pickle.loads`; raises whatever its parts raise when they cannot be pickled.
+    """`value` as bytes for `pickle.loads`; raises what its parts raise when they cannot be pickled.
 
-    instead: asked for each part how it is pickled, as a pickler's `reducer_override` is.
+    instead: called with each part, like a pickler's `reducer_override`.
     """
     file = io.BytesIO()
     pickler = _KeepsFileNames(file, 5, buffer_callback=buffer_callback)
@@ -42,7 +42,7 @@ def dumps(
 
 
 def register(module: ModuleType) -> None:
-    """From now on what is defined in `module` travels by value, although it could be imported here."""
+    """Pickle what `module` defines by value from now on, although it can be imported here."""
     _cloudpickle.register_pickle_by_value(module)
 
 
@@ -53,7 +53,9 @@ def _reduce_code_with_its_file(code: CodeType) -> tuple[Any, ...]:
 
 
 def _reduce_wrapper(obj: Any) -> Any:
-    """How wrappers of `functools` travel: these name themselves, or hold locks and weak references."""
+    """How wrappers of `functools` are pickled: plain pickle would only store their name, or fail at their
+    locks.
+    """
     kind = cast("type[Any]", type(obj))
     if kind is _LRU:
         if not _travels_by_value(obj):
@@ -68,7 +70,7 @@ def _reduce_wrapper(obj: Any) -> Any:
 
 
 def _travels_by_value(obj: Any) -> bool:
-    """Whether other processes cannot import what this object is named after."""
+    """Whether other processes cannot import this object by its name."""
     name = obj.__module__
     if name == "__main__" or any(name == each or name.startswith(each + ".") for each in _registered()):
         return True

@@ -1,7 +1,7 @@
-"""When a task's answer from an earlier run will do: cache policies, and fingerprints of inputs.
+"""When the result of an earlier call is used again: cache policies, and fingerprints of inputs.
 
-A policy turns what is known about a call into a key; equal keys share a result. The store keeps keys and
-where their results lie, the engine asks it before a call and files the result after it.
+A policy turns facts about a call into a key; calls with equal keys share a result. The store maps keys to
+results; the engine looks up the key before a call and stores the result after it.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from uuid import UUID
 from ..foundation.errors import NoFingerprint, UserError
 from .fingerprints import Memo, Mode, Walk, digest_of, name_in_keys
 
-MAX_KEY_LENGTH = 2000  # what the standard API takes
+MAX_KEY_LENGTH = 2000  # the limit of the standard API
 
 
 @dataclass(frozen=True, slots=True)
 class CacheFacts:
-    """What policies may look at besides the inputs. None is "not known": a policy on it makes no key."""
+    """What policies may use besides the inputs. None means not known: a policy that uses it makes no key."""
 
     task_key: str
     source: str | None = None  # see source_of
     run_id: UUID | str | None = None
     flow_parameters: Mapping[str, Any] | None = None
     fn: Callable[..., Any] | None = field(default=None, repr=False)  # what the task runs
-    # What is made once for keys that are made together:
+    # Shared by keys that are made together:
     memo: Memo = field(default_factory=dict[int, tuple[object, bytes]], repr=False, compare=False)
     _code: dict[Mode, bytes | NoFingerprint] = field(
         default_factory=dict[Mode, "bytes | NoFingerprint"], repr=False, compare=False
     )
 
     def at_present(self) -> CacheFacts:
-        """The facts for keys that are made from now on, together: code is looked at once for all of them."""
+        """A copy of the facts for keys that are made together now: code is examined once for all of them."""
         return replace(self, memo={}, _code={})
 
     def code(self, mode: Mode) -> bytes:
@@ -60,8 +60,8 @@ class CacheFacts:
 def compute_key(policy: CachePolicy, facts: CacheFacts, inputs: Mapping[str, Any]) -> str | None:
     """The cache key of a call, or None when it is not to be cached.
 
-    `inputs` maps parameter names to resolved values (no futures). Raises NoFingerprint naming the argument
-    that cannot be told from others, and UserError when a key function fails.
+    `inputs` maps parameter names to resolved values (no futures). Raises NoFingerprint, which names the
+    argument that has none, and UserError when a key function fails.
     """
     return policy.compute_key(facts, inputs)
 
@@ -73,8 +73,8 @@ class CachePolicy:
         parts = [part.part(facts, inputs) for part in self.parts()]
         if not parts or any(part is None for part in parts):
             return None
-        # The task is always part of the key: two tasks with equal inputs have different answers.
-        # Their names may be equal, so it counts by its code too.
+        # The task is always part of the key: two tasks with equal inputs have different results. # Their
+        # names may be equal, so the task's code is part of the key, too.
         named = facts.task_key.encode(), facts.code(Mode.ORIGIN)
         return digest_of("key", *named, *cast("list[bytes]", parts)).hex()
 
@@ -97,7 +97,7 @@ class CachePolicy:
 
 
 class _Part(CachePolicy):
-    """A policy that is not made of others; its `part` is bytes that go into the key."""
+    """A policy that is not a combination; its `part` returns bytes that go into the key."""
 
     def parts(self) -> tuple[_Part, ...]:
         return (self,)
@@ -171,10 +171,9 @@ class _FlowParameters(_Part):
 
 @dataclass(frozen=True)
 class CacheKeyFn(_Part):
-    """A key of one's own: `function(facts, inputs)` returns a text, or None for "do not cache this call".
+    """A custom key: `function(facts, inputs)` returns a text, or None for "do not cache this call".
 
-    Alone, the text is the key as it is and may be shared by several tasks; combined, it is one part of the
-    key.
+    Alone, the text is the whole key and may be shared by several tasks; combined, it is one part of the key.
     """
 
     function: Callable[[CacheFacts, dict[str, Any]], str | None]
@@ -198,7 +197,7 @@ class CacheKeyFn(_Part):
             raise UserError(
                 f"The cache key function {name} must return None or a text of 1 to {MAX_KEY_LENGTH}"
                 f" characters, not {key!r:.100}.",
-                hint="Return a digest of what is too long.",
+                hint="Return a digest of a text that is too long.",
             )
         return key
 
@@ -212,7 +211,9 @@ DEFAULT: CachePolicy = INPUTS + TASK_SOURCE + RUN_ID
 
 
 def source_of(function: Callable[..., Any]) -> str | None:
-    """What a function does, as text: its source, or its code where there is none (a console). None for C."""
+    """What a function does, as text: its source, or its bytecode where there is no source. None for C
+    functions.
+    """
     function = inspect.unwrap(function)
     try:
         return textwrap.dedent(inspect.getsource(function))
@@ -224,27 +225,26 @@ def source_of(function: Callable[..., Any]) -> str | None:
 
 
 def input_hash(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes | None:
-    """Eight bytes that tell whether a replayed call got the same inputs; None: they cannot be compared.
+    """Eight bytes that tell whether a replayed call got the same inputs; None when inputs cannot be compared.
 
-    Made for the hot path (about a microsecond where arguments are plain data), so it is simpler than a cache
-    key. Plain data is marshalled, in version 2 of the format: versions 3 and 4 mark interned strings and
-    refer back to objects met before, so that there equal data give other bytes depending on identity. Sets
-    are written sorted by their members' bytes (Python 3.11 and later): the hash seed does not matter either.
-    Dicts count in their order, and 1, 1.0 and True are three different inputs: a replay makes its calls in
-    one way. What is not plain data counts by its fingerprint. Eight bytes: a difference goes unnoticed once
-    in 2**64.
+    It is on the hot path (about a microsecond for plain data), so it is simpler than a cache key. Plain data
+    is marshalled in version 2 of the format, because in versions 3 and 4 the bytes depend on the identity of
+    objects: they mark interned strings and refer back to objects. Sets are written sorted by their members'
+    bytes (Python 3.11 and later), so the hash seed does not matter. Dicts count in their order, and 1, 1.0
+    and True are three different inputs. Other values count by their fingerprint. A difference goes unnoticed
+    once in 2**64.
     """
     try:
         if _is_plain_data(args) and (not kwargs or _is_plain_data(kwargs)):
             return hash_of_marshalled(marshal.dumps((args, kwargs), 2))
         return blake2b(_InputWalk().of((args, kwargs)), digest_size=8).digest()
-    except Exception:  # whatever an author's object raises when it is looked at: it is compared with nothing
+    except Exception:  # an author's object may raise anything: its call is not compared
         return None
 
 
 def _is_plain_data(value: Any) -> bool:
-    """Whether marshal writes the value with its types: of arrays and other buffers it writes the bytes
-    alone.
+    """Whether marshal writes the value with its types; of arrays and other buffers it writes only the
+    bytes.
     """
     kind = cast("type[Any]", type(value))
     if kind in _SCALARS:
@@ -257,8 +257,8 @@ def _is_plain_data(value: Any) -> bool:
 
 
 class _InputWalk(Walk):
-    """Takes classes by their names: all executions of a run have the same code, and a script's class is built
-    anew in each worker. Classes that functions make share their names, so these count by what they do.
+    """Classes count by name: all executions of a run have the same code, and a script's class is made anew in
+    each worker. Classes made in functions may share a name, so they count by what they do.
     """
 
     def of(self, value: Any) -> bytes:
@@ -277,22 +277,23 @@ _SCALARS = frozenset((int, float, complex, bool, str, bytes, type(None)))
 
 
 def hash_of_marshalled(arguments: bytes) -> bytes:
-    """The input hash of a call whose `(args, kwargs)` are there as version 2 of the marshal format."""
+    """The input hash of a call whose `(args, kwargs)` are given in version 2 of the marshal format."""
     return blake2b(arguments, digest_size=8).digest()
 
 
 def fingerprint(value: Any) -> str:
-    """A digest that equal values have in every process, and only values that behave alike share.
+    """A digest that is equal in every process for equal values, and differs for values that behave
+    differently.
 
-    Plain data, objects with all of their attributes, arrays and tables count by content, the author's
-    functions and classes by what they do, installed ones by name. Raises NoFingerprint for what nothing tells
-    from others of its kind (a lock, an open file).
+    Plain data, objects with all attributes, arrays and tables count by content; the author's functions and
+    classes by what they do; installed ones by name. Raises NoFingerprint for a value that has no content to
+    tell it from others of its kind (a lock, an open file).
     """
     return Walk().whole(value).hex()
 
 
 def _digest_named(facts: CacheFacts, values: Mapping[str, Any], proposal: str) -> bytes:
-    # One walk for all: two arguments that are one list behave otherwise than two equal lists.
+    # One walk for all arguments: the same list given twice behaves differently from two equal lists.
     walk, parts = Walk(aliases=True, memo=facts.memo), list[bytes]()
     for name in sorted(values):
         try:

@@ -1,11 +1,10 @@
-"""Exceptions as bytes that give the author's own exception in another process.
+"""Exceptions as bytes, from which another process restores the author's own exception.
 
-Pickled the ordinary way an exception is made anew by calling its class with its `args`, which fails, or
-silently changes the message, for every `__init__` that takes something else. Here an exception travels as its
-class, its `args` and everything that it holds, and is put together without `__init__`. What it holds and
-cannot travel (a lock, a socket) is replaced by a Lost, which says so when it is used. Exceptions behind it
-or inside it (cause, context, members of a group, attributes) are packed one by one: one that cannot be put
-together on the other side takes nothing else with it.
+Plain pickle restores an exception by calling its class with its `args`, which fails, or silently changes the
+message, when its `__init__` takes other arguments. Here an exception is sent as its class, its `args` and its
+attributes, and restored without `__init__`. An attribute that cannot be sent (a lock, a socket) is replaced
+by a Lost, which says so when it is used. Exceptions behind it or inside it (cause, context, members of a
+group, attributes) are packed one by one, so that one that cannot be restored does not spoil the others.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ Group = BaseExceptionGroup[BaseException]
 
 
 class Lost:
-    """Stands for an attribute of an exception that could not be carried to this process."""
+    """Replaces an attribute of an exception that could not be sent to this process."""
 
     def __init__(self, kind: str, text: str, shown: str, reason: str) -> None:
         self.__dict__.update(_kind=kind, _text=text, _shown=shown, _reason=reason)
@@ -33,7 +32,7 @@ class Lost:
         if name.startswith("__"):
             raise AttributeError(name)
         raise AttributeError(
-            f"{name!r} of a {self._kind} that an exception held where it was raised: it could not be carried"
+            f"{name!r} of a {self._kind} that an exception held where it was raised: it could not be sent"
             f" to this process ({self._reason})"
         )
 
@@ -44,28 +43,30 @@ class Lost:
         return self._text
 
     def __repr__(self) -> str:
-        return self._shown  # as the original's, which may be part of a message
+        return self._shown  # the original's repr, which may be part of a message
 
 
 @dataclass(slots=True)
 class _Journey:
-    """One exception and all that goes along."""
+    """The packing of one exception and all exceptions behind or inside it."""
 
     open: list[int] = field(default_factory=list[int])  # exceptions that are being packed, outermost first
     packed: dict[int, bytes | None] = field(default_factory=dict[int, "bytes | None"])
-    kept: list[BaseException] = field(default_factory=list[BaseException])  # so that no id is given twice
+    kept: list[BaseException] = field(
+        default_factory=list[BaseException]
+    )  # kept alive, so that no id is used again
 
 
 def pack(error: BaseException) -> bytes | None:
-    """The exception as bytes for `unpack`, proven to come back as it is; None if there is no way."""
+    """The exception as bytes for `unpack`, checked to come back unchanged; None if that is impossible."""
     return _pack(error, _Journey())
 
 
 def unpack(data: bytes) -> BaseException | None:
-    """The exception that was packed, or None when it cannot be put together here (its class is missing)."""
+    """The exception that was packed, or None when it cannot be restored here (its class is missing)."""
     try:
         error: object = pickle.loads(data)
-    except Exception:  # unpickling runs code of the author's, which may raise anything
+    except Exception:  # unpickling runs the author's code, which may raise anything
         return None
     return error if isinstance(error, BaseException) else None
 
@@ -84,11 +85,11 @@ def text_of(error: BaseException) -> str:
 
 
 def stand_in(kind: str, message: str) -> TaskFailed:
-    """What takes the place of an exception that cannot be put together here; it names the original."""
+    """A replacement for an exception that cannot be restored here; it names the original."""
     return TaskFailed(
         f"{kind}: {message}" if message else kind,
-        hint=f"{kind} itself could not be made again in this process: its class cannot be imported here, or"
-        " refuses. Define it in a module that both processes can import to get it back.",
+        hint=f"{kind} could not be restored in this process: its class cannot be imported here, or fails."
+        " Define it in a module that both processes can import.",
     )
 
 
@@ -122,7 +123,7 @@ def _first_that_works(error: BaseException, journey: _Journey) -> bytes | None:
 
 
 class _Form:
-    """Pickles as what `reduced` makes again."""
+    """An object that is pickled as `reduced`, a tuple as `__reduce__` returns it."""
 
     def __init__(self, reduced: Any) -> None:
         self._reduced = reduced
@@ -132,17 +133,17 @@ class _Form:
 
 
 def _dumps(value: object, journey: _Journey) -> bytes:
-    from . import by_value  # late: only runs that see errors pay for it
+    from . import by_value  # late: only runs with errors pay for the import
 
     return by_value.dumps(value, instead=lambda part: _instead(part, journey))
 
 
 def _instead(part: object, journey: _Journey) -> Any:
-    """How an exception that is met inside of another one is pickled; NotImplemented for all other objects."""
+    """How an exception inside another one is pickled; NotImplemented for all other objects."""
     if not isinstance(part, BaseException):
         return NotImplemented
     if id(part) in journey.open or len(journey.open) >= _MAX_DEPTH:
-        reason = "it leads back to the exception itself, or is too far behind it"
+        reason = "it leads back to the exception itself, or is nested too deeply"
         return (Lost, (type_name(type(part)), text_of(part), f"<{type_name(type(part))}>", reason))
     return (_unpack_inner, (_pack(part, journey), type_name(type(part)), text_of(part)))
 
@@ -159,13 +160,13 @@ def _has_a_way_of_its_own(kind: type[BaseException]) -> bool:
 
 
 def _own(error: BaseException) -> Any:
-    """By the author's `__reduce__`."""
+    """Pickled by the author's `__reduce__`."""
     made: Any = error.__reduce_ex__(5)
     return (_linked, (_Form(made), *_links(error)))
 
 
 def _bare(error: BaseException, sent: Callable[[Any], Any]) -> Any:
-    """As class and content; each part of the content passes through `sent`."""
+    """Pickled as class and content; each part of the content passes through `sent`."""
     kind = type(error)
     attributes = {name: sent(value) for name, value in error.__dict__.items()}
     slots = {name: sent(value) for name, value in _slots(error)}
@@ -178,7 +179,7 @@ def _bare(error: BaseException, sent: Callable[[Any], Any]) -> Any:
 
 
 def _slots(error: BaseException) -> Iterator[tuple[str, Any]]:
-    """What is kept outside of `__dict__`: the author's slots, and facts of built-in errors such as errno."""
+    """What is not in `__dict__`: the author's slots, and attributes of built-in errors such as errno."""
     for owner in type(error).__mro__:
         if owner in (BaseException, BaseExceptionGroup):
             continue
@@ -203,7 +204,7 @@ def _what_travels(value: Any, journey: _Journey) -> Any:
         name = f"{kind.__module__}.{kind.__qualname__}"
         try:
             text, shown = str(value), repr(value)
-        except Exception:  # they are the author's, and may raise anything
+        except Exception:  # the author's methods may raise anything
             text = shown = f"<{name}>"
         return Lost(name, text, shown, str(trouble) or type(trouble).__name__)
     return value
@@ -235,7 +236,7 @@ def _filled(error: BaseException, attributes: dict[str, Any], slots: dict[str, A
     for name, value in slots.items():
         part = next(vars(owner)[name] for owner in type(error).__mro__ if name in vars(owner))
         try:
-            # Unset facts read as None, and would be shown once they are set to it.
+            # An unset attribute reads as None, but would be shown once it is set to None.
             if value is not None or getattr(error, name, None) is not None:
                 part.__set__(error, value)
         except (AttributeError, TypeError):  # read-only in this version of Python: `__new__` has set it

@@ -14,7 +14,7 @@ _NUMPY_ITEM = re.compile(r"(?P<name>\*{0,2}\w+)\s*(:.*)?")
 
 
 def own_docstring(fn: Callable[..., Any]) -> str | None:
-    """A function's docstring without its indentation; those of classes that it overrides are not searched."""
+    """A function's own docstring without its indentation, not one inherited from an overridden method."""
     text = getattr(fn, "__doc__", None)
     return inspect.cleandoc(text) if isinstance(text, str) else None
 
@@ -41,7 +41,7 @@ def _fields(lines: list[str]) -> dict[str, str]:
 
 
 def _section(lines: list[str]) -> dict[str, str]:
-    """The items below the heading; a deeper indent goes on with the item above it."""
+    """The items below the heading; a more deeply indented line continues the item above it."""
     for number, line in enumerate(lines):
         if _HEADING.fullmatch(line):
             block = lines[number + 1 :]

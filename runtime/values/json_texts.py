@@ -1,4 +1,4 @@
-"""The texts inside a JSON value, each replaced: what every kind of placeholder is filled in by."""
+"""Replaces the texts inside a JSON value: every kind of placeholder is filled by this."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ _NONE_OF_THEM = object()
 
 
 def texts_replaced(value: Any, replace: Callable[[str], Any], *, left_out: object = _NONE_OF_THEM) -> Any:
-    """A copy with what `replace` gives in place of each text; a key or item that would be `left_out` goes."""
+    """A copy with each text replaced by what `replace` returns; keys and items that become `left_out` are
+    removed.
+    """
     if isinstance(value, str):
         return replace(value)
     if isinstance(value, Mapping):

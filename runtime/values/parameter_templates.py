@@ -1,6 +1,6 @@
 """Parameters as forms send them: values that are written as JSON text, a template or a variable's name.
 
-Such a value is an object with `__prefect_kind` (reference notes, section 7). The values of variables come in.
+Such a value is an object with `__prefect_kind` (reference notes, section 7). Callers pass the variables in.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ KIND = "__prefect_kind"
 
 
 def resolved(parameters: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters with every written value in place of how it was written.
+    """The parameters with every written value resolved.
 
-    Raises UnresolvedParameter that names the parameter: JSON that is none, an unknown variable or kind, a
-    template that cannot be rendered.
+    Raises UnresolvedParameter, which names the parameter: its JSON is malformed, its variable or kind is
+    unknown, or its template cannot be rendered.
     """
     found: dict[str, Any] = {}
     for name, value in parameters.items():
@@ -31,7 +31,7 @@ def resolved(parameters: Mapping[str, Any], variables: Mapping[str, Any]) -> dic
 
 
 async def written(parameters: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-    """`resolved`, in a process of its own where there is a template. Raises UnresolvedParameter."""
+    """`resolved`, called in a separate process when there is a template. Raises UnresolvedParameter."""
     if "jinja" not in _kinds(parameters):
         return resolved(parameters, variables)
     try:
@@ -41,7 +41,7 @@ async def written(parameters: Mapping[str, Any], variables: Mapping[str, Any]) -
 
 
 def variable_names(value: Any) -> Iterator[str]:
-    """The variables that `resolved` will want."""
+    """The names of the variables that `resolved` needs."""
     if isinstance(value, Mapping):
         fields = cast("Mapping[str, Any]", value)
         if fields.get(KIND) == "workspace_variable" and isinstance(fields.get("variable_name"), str):
@@ -111,7 +111,7 @@ def _template(fields: Mapping[str, Any], variables: Mapping[str, Any]) -> Any:
 
     text = fields.get("template")
     if not isinstance(text, str):
-        raise UnresolvedParameter("a template is a text")
+        raise UnresolvedParameter("a template must be a text")
     try:
         return ImmutableSandboxedEnvironment().from_string(text).render()
     except TemplateError as error:

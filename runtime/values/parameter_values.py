@@ -1,6 +1,6 @@
-"""Values of parameters as JSON and back, by their annotations, so that what arrives is what was given.
+"""Parameter values as JSON and back, by their annotations, so that the value that arrives is the one given.
 
-Whatever is written is read again before it is sent; a value that does not come back alike is refused.
+Each written value is read again before it is sent; a value that does not come back alike is refused.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from .annotations import Unfit, reasons
 from .buildable_hints import text_of_bytes
 from .sayable import Unsayable, plain_form
 
-# What pydantic says where only an object can be checked: an instance, a class, a function.
+# Pydantic's error types where only a Python object fits: an instance, a class, a function.
 _WANTS_OBJECT = frozenset({"needs_python_object", "is_instance_of", "is_subclass_of", "callable_type"})
 
 
 def written(adapter: Any, given: Any, value: Any, *, secrets: bool = True) -> Any:
-    """The JSON for which `read` gives `value`, which is what validation made of `given`. Raises Unsayable.
+    """The JSON from which `read` makes `value`, the validated form of `given`. Raises Unsayable.
 
-    What is plain JSON stays as it was given. Secrets are written in clear text, or refused.
+    Plain JSON is kept as given. Secrets are written in clear text, or refused when `secrets` is False.
     """
     reason = ""
     for form in _forms(adapter, value, secrets):
@@ -35,7 +35,7 @@ def written(adapter: Any, given: Any, value: Any, *, secrets: bool = True) -> An
             reason = reason or f"as JSON it would not be accepted: {unfit}"
         except Unsayable as unsayable:
             reason = str(unsayable)
-        except Exception as error:  # a serializer of the author's, or a type that pydantic has none for
+        except Exception as error:  # from an author's serializer, or a type without one
             reason = f"it has no form in JSON: {error}"
     raise Unsayable(reason)
 
@@ -57,7 +57,7 @@ def read(adapter: Any, form: Any) -> Any:
 
 
 def _forms(adapter: Any, value: Any, secrets: bool) -> Iterator[Callable[[], Any] | None]:
-    """Ways to write the value, the likeliest first; None is to leave it as it was given."""
+    """Ways to write the value, the most likely first; None means to write it as given."""
 
     def dumped(by_alias: bool) -> Any:
         return adapter.dump_python(value, mode="json", by_alias=by_alias, round_trip=True, warnings="error")
@@ -69,7 +69,7 @@ def _forms(adapter: Any, value: Any, secrets: bool) -> Iterator[Callable[[], Any
 
 
 def _for_validation(value: Any, shown: Any, secrets: bool, *, aliases: bool) -> Any:
-    """What serialization shows of `value`, with its secrets, under the names that validation looks for."""
+    """The serialized `value` with its secrets, under the names that validation expects."""
 
     def inner(part: Any, part_shown: Any) -> Any:
         return _for_validation(part, part_shown, secrets, aliases=aliases)
@@ -104,7 +104,7 @@ def _secret(value: Any) -> Any:
 
 
 def _fields(value: Any) -> Mapping[str, Any] | None:
-    """The fields of a model or dataclass by name, with what pydantic knows of them."""
+    """The fields of a model or dataclass by name, with pydantic's field info."""
     kind = cast("type[Any]", type(value))
     known = getattr(kind, "__pydantic_fields__", None)
     if known is not None:

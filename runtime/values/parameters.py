@@ -1,8 +1,7 @@
 """The parameters of a call: bound to names, validated from annotations, described for forms, shown to people.
 
-A call's arguments come here before anything starts, so that a wrong one changes nothing. pydantic does the
-coercion and is imported at the first value that needs it: values that are of their annotated plain type
-already do not.
+A call's arguments are checked here before anything starts, so that a wrong one changes nothing. pydantic
+coerces values, and is imported at the first value that does not have its annotated plain type already.
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ from .readable import readable
 from .sayable import Unsayable, plain_form
 
 _NONE = cast("type[Any]", type(None))
-# Validated lazily by pydantic, which would hand the author a wrapper in place of the iterator that was
-# passed.
+# Pydantic validates these lazily, and would pass the author a wrapper instead of the iterator.
 _LAZY = (collections.abc.Iterable, collections.abc.Iterator, collections.abc.Generator)
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -45,7 +43,7 @@ class ParameterSchema(TypedDict):
 def bind(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of `fn(*args, **kwargs)` by name, with defaults; `*args` is a tuple, `**kwargs` a dict.
 
-    Raises ParameterMismatch that names every missing, unexpected or doubled parameter.
+    Raises ParameterMismatch, which names every missing, unexpected or doubled parameter.
     """
     signature = _shape(fn).signature
     try:
@@ -66,7 +64,7 @@ def unbind(fn: Callable[..., Any], parameters: Mapping[str, Any]) -> tuple[tuple
         if parameter.kind is parameter.VAR_KEYWORD:
             kwargs.update(parameters.get(name) or {})
         elif name not in parameters:
-            by_position = False  # its default stands; what follows must go by name
+            by_position = False  # its default is used; what follows must go by name
         elif parameter.kind is parameter.VAR_POSITIONAL:
             args.extend(parameters[name])
         elif by_position and parameter.kind in _POSITIONAL:
@@ -77,26 +75,26 @@ def unbind(fn: Callable[..., Any], parameters: Mapping[str, Any]) -> tuple[tuple
 
 
 def validate(fn: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters as their annotations want them, defaults filled in, in the order of the signature.
+    """The parameters coerced to their annotations, with defaults, in the order of the signature.
 
-    Coerced as pydantic does in its lax mode: "3" becomes 3 for an `int`, a dict becomes a model or
-    dataclass. Any class may be an annotation (an instance is asked for). Values that are the default, have
-    no annotation, or are iterators pass as they are. Raises ParameterMismatch with one line a parameter.
+    Coercion is pydantic's lax mode: "3" becomes 3 for an `int`, a dict becomes a model or dataclass. Any
+    class may be an annotation (its instances fit). Values that are the default, have no annotation, or are
+    iterators are not changed. Raises ParameterMismatch with one line for each parameter.
     """
     return _valid(fn, parameters, _Shape.coerce)
 
 
 def arrived(fn: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """`validate` for parameters that come as JSON (of a deployment, a form): the reverse of `to_send`."""
+    """`validate` for parameters given as JSON (by a deployment or a form): the reverse of `to_send`."""
     return _valid(fn, parameters, _Shape.read)
 
 
 def to_send(fn: Callable[..., Any], parameters: Mapping[str, Any], *, checked: bool = True) -> dict[str, Any]:
-    """The parameters as JSON that `arrived` makes into what `validate` makes of them: what a call would get.
+    """The parameters as JSON, from which `arrived` makes what `validate` makes of the parameters themselves.
 
-    `checked` is False for a flow that takes its arguments as they come, without a look at annotations.
-    Not all parameters need be there. Raises ParameterMismatch that names each one that does not fit, or that
-    JSON cannot say without changing it. Secrets are written in clear text.
+    `checked` is False for a flow that does not validate its parameters. Parameters may be missing. Raises
+    ParameterMismatch, which names each parameter that does not fit, or has no exact form in JSON. Secrets are
+    written in clear text.
     """
     shape = _shape(fn)
     problems = _unknown(shape.signature, parameters)
@@ -142,8 +140,8 @@ def _valid(
 def json_schema(fn: Callable[..., Any]) -> ParameterSchema:
     """The JSON schema of `fn`'s parameters, each with title, position, default and description.
 
-    Models used by several parameters stand once under `definitions`. What JSON cannot describe accepts
-    anything.
+    Models used by several parameters are written once, in `definitions`. A parameter that JSON cannot
+    describe accepts anything.
     """
     shape = _shape(fn)
     described = parameter_descriptions(inspect.getdoc(fn))
@@ -167,7 +165,7 @@ def from_cli(fn: Callable[..., Any], pairs: Sequence[str]) -> dict[str, Any]:
     """Parameters from `name=value` texts: a value is read as JSON if it parses, else taken as text.
 
     For a parameter annotated as text the value stays as it was typed (`zip=02134`), unless it is a quoted
-    JSON string. Names that are no parameter go into `**kwargs` if there is one. Not yet validated, no
+    JSON string. Unknown names go into `**kwargs` if there is one. The result is not validated and has no
     defaults.
     """
     shape = _shape(fn)
@@ -191,16 +189,16 @@ def from_cli(fn: Callable[..., Any], pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def to_json(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters as JSON for people to read: what is not JSON becomes a text, what is too long is cut."""
+    """The parameters as JSON for people to read: other values become text, long ones are cut."""
     return {str(name): readable(value) for name, value in parameters.items()}
 
 
 @dataclass
 class _Shape:
-    """What is known of a function's parameters, worked out once; its validators are made when needed."""
+    """What is known of a function's parameters, computed once; validators are made when needed."""
 
     signature: inspect.Signature
-    hints: dict[str, Any]  # resolved annotations; of *args and **kwargs that of all of them together
+    hints: dict[str, Any]  # resolved annotations; those of *args and **kwargs are of the whole tuple or dict
     receiver: str | None  # the name of `self` or `cls` in a function of a class
     _adapters: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -215,7 +213,7 @@ class _Shape:
         return value if adapter is None else validated(adapter, value)
 
     def read(self, name: str, form: Any) -> Any:
-        """`coerce` for JSON, which has no objects: bytes are text there, sets are lists."""
+        """`coerce` for a value given as JSON, where bytes are text and sets are lists."""
         parameter, hint = self.signature.parameters[name], self.hints.get(name)
         if hint is None or name == self.receiver or form is parameter.default:
             several = parameter.kind is parameter.VAR_POSITIONAL
@@ -253,7 +251,7 @@ _method_shapes: WeakKeyDictionary[Any, _Shape] = WeakKeyDictionary()
 
 
 def _shape(fn: Callable[..., Any]) -> _Shape:
-    """The shape of `fn`, kept as long as the function lives. A bound method is kept by its function."""
+    """The shape of `fn`, kept as long as the function lives; for a bound method, as long as its function."""
     if isinstance(fn, types.MethodType):
         cache, key = _method_shapes, fn.__func__
     else:
@@ -295,7 +293,7 @@ def _hint_of_all(parameter: inspect.Parameter, hint: Any) -> Any:
 
 
 def _receiver(fn: Callable[..., Any], signature: inspect.Signature) -> str | None:
-    """`self` or `cls`, when `fn` is the plain function of a class and its first parameter bears that name."""
+    """`self` or `cls`, when `fn` is a plain function of a class whose first parameter has that name."""
     first = next(iter(signature.parameters), None)
     owner = getattr(fn, "__qualname__", "").rpartition(".")[0]
     in_class = owner != "" and not owner.endswith("<locals>")
@@ -320,12 +318,12 @@ def _add_default(entry: dict[str, Any], parameter: inspect.Parameter, adapter: A
 
 
 def _json_default(default: Any, adapter: Any) -> Any:
-    """The default as JSON; `Parameter.empty` where it has no JSON form that would mean the same.
+    """The default as JSON; `Parameter.empty` where no JSON form has its meaning.
 
-    A form sends it back, so that it has to be such as arrives unchanged. Secrets are not told.
+    A form sends the default back, so it must arrive unchanged. Secrets are left out.
     """
     if default is None:
-        return None  # it passes whatever the annotation says
+        return None  # a default of None is valid whatever the annotation says
     try:
         return plain_form(default) if adapter is None else written(adapter, default, default, secrets=False)
     except Unsayable:
@@ -352,7 +350,7 @@ def _unknown(signature: inspect.Signature, names: Mapping[str, Any]) -> dict[str
 
 
 def _misfits(signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with a call, by parameter; the same rules as Python's own, but all at once."""
+    """What is wrong with a call, by parameter, under Python's rules, but all mistakes at once."""
     parameters = signature.parameters
     positional = [name for name, p in parameters.items() if p.kind in _POSITIONAL]
     problems: dict[str, str] = {}
@@ -383,7 +381,7 @@ def _keywords_name(signature: inspect.Signature) -> str | None:
 
 
 def _suggestion(name: str, signature: inspect.Signature) -> str:
-    from ..foundation.near_names import nearest  # late: only mistakes pay for it
+    from ..foundation.near_names import nearest  # late: only mistakes pay for the import
 
     known = [n for n, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD]
     close = nearest(name, known)

@@ -1,4 +1,4 @@
-"""Any value as JSON that people read, in the API, the UI and on the command line; not to compute with."""
+"""Any value as JSON for people to read, in the API, the UI and on the command line; not to compute with."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_DEPTH = 12
 def readable(value: Any, depth: int = 0) -> Any:
     """JSON data close to `value`: models and dataclasses as objects, dates as ISO text, the rest as its repr.
 
-    Long texts, collections and depths are cut, and say so. Never raises.
+    Long texts, large collections and deep nesting are cut, with a mark. Never raises.
     """
     if value is None or isinstance(value, bool | int) and not isinstance(value, Enum):
         return value
@@ -31,7 +31,7 @@ def readable(value: Any, depth: int = 0) -> Any:
         return value if math.isfinite(value) else repr(value)
     try:
         return _structured(value, depth)
-    except Exception:  # a repr, property or mapping of the author's may raise anything
+    except Exception:  # an author's repr, property or mapping may raise anything
         return f"<{type(value).__name__}>"
 
 
@@ -75,7 +75,7 @@ def _array(value: list[Any], depth: int) -> list[Any]:
 
 
 def _model_fields(kind: Any) -> dict[str, Any] | None:
-    """The fields of a pydantic model, which is told by its mark so that pydantic is not imported for it."""
+    """The fields of a pydantic model, recognized by an attribute so that pydantic is not imported."""
     return kind.model_fields if hasattr(kind, "__pydantic_validator__") else None
 
 

@@ -1,4 +1,4 @@
-"""Where a stored result lies, as its run's record says it: for whoever reads it later, in another place."""
+"""Where a stored result is, as a run's record tells a later reader, who may be on another machine."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class ResultPlace:
     url: str
     key: str
     serializer: str
-    host: str | None = None  # whose folder it is; None for storage that all machines reach
-    size: int | None = None  # of its bytes, and their CRC-32; None in records of earlier versions
+    host: str | None = None  # the machine that has the folder; None for storage that all machines reach
+    size: int | None = None  # the number of bytes, and their CRC-32; None in records of earlier versions
     crc: int | None = None
 
     def read(self) -> bytes:
@@ -33,7 +33,7 @@ class ResultPlace:
         return storage_for(self.url).read(self.key)
 
     def is_whole(self) -> bool:
-        """Whether the bytes that were written are there: not none of them, half of them, or others."""
+        """Whether exactly the bytes that were written are there."""
         storage = storage_for(self.url)
         size = storage.size(self.key)
         if not size or self.size not in (None, size):
@@ -41,7 +41,7 @@ class ResultPlace:
         return self.crc is None or storage.checksum(self.key) in (None, self.crc)
 
     def recorded(self) -> bytes:
-        """What a record says of this place. The password of a URL is not in it: whoever reads has its own."""
+        """The place as bytes for a run's record, without the password of its URL: each reader has its own."""
         folder = local_folder(self.url)
         facts = {
             "url": folder or _without_password(self.url),
@@ -54,7 +54,7 @@ class ResultPlace:
         return json.dumps({name: value for name, value in facts.items() if value is not None}).encode()
 
     def is_a_results(self) -> bool:
-        """Whether the key is such as results have, so that nothing else can be read by it."""
+        """Whether the key has the form of result keys, so that nothing else can be read with it."""
         return _OURS.fullmatch(self.key) is not None
 
     def __str__(self) -> str:
@@ -62,17 +62,17 @@ class ResultPlace:
 
 
 def recorded(url: str, key: str, serializer: str, data: bytes) -> bytes:
-    """What the record says of a result whose bytes were just written."""
+    """The place, as bytes for a run's record, of a result whose bytes were just written."""
     return ResultPlace(url, key, serializer, None, len(data), zlib.crc32(data)).recorded()
 
 
 def place_of(record: bytes, url: str, serializer: str) -> ResultPlace:
-    """What `recorded` was told; for records that hold a key alone, with the reader's url and serializer."""
+    """The place in a record; a record that holds only a key gets the reader's url and serializer."""
     if not record.startswith(b"{"):
         return ResultPlace(url, record.decode(), serializer)
     facts: dict[str, Any] = json.loads(record)
     if not all(isinstance(facts[name], str) for name in ("url", "key", "serializer")):
-        raise ValueError(f"this is no record of a result: {record[:200]!r}")
+        raise ValueError(f"this is not the record of a result: {record[:200]!r}")
     is_the_readers = facts["url"] == _without_password(url)
     return ResultPlace(
         url if is_the_readers else facts["url"],
@@ -85,9 +85,9 @@ def place_of(record: bytes, url: str, serializer: str) -> ResultPlace:
 
 
 def found_place(record: bytes, url: str, serializer: str) -> ResultPlace | None:
-    """Where the result is now: where it was written, or under its key in the reader's own storage.
+    """Where the result is now: at its recorded place, or under its key in the reader's own storage.
 
-    None when it is gone or damaged, or when the record itself makes no sense: it is to be made again.
+    None when it is gone or damaged, or the record is malformed: then the result must be computed again.
     """
     try:
         place, unreachable = place_of(record, url, serializer), None
@@ -98,7 +98,7 @@ def found_place(record: bytes, url: str, serializer: str) -> ResultPlace | None:
         try:
             if each.is_whole():
                 return each
-        except UserError:  # the key or the address is none
+        except UserError:  # the key or the address is malformed
             continue
         except StorageUnavailable as error:
             unreachable = unreachable or error
@@ -108,10 +108,10 @@ def found_place(record: bytes, url: str, serializer: str) -> ResultPlace | None:
 
 
 def lost(place: ResultPlace) -> ResultLost:
-    """The error for a result that is not to be had."""
+    """The error for a result that cannot be read."""
     return ResultLost(
-        f"The result lies in {place}, and there is none to be read from here.",
-        hint="Read it on a machine that reaches that place, or set result_storage to one that all reach.",
+        f"The result lies in {place} and cannot be read from here.",
+        hint="Read it on a machine that reaches that place, or set result_storage to a shared one.",
     )
 
 

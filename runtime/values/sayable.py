@@ -1,4 +1,4 @@
-"""What JSON, both databases and every client can say of a value without changing it."""
+"""Which values JSON, both databases and every client can hold without changing them."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, cast
 
-MAX_DEPTH = 100  # the parser of the wire goes deeper, but not by much
-_MIN_INT, _MAX_INT = -(2**63), 2**64 - 1  # what the parsers of JSON on the way hold exactly
+MAX_DEPTH = 100  # the JSON parsers of the API go only a little deeper
+_MIN_INT, _MAX_INT = -(2**63), 2**64 - 1  # what all JSON parsers on the way hold exactly
 
 
 class Unsayable(Exception):
-    """A value has no such form; the text is the reason."""
+    """A value has no exact form in JSON; the text is the reason."""
 
 
 def plain_form(value: Any, depth: int = 0) -> Any:
     """The value as plain JSON data that is equal to it. Raises Unsayable.
 
-    Tuples are no lists and keys that are no text would come back as text, so both are refused. So are
-    numbers, and characters in text, that not everyone on the way can hold.
+    Tuples would come back as lists and other keys as text, so both are refused. So are numbers and characters
+    that some database or client cannot hold.
     """
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Enum) and not isinstance(value, str | int | float):
-        raise Unsayable(f"{type(value).__name__} is nothing that JSON can say")
+        raise Unsayable(f"{type(value).__name__} has no form in JSON")
     if isinstance(value, str):
         return _text(str(value.value) if isinstance(value, Enum) else str(value))
     if isinstance(value, int):
         return _integer(int(value))
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise Unsayable(f"{float(value)} is no number in JSON")
+            raise Unsayable(f"{float(value)} has no form in JSON")
         return float(value)
     if depth > MAX_DEPTH:
         raise Unsayable(f"it is nested more than {MAX_DEPTH} deep, or holds itself")
@@ -39,14 +39,14 @@ def plain_form(value: Any, depth: int = 0) -> Any:
         return [plain_form(part, depth + 1) for part in cast("list[Any]", value)]
     if isinstance(value, dict):
         return _object(cast("dict[Any, Any]", value), depth)
-    raise Unsayable(f"{_named(value)} is nothing that JSON can say")
+    raise Unsayable(f"{_named(value)} has no form in JSON")
 
 
 def _object(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     form: dict[str, Any] = {}
     for key, part in value.items():
         if not isinstance(key, str):
-            raise Unsayable(f"the key {key!r} is no text, and would come back as one")
+            raise Unsayable(f"the key {key!r} is not text, and would come back as text")
         form[plain_form(key)] = plain_form(part, depth + 1)
     return form
 
@@ -58,7 +58,7 @@ def _text(text: str) -> str:
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:
-            raise Unsayable("half of a surrogate pair is no text that could be stored") from None
+            raise Unsayable("a text with half of a surrogate pair cannot be stored") from None
     return text
 
 
@@ -74,7 +74,9 @@ def _named(value: Any) -> str:
 
 
 def where_unsayable(value: Any, path: str = "") -> tuple[str, str] | None:
-    """The way to the first part that `plain_form` refuses, such as "env.A[2]", and why; None: all is well."""
+    """The path of the first part that `plain_form` refuses, such as "env.A[2]", and why; None when all
+    fits.
+    """
     try:
         plain_form(value)
         return None

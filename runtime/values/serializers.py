@@ -1,7 +1,7 @@
-"""Values as bytes and back, each form under the name that is recorded beside the bytes.
+"""Values as bytes and back, by serializers whose names are recorded beside the bytes.
 
-`pickle` (any Python value, by cloudpickle) and `json` (plain data that other programs can read) exist from
-the start; `compressed/` before the name of any serializer, also of a user's own, compresses its bytes.
+`pickle` (any Python value, by cloudpickle) and `json` (plain data that other programs can read) are built in;
+`compressed/` before the name of any serializer, also a user's own, compresses its bytes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _registry: dict[str, Serializer] = {}
 
 
 def register_serializer(serializer: Serializer) -> None:
-    """Make a serializer of one's own usable by its name; a later one of the same name takes its place."""
+    """Make a custom serializer usable by its name; a later one of that name replaces it."""
     if not serializer.name or serializer.name.startswith(_COMPRESSED):
         raise UserError(f"{serializer.name!r} cannot be the name of a serializer: it is empty or reserved.")
     _registry[serializer.name] = serializer
@@ -57,7 +57,7 @@ def serializer_named(name: str) -> Serializer:
 def dumps(value: Any, codec: str = "pickle", what: str = "value") -> bytes:
     """The bytes of a value; `what` names it in the error.
 
-    Raises CannotPickle that tells the type at fault and the way to it, for whatever the serializer refuses.
+    Raises CannotPickle, with the type at fault and the path to it, when the serializer refuses the value.
     """
     serializer = serializer_named(codec)
     try:
@@ -67,7 +67,7 @@ def dumps(value: Any, codec: str = "pickle", what: str = "value") -> bytes:
 
 
 def loads(data: bytes, codec: str = "pickle") -> Any:
-    """The value again. Raises ResultLost when the bytes cannot be read here (a class that moved, say)."""
+    """The value of the bytes. Raises ResultLost when they cannot be read here (a class moved, say)."""
     serializer = serializer_named(codec)
     try:
         return serializer.loads(data)
@@ -81,7 +81,7 @@ def loads(data: bytes, codec: str = "pickle") -> Any:
 def cannot_serialize(
     value: Any, what: str, error: BaseException, serializer: Serializer | None = None
 ) -> CannotPickle:
-    """The error for a value that cannot leave its process; it names the part to blame if that is found."""
+    """The error for a value that cannot leave its process; it names the part at fault if that is found."""
     serializer = serializer or _registry["pickle"]
     path, part = _culprit(value, serializer)
     blamed = f"{what}{path}" if path else what
@@ -93,7 +93,9 @@ def cannot_serialize(
 
 
 def _culprit(value: Any, serializer: Serializer) -> tuple[str, Any]:
-    """The way to the innermost part that the serializer refuses, as "['key'].attribute[3]", and that part."""
+    """The path of the innermost part that the serializer refuses, such as "['key'].attribute[3]", and the
+    part.
+    """
     path, trials = "", 0
     for _ in range(_MAX_DEPTH):
         for step, part in _parts(value):
@@ -111,7 +113,7 @@ def _culprit(value: Any, serializer: Serializer) -> tuple[str, Any]:
 def _accepts(serializer: Serializer, part: Any) -> bool:
     try:
         serializer.dumps(part)
-    except Exception:  # whatever a serializer raises, it does not take the part
+    except Exception:  # a serializer that raises anything refuses the part
         return False
     return True
 
@@ -134,7 +136,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _captured(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    """What a function takes along: its closure and the globals that it uses."""
+    """What is pickled with a function: its closure and the globals that it uses."""
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield f" -> variable {name}", cell.cell_contents
@@ -158,9 +160,9 @@ _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 
 
 def _pickle(value: Any) -> bytes:
-    if type(value) in _PLAIN:  # the same bytes, without the cost of cloudpickle's Python-level pickler
+    if type(value) in _PLAIN:  # equal bytes, without the cost of cloudpickle's pickler in Python
         return pickle.dumps(value, protocol=5)
-    from . import by_value  # late: reading settings or states needs none of it
+    from . import by_value  # late: reading settings or states does not need it
 
     return by_value.dumps(value)
 
@@ -171,7 +173,7 @@ def _json(value: Any) -> bytes:
 
 
 def _check_keys(value: Any) -> None:
-    """The json module turns keys into text without a word, and 1 would come back as "1"."""
+    """The json module silently turns keys into text, and 1 would come back as "1"."""
     if isinstance(value, dict):
         for key, part in cast("dict[Any, Any]", value).items():
             if not isinstance(key, str):

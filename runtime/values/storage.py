@@ -1,7 +1,7 @@
-"""Where results live that are too large for the database: a folder, or whatever fsspec reaches.
+"""Storage for results that are too large for the database: a folder, or any place that fsspec reaches.
 
-Keys are relative paths with "/"; writing the same key again replaces the value as a whole, so a resend is
-harmless and a reader never sees half of one.
+Keys are relative paths with "/"; writing a key again replaces its value as a whole, so a resend is harmless
+and a reader never sees half a value.
 """
 
 from __future__ import annotations
@@ -30,17 +30,19 @@ _KEY = re.compile(r"[A-Za-z0-9._=-]+(/[A-Za-z0-9._=-]+)*")
 
 
 def result_key(flow_run_id: UUID, task_run_id: UUID) -> str:
-    """Where a task run's result lies: one folder a flow run, in 256 parts so that none grows too large."""
+    """The key of a task run's result: each flow run has a folder of 256 parts, so that none grows too
+    large.
+    """
     return f"{flow_run_id}/{task_run_id.hex[-2:]}/{task_run_id}"
 
 
 def flow_result_key(flow_run_id: UUID) -> str:
-    """Where a flow run's own result lies."""
+    """The key of a flow run's own result."""
     return f"{flow_run_id}/result"
 
 
 def cache_result_key(cache_key: str) -> str:
-    """Where the result of a cache key lies, shared by all runs; any text may be a cache key."""
+    """The storage key for a cache key's result, which all runs share; any text may be a cache key."""
     digest = sha256(cache_key.encode()).hexdigest()
     return f"cache/{digest[:2]}/{digest}"
 
@@ -57,7 +59,7 @@ class ResultStorage:
         self._place: _Place = _Folder(folder) if folder is not None else _Remote(url)
 
     def write(self, key: str, data: bytes) -> None:
-        """Durable on return; atomic: readers see the old value or the new one."""
+        """Write a value, durable on return. Atomic: readers see the old value or the new one."""
         with self._telling("write", key):
             self._place.write(_checked(key), data)
 
@@ -69,11 +71,11 @@ class ResultStorage:
             except (FileNotFoundError, NotADirectoryError) as error:
                 raise ResultLost(
                     f"No result under {key!r} in {self.url}.",
-                    hint="It was deleted, or written to another storage; run the task again to make it anew.",
+                    hint="It was deleted, or written to another storage; run the task again.",
                 ) from error
 
     def size(self, key: str) -> int | None:
-        """How many bytes there are; None when there is no such value."""
+        """The number of bytes of `key`; None when it has no value."""
         with self._telling("look at", key):
             try:
                 return self._place.size(_checked(key))
@@ -81,7 +83,7 @@ class ResultStorage:
                 return None
 
     def checksum(self, key: str) -> int | None:
-        """The CRC-32 of the bytes; None where asking for it would fetch them over a network."""
+        """The CRC-32 of the bytes; None where computing it would fetch them over a network."""
         with self._telling("read", key):
             return self._place.checksum(_checked(key))
 
@@ -112,7 +114,7 @@ class ResultStorage:
 
 
 def storage_for(url: str) -> ResultStorage:
-    """The storage at `url`; one object a URL and process. A relative path is one below the folder of now."""
+    """The storage at `url`; one object for each URL. A relative path is taken from the current folder."""
     return _storage_at(local_folder(url) or url)
 
 
@@ -135,7 +137,7 @@ class _Folder:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        # One that others share has the modes that its people want; results are unpickled.
+        # Results are unpickled, so the home folder is private; other folders get the modes of their umask.
         is_own = Path(root).is_relative_to(home_folder())
         self._folder_mode, self._file_mode = (FOLDER_MODE, FILE_MODE) if is_own else (0o777, 0o666)
 
@@ -191,7 +193,7 @@ class _Folder:
 
 
 class _Remote:
-    """Anything that fsspec reaches; object stores put a whole object or none."""
+    """A place that fsspec reaches; object stores write a whole object or none."""
 
     def __init__(self, url: str) -> None:
         import fsspec.core  # late, and never for a local folder: it costs a tenth of a second
@@ -211,7 +213,7 @@ class _Remote:
         path = f"{self.root}/{key}"
         try:
             self.files.pipe_file(path, data)
-        except FileNotFoundError:  # kinds with real folders
+        except FileNotFoundError:  # storage with real folders
             self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
             self.files.pipe_file(path, data)
 
@@ -253,7 +255,7 @@ def _sync_folder(folder: str) -> None:
 
 
 def local_folder(url: str) -> str | None:
-    """The absolute folder that a URL or path means; None when it is not a local one."""
+    """The absolute folder of a URL or path; None when it is not a local folder."""
     if url.startswith(("file://", "local://")):
         return os.path.abspath(unquote(urlsplit(url).path))
     if not os.path.isabs(url) and ("://" in url or "::" in url):

@@ -1,8 +1,7 @@
-"""Errors on their way between processes: what a person reads of them, and the exception itself.
+"""Errors sent between processes: the text that a person reads, and the exception itself.
 
-A worker ships what the user's code raised; the other side gets the author's own exception back, with the
-worker's traceback as its cause. Only the author's frames are shown: those of Heliostat and Ray are left
-out.
+A worker sends what the author's code raised; the receiver gets the author's own exception, with the worker's
+traceback as its cause. Only the author's frames are shown, not those of Heliostat and Ray.
 """
 
 from __future__ import annotations
@@ -31,11 +30,10 @@ from .carried_errors import text_of, type_name
 
 MAX_TEXT_LENGTH = 65_536
 _RECORDED = "heliostat_recorded"
-_INTERRUPTED_EXIT = 130  # as shells tell of SIGINT
+_INTERRUPTED_EXIT = 130  # the exit code of shells after SIGINT
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-# In a checkout the package's root also holds examples and tests, whose frames are an author's: name our
-# rooms only.
+# In a checkout the package's root also holds examples and tests, whose frames count as an author's.
 _OUR_ROOMS = tuple(os.path.join(_ROOT, room) + os.sep for room in ("runtime", "actors", "pools", "api"))
 _OUR_FILES = tuple(os.path.join(_ROOT, name) for name in ("__init__.py", "__main__.py"))
 
@@ -52,10 +50,10 @@ class RemoteTraceback(Exception):
 
 
 def capture(error: BaseException, drop_frames_of: Sequence[str] = ()) -> dict[str, str | None]:
-    """What people read of an error, fit for JSON: `type`, `message`, `traceback` and `cause`.
+    """An error for people to read, as JSON data: `type`, `message`, `traceback` and `cause`.
 
     `traceback` holds the author's frames only (all frames when none is the author's), with the chain of
-    causes. Frames of files below `drop_frames_of` are left out too. `cause` tells who is to blame:
+    causes. Frames of files below `drop_frames_of` are left out, too. `cause` is the kind of failure:
     "user-error", "timeout", "cancelled", "upstream", or the cause of a TaskCrashed ("worker-killed",
     "out-of-memory", ...).
     """
@@ -76,7 +74,9 @@ def headline(error: BaseException) -> str:
 
 
 def rebuild(captured: Mapping[str, Any]) -> RunFailure:
-    """An exception to raise for a captured error when its own is not at hand (read from a journal, say)."""
+    """An exception to raise for a captured error whose own exception is not available (read from a journal,
+    say).
+    """
     message, text, kind = captured.get("message") or "", captured.get("traceback"), captured.get("type") or ""
     found = getattr(errors, kind.rpartition(".")[2], None)
     ours = (
@@ -94,15 +94,15 @@ def rebuild(captured: Mapping[str, Any]) -> RunFailure:
 
 
 def ship(error: BaseException, drop_frames_of: Sequence[str] = ()) -> bytes:
-    """An exception as bytes, with its traceback as text; never fails, whatever the exception is made of."""
+    """An exception as bytes, with its traceback as text. Never fails, whatever the exception holds."""
     captured = capture(error, drop_frames_of)
     return pickle.dumps((carried_errors.pack(error), captured), protocol=5)
 
 
 def unship(data: bytes) -> BaseException:
-    """The exception that `ship` packed, with its causes; the remote traceback is the first of these.
+    """The exception that `ship` packed, with its causes; the remote traceback becomes the first cause.
 
-    It is TaskFailed with the same text where the exception cannot be made again in this process.
+    It is TaskFailed with the exception's text where the exception cannot be restored in this process.
     """
     packed, captured = cast("tuple[bytes | None, dict[str, Any]]", pickle.loads(data))
     error = carried_errors.unpack(packed) if packed else None
@@ -116,9 +116,9 @@ def unship(data: bytes) -> BaseException:
 
 
 def drop_our_frames(error: BaseException) -> BaseException:
-    """The same exception, its traceback and those of its causes without Heliostat's and Ray's frames.
+    """The given exception, with Heliostat's and Ray's frames removed from its tracebacks and its causes'.
 
-    A traceback that has no others stays as it is.
+    A traceback that has only such frames is not changed.
     """
     dropped = _dropped(())
     for each in _chain(error):
@@ -137,22 +137,22 @@ def _drop_frames(error: BaseException, dropped: tuple[str, ...]) -> None:
 
 
 def show_errors_our_way() -> None:
-    """Show what ends the process without our frames and with its hint, unless the process has a way of its
-    own.
+    """Show an error that ends the process without our frames and with its hint, unless an excepthook is
+    set.
     """
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _show
 
 
 def mark_recorded(interruption: BaseException) -> None:
-    """Note that a flow run has ended by this Ctrl-C and said so: its traceback would tell nothing more."""
+    """Note that a flow run has ended by this Ctrl-C and was told to the user: no traceback is needed."""
     interruption.__dict__[_RECORDED] = True
 
 
 def _show(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt) and any(_RECORDED in each.__dict__ for each in _chain(error)):
         say("Interrupted.")
-        # Python itself forgets that it was a Ctrl-C as soon as a library evaluates text while it ends.
+        # Python forgets that it was a Ctrl-C when a library evaluates code while the process ends.
         raise SystemExit(_INTERRUPTED_EXIT)
     if isinstance(error, errors.ServerGone):
         say(f"{error}\nhint: {error.hint}" if error.hint else str(error))
@@ -164,7 +164,7 @@ def _show(kind: type[BaseException], error: BaseException, at: TracebackType | N
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An exception and those behind it, each once."""
+    """An exception, its causes and contexts, each once."""
     seen, pending = set[int](), [error]
     while pending:
         each = pending.pop()
@@ -181,7 +181,7 @@ def _frames(first: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def _dropped(more: Sequence[str]) -> tuple[str, ...]:
-    """Beginnings of file names whose frames are not the author's. Ray is looked up, never imported."""
+    """Prefixes of files whose frames are not the author's. Ray is looked up, never imported."""
     ray = getattr(sys.modules.get("ray"), "__file__", None)
     folders = [os.path.dirname(ray), *more] if ray else more
     return (*_OUR_ROOMS, *_OUR_FILES, *(folder.rstrip(os.sep) + os.sep for folder in folders))
@@ -205,7 +205,7 @@ def _tell_as_text(story: traceback.TracebackException) -> None:
     """Show a remote traceback as the plain text that it is, not as an exception with a text inside."""
     text = str(story).lstrip("\n").rstrip("\n") + "\n"
     open_story = cast("Any", story)
-    open_story.stack = None  # no "Traceback ..." line: the text brings its own
+    open_story.stack = None  # no "Traceback ..." line: the text has one
 
     def only_the_text(**_: Any) -> Iterator[str]:  # later Pythons pass options
         return iter([text])

@@ -173,7 +173,7 @@ def test_an_exception_comes_back_without_what_cannot_travel():
     assert type(again) is HoldsALock and str(again) == "the message" and again.note == "kept"
     assert type(again.both[0]) is ChangesItsMessage and again.both[0].code == 5
     assert "_thread.lock" in repr(again.lock)
-    with pytest.raises(AttributeError, match="'acquire' of a _thread.lock .* could not be carried"):
+    with pytest.raises(AttributeError, match="'acquire' of a _thread.lock .* could not be sent"):
         again.lock.acquire()
 
 

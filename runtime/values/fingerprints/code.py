@@ -1,4 +1,4 @@
-"""Functions, classes, modules: what is installed counts by its name, the author's by what it does."""
+"""Functions, classes, modules: installed ones count by name, the author's by what they do."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _INSTALLED = tuple(
     | {os.path.join(_ROOT, room, "") for room in ("runtime", "actors", "pools", "api", "demo")}
     | {os.path.join(_ROOT, "__init__.py")}
 )
-# Made anew with the class, or told by other parts of it.
+# Generated for each class, or implied by its other parts.
 _GENERATED = frozenset(
     "__dict__ __weakref__ __module__ __qualname__ __annotations__ __abstractmethods__ _abc_impl"
     " __slotnames__ __firstlineno__ __static_attributes__ __annotate_func__ __annotations_cache__".split()
@@ -55,7 +55,7 @@ _GENERATED = frozenset(
 
 
 def of_code(walk: Walk, value: Any, kind: type[Any]) -> bytes | None:
-    """The digest of a function, method, class, module or what stands for one; None for other values."""
+    """The digest of a function, method, class, module or wrapper of one; None for other values."""
     if kind is FunctionType:
         return walk.remembered(value, lambda: _function(walk, value))
     if isinstance(value, type):
@@ -90,7 +90,9 @@ def of_code(walk: Walk, value: Any, kind: type[Any]) -> bytes | None:
 
 
 def is_installed(module_name: str | None) -> bool:
-    """Whether a module belongs to Python, an installed package or us: who changes it installs it anew."""
+    """Whether a module belongs to Python, an installed package or Heliostat: it only changes by an
+    installation.
+    """
     if module_name == "__main__" or not module_name:
         return False
     module = sys.modules.get(module_name)
@@ -109,7 +111,7 @@ def _is_installed_file(file: str) -> bool:
 
 
 def found_by_name(value: Any, module_name: str | None, qualname: str) -> bool:
-    """Whether the name, looked up in its module, is this very object."""
+    """Whether looking up the name in its module finds this object."""
     found: Any = sys.modules.get(module_name or "")
     for part in qualname.split("."):
         found = getattr(found, part, None)
@@ -171,7 +173,7 @@ def _bindings(walk: Walk, function: FunctionType, use: CodeUse) -> Iterator[byte
             yield digest_of("empty", name.encode())
         else:
             yield _binding(walk, name, cell.cell_contents, name in ignored)
-    # A global that the code writes is the state of its module and no part of what this function is.
+    # A global that the code writes is state of its module, not part of the function.
     scope, ignored = function.__globals__, use.written
     for name in sorted(use.read):
         if name not in scope:
@@ -208,7 +210,7 @@ def _is_filled(cell: CellType) -> bool:
 
 
 def _annotations(value: Any) -> bytes:
-    """Annotations as text: they may name what is not there."""
+    """Annotations as text: they may name what does not exist at run time."""
     try:
         found = dict(value.__annotations__)
     except NameError:
@@ -246,7 +248,7 @@ def _builtin(walk: Walk, value: Any) -> bytes:
 
 
 def _module(module: ModuleType) -> bytes:
-    """The author's modules count by their text: what one of its functions does may lie anywhere in it."""
+    """An author's module counts by its text: what one of its functions does may depend on any part of it."""
     file = getattr(module, "__file__", None)
     if file is None or is_installed(module.__name__):
         return digest_of("module", place_in_keys(module.__name__).encode())

@@ -1,4 +1,4 @@
-"""What a function's code refers to, read from its bytecode once a code object."""
+"""What a function's code refers to, read from its bytecode once for each code object."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CodeUse:
 
     read: set[str] = field(default_factory=set[str])  # globals
     attributes: dict[str, set[str]] = field(default_factory=dict[str, set[str]])  # of globals: `module.name`
-    bare: set[str] = field(default_factory=set[str])  # globals that are used otherwise than by an attribute
+    bare: set[str] = field(default_factory=set[str])  # globals that are not only used for an attribute
     written: set[str] = field(default_factory=set[str])  # outer names that the code rebinds or changes
 
 
@@ -71,7 +71,8 @@ def _read(code: CodeType, use: CodeUse) -> None:
         elif operation in _REBINDS:
             use.written.add(name)
         elif operation in _PARTS_WRITTEN:
-            # What the line loads is what it writes into: `counts[key] += 1`, `stats.total = 3`.
+            # The names that a line loads are taken as the names that it changes: `counts[key] += 1`,
+            # `stats.total = 3`.
             use.written.update(on_this_line)
     if previous is not None and previous[1] in _GLOBAL_READS:
         use.bare.add(previous[0])

@@ -1,4 +1,4 @@
-"""What digests of all kinds of values are made with: framed parts, the mode, and what a walk answers."""
+"""What digests of all kinds of values share: framed parts, the mode, and the protocol of a walk."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ DIGEST_BYTES = 20
 
 
 class Mode(enum.Enum):
-    """What a digest is to tell apart."""
+    """Which differences a digest must show."""
 
     DATA = "data"  # everything that a task could see of a value
-    CODE = "code"  # what a task does: as DATA, but what its own code writes is its state and does not count
+    CODE = "code"  # what a task does: like DATA, without the state that its own code writes
     ORIGIN = (
         "origin"  # which task it is: code and constants; what can change counts by its type; never raises
     )
@@ -31,7 +31,7 @@ def digest_of(tag: str, *parts: bytes | memoryview) -> bytes:
 
 
 class Walk(Protocol):
-    """What the digest of a value asks of the walk that met it: the digests of what it holds."""
+    """What the digest of a value needs from the walk: the digests of the parts that it holds."""
 
     mode: Mode
     in_code: bool

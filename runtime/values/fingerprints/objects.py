@@ -1,9 +1,9 @@
-"""Instances of any class: seen whole, or taken by the parts of which their pickle makes them again.
+"""Instances of any class, digested whole or by the parts from which pickle restores them.
 
-An instance whose memory is told for by its attributes, its slots and a base of Python's own is seen whole,
-whatever its `__getstate__` would leave out. What a compiled type keeps hidden counts by the parts that the
-type itself gives for a copy (`__reduce__`); an author's own `__reduce__` in front of hidden state is not
-trusted, for it may leave something out.
+An instance whose memory is fully explained by its attributes, its slots and a built-in base is digested
+whole, including what its `__getstate__` would leave out. Hidden state of a compiled type counts by the parts
+that the type returns for a copy (`__reduce__`). An author's `__reduce__` of a type with hidden state is not
+trusted: it may leave something out.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def of_object(walk: Walk, value: Any, kind: type[Any]) -> bytes:
 
 
 def attributes(walk: Walk, value: Any, known: type[Any], without: frozenset[str] = frozenset()) -> bytes:
-    """What an instance holds in slots and in its `__dict__` beyond `known`, a base that counts by itself."""
+    """What an instance holds in slots and `__dict__` beyond `known`, a base that is digested separately."""
     return walk.entries((name, part) for name, part in _attributes(value, known) if name not in without)
 
 
@@ -69,7 +69,7 @@ def _slots(kind: type[Any], known: type[Any]) -> list[tuple[type[Any], MemberDes
 
 
 def _is_covered(kind: type[Any], known: type[Any]) -> bool:
-    """Whether the instances hold nothing but what `known` does, slots and a `__dict__`."""
+    """Whether instances hold nothing beyond the content of `known`, slots and a `__dict__`."""
     if kind is known:
         return True
     more = len(_slots(kind, known)), bool(kind.__dictoffset__), bool(kind.__weakrefoffset__)
@@ -78,7 +78,7 @@ def _is_covered(kind: type[Any], known: type[Any]) -> bool:
 
 @lru_cache(maxsize=1024)
 def _size_with(known: type[Any], slots: int, has_dict: bool, has_weakref: bool) -> tuple[int, int] | None:
-    """What an instance would measure if a Python class added so much to `known`."""
+    """The size of an instance of a Python class that adds these slots to `known`."""
     names = [f"slot_{number}" for number in range(slots)]
     if has_dict and not known.__dictoffset__:
         names.append("__dict__")
@@ -116,7 +116,7 @@ def _of_parts(walk: Walk, value: Any, kind: type[Any]) -> bytes:
     named = named_in_its_module(value)
     if named is not None:  # a function of a compiled module
         return named
-    more = list(_attributes(value, object))  # before its parts: looking makes an empty `__dict__`
+    more = list(_attributes(value, object))  # before its parts: reading them creates an empty `__dict__`
     parts = _parts(value, kind)
     if isinstance(parts, str):
         module = getattr(value, "__module__", None) or cast("Any", pickle).whichmodule(value, parts)
@@ -136,16 +136,16 @@ def _of_parts(walk: Walk, value: Any, kind: type[Any]) -> bytes:
 
 
 def _parts(value: Any, kind: type[Any]) -> Any:
-    """What the type gives for a copy: a name, or a tuple as `__reduce__` returns it."""
+    """What the type returns for a copy: a name, or a tuple as `__reduce__` returns it."""
     registered = cast("dict[Any, Any]", copyreg.dispatch_table).get(kind)
     if registered is None:
         for name in _COPIED_BY:
             owner = next((each for each in kind.__mro__ if name in vars(each)), object)
             written = isinstance(vars(owner).get(name), FunctionType)
             if written and not is_installed(owner.__module__):
-                raise _none_for(kind, f"its {name} may leave out what else it holds")
+                raise _none_for(kind, f"its {name} may leave out a part of it")
     try:
-        # Protocol 4 is the newest that gives all parts as plain objects.
+        # Protocol 4 is the newest that returns all parts as plain objects.
         return registered(value) if registered is not None else value.__reduce_ex__(4)
     except Exception as error:
         raise _none_for(kind, str(error) or type(error).__name__) from error

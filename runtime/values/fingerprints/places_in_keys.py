@@ -1,7 +1,7 @@
-"""Under which names the functions and classes of Heliostat count in digests: those that are in keys already.
+"""The names under which Heliostat's functions and classes count in digests: those that existing keys hold.
 
-Cache keys outlive a release. What is installed counts by its module and name, so a file of ours that moves to
-another room would change the key of each task whose code uses it, and every cached result would be lost.
+Cache keys outlive a release. Installed code counts by its module and name, so moving a module of Heliostat
+would change the key of each task whose code uses it, and every cached result would be lost.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ROOMS = re.compile(
 
 @lru_cache(maxsize=4096)
 def place_in_keys(module_name: str) -> str:
-    """The name by which a module counts: where it stood before the runtime was divided into these rooms."""
+    """The name by which a module counts: the one it had before `runtime` was divided into packages."""
     return _ROOMS.sub("", module_name)
 
 

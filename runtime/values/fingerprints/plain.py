@@ -104,7 +104,7 @@ def _path(_walk: Walk, value: Any) -> bytes:
     return PurePath.__str__(value).encode("utf-8", "surrogatepass")
 
 
-# By exact type; the tag is the type's name.
+# Looked up by exact type; the tag of the digest is the type's name.
 EXACT: dict[type[Any], Maker] = {
     bytearray: _bytes,
     list: _list,
@@ -121,7 +121,7 @@ EXACT: dict[type[Any], Maker] = {
     datetime: _moment,
 }
 
-# What an instance of a subclass holds beside its attributes.
+# What an instance of a subclass holds besides its attributes.
 BASES: dict[type[Any], Maker] = {
     object: _nothing,
     tzinfo: _nothing,

@@ -8,7 +8,7 @@ from typing import Any, cast
 from .digests import Walk, digest_of
 from .objects import attributes
 
-# What stands for the content, or is made from it on demand.
+# Attributes that hold the content, or are derived from it on demand.
 _CONTENT = frozenset(
     "_mgr _item_cache _is_copy _cacher _attrs _flags _name _names _index _data _cache _references _id _engine"
     " _range _levels _codes _reset_identity _sortorder sortorder _typ _subtyp _metadata".split()

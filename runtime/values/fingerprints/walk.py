@@ -1,9 +1,9 @@
-"""The walk through a value: each part becomes a digest, which its container's digest is made of.
+"""The walk through a value: the digest of a container is made of the digests of its parts.
 
-Every digest is made of a tag and of parts that are framed by their lengths, so that no two shapes run
-together. An object that is met again inside of itself counts by how many levels up it stands. Where aliases
-count, a mutable object that is met a second time counts as "met as number n": `[row] * 2` and two equal rows
-behave differently once a task changes one of them.
+Every digest is made of a tag and parts, each framed by its length, so that different shapes cannot give equal
+bytes. An object that is met again inside itself counts by the number of levels up to it. Where aliases count,
+a mutable object that is met again counts as "met as number n": `[row] * 2` and two equal rows behave
+differently once a task changes one of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SCALARS = frozenset((type(None), bool, int, float, complex, str, bytes))
 _ALIASED = (list, dict, set, bytearray)
 
 
-Memo = dict[int, tuple[object, bytes]]  # digests of functions and classes while nobody changes them
+Memo = dict[int, tuple[object, bytes]]  # digests of functions and classes that do not change meanwhile
 
 
 class Walk:
@@ -35,16 +35,16 @@ class Walk:
         self._aliases = aliases
         self._memo: Memo = {} if memo is None else memo
         self._open: dict[int, int] = {}  # the objects that the walk is inside of, and at which level
-        self._lowest = sys.maxsize  # the highest object, by its level, that something inside referred back to
+        self._lowest = sys.maxsize  # the lowest level that an object inside referred back to
         self._met: dict[int, tuple[object, int]] = {}
 
     def whole(self, value: Any) -> bytes:
-        """The digest of a value from outside; raises NoFingerprint, also when its own code fails."""
+        """The digest of a whole value; raises NoFingerprint, also when the value's own code fails."""
         try:
             return self.of(value)
         except NoFingerprint:
             raise
-        except Exception as error:  # of the author's comparison, or a dict that changes meanwhile
+        except Exception as error:  # from an author's method, or a dict that changes meanwhile
             raise NoFingerprint(f"looking at it raised {type(error).__name__}: {error}") from error
 
     def of(self, value: Any) -> bytes:
@@ -73,8 +73,8 @@ class Walk:
             del self._open[identity]
 
     def remembered(self, value: Any, make: Callable[[], bytes]) -> bytes:
-        """What `make` gives for a function or class; kept for the next time unless it depends on the way
-        here.
+        """The digest that `make` returns for a function or class; kept unless it depends on the path to
+        it.
         """
         level, outside = self._open[id(value)], self._lowest
         self._lowest = sys.maxsize
@@ -87,18 +87,18 @@ class Walk:
             self._lowest = min(outside, self._lowest if self._lowest < level else sys.maxsize)
 
     def members(self, values: Iterable[Any]) -> bytes:
-        """Values in their order."""
+        """The digest parts of values in order."""
         listed = list(values)
         if _SCALARS.issuperset(map(type, listed)):
             return b"plain" + marshal.dumps(listed, 2)
         return b"parts" + b"".join(map(self.of, listed))
 
     def unordered(self, values: Iterable[Any]) -> bytes:
-        """Values whose order does not matter."""
+        """The digest parts of values whose order does not matter."""
         return b"".join(sorted(map(self.of, values)))
 
     def entries(self, pairs: Iterable[tuple[Any, Any]]) -> bytes:
-        """Keys and values in their order: whoever iterates sees it."""
+        """The digest parts of keys and values in order, which code that iterates can see."""
         return self.members(part for pair in pairs for part in pair)
 
     def _alias(self, value: Any, kind: type[Any]) -> bytes | None:
@@ -107,7 +107,7 @@ class Walk:
         met = self._met.get(id(value))
         if met is not None:
             return digest_of("met", str(met[1]).encode())
-        self._met[id(value)] = (value, len(self._met))  # kept, so that its id is given to nothing else
+        self._met[id(value)] = (value, len(self._met))  # kept alive, so that its id is not used again
         return None
 
     def _digest(self, value: Any, kind: type[Any]) -> bytes:
@@ -126,7 +126,7 @@ class Walk:
 
 
 def _may_change(value: Any, kind: type[Any]) -> bool:
-    """Whether a change of the value through one name is to be seen through another."""
+    """Whether a change of the value through one reference can be seen through another."""
     return arrays.is_array(value) or bool(
         kind.__dictoffset__
         and not code.is_installed(kind.__module__)
