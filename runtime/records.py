@@ -1,8 +1,8 @@
-"""What the engine tells the journal: plain records, columnar where there are many of a kind.
+"""What the engine gives the journal: plain records, columnar where there are many of a kind.
 
-Every record belongs to one flow run. The journal numbers the events inside (`len(record)` numbers each),
-commits them in order and never out of it. Columns are sequences of one entry an item, or a scalar where all
-are alike. Times are seconds since 1970 (`clock.epoch_s`).
+Every record belongs to one flow run. The journal numbers the events inside (`len(record)` of them) and always
+commits them in order. Columns are sequences with one entry for each item, or a scalar when all are equal.
+Times are seconds since 1970 (`clock.epoch_s`).
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class CallSite:
 class TaskRunBatch:
     """The present state of some task runs of one call site: inserted, or updated where they exist.
 
-    `state_types` are StateType values as text. `timelines` hold the JSON text
-    `[[type, name, epoch_s, message|null], ...]` and are None for the ordinary path (Pending at `expected`,
-    Running at `starts`, then the state at `ends`). `results` are serialized values that ride inline; what
-    else became of a value is in `result_kinds`: "none" (the value is None), "inline", "stored" (`results`
-    holds the storage key as UTF-8), "memory" (only in the object store), or None while there is no result.
+    `state_types` are StateType values as text. `timelines` hold the JSON text `[[type, name, epoch_s,
+    message|null], ...]` and are None for the ordinary path (Pending at `expected`, Running at `starts`, then
+    the state at `ends`). `results` are serialized inline values; `result_kinds` says where each value is:
+    "none" (the value is None), "inline", "stored" (`results` holds the storage key as UTF-8), "memory" (only
+    in the object store), or None while there is no result.
     """
 
     site: CallSite
@@ -69,7 +69,7 @@ class TaskRunBatch:
     result_kinds: Sequence[str | None] | str | None = None
     results: Sequence[bytes | None] | None = None
     input_hashes: Sequence[bytes | None] | None = None  # 8 bytes each
-    cache_keys: Sequence[str | None] | None = None  # filed in the cache too when a durable result is there
+    cache_keys: Sequence[str | None] | None = None  # stored in the cache, too, when the result is durable
     cache_expirations: Sequence[float | None] | None = None
     errors: Sequence[str | None] | None = None  # JSON text: {"type", "message", "traceback", "cause"}
     names: Sequence[str | None] | None = None  # custom run names; None means the default name
@@ -83,7 +83,7 @@ class TaskRunBatch:
 
 @dataclass(slots=True)
 class FlowRunTransition:
-    """A flow run's new state, already accepted by the rules. `release` gives the lease back with it."""
+    """A flow run's new state, already accepted by the rules. `release` also gives up the lease."""
 
     state_id: UUID
     state_type: str
@@ -102,7 +102,7 @@ class FlowRunTransition:
 
 @dataclass(slots=True)
 class RuleDecision:
-    """What a rule said about a proposed transition of this run (or of one of its task runs) and why."""
+    """What a rule decided about a proposed transition of this run (or of one of its task runs), and why."""
 
     at: float
     rule: str
@@ -143,7 +143,7 @@ Record = TaskRunBatch | FlowRunTransition | RuleDecision | LogBatch
 
 @dataclass(slots=True)
 class RunAppend:
-    """Records of one run on their way to the database: events `first_seq .. last_seq`, in order."""
+    """Records of one run to be written to the database: events `first_seq .. last_seq`, in order."""
 
     run_id: UUID
     epoch: int
@@ -158,12 +158,12 @@ class RunAppend:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """What the database says to an append: durable up to `seq`; `fenced` when another owner holds the run."""
+    """The database's answer to an append: durable up to `seq`; `fenced` when another owner holds the run."""
 
     run_id: UUID
     seq: int
     fenced: bool = False
 
 
-# Records of earlier versions are kept on machines under the name that this module had then.
+# Machines keep pickled records of earlier versions, under the name that this module had then.
 sys.modules.setdefault("heliostat.runtime.journal.records", sys.modules[__name__])

@@ -1,7 +1,7 @@
-"""What a run is, at one moment: its state, and the one table of how states follow each other.
+"""The state of a run, and the one table of how states follow each other.
 
-The engine and the API propose states, `rules.decide` accepts or refuses them, the store writes what was
-accepted. Types and names are those of the standard API (reference: StateType, state names with meaning).
+The engine and the API propose states, `rules/deciding.py` accepts or refuses them, and the store writes the
+accepted ones. Types and names are those of the standard API (reference: StateType, state names with meaning).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class StateType(StrEnum):
     """The nine kinds of state; a name (`Late`, `Retrying`) says more, but rules look at the type."""
 
     SCHEDULED = "SCHEDULED"  # will begin at a time
-    PENDING = "PENDING"  # taken by someone, not begun
-    RUNNING = "RUNNING"  # user code is at work
+    PENDING = "PENDING"  # claimed, not begun
+    RUNNING = "RUNNING"  # user code runs
     COMPLETED = "COMPLETED"  # final: ended well
     FAILED = "FAILED"  # final: user code raised, or a rule says that it failed
     CANCELLED = "CANCELLED"  # final: someone stopped it
     CRASHED = "CRASHED"  # final: the process or machine under it went away
-    PAUSED = "PAUSED"  # waits for a person or for its flow
+    PAUSED = "PAUSED"  # waits for a person, or a task run for its flow
     CANCELLING = "CANCELLING"  # asked to stop, still being torn down
 
 
@@ -63,9 +63,9 @@ STATE_NAMES: Final[Mapping[str, StateType]] = {
     "Crashed": _T.CRASHED,
 }
 
-# Every arrow and the event that causes it; None is "before the first state". As the standard has it, force
-# takes a run from any state to any other ("overrule"), and task runs may go most ways: what is held back, the
-# rules say (flow_run_rules.py, task_run_rules.py).
+# Every transition and the event that causes it; None is "before the first state". As in the standard, force #
+# may move a run from any state to any other ("overrule"); flow_run_rules.py and task_run_rules.py restrict #
+# the other transitions.
 TRANSITIONS: Final[Mapping[tuple[StateType | None, StateType], str]] = {
     (None, _T.SCHEDULED): "schedule",
     (None, _T.PENDING): "submit",
@@ -161,7 +161,7 @@ TRANSITIONS: Final[Mapping[tuple[StateType | None, StateType], str]] = {
 
 
 class _NoValue(Enum):
-    """One member, so that the mark stays itself through pickling."""
+    """An enum of one member, so that pickling keeps its identity."""
 
     NO_VALUE = "NO_VALUE"
 
@@ -170,11 +170,11 @@ class _NoValue(Enum):
 
 
 NO_VALUE: Final = _NoValue.NO_VALUE
-"""The `data` of a state whose value is not known here; None is a value like any other."""
+"""The `data` of a state whose value is not known here; None is an ordinary value."""
 
 
 class ValueElsewhere(ABC):
-    """The `data` of a state whose value is fetched when it is asked for."""
+    """The `data` of a state whose value is loaded when it is needed."""
 
     __slots__ = ()
 
@@ -251,8 +251,8 @@ class State:
     def result(self, raise_on_failure: bool = True) -> Any:
         """The value of the run, or its exception raised (returned with `raise_on_failure=False`).
 
-        Raises UnfinishedRun while the run has not ended and ResultLost when it completed but its value is not
-        here any more.
+        Raises UnfinishedRun while the run has not ended, and ResultLost when it completed but its value is
+        gone.
         """
         if not self.is_final():
             raise UnfinishedRun(
@@ -289,10 +289,9 @@ class State:
 def final_state_of(value: Any) -> State:
     """The state that a flow or task ends in when its function returns `value`.
 
-    A returned state is taken as it is. A list, tuple, set or dict of states completes when all of them did;
-    one cancelled makes it Cancelled, anything else Failed. Every other value completes the run and is its
-    result.
-    (Reference semantic of return values; exceptions are handled where they are caught.)
+    A returned state is used as it is. A list, tuple, set or dict of states gives Completed when all are; else
+    Cancelled when one is, else Failed. Every other value completes the run and is its result. (The standard's
+    rule for return values; exceptions are handled where they are caught.)
     """
     if isinstance(value, State):
         return value
@@ -335,7 +334,7 @@ def _states_in(value: Any) -> Sequence[State] | None:
     return found
 
 
-# What authors and the engine write. Each takes the message first and passes `details` on.
+# Constructors of states, for authors and the engine.
 
 
 def Scheduled(
@@ -345,13 +344,13 @@ def Scheduled(
     name: str = "Scheduled",
     details: Mapping[str, Any] | None = None,
 ) -> State:
-    """Will begin at `scheduled_time` (now when it is left out)."""
+    """A run that will begin at `scheduled_time` (default: now)."""
     when = {"scheduled_time": scheduled_time or clock.now()}
     return State(_T.SCHEDULED, name, message, details={**(details or {}), **when})
 
 
 def Late(scheduled_time: datetime | None = None, message: str | None = None) -> State:
-    """Scheduled, and its time has passed without anyone taking it."""
+    """A scheduled run whose time has passed before a worker claimed it."""
     return Scheduled(scheduled_time, message, name="Late")
 
 
@@ -361,7 +360,7 @@ def AwaitingRetry(
     *,
     details: Mapping[str, Any] | None = None,
 ) -> State:
-    """Failed, and will be tried again at `scheduled_time`."""
+    """A failed run that will be tried again at `scheduled_time`."""
     return Scheduled(scheduled_time, message, name="AwaitingRetry", details=details)
 
 
@@ -373,19 +372,19 @@ def Resuming(scheduled_time: datetime | None = None, message: str | None = None)
 def Pending(
     message: str | None = None, *, name: str = "Pending", details: Mapping[str, Any] | None = None
 ) -> State:
-    """Taken by someone, not begun."""
+    """A run that was claimed and has not begun."""
     return State(_T.PENDING, name, message, details=dict(details or {}))
 
 
 def Running(
     message: str | None = None, *, name: str = "Running", details: Mapping[str, Any] | None = None
 ) -> State:
-    """At work."""
+    """A run whose code is running."""
     return State(_T.RUNNING, name, message, details=dict(details or {}))
 
 
 def Retrying(message: str | None = None) -> State:
-    """At work again after a failure."""
+    """A run whose code runs again after a failure."""
     return Running(message, name="Retrying")
 
 
@@ -396,12 +395,12 @@ def Completed(
     name: str = "Completed",
     details: Mapping[str, Any] | None = None,
 ) -> State:
-    """Ended well with `data` as its value; pass NO_VALUE when the value is not known here."""
+    """A run that ended well with the value `data`; pass NO_VALUE when the value is not known here."""
     return State(_T.COMPLETED, name, message, data, dict(details or {}))
 
 
 def Cached(message: str | None = None, *, data: Any = None) -> State:
-    """Completed by an earlier run with the same cache key."""
+    """A run that was completed by the result of an earlier run with its cache key."""
     return Completed(message, data=data, name="Cached")
 
 
@@ -412,31 +411,31 @@ def Failed(
     name: str = "Failed",
     details: Mapping[str, Any] | None = None,
 ) -> State:
-    """Ended with an exception (`data`), or because a flow's author says so."""
+    """A run that ended with an exception (`data`), or was declared failed by its author."""
     return State(_T.FAILED, name, message, data, dict(details or {}))
 
 
 def TimedOut(message: str | None = None, *, data: Any = NO_VALUE) -> State:
-    """Failed: it ran longer than its timeout."""
+    """A run that failed because it ran longer than its timeout."""
     return Failed(message, data=data, name="TimedOut")
 
 
 def Crashed(
     message: str | None = None, *, data: Any = NO_VALUE, details: Mapping[str, Any] | None = None
 ) -> State:
-    """Ended because the process or machine under it went away."""
+    """A run that ended because its process or machine went away."""
     return State(_T.CRASHED, "Crashed", message, data, dict(details or {}))
 
 
 def Cancelled(
     message: str | None = None, *, data: Any = NO_VALUE, details: Mapping[str, Any] | None = None
 ) -> State:
-    """Ended because someone stopped it."""
+    """A run that was cancelled."""
     return State(_T.CANCELLED, "Cancelled", message, data, dict(details or {}))
 
 
 def Cancelling(message: str | None = None) -> State:
-    """Asked to stop, still being torn down."""
+    """A run that was asked to stop and has not ended yet."""
     return State(_T.CANCELLING, "Cancelling", message)
 
 
@@ -448,7 +447,9 @@ def Paused(
     pause_key: str | None = None,
     name: str = "Paused",
 ) -> State:
-    """Waits to be resumed, for `timeout_s` at most; with `reschedule` its process goes away meanwhile."""
+    """A run that waits to be resumed, for at most `timeout_s`; with `reschedule` its process ends
+    meanwhile.
+    """
     details: dict[str, Any] = {}
     if timeout_s is not None:
         details["pause_timeout"] = clock.now() + timedelta(seconds=timeout_s)
@@ -462,10 +463,10 @@ def Paused(
 def Suspended(
     message: str | None = None, *, timeout_s: float | None = None, pause_key: str | None = None
 ) -> State:
-    """Paused, and its process is gone; resuming starts a new one."""
+    """A paused run whose process has ended; resuming starts a new process."""
     return Paused(message, timeout_s=timeout_s, reschedule=True, pause_key=pause_key, name="Suspended")
 
 
 def NotReady(message: str | None = None) -> State:
-    """A task that waits because something before it did not complete, or its flow is paused."""
+    """A task run that waits because its flow is paused or a call before it did not complete."""
     return State(_T.PAUSED, "NotReady", message)

@@ -1,1 +1,1 @@
-"""What a proposed state gets: the rules, and the engine that asks them."""
+"""The rules about proposed states, and the function that decides by them."""

@@ -1,10 +1,10 @@
-"""What a proposed state gets: accepted, replaced, delayed or refused, by few small rules that say why.
+"""Decides whether a proposed state is accepted, replaced, delayed or refused, by small rules that say why.
 
 The engine and the API call `decide` before they write a state; the caller writes `state_to_write`, updates
-the run with `changes` and records the trail. Nothing here reads a database: what a rule must know comes in
+the run with `changes` and records the trail. Nothing here reads a database: callers pass what rules must know
 as RunFacts. Source of the rules and their order: the standard API's orchestration rules (reference notes,
-section 6; the numbers in the docstrings are theirs). Rules about concurrency slots need the database and
-live with the pools.
+section 6; the numbers in the docstrings are theirs). Rules about concurrency slots need the database and are
+in the store.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ __all__ = [
 def decide(
     kind: Kind, current: State | None, proposed: State, facts: RunFacts, *, force: bool = False
 ) -> Verdict:
-    """What becomes of the proposal to put a run from `current` into `proposed`.
+    """Decide about the proposal to move a run from `current` to `proposed`.
 
-    Rules are asked in order, each sees what the one before it changed, the first that does not accept
-    decides. `force` leaves out all rules but the two that protect results of flow runs and empty
-    cancellations.
+    Rules are asked in order; each sees the changes of those before it, and the first that does not accept
+    decides. `force` skips all rules of flow runs but two: a kept result, and a cancellation without a
+    process.
     """
     proposal = Proposal(current, proposed, facts)
     trail: list[tuple[str, str, str]] = []
@@ -74,7 +74,7 @@ def decide(
 def _settled(
     proposal: Proposal, decision: Decision, trail: list[tuple[str, str, str]], changes: dict[str, Any]
 ) -> Verdict:
-    """The verdict, with the name that the table gives to the arrow that is written."""
+    """The verdict, with the reason that TRANSITIONS has for the transition."""
     if isinstance(decision, Wait | Abort):
         return _verdict(decision, None, trail, {})
     state = decision.state if isinstance(decision, Reject) else proposal.proposed

@@ -1,6 +1,6 @@
-"""The rules for states of flow runs; several hold for task runs too.
+"""The rules for states of flow runs; task runs share several of them.
 
-The numbers in the docstrings are those of the reference notes, section 6.
+The numbers in the docstrings are of the reference notes, section 6.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _LEASE_KEY = "deployment_concurrency_lease_id"
 
 
 def with_details(state: State, **details: Any) -> State:
-    """The state with these details, those that are None left out."""
+    """The state with these details added, without those that are None."""
     added = {key: value for key, value in details.items() if value is not None}
     return dataclasses.replace(state, details={**state.details, **added})
 
 
 class NoDoubleTransition(Rule):
-    """2: a proposal that was sent twice is written once."""
+    """Rule 2: a proposal that was sent twice is written once."""
 
     name = "no-double-transition"
     from_types = ANY_STATE
@@ -39,7 +39,7 @@ class NoDoubleTransition(Rule):
 
 
 class KeepPersistedResults(Rule):
-    """3, and the forced rules: a persisted result is not thrown away by another attempt or completion."""
+    """Rule 3, and with force: another attempt or completion does not replace a persisted result."""
 
     name = "keep-persisted-results"
     from_types = frozenset({_T.COMPLETED})
@@ -54,13 +54,15 @@ class KeepPersistedResults(Rule):
 
 
 class KeepPersistedResultsByForce(KeepPersistedResults):
-    """By force a completed run may run again, but not lose its result to another completion."""
+    """With force a completed run may run again, but another completion does not replace its result."""
 
     to_types = frozenset({_T.COMPLETED})
 
 
 class LeavingFinalStates(Rule):
-    """3: a run that has ended runs again or gets another end, but cannot be paused, cancelled or crash."""
+    """Rule 3: a run that has ended may run again or end otherwise, but not be paused, be cancelling or
+    crash.
+    """
 
     name = "leaving-final-states"
     from_types = FINAL_STATES
@@ -84,7 +86,7 @@ class LeavingFinalStates(Rule):
 
 
 class CancellingEndsInCancelled(Rule):
-    """4: what is being cancelled can only become Cancelled."""
+    """Rule 4: a run that is being cancelled can only become Cancelled."""
 
     name = "cancelling-ends-in-cancelled"
     from_types = frozenset({_T.CANCELLING})
@@ -96,7 +98,7 @@ class CancellingEndsInCancelled(Rule):
 
 
 class NothingToTearDown(Rule):
-    """5: a run without a process is cancelled at once."""
+    """Rule 5: a run without a process is cancelled at once."""
 
     name = "nothing-to-tear-down"
     from_types = frozenset({_T.SCHEDULED, _T.PAUSED})
@@ -115,7 +117,7 @@ class NothingToTearDown(Rule):
 
 
 class OneSubmitter(Rule):
-    """6: of several workers that take the same run one gets it; that one may report its progress."""
+    """Rule 6: when several workers claim one run, one gets it and may report its progress."""
 
     name = "one-submitter"
     from_types = frozenset({_T.PENDING, _T.RUNNING, _T.CANCELLING, _T.CANCELLED})
@@ -134,7 +136,7 @@ class OneSubmitter(Rule):
 
 
 class LateOnlyFromScheduled(Rule):
-    """10: only what still waits for its time can be late, and only once."""
+    """Rule 10: only a scheduled run can be marked late, and only once."""
 
     name = "late-only-from-scheduled"
     from_types = ANY_STATE
@@ -148,7 +150,9 @@ class LateOnlyFromScheduled(Rule):
 
 
 class Pausing(Rule):
-    """11: only a running flow pauses, once for each pause key; suspending needs someone to start it again."""
+    """Rule 11: only a running flow pauses, once for each pause key; suspending needs a deployment to resume
+    by.
+    """
 
     name = "pausing"
     from_types = ANY_STATE | {None}
@@ -169,7 +173,7 @@ class Pausing(Rule):
 
 
 class ResumingInTime(Rule):
-    """12: a paused run goes on, is scheduled or ends, as long as its pause has not timed out."""
+    """Rule 12: a paused run may run, be scheduled or end, as long as its pause has not timed out."""
 
     name = "resuming-in-time"
     from_types = frozenset({_T.PAUSED})
@@ -189,7 +193,7 @@ class ResumingInTime(Rule):
 
 
 class CopyScheduledTime(Rule):
-    """13: a run that is taken before its time remembers the time."""
+    """Rule 13: a run that is claimed keeps its scheduled time."""
 
     name = "copy-scheduled-time"
     from_types = frozenset({_T.SCHEDULED})
@@ -203,7 +207,7 @@ class CopyScheduledTime(Rule):
 
 
 class WaitForScheduledTime(Rule):
-    """14: nothing starts before its time."""
+    """Rule 14: no run starts before its scheduled time."""
 
     name = "wait-for-scheduled-time"
     from_types = frozenset({_T.SCHEDULED, _T.PENDING})
@@ -218,7 +222,7 @@ class WaitForScheduledTime(Rule):
 
 
 class RetryFlowRun(Rule):
-    """15: a failed run is tried again as long as it has retries left."""
+    """Rule 15: a failed run is tried again as long as it has retries left."""
 
     name = "retry"
     from_types = frozenset({_T.RUNNING})
@@ -231,7 +235,7 @@ class RetryFlowRun(Rule):
         return self.again(proposal, f"Attempt {facts.run_count} of {facts.retries + 1} failed.")
 
     def is_hopeless(self, proposal: Proposal) -> bool:
-        """Stock clients mark every failed state of a flow as not retriable: it says nothing of flow runs."""
+        """Never for flow runs: stock clients mark every failed state of a flow as not retriable."""
         return False
 
     def again(self, proposal: Proposal, reason: str) -> Decision:
@@ -240,7 +244,9 @@ class RetryFlowRun(Rule):
 
 
 def awaiting_retry(proposal: Proposal) -> State:
-    """Says what the failure said. Keeps the deployment's slot, which the run holds through its retries."""
+    """AwaitingRetry with the failure's message. It keeps the deployment's slot, which the run holds through
+    retries.
+    """
     lease = proposal.now_current.details.get(_LEASE_KEY)
     when = clock.now() + timedelta(seconds=proposal.facts.retry_delay_s)
     details = {} if lease is None else {_LEASE_KEY: lease}

@@ -1,4 +1,4 @@
-"""What rules are asked and answer: a proposed state, facts of its run, and a decision with its reason."""
+"""What rules get and return: a proposed state with facts about its run, and a decision with its reason."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ Kind = Literal["flow-run", "task-run", "background-run"]
 ANY_STATE = frozenset(StateType)
 
 PLACEMENT = "placement"
-"""Under this name it is recorded that calls of a run wait for a node that has what they ask for."""
+"""The rule name under which it is recorded that calls of a run wait for a node with what they require."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What rules know of a run besides its states. The defaults are those of a plain run without retries."""
+    """What rules know about a run besides its states. The defaults describe a plain run without retries."""
 
-    run_count: int = 0  # how often it has been RUNNING
+    run_count: int = 0  # how often the run has been RUNNING
     retries: int = 0
     retry_delay_s: float = 0.0  # before the next attempt, jitter included
     has_deployment: bool = False
     is_subflow: bool = False
-    result_persisted: bool = False  # of the current state
-    proposal_has_result: bool = False  # persisted, of the proposed state
+    result_persisted: bool = False  # the result of the current state
+    proposal_has_result: bool = False  # the proposed state has a persisted result
     infrastructure_pid: str | None = None
-    pause_keys: frozenset[str] = frozenset()  # used already
-    resuming: bool = False  # the next RUNNING goes on after a pause
+    pause_keys: frozenset[str] = frozenset()  # keys that were used already
+    resuming: bool = False  # the next RUNNING continues after a pause
     retry_type: str | None = None  # "in_process", "reschedule"
     has_flow: bool = True  # task runs: made inside a flow run
-    flow_state: StateType | None = None  # task runs: of the flow run that they belong to
-    flow_pause: Mapping[str, Any] = field(default_factory=dict[str, Any])  # details of its pause
+    flow_state: StateType | None = None  # task runs: the state of their flow run
+    flow_pause: Mapping[str, Any] = field(default_factory=dict[str, Any])  # details of the flow run's pause
     flow_run_count: int = 0  # task runs: how often that flow run has been RUNNING
-    flow_run_run_count: int = 0  # task runs: the same when this task run was last decided on
-    cached: State | None = None  # task runs: what was kept under the cache key of the proposal
-    full_tag: str | None = None  # task runs: one of its tags whose limit has no free slot
-    full_tag_limit: int = 0  # how many slots there are
-    full_tag_retry_s: float = 0.0  # when one may be free
+    flow_run_run_count: int = 0  # task runs: that count when this task run was last decided
+    cached: State | None = None  # task runs: the state stored under the proposal's cache key
+    full_tag: str | None = None  # task runs: a tag whose limit has no free slot
+    full_tag_limit: int = 0  # how many slots that limit has
+    full_tag_retry_s: float = 0.0  # seconds until a slot may be free
 
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """Write the proposal, or `state` in its place (the same with additions)."""
+    """Write the proposal, or `state`, which is the proposal with additions."""
 
     rule: str
     state: State | None = None
@@ -54,7 +54,7 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Write `state` instead of the proposal, or nothing when it is None: the run keeps the one it has."""
+    """Write `state` instead of the proposal, or nothing when it is None: the run keeps its current state."""
 
     rule: str
     state: State | None
@@ -87,7 +87,7 @@ Decision = Accept | Reject | Wait | Abort
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A state that someone wants a run to have."""
+    """A state that a client or the engine wants a run to have."""
 
     current: State | None
     proposed: State
@@ -102,7 +102,9 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a proposal. `trail`: (rule, outcome, reason) of rules that spoke; the last decided."""
+    """The decision about a proposal. `trail`: (rule, outcome, reason) of rules with a say; the last
+    decided.
+    """
 
     decision: Decision
     state_to_write: State | None
@@ -111,7 +113,7 @@ class Verdict:
 
 
 class Rule:
-    """One reason to change or refuse some arrows. `from_types` may hold None for runs without a state."""
+    """One reason to change or refuse transitions. `from_types` may hold None for runs without a state."""
 
     name: ClassVar[str]
     from_types: ClassVar[frozenset[StateType | None]]

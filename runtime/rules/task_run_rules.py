@@ -23,7 +23,9 @@ MOST_CACHE_KEY = 2000  # characters; reference notes, section 6
 
 
 class TaskLeavingFinalStates(LeavingFinalStates):
-    """3 for task runs: attempts are counted anew; in a flow's retry it is called Retrying."""
+    """Rule 3 for task runs: attempts are counted from 0 again; in a flow's retry the state is named
+    Retrying.
+    """
 
     def leave(self, proposal: Proposal) -> Decision:
         proposed, facts = proposal.proposed, proposal.facts
@@ -35,7 +37,7 @@ class TaskLeavingFinalStates(LeavingFinalStates):
 
 
 class KeepPersistedTaskResults(KeepPersistedResults):
-    """3 for task runs: nothing but another attempt's Running by force takes a persisted result away."""
+    """Rule 3 for task runs: no proposal without force replaces a persisted result."""
 
     to_types = ANY_STATE - {_T.CANCELLING, _T.PAUSED, _T.CRASHED}
 
@@ -46,7 +48,7 @@ class KeepPersistedTaskResults(KeepPersistedResults):
 
 
 class RetryTaskRun(RetryFlowRun):
-    """Retry of a task run: it awaits its retry, also where that is due at once."""
+    """Rule 15 for task runs: the state is AwaitingRetry, also when the retry is due at once."""
 
     def is_hopeless(self, proposal: Proposal) -> bool:
         return proposal.proposed.details.get("retriable") is False
@@ -56,7 +58,7 @@ class RetryTaskRun(RetryFlowRun):
 
 
 class CachedState(Rule):
-    """A task run does not run when the state of one with the same cache key was kept."""
+    """A task run does not run when the state of an earlier one with its cache key is stored."""
 
     name = "cached-state"
     from_types = ANY_STATE
@@ -70,7 +72,7 @@ class CachedState(Rule):
 
 
 class CacheKeysAreShort(Rule):
-    """A state with a cache key that is too long is written, and not kept under it."""
+    """A state whose cache key is too long is written, but not stored in the cache."""
 
     name = "cache-keys-are-short"
     from_types = ANY_STATE | {None}
@@ -105,7 +107,7 @@ class FlowMustBeRunning(Rule):
 
 
 class CopyParametersId(Rule):
-    """A background task keeps the name under which its arguments are stored."""
+    """A background task keeps the id under which its arguments are stored."""
 
     name = "copy-parameters-id"
     from_types = frozenset({_T.SCHEDULED, _T.PENDING})
@@ -139,9 +141,8 @@ class WaitForTagSlots(Rule):
 
 
 class NameReruns(Rule):
-    """A task run that was running before is Retrying after a failure, else Rerunning.
-
-    One that has ended counts its attempts anew: see TaskLeavingFinalStates.
+    """A task run that was running before becomes Retrying after a failure, else Rerunning.
+    TaskLeavingFinalStates resets the attempts of a task run that has ended.
     """
 
     name = "name-reruns"
@@ -180,4 +181,6 @@ BACKGROUND_RUN_RULES: tuple[Rule, ...] = (
     NameReruns(),
     CacheKeysAreShort(),
 )
-"""For proposals that say `deferred`: several task workers may ask for one run, and there is no flow run."""
+"""The rules for proposals with `deferred`: several task workers may claim one run, and there is no flow
+run.
+"""

@@ -1,8 +1,9 @@
-"""Cron expressions as the standard writes them, made ready for the library that walks them.
+"""Cron expressions of the standard, translated for the library that computes their times.
 
-Five fields (minute hour day month weekday), or six with the seconds last; names, ranges (also round the end:
-`FRI-MON`), steps, lists, `L`, `LW`, `5L` or `L5` (last Friday), `5#2` (second Friday), `@daily` and its like.
-When day and weekday are both restricted either will do; a field that covers every day restricts nothing.
+Five fields (minute hour day month weekday), or six with the seconds last; names, ranges (also across the end:
+`FRI-MON`), steps, lists, `L`, `LW`, `5L` or `L5` (last Friday), `5#2` (second Friday), `@daily` and other
+shorthands. When day and weekday are both restricted, one match is enough; a field that covers every day
+restricts nothing.
 """
 
 from __future__ import annotations
@@ -57,10 +58,10 @@ class Cron:
 
     expression: str  # six fields, seconds first
     both_days: bool  # day and weekday must both match
-    rhythm: bool  # minute or hour is a star: it follows real time when the clocks change (as Debian's cron)
+    rhythm: bool  # minute or hour is a star: follows real time when clocks change, like Debian's cron
 
     def walls(self, after: datetime) -> Iterator[datetime]:
-        """The naive times later than `after`, ascending; ends when 50 years bring none."""
+        """The naive times later than `after`, ascending; ends when the next 50 years have none."""
         from cronsim import CronSim
 
         times = CronSim(self.expression, after)
@@ -70,9 +71,9 @@ class Cron:
 
 @lru_cache(maxsize=50_000)
 def read_cron(text: str, day_or: bool = True, where: str = "cron") -> Cron:
-    """A cron expression from its text; `day_or=False` asks that day and weekday both match.
+    """A cron expression from its text; with `day_or=False` day and weekday must both match.
 
-    Raises BadSchedule that names the field at fault, also for an expression that never comes.
+    Raises BadSchedule, which names the field at fault, also for an expression that never matches.
     """
     fields = _fields_of(text, where)
     terms = [_field(field, part, text, where) for field, part in zip(_FIELDS, fields, strict=False)]
@@ -92,7 +93,7 @@ def _fields_of(text: str, where: str) -> list[str]:
     if word.startswith("@"):
         if word.lower() not in _MACROS:
             raise BadSchedule(
-                f"{where}: {text!r} is no known shorthand.",
+                f"{where}: {text!r} is not a known shorthand.",
                 where,
                 hint="There are " + ", ".join(_MACROS) + ".",
             )
@@ -127,7 +128,8 @@ def _term(field: _Field, term: str) -> str:
     if step == 0:
         raise ValueError(f"the step of {term!r} is zero")
     if match["all"]:
-        # Not as "*/2": a step restricts the day, which the library's own reading of the star would deny.
+        # Not written as "*/2": with a step the day is restricted, but the library treats any star as
+        # unrestricted.
         return "*" if step == 1 else f"{field.low}-{_top(field)}/{step}"
     return _range(field, match, step)
 
@@ -144,7 +146,7 @@ def _range(field: _Field, match: re.Match[str], step: int) -> str:
 
 
 def _weekday_of_month(term: str) -> str:
-    """`5L` and `L5`: the last Friday; `5#2` and `1-5#2`: the second one of each."""
+    """`5L` and `L5` are the last Friday, `5#2` the second Friday, `1-5#2` the second of each weekday."""
     if match := re.fullmatch(r"(\d)L|L(\d)", term):
         return f"{_within(_WEEKDAY, match[1] or match[2])}L"
     if match := re.fullmatch(r"(\d)(?:-(\d))?#([1-5])", term):
@@ -196,8 +198,10 @@ def _check_it_comes(cron: Cron, text: str, where: str) -> None:
     try:
         if next(cron.walls(_PROBE), None) is not None:
             return
-    except CronSimError:  # the library found out by itself
+    except CronSimError:  # the library detects some itself
         pass
     raise BadSchedule(
-        f"{where}: {text!r} never comes: no such day exists.", where, hint="Check the day against the months."
+        f"{where}: {text!r} never matches: no such day exists.",
+        where,
+        hint="Check the day against the months.",
     )

@@ -1,8 +1,8 @@
 """Recurrence rules (RFC 5545) from their text: RRULE, RDATE, EXDATE and DTSTART lines.
 
-Everything is brought to the wall clock of one zone before the library sees it, so rules recur at the same
-local time all year. The zone is that of DTSTART's TZID, else the schedule's. A rule is never walked from its
-DTSTART: it is moved ahead by whole periods first, so one that began years ago costs what a new one costs.
+All times are converted to the wall clock of one zone first, so rules recur at the same local time all year.
+The zone is DTSTART's TZID, else the schedule's. The start of a rule is moved ahead by whole periods before
+its times are computed, so an old rule costs no more than a new one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_COUNT = 100_000
 MAX_INTERVAL = 100_000_000
 DEFAULT_START = datetime(
     2020, 1, 1
-)  # of rules without DTSTART; fixed, so that INTERVAL counts alike for ever
+)  # of rules without DTSTART; fixed, so that INTERVAL always counts from one date
 _SEARCH_YEARS = 50
 _SUB_DAILY = ("HOURLY", "MINUTELY", "SECONDLY")
 _DAY_PARTS = ("BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYDAY", "BYEASTER")
@@ -41,16 +41,16 @@ _HINT = 'Write it as in RFC 5545, such as "RRULE:FREQ=WEEKLY;BYDAY=MO,TH;BYHOUR=
 
 @dataclass(frozen=True)
 class Recurrence:
-    """What one rule text says, on the wall clock of its zone."""
+    """One parsed rule text, on the wall clock of its zone."""
 
     zone: ZoneInfo
-    rhythm: bool  # sub-daily without hours: it follows real time when the clocks change
+    rhythm: bool  # sub-daily without hours: follows real time when clocks change
     rules: tuple[Walk, ...]
     dates: tuple[datetime, ...]
     excluded: frozenset[datetime]
 
     def walls(self, after: datetime) -> Iterator[datetime]:
-        """The naive times later than `after`, ascending; not beyond the 50 years that follow it."""
+        """The naive times later than `after`, ascending, within 50 years."""
         end = _years_later(after)
         coming = heapq.merge(
             *(rule.later(after) for rule in self.rules), (d for d in self.dates if d > after)
@@ -60,7 +60,7 @@ class Recurrence:
 
 @lru_cache(maxsize=50_000)
 def read_rrule(text: str, timezone: str | None, where: str = "rrule") -> Recurrence:
-    """A recurrence from its text. Raises BadSchedule for what is malformed or never comes."""
+    """A recurrence from its text. Raises BadSchedule when it is malformed or never comes."""
     if len(text) > MAX_CHARACTERS:
         raise BadSchedule(
             f"{where}: the rule has {len(text):,} characters; {MAX_CHARACTERS:,} are allowed.",
@@ -71,7 +71,7 @@ def read_rrule(text: str, timezone: str | None, where: str = "rrule") -> Recurre
         return _Reading(timezone).read(text)
     except BadSchedule:
         raise
-    except Exception as error:  # the library raises whatever its parsing ran into
+    except Exception as error:  # the library raises errors of many kinds
         shown = text if len(text) <= 200 else text[:200] + "…"
         raise BadSchedule(
             f"{where}: {shown!r} cannot be used: {str(error).rstrip('.')}.", where, hint=_HINT
@@ -98,7 +98,7 @@ class _Reading:
                 parts.append(_parts(value))
                 rules.append(self._rule(parts[-1]))
             elif name == "EXRULE":
-                raise ValueError("EXRULE is no part of RFC 5545; name the dates with EXDATE")
+                raise ValueError("EXRULE is not part of RFC 5545; list the dates with EXDATE")
             elif name == "RDATE":
                 self._dates += self._times(value, line["parameters"])
             elif name == "EXDATE":
@@ -134,7 +134,7 @@ class _Reading:
         try:
             time = isoparse(text)
         except ValueError:
-            raise ValueError(f"{text!r} is no date such as 20260131T063000") from None
+            raise ValueError(f"{text!r} is not a date such as 20260131T063000") from None
         if time.tzinfo is None and zone is self._zone:
             return time
         return wall_of(time if time.tzinfo else time.replace(tzinfo=zone), self._zone)
@@ -168,7 +168,9 @@ class _Reading:
         return rule
 
     def _check_it_comes(self, rule: rrule, parts: dict[str, str], end: datetime) -> None:
-        """By years first: looking day by day for a day that there is not takes the library very long."""
+        """Search by years first: the library takes very long to search day by day for a day that does not
+        exist.
+        """
         comes = True
         if parts["FREQ"] not in ("YEARLY", "MONTHLY"):
             times = ("BYHOUR", "BYMINUTE", "BYSECOND", "BYSETPOS", "INTERVAL", "UNTIL")
@@ -180,7 +182,7 @@ class _Reading:
 
 
 def _lines(text: str) -> Iterator[re.Match[str]]:
-    """Lines may be parted by any space, as the library has it; a long list of dates may go on after one."""
+    """Lines may be separated by any space, as in the library; a long list of dates may contain spaces."""
     lines: list[str] = []
     for word in text.split():
         if _LINE.fullmatch(word):
@@ -205,7 +207,7 @@ def _parts(value: str) -> dict[str, str]:
         if not equals or not content:
             raise ValueError(f"{each!r} is not NAME=VALUE")
         if name in parts:
-            raise ValueError(f"{name} stands twice in one rule")
+            raise ValueError(f"{name} is given twice in one rule")
         parts[name] = content.upper()
     if "FREQ" not in parts:
         raise ValueError("a rule has no FREQ")
@@ -222,7 +224,7 @@ def _parameter(parameters: str, name: str) -> str | None:
 
 
 def _ended_by_its_count(rule: rrule, count: int, end: datetime) -> rrule:
-    """The same rule with the date of its last time instead of a count, so that it can be moved ahead."""
+    """The rule with the date of its last time instead of a count, so that its start can be moved ahead."""
     last = None
     for number, wall in enumerate(rule.replace(until=end), 1):
         last = wall

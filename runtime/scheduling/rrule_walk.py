@@ -1,4 +1,4 @@
-"""One recurrence rule, walked from near the time that is asked for."""
+"""The times of one recurrence rule, computed from a start near the requested time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Walk:
         self._start = start
         self._frequency = frequency
         self._interval = interval
-        # The last answer: nothing comes between the two, then the second. Rare times cost a long search.
+        # The last answer: no time lies between the two, and the second is one. Rare times need a long search.
         self._known: tuple[datetime, datetime] | None = None
 
     def later(self, after: datetime) -> Iterator[datetime]:
@@ -45,9 +45,9 @@ class Walk:
                 yield wall
 
     def _aligned(self, wall: datetime) -> datetime:
-        """A start before `wall` that gives the same times from there on: some whole periods after the start.
+        """A later start, by whole periods, from which the rule has the same times after `wall`.
 
-        One period earlier than it might be, as the times of a period can lie after its start.
+        It is one period earlier than needed, because the times of a period can lie after its start.
         """
         if wall <= self._start:
             return self._start
@@ -62,7 +62,7 @@ class Walk:
         steps = ((wall.year - start.year) * 12 + wall.month - start.month) // step - 1
         while steps > 0:
             year, month = divmod(start.year * 12 + start.month - 1 + steps * step, 12)
-            # The day of the start may be what the rule repeats, so only a month that has that day will do.
+            # The rule may repeat the day of the start, so only a month with that day fits.
             if start.day <= calendar.monthrange(year, month + 1)[1]:
                 return start.replace(year=year, month=month + 1)
             steps -= 1

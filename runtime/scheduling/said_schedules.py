@@ -1,6 +1,6 @@
-"""Which schedules of a deployment its author's code means: by slug, else by what they schedule. Pure.
+"""Matches the schedules that code declares with those a deployment has: by slug, else by definition. Pure.
 
-The server changes schedules by it, and `deploy --diff` tells what the server would do.
+The server changes schedules by these matches, and `deploy --diff` shows what the server would do.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class KnownSchedule:
 
 @dataclass(frozen=True, slots=True)
 class SaidSchedule:
-    """A schedule that the code asks for; None is not said."""
+    """A schedule that the code declares; None means not given."""
 
     slug: str | None
     replaces: str | None
@@ -35,9 +35,8 @@ class SaidSchedule:
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """`of_said` has for each said schedule the place of the known one that it means, None for a new one.
-
-    `gone` are the places of known ones that the code made and does not say any more.
+    """`of_said` has, for each declared schedule, the index of the known one that it matches, None for a new
+    one. `gone` are the indexes of known ones that the code made and no longer declares.
     """
 
     of_said: list[int | None]
@@ -45,9 +44,9 @@ class Meant:
 
 
 def meant(known: Sequence[KnownSchedule], said: Sequence[SaidSchedule]) -> Meant:
-    """Match what the code says to what there is; `known` is in the order in which it was made.
+    """Match declared schedules with known ones; `known` is in the order of creation.
 
-    Raises BadSchedule when two would become one, or one the double of a schedule that stays.
+    Raises BadSchedule when two would match one, or one would duplicate a schedule that stays.
     """
     found: list[int | None] = [None] * len(said)
     places = {row.slug: place for place, row in enumerate(known) if row.slug is not None}
@@ -67,7 +66,7 @@ def meant(known: Sequence[KnownSchedule], said: Sequence[SaidSchedule]) -> Meant
 
 
 def plain(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """A definition in the one form by which two are compared."""
+    """A definition in its normal form, for comparison."""
     return schedule_from_json(definition).to_json()
 
 
@@ -83,7 +82,7 @@ def _alike(
     found: Sequence[int | None],
     slugs: set[str | None],
 ) -> Iterator[tuple[int, int]]:
-    """Those that schedule the same: with the same parameters first, then the code's own with others."""
+    """Matches by equal definition: first those with equal parameters, then the code's own with other ones."""
     free = [place for place, row in enumerate(known) if place not in found and _is_free(row, slugs)]
     open_ones = [number for number, place in enumerate(found) if place is None]
     forms = {place: plain(known[place].definition) for place in free}

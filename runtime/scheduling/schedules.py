@@ -1,7 +1,7 @@
-"""When a deployment runs: every so often, by a cron expression, or by a recurrence rule.
+"""When a deployment runs: by an interval, a cron expression, or a recurrence rule.
 
-A schedule is a value: it knows no deployment and no database, and gives the same dates whatever window it is
-asked for and whichever process asks. Its JSON form is the standard's and is told by its key.
+A schedule is a value: it knows no deployment and no database, and has the same dates for every window and in
+every process. Its JSON form is the standard's; a key tells the kind.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from .rrule_text import read_rrule
 from .wall_clock import moments, read_zone, start_wall, wall_of
 
 _DAY = timedelta(days=1)
-_LAST_YEAR = 9000  # dates beyond are not computed: calendars end soon after
+_LAST_YEAR = 9000  # later dates are not computed: calendars end soon after
 _ANCHOR_YEARS = range(1000, _LAST_YEAR)
 
 
 class Schedule(ABC):
-    """A rule that gives dates. Immutable and comparable; making one of what is wrong raises BadSchedule."""
+    """A rule that gives dates. Immutable and comparable; wrong arguments raise BadSchedule."""
 
     __slots__ = ()
 
     @abstractmethod
     def upcoming(self, after: datetime) -> Iterator[datetime]:
-        """The dates later than `after`, as aware UTC, strictly ascending; made one by one, maybe endless."""
+        """The dates later than `after`, as aware UTC, strictly ascending; lazy, perhaps endless."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Schedule(ABC):
         return list(islice(coming, limit))
 
     def next_date(self, after: datetime) -> datetime | None:
-        """The first date later than `after` as aware UTC; None when there is none any more."""
+        """The first date later than `after` as aware UTC; None when there is none."""
         return next(self.upcoming(after), None)
 
 
@@ -55,7 +55,7 @@ class Schedule(ABC):
 class IntervalSchedule(Schedule):
     """Every `interval_s` seconds, counted from `anchor_date` in both directions.
 
-    From a day upwards the steps are steps of the wall clock: "every day from 9:00" stays at 9:00 when summer
+    Intervals of a day or more are counted on the wall clock: "every day from 9:00" stays at 9:00 when summer
     time begins. A naive anchor is on the wall clock of `timezone` (default: the anchor's, else UTC).
     """
 
@@ -65,9 +65,9 @@ class IntervalSchedule(Schedule):
 
     def __post_init__(self) -> None:
         read_zone(self.timezone)
-        if not 1e-6 <= self.interval_s <= 1e9:  # false of NaN too
+        if not 1e-6 <= self.interval_s <= 1e9:  # also false for NaN
             raise BadSchedule(
-                f"interval: {self.interval_s:g} seconds is no usable interval.",
+                f"interval: {self.interval_s:g} seconds cannot be used as an interval.",
                 "interval",
                 hint="Give a number of seconds above 0, and at most 30 years.",
             )
@@ -75,7 +75,7 @@ class IntervalSchedule(Schedule):
             raise BadSchedule(
                 f"anchor_date: the year {self.anchor_date.year} is out of range.",
                 "anchor_date",
-                hint="Any date of the past will do.",
+                hint="Use any date of the past years.",
             )
         if self.anchor_date.tzinfo is None:
             local = self.anchor_date.replace(tzinfo=read_zone(self.timezone))
@@ -98,10 +98,10 @@ class IntervalSchedule(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class CronSchedule(Schedule):
-    """By a cron expression of five fields, or six with the seconds last, on the wall clock of `timezone`.
+    """A cron expression of five fields, or six with the seconds last, on the wall clock of `timezone`.
 
-    When the clocks go back a job at a set time runs once, the first time; one that is skipped when they go
-    forward runs right after. Expressions whose minute or hour begins with a star follow real time instead:
+    When clocks go back, a repeated time runs once, the first time; when they go forward, a skipped time runs
+    right after the change. Expressions whose minute or hour begins with a star follow real time instead:
     every hour stays every hour (the rule of Debian's cron). `day_or=False`: day and weekday must both match.
     """
 
@@ -126,11 +126,11 @@ class CronSchedule(Schedule):
 
 @dataclass(frozen=True, slots=True)
 class RRuleSchedule(Schedule):
-    """By recurrence rules (RFC 5545): RRULE, RDATE, EXDATE and DTSTART lines, at most 6,500 characters.
+    """Recurrence rules (RFC 5545): RRULE, RDATE, EXDATE and DTSTART lines, at most 6,500 characters.
 
     Rules recur on the wall clock of DTSTART's TZID, else of `timezone`; times that end in Z are UTC. A time
-    in the spring gap comes as much later as it lies in the gap, one in the autumn overlap once; rules by
-    hour, minute or second follow real time. Without DTSTART a rule counts from the start of 2020.
+    in the spring gap is moved later by the length of the gap, a time in the autumn overlap comes once; rules
+    by hour, minute or second follow real time. Without DTSTART a rule counts from the start of 2020.
     """
 
     rrule: str
@@ -166,10 +166,10 @@ _UNITS_S = (604_800, 86_400, 3600, 60, 1)
 
 
 def schedule_from_json(value: Any, where: str = "schedule") -> Schedule:
-    """The schedule that the standard's JSON form means; its kind is told by the key it has.
+    """The schedule of the standard's JSON form; its key tells the kind.
 
-    `interval` and `anchor_date` may be texts (ISO 8601) or what a YAML file makes of them. Raises BadSchedule
-    whose `where` is the path of the field at fault, such as "schedules[1].cron".
+    `interval` and `anchor_date` may be texts (ISO 8601) or YAML's own types. Raises BadSchedule, whose
+    `where` is the path of the field at fault, such as "schedules[1].cron".
     """
     try:
         kind, given = _kind_of(value)
@@ -188,7 +188,7 @@ def schedule_from_json(value: Any, where: str = "schedule") -> Schedule:
 
 def _kind_of(value: Any) -> tuple[str, Mapping[str, Any]]:
     if not isinstance(value, Mapping):
-        raise BadSchedule(f": {value!r} is no object.", hint=_KINDS_HINT)
+        raise BadSchedule(f": {value!r} is not an object.", hint=_KINDS_HINT)
     given = cast("Mapping[str, Any]", value)
     kinds = [key for key in _KEYS if key in given]
     if len(kinds) != 1:
@@ -225,13 +225,15 @@ def _seconds(value: Any) -> float:
     match = _DURATION.fullmatch(text)
     if match is None or not any(match.groups()):
         raise BadSchedule(
-            f"interval: {value!r} is no duration.", "interval", hint='Give seconds, or a text such as "PT1H".'
+            f"interval: {value!r} is not a duration.",
+            "interval",
+            hint='Give seconds, or a text such as "PT1H".',
         )
     return sum(float(part or 0) * unit for part, unit in zip(match.groups(), _UNITS_S, strict=True))
 
 
 def _moment(value: Any) -> datetime:
-    """A date with a time; without an offset it is UTC, as everywhere in the standard."""
+    """A date with a time; without an offset it is UTC, as in the standard."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value.strip())
@@ -241,7 +243,7 @@ def _moment(value: Any) -> datetime:
         value = datetime.combine(value, time())
     if not isinstance(value, datetime):
         raise BadSchedule(
-            f"anchor_date: {value!r} is no date with a time.",
+            f"anchor_date: {value!r} is not a date with a time.",
             "anchor_date",
             hint='Write it as "2026-01-31T09:00:00Z".',
         )

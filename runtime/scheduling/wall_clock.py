@@ -1,7 +1,7 @@
-"""Between the clock on the wall of a time zone and moments in UTC, summer time included.
+"""Converts between the wall clock of a time zone and moments in UTC, summer time included.
 
-Schedules think in wall-clock times; this is where those become moments. Twice a year that is no plain
-subtraction: in the spring gap a wall-clock time does not exist, in the autumn overlap it exists twice.
+Schedules are defined in wall-clock times. Twice a year their moments cannot be computed by a subtraction: in
+the spring gap a wall-clock time does not exist, in the autumn overlap it exists twice.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from ..foundation.errors import BadSchedule
 
 Gap = Literal["skip", "end", "shift"]
-"""Of a time in the spring gap comes nothing, the first moment after it, or one as much later as it lay in."""
+"""What a time in the spring gap becomes: nothing, the end of the gap, or a time later by the gap's length."""
 
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -29,7 +29,7 @@ def read_zone(name: str | None, where: str = "timezone") -> ZoneInfo:
         return ZoneInfo("UTC")
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError, LookupError):  # a path, a folder of the database, a name that is not there
+    except (ValueError, OSError, LookupError):  # a path, a folder of the database, an unknown name
         raise BadSchedule(
             f"{where}: there is no time zone {name!r}.",
             where,
@@ -43,10 +43,10 @@ def wall_of(moment: datetime, zone: ZoneInfo) -> datetime:
 
 
 def start_wall(after: datetime, zone: ZoneInfo) -> datetime:
-    """A wall-clock time such that every time whose moment may lie after `after` is later than it.
+    """A wall-clock time that is earlier than every time whose moment may lie after `after`.
 
-    Near a change of the clocks it lies before the wall-clock time of `after`, because times that it has
-    passed come again or are shifted to later.
+    Near a change of the clocks it is before the wall-clock time of `after`, because earlier times come again
+    or are moved later.
     """
     wall = wall_of(after, zone)
     change = abs(_offset(after + _DAY, zone) - _offset(after - _DAY, zone))
@@ -60,8 +60,8 @@ def moments(
 ) -> Iterator[datetime]:
     """The moments (aware UTC, strictly ascending, later than `after`) of ascending wall-clock times.
 
-    `repeat` gives both moments of a time in the autumn overlap, else the first alone. `walls` must begin
-    early enough: see `start_wall`. Lazy: takes at most as many of `walls` as it needs for what is asked.
+    With `repeat` a time in the autumn overlap gives both moments, else only the first. `walls` must begin at
+    `start_wall` or earlier. Lazy: reads only as many of `walls` as needed.
     """
     waiting: list[datetime] = []
     last = after.astimezone(UTC)
