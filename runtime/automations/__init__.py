@@ -1,1 +1,1 @@
-"""When an automation fires: its triggers read from JSON, and what events and time make of them."""
+"""When an automation fires: its triggers, read from JSON and evaluated over events and time."""

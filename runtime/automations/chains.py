@@ -1,7 +1,8 @@
-"""Which automations led to an event. It is kept with what they cause, so that none feeds itself for ever.
+"""Which automations led to an event. What they cause carries this chain, so that none triggers itself for
+ever.
 
-A chain begins with an event that no automation caused, its root. It is recorded in the payload of the events
-that tell of an automation, in the labels of runs that one started or moved, and with the actions that wait.
+A chain begins with its root, an event that no automation caused. The chain is recorded in the payload of
+events about an automation, in the labels of runs that one started or changed, and with waiting actions.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, cast
 from ..events.records import Event
 
 CHAIN = "heliostat.chain"
-"""Under this name a chain is in a payload; labels of runs begin with it."""
+"""The name of a chain in a payload, and the prefix of the labels of runs."""
 
 ROOT = "heliostat.chain-root"
 """A label of `prefect.automation.triggered`: the root of its chain."""
@@ -24,8 +25,8 @@ PAUSED = "prefect.automation.paused"
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """`automations` by their ids, the first one first. `is_own`: the last of them caused just this, and not
-    something that followed after others had done their part.
+    """`automations` are ids, the first one first. `is_own`: the last of them caused this event itself, and
+    not something that led to it later.
     """
 
     root: str
@@ -33,37 +34,39 @@ class Chain:
     is_own: bool = True
 
     def admits(self, automation_id: object, most: int) -> bool:
-        """Whether the automation may fire on what this chain led to."""
+        """Whether the automation may fire on an event that this chain led to."""
         if self.is_own and self.automations[-1] == str(automation_id):
             return False
         return len(self.automations) < most
 
     def as_json(self) -> dict[str, Any]:
-        """As it is in a payload; `depth` is for people."""
+        """The chain as it is written in a payload; `depth` is for people."""
         return {"root": self.root, "automations": list(self.automations), "depth": len(self.automations)}
 
     def as_labels(self, set_state: object | None = None) -> dict[str, Any]:
-        """As it is with a run; `set_state` is the state that the last automation gave to a run of others."""
+        """The chain as labels of a run; `set_state` is the state that the last automation gave to a run it
+        did not start.
+        """
         found: dict[str, Any] = {CHAIN: " ".join(self.automations), f"{CHAIN}.root": self.root}
         return found | {f"{CHAIN}.set-state": "" if set_state is None else str(set_state)}
 
 
 def led_on(before: Chain | None, automation_id: object, root: object) -> Chain:
-    """The chain of what an automation does; `root` is where it begins when none led to it."""
+    """The chain of an automation's actions; `root` is its first event when no chain led to it."""
     if before is None:
         return Chain(str(root), (str(automation_id),))
     return Chain(before.root, (*before.automations, str(automation_id)))
 
 
 def chain_in(document: Any) -> Chain | None:
-    """The chain in a payload, or in what an action knows of its automation."""
+    """The chain in a payload, or in the automation facts that an action has."""
     if not isinstance(document, Mapping):
         return None
     found: Any = cast("Mapping[str, Any]", document).get(CHAIN)
     try:
         automations = tuple(str(each) for each in found["automations"])
         return Chain(str(found["root"]), automations) if automations else None
-    except (TypeError, KeyError):  # somebody else's event
+    except (TypeError, KeyError):  # an event of another program
         return None
 
 

@@ -1,8 +1,8 @@
-"""What events and the passing of time make of one automation's triggers. Pure: the counts come in and go out.
+"""Evaluates the triggers of one automation over events and time. Pure: callers load and store the counts.
 
-A trigger counts in windows, one open at a time for each key. A reactive one fires as soon as its window holds
-enough, and is then quiet until the window would have ended. A proactive one has to wait for the window's end:
-only then is it sure that something did not happen.
+A trigger counts in windows, one open at a time for each key. A reactive trigger fires as soon as its window
+holds enough events, and is then quiet until the window's end. A proactive trigger must wait for the window's
+end: only then is it certain that something did not happen.
 """
 
 from __future__ import annotations
@@ -16,15 +16,19 @@ from .firings import Firing
 from .triggers import CompositeTrigger, EventTrigger, Key, Trigger
 
 LOOK_BACK = timedelta(minutes=15)
-"""A first window takes events that are so much older than the one which opened it: they may come in late."""
+"""A first window accepts events that are this much older than the one that opened it: they may arrive
+late.
+"""
 
 Place = tuple[str, Key]
-"""Path of a trigger and key of a window."""
+"""The path of a trigger and the key of one of its windows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What one trigger has counted for one key since `start`. Times of events count, not of their arrival."""
+    """What one trigger has counted for one key since `start`, by the times of events, not of their
+    arrival.
+    """
 
     start: datetime
     end: datetime
@@ -33,10 +37,11 @@ class Window:
 
 
 class Evaluation:
-    """One automation: feed it events in order, then the time. `fired` gathers what the root trigger did.
+    """The evaluation of one automation: give it events in order, then the time. `fired` has the root's
+    firings.
 
-    `windows` holds those that are open, `parts` what children of composite triggers fired that their parent
-    waits to use; `touched` and `touched_parts` name what is to be kept anew.
+    `windows` holds the open windows, `parts` the firings of children that their composite trigger has not
+    used yet; `touched` and `touched_parts` name those that must be stored again.
     """
 
     def __init__(
@@ -53,16 +58,16 @@ class Evaluation:
         self.fired: list[Firing] = []
 
     def see(self, event: Event) -> None:
-        """An event happened."""
+        """Count an event."""
         for trigger in event_triggers(self._triggers):
             if trigger.covers(event):
                 self._count(trigger, event)
 
     def look(self, now: datetime) -> None:
-        """All events until `now` have been seen: windows that ended are closed."""
+        """Close the windows that have ended; call it after all events until `now` were seen."""
         for trigger in event_triggers(self._triggers):
             if trigger.is_proactive and not trigger.after and not trigger.for_each:
-                if (trigger.path, ()) not in self.windows:  # it waits from the beginning
+                if (trigger.path, ()) not in self.windows:  # such a trigger counts from the beginning
                     self._set((trigger.path, ()), Window(now, now + trigger.within))
         for place, window in list(self.windows.items()):
             trigger = self._triggers.get(place[0])
@@ -80,7 +85,7 @@ class Evaluation:
             window = self.windows.get(place)
         expected, starts = trigger.expects(event.event), trigger.starts_after(event.event)
         if starts and (window is None or (window.end <= at and not trigger.is_immediate)):
-            # The event that opens a window is not one of those that are to follow it.
+            # The event that opens a window does not count as one of the events after it.
             window = Window(at, at + trigger.within, -1 if expected else 0, event)
             self._set(place, window)
         elif window is None and not trigger.after:
@@ -92,9 +97,9 @@ class Evaluation:
     def _judge(
         self, trigger: EventTrigger, place: Place, window: Window, now: datetime, event: Event | None
     ) -> None:
-        """Count an event, or let `now` be; then fire, wait on, or go over to the next window."""
+        """Count an event, if one is given; then fire, wait, or go on to the next window."""
         if now < window.start:
-            return  # it was over before this window began
+            return  # the event happened before this window began
         unspent = event is not None
         if event is not None and (trigger.is_immediate or now < window.end):
             window = replace(window, count=window.count + 1, last=event)
@@ -110,7 +115,7 @@ class Evaluation:
         elif now < window.end or trigger.is_immediate:
             opens = event is not None and trigger.starts_after(event.event)
             if event is not None and opens and trigger.is_proactive and not is_met:
-                self._set(place, Window(now, now + trigger.within, 0, event))  # from here on
+                self._set(place, Window(now, now + trigger.within, 0, event))  # start counting again
             return
         if trigger.after or not trigger.within:
             self._set(place, None)
@@ -152,7 +157,7 @@ class Evaluation:
 
 
 def event_triggers(triggers: Mapping[str, Trigger]) -> list[EventTrigger]:
-    """Those that count events."""
+    """The triggers that count events."""
     return [each for each in triggers.values() if isinstance(each, EventTrigger)]
 
 

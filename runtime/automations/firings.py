@@ -1,4 +1,4 @@
-"""That a trigger fired, and why: what actions and their templates are given."""
+"""The firing of a trigger, with its reasons: what actions and their templates get."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from ..events.records import Event
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """`at` is the time of the event, or when the span without one ended; `parts` are those of children."""
+    """`at` is the time of the event, or the end of the window without one; `parts` are the children's
+    firings.
+    """
 
     path: str
     at: datetime
@@ -23,17 +25,17 @@ class Firing:
     id: UUID = field(default_factory=uuid4)
 
     def every(self) -> list[Firing]:
-        """All below it, and it."""
+        """All firings below this one, then this one."""
         return [*(inner for part in self.parts for inner in part.every()), self]
 
     def events(self) -> list[Event]:
-        """The events of it and of all below it, each once."""
+        """The events of this firing and all below it, each once."""
         found = {each.event.id: each.event for each in self.every() if each.event is not None}
         return list(found.values())
 
 
 def firing_as_json(firing: Firing) -> dict[str, Any]:
-    """A firing as it is kept."""
+    """A firing as the JSON that is stored."""
     return {
         "id": str(firing.id),
         "path": firing.path,
@@ -45,7 +47,7 @@ def firing_as_json(firing: Firing) -> dict[str, Any]:
 
 
 def firing_from_json(document: Mapping[str, Any]) -> Firing:
-    """A firing as it was kept."""
+    """A firing from the JSON that was stored."""
     return Firing(
         path=document["path"],
         at=datetime.fromisoformat(document["at"]),

@@ -1,4 +1,4 @@
-"""Triggers as they are evaluated: the tree that an automation holds, flat and by path (reference notes, 12).
+"""Triggers in the form that is evaluated: an automation's tree as a flat dict by path (reference notes, 12).
 
 The path of a trigger is its place in the tree: `""` for the root, `"0"` for a child, `"0.1"` below it.
 """
@@ -14,15 +14,15 @@ from ..events.filters import Specification
 from ..events.matching import has_labels, value_fits
 from ..events.records import RESOURCE_ID, RESOURCE_ROLE, Event
 
-_AUTOMATION = "prefect.automation"  # so begin names of events of automations, and their resources
+_AUTOMATION = "prefect.automation"  # prefix of the names of events about automations, and of their resources
 
 Key = tuple[str, ...]
-"""Values of the labels of `for_each`: each combination is counted for itself."""
+"""The values of the labels in `for_each`: each combination is counted separately."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventTrigger:
-    """Fires when `threshold` events came within a time, or (proactive) when fewer did."""
+    """Fires when `threshold` events came within a time, or (proactive) when fewer came."""
 
     path: str
     parent: str | None
@@ -37,14 +37,13 @@ class EventTrigger:
     names_automations: bool = False
 
     def covers_name(self, name: str) -> bool:
-        """Whether events of this name may concern it at all."""
+        """Whether events of this name may concern the trigger at all."""
         return self.expects(name) or self.starts_after(name)
 
     def covers(self, event: Event) -> bool:
-        """Whether the event concerns it. What tells of automations does only when it names automations.
-
-        Whoever listens to everything means what happens, and not that somebody listens: else a thousand
-        automations of that kind would fire a million times for each thing that happens.
+        """Whether the event concerns the trigger. An event about an automation does only when the trigger
+        names automations: otherwise a thousand automations that expect every event would fire on each other's
+        firings, a million times for each event.
         """
         if not self.covers_name(event.event):
             return False
@@ -55,30 +54,30 @@ class EventTrigger:
         return all(any(has_labels(each, wanted) for each in event.related) for wanted in self.match_related)
 
     def expects(self, name: str) -> bool:
-        """Whether it counts events of this name; all, where it says nothing."""
+        """Whether the trigger counts events of this name; without `expect` it counts all."""
         return not self.expect or any(value_fits(name, each) for each in self.expect)
 
     def starts_after(self, name: str) -> bool:
-        """Whether it begins to count with an event of this name."""
+        """Whether the trigger starts counting after an event of this name."""
         return any(value_fits(name, each) for each in self.after)
 
     def key_of(self, event: Event) -> Key:
-        """Under what the event is counted."""
+        """The key under which the event is counted."""
         return tuple(label_of(event, label) for label in self.for_each)
 
     def is_met(self, count: int) -> bool:
-        """Whether so many events are a reason to fire."""
+        """Whether this number of events is a reason to fire."""
         return count < self.threshold if self.is_proactive else count >= self.threshold
 
     @property
     def is_immediate(self) -> bool:
-        """Whether time does not matter to it."""
+        """Whether the trigger fires on each event, without a time window."""
         return not self.is_proactive and not self.within
 
 
 @dataclass(frozen=True, slots=True)
 class CompositeTrigger:
-    """Fires when enough of its children did; `in_order`: all, one after the other."""
+    """Fires when enough of its children fired; `in_order`: all of them, in their order."""
 
     path: str
     parent: str | None
@@ -99,12 +98,12 @@ def read_triggers(document: Mapping[str, Any]) -> dict[str, Trigger]:
 
 
 def tells_of_automations(name: str) -> bool:
-    """Whether events of this name tell of an automation."""
+    """Whether events of this name are about an automation."""
     return name.startswith(_AUTOMATION)
 
 
 def label_of(event: Event, label: str) -> str:
-    """A label of the event's resource, or of a related one where it begins with `related:ROLE:`."""
+    """A label of the event's resource, or of a related resource when `label` begins with `related:ROLE:`."""
     if label.startswith("related:"):
         _, role, name = [*label.split(":", 2), "", ""][:3]
         found = (each for each in event.related if each.get(RESOURCE_ROLE) == role and name in each)
@@ -148,7 +147,7 @@ def _event_trigger(document: Mapping[str, Any], path: str, parent: str | None) -
 
 
 def _ids_in(matches: list[Specification]) -> list[str]:
-    """The resources that are named, as patterns."""
+    """The resource ids in specifications, which may be patterns."""
     found: list[str] = []
     for match in matches:
         ids = match.get(RESOURCE_ID) or []

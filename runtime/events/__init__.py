@@ -1,1 +1,1 @@
-"""What happens, as events: records of them, what a search or a stream asks for, and what fits."""
+"""Events: their records, the filters of searches and streams, and whether an event matches."""

@@ -1,4 +1,4 @@
-"""What searches and streams of events can ask for, in the standard's names (reference notes, 12)."""
+"""The filters of searches and streams of events, in the standard's names (reference notes, 12)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from ..foundation import clock
 from ..foundation.filter_base import Filter
 
 Specification = dict[str, str | list[str]]
-"""Label to the value, or values of which one, it must have; `abc*` is a beginning, `!abc` means not."""
+"""Maps a label to the value it must have, or to several of which one fits; `abc*` is a prefix, `!abc`
+negates.
+"""
 
 T = TypeVar("T")
 
@@ -30,7 +32,7 @@ class Occurred(Filter):
     until: datetime = field(default_factory=clock.now)
 
     def __post_init__(self) -> None:
-        # Moments without a zone are UTC.
+        # Times without a zone are UTC.
         object.__setattr__(self, "since", clock.calendar_utc(self.since))
         object.__setattr__(self, "until", clock.calendar_utc(self.until))
 
@@ -45,7 +47,7 @@ class EventName(Filter):
 
 @dataclass(frozen=True, slots=True)
 class OfResource(Filter):
-    """`distinct`: of each resource only the first event in the asked order."""
+    """`distinct`: only the first event of each resource, in the requested order."""
 
     id: list[str] | None = None
     id_prefix: list[str] | None = None
@@ -75,14 +77,14 @@ class EventIds(Filter):
 
 @dataclass(frozen=True, slots=True)
 class EventText(Filter):
-    """Words of which one must occur; `+word` must, `-word` must not; quotes hold a phrase together."""
+    """Words of which one must occur; `+word` must occur, `-word` must not; quotes make a phrase."""
 
     query: Annotated[str, MaxLen(200)]
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter(Filter):
-    """All that is given must hold; of a list under `related` or `any_resource` every part."""
+    """Every given part must match, also every member of a list in `related` or `any_resource`."""
 
     occurred: Occurred = field(default_factory=Occurred)
     event: EventName | None = None
@@ -107,7 +109,7 @@ def _as_list(value: T | list[T] | None) -> list[T]:
 
 
 def values_of(expected: str | list[str]) -> tuple[list[str], list[str]]:
-    """What a specification wants of one label, and what it does not want (without the `!`)."""
+    """The values that a specification wants for one label, and those that it excludes (without the `!`)."""
     every = [expected] if isinstance(expected, str) else expected
     wanted = [each for each in every if not each.startswith("!")]
     return wanted, [each[1:] for each in every if each.startswith("!")]

@@ -1,4 +1,4 @@
-"""Whether an event is what a filter or a trigger asks for, decided in memory."""
+"""Whether an event matches a filter or a trigger, decided in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from .records import RESOURCE_ID, RESOURCE_ROLE, Event, Resource
 
 
 def fits(event: Event, asked: EventFilter, *, in_time: bool = False) -> bool:
-    """Whether the event fits. The span of time counts only with `in_time`: a stream has no end."""
+    """Whether the event matches the filter. Its time range counts only with `in_time`: a stream has no
+    end.
+    """
     if in_time and not asked.occurred.since <= event.occurred <= asked.occurred.until:
         return False
     if asked.id.id and event.id not in asked.id.id:
@@ -30,7 +32,7 @@ def fits(event: Event, asked: EventFilter, *, in_time: bool = False) -> bool:
 
 
 def name_fits(name: str, asked: EventName) -> bool:
-    """Whether an event's name is one that is asked for."""
+    """Whether an event's name matches the filter."""
     if asked.prefix and not any(name.startswith(each) for each in asked.prefix):
         return False
     if asked.exclude_prefix and any(name.startswith(each) for each in asked.exclude_prefix):
@@ -41,24 +43,24 @@ def name_fits(name: str, asked: EventName) -> bool:
 
 
 def has_labels(resource: Resource, wanted: Specification) -> bool:
-    """Whether every label that the specification names has a value that it takes."""
+    """Whether every label in the specification has a value that it accepts."""
     return all(_value_fits(resource.get(label), *values_of(values)) for label, values in wanted.items())
 
 
 def value_fits(value: str, pattern: str) -> bool:
-    """Whether a value is the pattern, or begins as a pattern with a star at its end says."""
+    """Whether a value equals the pattern, or begins with it when the pattern ends with a star."""
     return value.startswith(pattern[:-1]) if pattern.endswith("*") else value == pattern
 
 
 def searchable_text(event: Event) -> str:
-    """What a search for words looks through: the name, the values of all labels, and the payload."""
-    # The text of the payload is only searched, and kept nowhere.
+    """The text that a search for words reads: the name, the values of all labels, and the payload."""
+    # The text of the payload is only searched, never stored.
     labels = [value for each in (event.resource, *event.related) for value in each.values()]
     return " ".join([event.event, *labels, orjson.dumps(event.payload, default=str).decode()]).lower()
 
 
 def text_fits(query: str, text: Callable[[], str]) -> bool:
-    """Whether a text has the words that a query wants and none that it does not."""
+    """Whether a text has the words that a query wants and none that it excludes."""
     some, every, none = words_of(query)
     if not (some or every or none):
         return True
@@ -82,7 +84,7 @@ def words_of(query: str) -> tuple[list[str], list[str], list[str]]:
 
 def _value_fits(value: str | None, wanted: list[str], unwanted: list[str]) -> bool:
     if not wanted and not unwanted:
-        return False  # an empty list of values is met by nothing
+        return False  # an empty list of values matches nothing
     if value is None:
         return not wanted
     if wanted and not any(value_fits(value, each) for each in wanted):

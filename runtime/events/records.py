@@ -1,4 +1,4 @@
-"""An event: something that happened to a resource, with what else it concerns."""
+"""An event: something that happened to a resource, with the other resources that it concerns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 from uuid import UUID
 
 Resource = dict[str, str]
-"""Labels of a thing. `prefect.resource.id` is always there; related ones have a `prefect.resource.role`."""
+"""The labels of a resource, always with `prefect.resource.id`; related resources have a
+`prefect.resource.role`.
+"""
 
 RESOURCE_ID = "prefect.resource.id"
 RESOURCE_NAME = "prefect.resource.name"
@@ -22,7 +24,9 @@ LARGEST_BYTES = 1_500_000
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. `received` is when the server took it; `seq` its place in the table, once it is there."""
+    """One event. `received` is when the server accepted it; `seq` is its place in the table, once it is
+    stored.
+    """
 
     id: UUID
     occurred: datetime
@@ -44,13 +48,13 @@ class Event:
 
 
 def is_too_large(text: str) -> bool:
-    """Whether an event's JSON has more bytes than one may have."""
-    # A character has one byte at least and four at most: long texts alone have to be counted.
+    """Whether an event's JSON has more bytes than are allowed."""
+    # A character has one to four bytes, so only long texts must be encoded and counted.
     return 4 * len(text) > LARGEST_BYTES and len(text.encode()) > LARGEST_BYTES
 
 
 def id_in(resource: Resource, kind: str) -> UUID | None:
-    """The id that a resource such as `prefect.flow-run.<uuid>` ends with; None when it is of another kind."""
+    """The id of a resource such as `prefect.flow-run.<uuid>`; None when the resource is of another kind."""
     prefix = f"prefect.{kind}."
     text = resource.get(RESOURCE_ID, "")
     if not text.startswith(prefix):

@@ -1,4 +1,6 @@
-"""What events say of task runs: stock clients orchestrate task runs themselves and tell of each state."""
+"""What events say about task runs: stock clients orchestrate task runs themselves and send each state as an
+event.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ _PREFIX = "prefect.task-run"
 
 @dataclass(frozen=True, slots=True)
 class TaskRunNews:
-    """One state that a task run has come into. The state's id is that of the event."""
+    """A new state of a task run. The id of the event is the id of the state."""
 
     event_id: UUID
     at: datetime
@@ -38,12 +40,12 @@ class TaskRunNews:
 
 
 def tells_of_a_task_run(event: Event) -> bool:
-    """Whether the recorder is to look at it: a state of a task run that its client orchestrates."""
+    """Whether the event is a state of a task run that its client orchestrates, for the recorder."""
     return event.event.startswith(_PREFIX) and event.resource.get("prefect.orchestration") == "client"
 
 
 def news_of(event: Event) -> TaskRunNews | None:
-    """What the event says; None when it is not complete."""
+    """The news in the event; None when it is incomplete."""
     task_run_id = id_in(event.resource, "task-run")
     state = _object(event.payload.get("validated_state"))
     facts = _object(event.payload.get("task_run"))
