@@ -1,1 +1,1 @@
-"""The client of the API: how users' code, the command line and workers ask a Heliostat server."""
+"""The client of the API, for users' code, the command line and workers."""

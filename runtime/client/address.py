@@ -1,4 +1,4 @@
-"""Which server is meant when nobody says: the one that is set, else the one that runs on this machine."""
+"""The default server: the one that is set, else the one that runs on this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..foundation.settings import current_settings
 def api_url() -> str:
     """The address of the API (".../api"): `HELIOSTAT_API_URL`, else that of the server of this home folder.
 
-    Raises ServerUnavailable when neither is there, or several servers run here.
+    Raises ServerUnavailable when there is neither, or several servers run here.
     """
     configured = current_settings().api_url
     if configured:
@@ -20,7 +20,7 @@ def api_url() -> str:
         return running[0].url
     if running:
         raise ServerUnavailable(
-            f"{len(running)} servers run here and HELIOSTAT_API_URL does not say which is meant.",
+            f"{len(running)} servers run here and HELIOSTAT_API_URL does not choose one.",
             hint="set it to one of " + ", ".join(each.url for each in running),
         )
     raise ServerUnavailable(

@@ -1,7 +1,7 @@
-"""Parameters for a run of a deployment whose flow is not at hand: written by the schema that the server has.
+"""Parameters for a run of a deployment whose flow is not loaded, written by the schema that the server has.
 
-What is plain JSON goes as it is. An object goes where the schema has a place for its kind; what such a place
-makes of it must be what was given, else it is refused with the parameter's name.
+Plain JSON is sent unchanged. Another object is sent where the schema has a place for its kind and the flow
+will get an equal object from it; otherwise it is refused with the parameter's name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ..values.sayable import Unsayable, plain_form
 
 Schema = Mapping[str, Any]
 
-# Kinds that are texts in JSON, and the format of the texts in whose place they may stand.
+# Types that are texts in JSON, and the `format` that a schema has for them.
 _TEXTS: tuple[tuple[type, str], ...] = (
     (datetime, "date-time"),
     (date, "date"),
@@ -54,7 +54,7 @@ _TEXTS: tuple[tuple[type, str], ...] = (
 
 
 def asked(parameters: Mapping[str, Any], schema: Schema | None) -> dict[str, Any]:
-    """The parameters as JSON. Raises ParameterMismatch that names each one which cannot be sent as it is."""
+    """The parameters as JSON. Raises ParameterMismatch, which names each one that cannot be sent exactly."""
     root: Schema = schema or {}
     properties: Mapping[str, Any] = root.get("properties") or {}
     forms: dict[str, Any] = {}
@@ -65,11 +65,11 @@ def asked(parameters: Mapping[str, Any], schema: Schema | None) -> dict[str, Any
         except Unsayable as unsayable:
             problems[name] = str(unsayable)
         except RecursionError:
-            problems[name] = "it holds itself, or is nested too deeply"
+            problems[name] = "it contains itself, or is nested too deeply"
     if problems:
         lines = "; ".join(f"{name} cannot be sent: {reason}" for name, reason in problems.items())
         mismatch = ParameterMismatch(
-            f"parameters cannot be sent as they are: {lines}",
+            f"parameters cannot be sent unchanged: {lines}",
             hint="Give plain data, or annotate the flow's parameter with the type and deploy it again.",
         )
         mismatch.parameters = tuple(problems)
@@ -87,13 +87,13 @@ def is_plain(parameters: Mapping[str, Any]) -> bool:
 
 
 class _Places:
-    """The places of a schema, by which values are written."""
+    """Writes values by the places in a schema where they are allowed."""
 
     def __init__(self, root: Schema) -> None:
         self._root = root
 
     def written(self, value: Any, schema: Any) -> Any:
-        """The JSON of a value in a place. Raises Unsayable."""
+        """The JSON of a value for a part of the schema. Raises Unsayable."""
         if _is_scalar(value):
             return plain_form(value)
         reason = ""
@@ -107,12 +107,12 @@ class _Places:
             if not isinstance(value, list | dict) and any(
                 other is not place and _takes(other, form) for other in places
             ):
-                raise Unsayable(f"a {type(value).__name__} may be taken for something else there")
+                raise Unsayable(f"a {type(value).__name__} may be read as another type there")
             return form
         raise Unsayable(reason)
 
     def _branches(self, schema: Any, depth: int = 0) -> Iterator[Schema]:
-        """The places that a schema leaves the choice between, references followed."""
+        """The alternatives that a schema allows, with references resolved."""
         if not isinstance(schema, Mapping) or depth > 20:
             yield {}
             return
@@ -186,12 +186,12 @@ class _Places:
             return form
         known = isinstance(form, int) and not isinstance(form, bool) and keys is not None
         if not known or any(_takes(each, str(form)) for each in self._branches(keys)):
-            raise Unsayable(f"the key {key!r} is no text, and would come back as one")
+            raise Unsayable(f"the key {key!r} is not text, and would come back as text")
         return str(form)
 
 
 def _takes(place: Schema, form: Any) -> bool:
-    """Whether a form may be taken for what stands in that place. Says yes where that cannot be told."""
+    """Whether a form may be read as a value of that place; True when that is unclear."""
     if "const" in place or "enum" in place:
         return form == place.get("const") or form in (place.get("enum") or ())
     kind = place.get("type")
@@ -215,17 +215,17 @@ def _is_scalar(value: Any) -> bool:
 
 
 def _is_record(value: Any) -> bool:
-    """Whether it is a model, a dataclass or a named tuple: something that only its own class can make."""
+    """Whether the value is a model, a dataclass or a named tuple, which only its own class can make."""
     kind = cast("type[Any]", type(value))
     named = isinstance(value, tuple) and hasattr(kind, "_fields")
     return hasattr(kind, "__pydantic_validator__") or dataclasses.is_dataclass(kind) or named
 
 
 def _by_itself(value: Any) -> Any:
-    """The value's form by its own type, which has to read it as it was."""
+    """The value's JSON by its own type, which must read an equal value from it."""
     adapter = adapter_for(PurePath if isinstance(value, PurePath) else type(value))
     if adapter is None:
-        raise Unsayable(f"a {type(value).__name__} is nothing that JSON can say")
+        raise Unsayable(f"a {type(value).__name__} has no form in JSON")
     return written(adapter, value, value)
 
 
@@ -234,7 +234,7 @@ def _member(value: Enum, place: Schema) -> Any:
     if "const" in place and place["const"] == form or form in (place.get("enum") or ()):
         return form
     if isinstance(value, str | int | float) and "enum" not in place and "const" not in place:
-        return form  # equal to what a plain call would give
+        return form  # equal to the value of a plain call
     raise _misplaced(value)
 
 
@@ -243,11 +243,11 @@ def _bytes(value: bytes, place: Schema) -> str:
         raise _misplaced(value)
     text = text_of_bytes(value)
     if text.startswith(BASE64_PREFIX) and BASE64_MARK not in place:
-        raise Unsayable("bytes that are no text in UTF-8 have no form in that place")
+        raise Unsayable("bytes that are not UTF-8 text have no form in that place")
     return text
 
 
 def _misplaced(value: Any) -> Unsayable:
     return Unsayable(
-        f"a {type(value).__name__} cannot stand there: by its schema it would become something else"
+        f"a {type(value).__name__} does not fit there: by its schema it would become something else"
     )

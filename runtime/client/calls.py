@@ -1,4 +1,4 @@
-"""What the client's calls of all nouns stand on."""
+"""What the client's calls about all kinds of objects share."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .http import Connection
 
 T = TypeVar("T")
 
-PAGE_ROWS = 200  # most that the API gives at once
+PAGE_ROWS = 200  # the most that the API returns at once
 
 
 class Calls:
-    """Holds the connection. Its subclasses hold one noun each."""
+    """Holds the connection. Each subclass has the calls about one kind of object."""
 
     http: Connection
 
 
 def read_as(kind: type[T], answer: Any) -> T:
-    """An answer's JSON as a record, or as a list of them. Raises ServerFailed when it is something else."""
+    """An answer's JSON as a record, or a list of records. Raises ServerFailed when it has another shape."""
     from pydantic import ValidationError
 
     try:
@@ -35,7 +35,7 @@ def read_as(kind: type[T], answer: Any) -> T:
 
 
 def page(limit: int | None, offset: int, sort: str | None = None, **filters: Any) -> dict[str, Any]:
-    """The body of a filter route, without what is not set."""
+    """The body for a filter route, without unset fields."""
     body: dict[str, Any] = {"limit": limit, "offset": offset, "sort": sort, **filters}
     return {name: value for name, value in body.items() if value is not None}
 

@@ -1,4 +1,6 @@
-"""`get_client()`: the client of a Heliostat server. What it does is written once, asynchronously."""
+"""`get_client()`: the client of a Heliostat server, in asynchronous form, which the synchronous form
+wraps.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +35,10 @@ class HeliostatClient(
     WorkPoolCalls,
     WorkQueueCalls,
 ):
-    """Asks a server. Use it as `async with get_client() as client`.
+    """The asynchronous client of a server. Use it as `async with get_client() as client`.
 
     Every call raises ServerUnavailable when no server answers, ServerFailed, NotFound, Duplicate, NotAllowed
-    or RequestRefused, each with the server's words.
+    or RequestRefused, each with the server's message.
     """
 
     def __init__(
@@ -53,11 +55,11 @@ class HeliostatClient(
         return self.http.api_url
 
     async def hello(self) -> str:
-        """A greeting, when the server is there."""
+        """The server's greeting."""
         return read_as(str, await self.http.get("/hello"))
 
     async def api_healthcheck(self) -> Exception | None:
-        """None when the server is well, else what is wrong."""
+        """None when the server is healthy, else the error."""
         try:
             await self.http.get("/health")
         except Exception as error:
@@ -65,7 +67,7 @@ class HeliostatClient(
         return None
 
     async def request(self, method: str, path: str, body: Any = None) -> Any:
-        """Any route of the API by its path below the address: the answer's JSON."""
+        """Call any route of the API by its path below the address; returns the answer's JSON."""
         return await self.http.json(method, path, body)
 
     async def close(self) -> None:
@@ -83,7 +85,7 @@ class HeliostatClient(
 def _door(
     method: Callable[Concatenate[HeliostatClient, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[SyncHeliostatClient, P], T]:
-    """The same call, waited for."""
+    """A synchronous method that waits for an asynchronous one."""
 
     @wraps(method)
     def call(self: SyncHeliostatClient, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -93,9 +95,9 @@ def _door(
 
 
 class SyncHeliostatClient:
-    """The same client for code that does not await. Use it as `with get_client(sync_client=True) as client`.
+    """The synchronous client. Use it as `with get_client(sync_client=True) as client`.
 
-    Its calls run on an event loop of its own, so that it works wherever another loop runs already.
+    Its calls run on a separate event loop, so it works where another loop runs already.
     """
 
     def __init__(self, asynchronous: HeliostatClient) -> None:
@@ -187,10 +189,10 @@ def get_client(sync_client: Literal[False] = False, **options: Any) -> Heliostat
 @overload
 def get_client(sync_client: Literal[True], **options: Any) -> SyncHeliostatClient: ...
 def get_client(sync_client: bool = False, **options: Any) -> HeliostatClient | SyncHeliostatClient:
-    """A client of the server at `HELIOSTAT_API_URL`, or of the one that runs on this machine.
+    """A client of the server at `HELIOSTAT_API_URL`, or of the server that runs on this machine.
 
-    `options`: api_url, auth_string, transport (an httpx one, for tests). Raises ServerUnavailable when there
-    is no server to ask.
+    `options`: api_url, auth_string, transport (an httpx transport, for tests). Raises ServerUnavailable when
+    no server is known.
     """
     client = HeliostatClient(**options)
     return SyncHeliostatClient(client) if sync_client else client

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 class DeploymentCalls(Calls):
     async def create_deployment(self, flow_id: UUID, name: str, **fields: Any) -> UUID:
-        """Make the deployment of that flow and name, or bring it up to date; gives its id.
+        """Create or update the deployment of that flow and name; returns its id.
 
-        `fields` are the standard's DeploymentCreate.
+        `fields` are those of the standard's DeploymentCreate.
         """
         body = {"flow_id": str(flow_id), "name": name, **given(fields)}
         answer = await self.http.json("POST", "/deployments/", body, repeatable=True)
         return read_as(Deployment, answer).id
 
     async def check_deployments(self, deployments: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-        """What would keep the server from making each of these DeploymentCreate; it changes nothing.
+        """The problems that would keep the server from creating each deployment; changes nothing.
 
-        A server that cannot tell finds nothing wrong.
+        The lists are empty for a server without this check.
         """
         try:
             found = await self.http.json(
@@ -46,10 +46,10 @@ class DeploymentCalls(Calls):
         return read_as(Deployment, await self.http.get(f"/deployments/{deployment_id}"))
 
     async def read_deployment_by_name(self, name: str) -> Deployment:
-        """By "flow/deployment". Raises NotFound."""
+        """The deployment named "flow/deployment". Raises NotFound."""
         flow_name, slash, deployment_name = name.partition("/")
         if not slash or not flow_name or not deployment_name:
-            raise NotFound(f"{name!r} names no deployment.", hint="write FLOW/DEPLOYMENT")
+            raise NotFound(f"{name!r} is not the name of a deployment.", hint="write FLOW/DEPLOYMENT")
         path = f"/deployments/name/{quote(flow_name, safe='')}/{quote(deployment_name, safe='')}"
         try:
             return read_as(Deployment, await self.http.get(path))
@@ -66,18 +66,18 @@ class DeploymentCalls(Calls):
         return read_as(list[Deployment], await self.http.read("/deployments/filter", body))
 
     async def update_deployment(self, deployment_id: UUID, **fields: Any) -> None:
-        """Change the fields that are given; the standard's DeploymentUpdate."""
+        """Change the given fields of the standard's DeploymentUpdate."""
         await self.http.json("PATCH", f"/deployments/{deployment_id}", fields)
 
     async def bring_deployment_up_to_date(self, deployment_id: UUID, **fields: Any) -> None:
-        """Change the fields that its code says; schedules are matched, and those that people made stay.
+        """Change the fields that its code declares; schedules are matched, and those that people made stay.
 
         Raises NotFound when the deployment is gone.
         """
         await self.http.json("PATCH", f"/heliostat/deployments/{deployment_id}", fields)
 
     async def hold_served(self, owner: Owner, deployment_ids: Sequence[UUID], lease_s: float) -> list[UUID]:
-        """Say that a process serves these; gives those that somebody paused."""
+        """Tell the server that a process serves these deployments; returns those that are paused."""
         body = {
             "deployment_ids": list(map(str, deployment_ids)),
             "host": owner.host,
@@ -88,7 +88,9 @@ class DeploymentCalls(Calls):
         return read_as(list[UUID], await self.http.json("PUT", f"/heliostat/servings/{owner.id}", body))
 
     async def read_other_servers(self, owner: Owner, deployment_ids: Sequence[UUID]) -> list[dict[str, Any]]:
-        """Other processes that serve any of these: `process_id`, `host`, `pid`, `process_started`."""
+        """Other processes that serve any of these deployments: `process_id`, `host`, `pid`,
+        `process_started`.
+        """
         path = f"/heliostat/servings/{owner.id}/others"
         ids = list(map(str, deployment_ids))
         return read_as(list[dict[str, Any]], await self.http.json("POST", path, ids, repeatable=True))
@@ -96,13 +98,15 @@ class DeploymentCalls(Calls):
     async def end_served(
         self, owner: Owner, deployment_ids: Sequence[UUID], gone: Sequence[str], pause: bool
     ) -> list[UUID]:
-        """Say that a process serves these no more; gives those that are paused, as no other one does."""
+        """Tell the server that a process no longer serves these deployments; returns those that were paused
+        because no other process serves them.
+        """
         body = {"deployment_ids": list(map(str, deployment_ids)), "gone": list(gone), "pause": pause}
         path = f"/heliostat/servings/{owner.id}/end"
         return read_as(list[UUID], await self.http.json("POST", path, body, repeatable=True))
 
     async def pause_deployment(self, deployment_id: UUID) -> None:
-        """Let its schedules make no runs until it is resumed."""
+        """Keep the deployment's schedules from making runs until it is resumed."""
         await self.update_deployment(deployment_id, paused=True)
 
     async def resume_deployment(self, deployment_id: UUID) -> None:
@@ -124,10 +128,11 @@ class DeploymentCalls(Calls):
         work_queue_name: str | None = None,
         job_variables: Mapping[str, Any] | None = None,
     ) -> FlowRun:
-        """A run of the deployment: `parameters` over its own, scheduled for now unless `state` says else.
+        """Create a run of the deployment. `parameters` override its own; the run is scheduled for now unless
+        `state` is given.
 
-        One idempotency key gives one run. Raises ParameterMismatch when parameters break the schema, or when
-        one of them cannot be sent such that the flow gets it as it is.
+        Calls with one idempotency key create one run. Raises ParameterMismatch when parameters do not fit the
+        schema, or one of them cannot be sent unchanged.
         """
         if parameters and not is_plain(parameters):
             known = await self.read_deployment(deployment_id)
@@ -141,7 +146,7 @@ class DeploymentCalls(Calls):
                 "job_variables": dict(job_variables) if job_variables else None,
                 "parent_task_run_id": str(parent_task_run_id) if parent_task_run_id else None,
                 "work_queue_name": work_queue_name,
-                # With a key of its own a request that is sent again makes no second run.
+                # With a unique key a request that is sent again makes no second run.
                 "idempotency_key": idempotency_key or str(uuid4()),
             }
         )
@@ -192,7 +197,7 @@ class ScheduleCalls(Calls):
 
 class CodePackageCalls(Calls):
     async def has_code_package(self, revision: str) -> bool:
-        """Whether the server has the code of that revision."""
+        """Whether the server has the code package of that revision."""
         try:
             await self.http.send("HEAD", f"/heliostat/code-packages/{revision}")
         except NotFound:
@@ -200,7 +205,7 @@ class CodePackageCalls(Calls):
         return True
 
     async def put_code_package(self, revision: str, content: bytes) -> None:
-        """Give the server a packed project; harmless when it has it."""
+        """Upload a packed project; harmless when the server has it."""
         headers = {"Content-Type": "application/octet-stream"}
         await self.http.send("PUT", f"/heliostat/code-packages/{revision}", content, headers=headers)
 

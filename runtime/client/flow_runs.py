@@ -14,7 +14,7 @@ from .records import Flow, FlowRun, Log, OrchestrationResult, TaskRun, state_to_
 
 class FlowCalls(Calls):
     async def create_flow_from_name(self, name: str, tags: Sequence[str] = ()) -> UUID:
-        """The id of the flow of that name, which is made if it is not there."""
+        """The id of the flow of that name, which is created if necessary."""
         body = {"name": name, "tags": list(tags)}
         return read_as(Flow, await self.http.json("POST", "/flows/", body, repeatable=True)).id
 
@@ -68,7 +68,9 @@ class FlowRunCalls(Calls):
     async def set_flow_run_state(
         self, flow_run_id: UUID, state: State, force: bool = False
     ) -> OrchestrationResult:
-        """Propose a state; the rules accept it, or answer what becomes of it and why. `force` skips most."""
+        """Propose a state; the result says whether the rules accept it, and why not. `force` skips most
+        rules.
+        """
         body = {"state": state_to_json(state), "force": force}
         answer = await self.http.json("POST", f"/flow_runs/{flow_run_id}/set_state", body, repeatable=True)
         return read_as(OrchestrationResult, answer)
@@ -76,7 +78,7 @@ class FlowRunCalls(Calls):
     async def resume_flow_run(
         self, flow_run_id: UUID, run_input: Mapping[str, Any] | None = None
     ) -> OrchestrationResult:
-        """Let a paused or suspended run go on."""
+        """Resume a paused or suspended run."""
         body = {"run_input": dict(run_input)} if run_input else {}
         answer = await self.http.json("POST", f"/flow_runs/{flow_run_id}/resume", body)
         return read_as(OrchestrationResult, answer)
@@ -89,7 +91,7 @@ class FlowRunCalls(Calls):
     async def wait_for_flow_run(
         self, flow_run_id: UUID, timeout: float | None = None, poll_interval: float = 1.0
     ) -> FlowRun:
-        """The run when it has ended; as it stands after `timeout` seconds, when it has not."""
+        """Wait until the run has ended, at most `timeout` seconds; returns the run as it is then."""
         run = await self.read_flow_run(flow_run_id)
         pause_s, waited_s = min(0.1, poll_interval), 0.0
         while not run.is_final() and (timeout is None or waited_s < timeout):
@@ -105,7 +107,7 @@ class TaskRunCalls(Calls):
     async def create_tracking_task_run(
         self, flow_run_id: UUID, name: str, task_key: str, dynamic_key: str
     ) -> TaskRun:
-        """A task run that stands in its flow run for a run elsewhere."""
+        """Create a task run that represents, in its flow run, a run of another deployment."""
         body = {
             "name": name,
             "flow_run_id": str(flow_run_id),
@@ -152,7 +154,7 @@ _FILTERS = {
 
 
 def named_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
-    """Filters by the names of the client's arguments as those of the routes."""
+    """Filters under the names of the API's fields, from the names of the client's arguments."""
     unknown = [name for name in filters if name not in _FILTERS]
     if unknown:
         raise TypeError(f"unknown filter {unknown[0]!r}; there are {', '.join(_FILTERS)}")

@@ -1,4 +1,4 @@
-"""One request to the API and its answer: where it goes, when it is tried again, which error it becomes."""
+"""Requests to the API: how they are sent, when they are retried, and which errors they raise."""
 
 from __future__ import annotations
 
@@ -28,17 +28,21 @@ from ..foundation.settings import current_settings
 from ..values.sayable import where_unsayable
 
 TIMEOUT_S = 60.0
-ATTEMPTS = 6  # the first and five more, as clients of the standard do
+ATTEMPTS = 6  # the first and five retries, like the standard's clients
 AGAIN = frozenset({408, 429, 502, 503})
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
-_DATA = ("parameters", "job_variables", "run_input")  # of the author: arrives as it is, or not at all
+_DATA = (
+    "parameters",
+    "job_variables",
+    "run_input",
+)  # the author's data: must arrive unchanged, or not at all
 _API_VERSION = "0.8.4"
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class Connection:
-    """Requests to the API at `api_url`; paths are those below it. Close it when done."""
+    """Sends requests to the API at `api_url`; paths are relative to it. Close it when done."""
 
     def __init__(
         self,
@@ -65,11 +69,11 @@ class Connection:
         self._answered = False
 
     async def get(self, path: str, **query: Any) -> Any:
-        """The JSON of a GET."""
+        """The JSON answer to a GET."""
         return await self.json("GET", path, query=query)
 
     async def read(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The JSON of a POST that only reads, so that it may be repeated."""
+        """The JSON answer to a POST that only reads, and so may be repeated."""
         return await self.json("POST", path, body or {}, repeatable=True)
 
     async def json(
@@ -81,10 +85,11 @@ class Connection:
         query: Mapping[str, Any] | None = None,
         repeatable: bool | None = None,
     ) -> Any:
-        """Send `body` as JSON; gives the answer's JSON, or None when it has none.
+        """Send `body` as JSON; returns the answer's JSON, or None when it is empty.
 
-        `repeatable` says that the request may be sent again although it may have been done already; without
-        it, all but POST are. Raises what `error_of` makes of a refusal, ServerUnavailable, ServerFailed.
+        `repeatable`: the request may be sent again even if the server may have handled it; by default all
+        methods but POST are. Raises ServerUnavailable, ServerFailed, and the error of `error_of` for a
+        refusal.
         """
         content = None if body is None else _content(body)
         answer = await self.send(method, path, content, query=query, repeatable=repeatable)
@@ -94,7 +99,7 @@ class Connection:
             return orjson.loads(answer.content)
         except ValueError:
             if "json" in answer.headers.get("content-type", ""):
-                raise ServerFailed(f"the answer of {self.api_url}{path} is no JSON") from None
+                raise ServerFailed(f"the answer of {self.api_url}{path} is not valid JSON") from None
             return answer.text
 
     async def send(
@@ -117,7 +122,7 @@ class Connection:
                     method, path, content=content, params=params, headers=dict(headers or {})
                 )
             except httpx.HTTPError as error:
-                # Before the first answer the address may simply be wrong: say so at once.
+                # Before the first answer the address may be wrong: fail at once.
                 harmless = repeatable or isinstance(error, _NEVER_SENT)
                 if last or not self._answered or not harmless:
                     raise self._away(error) from error
@@ -134,7 +139,7 @@ class Connection:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     def _away(self, error: Exception) -> ServerUnavailable:
@@ -146,7 +151,7 @@ class Connection:
 
 
 def _person() -> str:
-    """Who asks, for those who look at what was set by whom."""
+    """The user and machine of this client, recorded as the author of changes."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):  # a user without a name, as in some containers
@@ -155,7 +160,9 @@ def _person() -> str:
 
 
 def _content(body: Any) -> bytes:
-    """The request's JSON. Ids and times become the standard's texts; a value that has no form is refused."""
+    """The request's JSON. Ids and times become the standard's texts; a value without a form in JSON is
+    refused.
+    """
     found = _changed_on_the_way(body)
     try:
         if found is None:
@@ -169,7 +176,7 @@ def _content(body: Any) -> bytes:
 
 
 def _changed_on_the_way(body: Any) -> str | None:
-    """Where and why the author's data in a request would arrive as something else; None where none would."""
+    """Where and why the author's data in a request would arrive changed; None when all arrives unchanged."""
     for entry in cast("list[Any]", body) if isinstance(body, list) else [body]:
         if not isinstance(entry, Mapping):
             continue
@@ -184,16 +191,16 @@ def _changed_on_the_way(body: Any) -> str | None:
 
 
 def error_of(answer: httpx.Response) -> Exception:
-    """The error that an answer of 300 or above stands for."""
+    """The error for an answer with status 300 or above."""
     status = answer.status_code
     text = refusal_text(answer)
     if status == 404:
-        return NotFound(text or f"{answer.request.url.path} is not there.")
+        return NotFound(text or f"{answer.request.url.path} does not exist.")
     if status in (401, 403):
         hint = "set HELIOSTAT_API_AUTH_STRING=USER:PASSWORD" if status == 401 else None
         return NotAllowed(text or "The server does not allow this.", hint=hint)
     if status == 409:
-        return Duplicate(text or "There is one already.")
+        return Duplicate(text or "An object of this name exists already.")
     if 400 <= status < 500:
         return RequestRefused(text or f"The server answers {status}.", status)
     return ServerFailed(
@@ -204,7 +211,7 @@ def error_of(answer: httpx.Response) -> Exception:
 
 
 def refusal_text(answer: httpx.Response) -> str:
-    """What an answer of the standard's error shapes says, in one text."""
+    """The message of an error answer, in any of the standard's shapes."""
     try:
         body = orjson.loads(answer.content)
     except ValueError:
@@ -222,7 +229,7 @@ def refusal_text(answer: httpx.Response) -> str:
 
 
 def _problem(problem: Any) -> str:
-    """One complaint of a validation: the path of the field, and what is wrong with it."""
+    """One validation error: the path of the field, and what is wrong with it."""
     if not isinstance(problem, dict):
         return str(problem)
     facts = cast("dict[str, Any]", problem)
@@ -233,7 +240,7 @@ def _problem(problem: Any) -> str:
 
 
 def _pause_s(attempt: int, asked: str | None = None) -> float:
-    """Twice as long each time and a little by chance, unless the server says how long."""
+    """The pause before the next attempt: doubled each time, with jitter, unless the server says how long."""
     try:
         if asked is not None:
             return min(max(float(asked), 0.0), 60.0)

@@ -1,4 +1,4 @@
-"""What the API answers, as objects with types. Fields that are not named here are kept and readable too."""
+"""The API's answers as typed objects. Fields that are not declared here are kept and can be read, too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .run_results import ResultOfRun
 
 
 class Record(BaseModel):
-    """One object of the API. `to_json()` gives its fields as they came."""
+    """One object of the API."""
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
 
@@ -34,7 +34,7 @@ class Flow(Record):
 
 
 class _Run(Record):
-    """What flow runs and task runs have in common."""
+    """The fields that flow runs and task runs share."""
 
     name: str
     tags: list[str] = []
@@ -54,7 +54,7 @@ class _Run(Record):
 
     @property
     def state(self) -> State | None:
-        """The state it is in. The value of a completed run is fetched when `state.result()` asks for it."""
+        """The run's state. The value of a completed run is fetched by `state.result()`."""
         if self.state_json is None:
             return None
         state = state_from_json(self.state_json)
@@ -63,12 +63,12 @@ class _Run(Record):
         return replace(state, data=ResultOfRun(self._api_url, self._kind, self.id))
 
     def of_server(self, api_url: str) -> Self:
-        """This record, which asks the server at that address for values."""
+        """This record, after noting the server that has the run's value."""
         self._api_url = api_url
         return self
 
     def is_final(self) -> bool:
-        """Whether it has ended."""
+        """Whether the run has ended."""
         return self.state is not None and self.state.is_final()
 
 
@@ -171,7 +171,7 @@ class Worker(Record):
 
 
 class OrchestrationResult(BaseModel):
-    """What came of proposing a state: ACCEPT, or REJECT, WAIT, ABORT with a reason."""
+    """The answer to a proposed state: ACCEPT, or REJECT, WAIT, ABORT with a reason."""
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
 
@@ -181,17 +181,17 @@ class OrchestrationResult(BaseModel):
 
     @property
     def state(self) -> State | None:
-        """The state that the run is in now."""
+        """The run's state after the proposal."""
         return None if self.state_json is None else state_from_json(self.state_json)
 
     @property
     def reason(self) -> str | None:
-        """Why it was not accepted."""
+        """Why the proposal was not accepted."""
         return self.details.get("reason")
 
 
 def state_from_json(fields: Mapping[str, Any]) -> State:
-    """A State from the standard's object. Its value is not in it."""
+    """A State from the standard's JSON, without its value."""
     given: Mapping[str, Any] = fields.get("state_details") or {}
     details = {name: value for name, value in given.items() if value not in (None, False)}
     return State(
@@ -206,7 +206,7 @@ def state_from_json(fields: Mapping[str, Any]) -> State:
 
 
 def state_to_json(state: State) -> dict[str, Any]:
-    """The standard's StateCreate of a state."""
+    """A state as the standard's StateCreate."""
     return {
         "type": state.type.value,
         "name": state.name,

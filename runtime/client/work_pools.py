@@ -24,7 +24,9 @@ class WorkPoolCalls(Calls):
         concurrency_limit: int | None = None,
         is_paused: bool = False,
     ) -> WorkPool:
-        """A new pool. Without a template it gets the one of its type. Raises Duplicate, NotFound."""
+        """Create a pool, by default with the template of its type. Raises Duplicate, or NotFound (the
+        type).
+        """
         if base_job_template is None:
             base_job_template = await self.read_default_base_job_template(type)
         body = given(
@@ -66,7 +68,7 @@ class WorkPoolCalls(Calls):
         scheduled_before: datetime | None = None,
         limit: int | None = None,
     ) -> list[FlowRun]:
-        """Runs that wait in the pool, as far as its limits let them begin."""
+        """Runs that wait in the pool and that its limits allow to begin."""
         body = given(
             {
                 "work_queue_names": list(work_queue_names) if work_queue_names else None,
@@ -87,12 +89,12 @@ class WorkPoolCalls(Calls):
         return read_as(list[Worker], await self.http.read(f"{_pool(pool_name)}/workers/filter", body))
 
     async def send_worker_heartbeat(self, pool_name: str, worker_name: str, interval_s: float) -> None:
-        """Tell that a worker lives, and how often it will tell. Raises NotFound (the pool)."""
+        """Report that a worker lives, and how often it reports. Raises NotFound (the pool)."""
         body = {"name": worker_name, "heartbeat_interval_seconds": max(1, round(interval_s))}
         await self.http.json("POST", f"{_pool(pool_name)}/workers/heartbeat", body, repeatable=True)
 
     async def read_default_base_job_template(self, type: str) -> dict[str, Any]:
-        """The template that pools of a type begin with. Raises NotFound with the types there are."""
+        """The base job template of a pool type. Raises NotFound, which lists the known types."""
         known = await self.read_pool_types()
         if type not in known:
             close = nearest(type, known)
@@ -103,7 +105,7 @@ class WorkPoolCalls(Calls):
         return known[type]["default_base_job_configuration"]
 
     async def read_pool_types(self) -> dict[str, dict[str, Any]]:
-        """The kinds of pools that the server knows, by name, with their base job templates."""
+        """The pool types that the server knows, by name, with their base job templates."""
         answer = await self.http.get("/collections/views/aggregate-worker-metadata")
         packages = read_as(dict[str, dict[str, dict[str, Any]]], answer)
         return {name: kind for kinds in packages.values() for name, kind in kinds.items()}
@@ -120,7 +122,7 @@ class WorkQueueCalls(Calls):
         priority: int | None = None,
         is_paused: bool = False,
     ) -> WorkQueue:
-        """A new queue of a pool. 1 is the highest priority. Raises Duplicate."""
+        """Create a queue in a pool. 1 is the highest priority. Raises Duplicate."""
         body = given(
             {
                 "name": name,

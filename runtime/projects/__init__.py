@@ -1,1 +1,1 @@
-"""Authors' code on its way to where it runs: entrypoints, folders, packages and the steps that fetch them."""
+"""How authors' code gets to where it runs: entrypoints, folders, packages and the steps that fetch them."""

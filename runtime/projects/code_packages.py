@@ -1,7 +1,7 @@
-"""Authors' code on its way to the cluster: a project folder as one package, named by what is in it.
+"""A project folder as one package to send to a cluster, named by its content.
 
-The revision is a hash of paths and contents, not of the archive's bytes: the same files give the same
-revision whatever their times, whoever packs them, and whichever compressor they use.
+The revision is a hash of paths and contents, not of the archive's bytes: equal files give an equal revision,
+whatever their times, the machine and the compressor.
 """
 
 from __future__ import annotations
@@ -25,17 +25,19 @@ from .project_files import ProjectFile, project_files
 
 try:
     import fcntl
-except ImportError:  # Windows: processes may unpack the same package side by side; one of them wins
+except ImportError:  # Windows: several processes may unpack a package at once; one of them wins
     fcntl = None
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can tell
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
 _LARGEST_SHOWN = 5
 _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class CodePackage:
-    """A packed project. `content` is a zip file of `file_count` files, `source_bytes` before compression."""
+    """A packed project. `content` is a zip file of `file_count` files with `source_bytes` before
+    compression.
+    """
 
     revision: str  # sha256, hexadecimal
     content: bytes
@@ -44,11 +46,11 @@ class CodePackage:
 
 
 def pack(folder: Path | str, *, limit_bytes: int | None = None) -> CodePackage:
-    """Pack a project folder, without what its `.heliostatignore` and `.prefectignore` and our defaults name.
+    """Pack a project folder, without what `.heliostatignore`, `.prefectignore` and DEFAULT_IGNORES name.
 
-    Links to places inside the folder are packed as what they point to. Raises BadPackage (no such folder,
-    nothing in it, a link that leads out), PackageTooLarge (more than `limit_bytes` before compression; unless
-    given the setting `code_package_limit_bytes`).
+    Links to places inside the folder are packed as their targets. Raises BadPackage (no such folder, an empty
+    one, a link that leads out) and PackageTooLarge (more than `limit_bytes` before compression; the default
+    is the setting `code_package_limit_bytes`).
     """
     root = Path(folder).absolute()
     limit = current_settings().code_package_limit_bytes if limit_bytes is None else limit_bytes
@@ -78,7 +80,7 @@ def pack(folder: Path | str, *, limit_bytes: int | None = None) -> CodePackage:
 def revision_of(content: bytes, *, limit_bytes: int | None = None) -> str:
     """The revision of a packed project.
 
-    Raises BadPackage when it is none, or could do harm where it is unpacked; PackageTooLarge when it holds
+    Raises BadPackage when the content is not a package, or unsafe to unpack; PackageTooLarge when it holds
     more than `limit_bytes`.
     """
     digest = _Digest()
@@ -95,14 +97,14 @@ def revision_of(content: bytes, *, limit_bytes: int | None = None) -> str:
 
 
 def unpack_once(revision: str, fetch: Callable[[str], bytes], cache: Path | None = None) -> Path:
-    """The folder with that revision's files on this machine; fetched and unpacked only where it is not there.
+    """The folder with that revision's files on this machine, fetched and unpacked if it does not exist.
 
-    Any number of processes may ask at once: one of them calls `fetch(revision)`, and nobody ever sees half a
-    folder. The folder is shared by all runs of the revision. `cache` is `code` in the home folder unless
-    given. Raises BadPackage when what was fetched is not that revision; what `fetch` raises.
+    Many processes may call it at once: one of them calls `fetch(revision)`, and none sees half a folder. All
+    runs of the revision share the folder. `cache` is by default `code` in the home folder. Raises BadPackage
+    when the fetched content is not that revision, and what `fetch` raises.
     """
     if len(revision) != 64 or not set(revision) <= set("0123456789abcdef"):
-        raise BadPackage(f"{revision!r} is no revision of a code package")
+        raise BadPackage(f"{revision!r} is not a revision of a code package")
     cache = cache or current_settings().home / "code"
     target = cache / revision
     if target.is_dir():
@@ -115,7 +117,9 @@ def unpack_once(revision: str, fetch: Callable[[str], bytes], cache: Path | None
 
 
 def _unpack_into(cache: Path, target: Path, revision: str, content: bytes) -> None:
-    if fcntl is not None:  # we are alone, so what is left of others belongs to the dead
+    if (
+        fcntl is not None
+    ):  # this process holds the lock, so other scratch folders are left from dead processes
         for left in cache.glob(f".{revision}-*"):
             shutil.rmtree(left, ignore_errors=True)
     scratch = cache / f".{revision}-{uuid4().hex}"
@@ -137,14 +141,14 @@ def _unpack_into(cache: Path, target: Path, revision: str, content: bytes) -> No
         try:
             scratch.rename(target)
         except OSError:
-            if not target.is_dir():  # else somebody was faster, with the same files
+            if not target.is_dir():  # else another process was faster, with equal files
                 raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 class _Digest:
-    """Adds up files, in the order of their names, to a revision."""
+    """Computes a revision from files, which must be added in the order of their names."""
 
     def __init__(self) -> None:
         self._hash = sha256(b"heliostat code package 1\n")
@@ -152,7 +156,7 @@ class _Digest:
 
     def add(self, name: str, executable: bool, data: bytes) -> None:
         encoded = name.encode()
-        # Lengths first, so that no name or content can pass for the beginning of another.
+        # Lengths first, so that no name or content can be confused with the beginning of another.
         self._hash.update(f"{len(encoded)} {int(executable)} {len(data)}\n".encode())
         self._hash.update(encoded)
         self._hash.update(data)
@@ -164,7 +168,7 @@ class _Digest:
 
 def _entry(file: ProjectFile) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(file.name, _EPOCH)
-    entry.create_system = 3  # Unix, wherever it is packed
+    entry.create_system = 3  # Unix, on every machine
     entry.external_attr = (stat.S_IFREG | (0o755 if file.executable else 0o644)) << 16
     entry.compress_type = zipfile.ZIP_DEFLATED
     return entry
@@ -180,11 +184,13 @@ def _opened(content: bytes) -> Generator[zipfile.ZipFile]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             yield archive
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, RuntimeError) as error:
-        raise BadPackage(f"this is no code package: {error}", hint="deploy the code again") from error
+        raise BadPackage(f"this is not a code package: {error}", hint="deploy the code again") from error
 
 
 def _checked_entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """The files of an archive by name; only plain files below its root, each once."""
+    """The files of an archive by name. Raises BadPackage unless all are plain files below its root, each
+    once.
+    """
     entries = sorted(archive.infolist(), key=lambda entry: entry.filename)
     seen: set[str] = set()
     for entry in entries:
@@ -204,7 +210,7 @@ def _check_size(root: Path, files: list[ProjectFile], limit: int) -> None:
 
 
 def _too_large(what: str, total: int, limit: int, files: list[tuple[str, int]]) -> PackageTooLarge:
-    """Names the largest files and top folders: what someone would ignore."""
+    """The error that names the largest files and top folders, which are likely to be ignored."""
     sizes: dict[str, int] = {}
     for name, size in files:
         top, slash, _ = name.partition("/")
@@ -226,7 +232,7 @@ def _mib(size_bytes: int) -> str:
 
 @contextmanager
 def _alone(lock: Path) -> Generator[None]:
-    """One process of this machine at a time; a process that dies lets go."""
+    """Lets one process of this machine in at a time; a process that dies releases the lock."""
     handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if fcntl is not None:

@@ -1,7 +1,7 @@
-"""From the words "path.py:flow" or "module:flow" to the flow object.
+"""Loads the flow that "path.py:flow" or "module:flow" names.
 
-A file is loaded by its path, whether or not Python could import it, and its folder joins `sys.path` so that
-the files beside it can be imported as they are when the file runs as a script.
+A file is loaded by its path, whether or not Python could import it. Its folder is added to `sys.path`, so
+that the files beside it can be imported, as when the file runs as a script.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _STOCK = "prefect"
 def load_flow(entrypoint: str) -> AnyFlow:
     """The flow that `entrypoint` names: "path.py:flow", "module:flow", or "path.py" where it has only one.
 
-    `flow` is the variable's name in the module, or the flow's own name. Raises MissingFlow, which says what
-    the file has instead, or where loading it failed; StockFlow for a flow of the stock client.
+    `flow` is the variable's name in the module, or the flow's own name. Raises MissingFlow, which names the
+    flows that the file has, or the line where loading failed; StockFlow for a flow of the stock client.
     """
     target, flow_name = _split(entrypoint)
     module = _load_file(Path(target)) if target.endswith(".py") else _load_module(target)
@@ -55,9 +55,11 @@ def _split(entrypoint: str) -> tuple[str, str]:
     if not colon:
         target, flow_name = flow_name, ""
     if not target or (colon and not flow_name):
-        raise MissingFlow(f"{entrypoint!r} names no flow.", hint="write path.py:flow or module:flow")
+        raise MissingFlow(f"{entrypoint!r} does not name a flow.", hint="write path.py:flow or module:flow")
     if not colon and not target.endswith(".py"):
-        raise MissingFlow(f"{entrypoint!r} names no flow.", hint=f"write {target}:FLOW or {target}.py:FLOW")
+        raise MissingFlow(
+            f"{entrypoint!r} does not name a flow.", hint=f"write {target}:FLOW or {target}.py:FLOW"
+        )
     return target, flow_name
 
 
@@ -81,7 +83,7 @@ def _load_file(path: Path) -> ModuleType:
         cast("_SpecInPackage", spec).package = package
     module = importlib.util.module_from_spec(spec)
     module.__dict__["__heliostat_by_value__"] = (
-        True  # no worker could import it: its functions travel as code
+        True  # no worker can import it: its functions are sent as code
     )
     sys.modules[name] = module
     try:
@@ -95,7 +97,7 @@ def _load_file(path: Path) -> ModuleType:
 
 
 class _SpecInPackage(ModuleSpec):
-    """The spec of a flow's file that lies in a package: its dots mean its neighbours there."""
+    """The spec of a flow's file inside a package, for its relative imports."""
 
     package: str = ""
 
@@ -105,7 +107,7 @@ class _SpecInPackage(ModuleSpec):
 
 
 def _package_of(path: Path) -> str:
-    """The package that a file belongs to, which can be imported from now on; "" where there is none."""
+    """The package that a file belongs to, made importable; "" where there is none."""
     names, root = list[str](), path.parent
     while (root / "__init__.py").is_file() and root.name.isidentifier() and root != root.parent:
         names.insert(0, root.name)
@@ -116,7 +118,7 @@ def _package_of(path: Path) -> str:
     if names[0] not in sys.modules and not _is_found_in(names[0], top):
         sys.path.insert(0, str(root))
         importlib.invalidate_caches()
-    # Another package of that name may be there already: its modules are not the neighbours of this file.
+    # Another package of that name may be loaded already: this file is not part of it.
     return ".".join(names) if _is_found_in(names[0], top) else ""
 
 
@@ -131,7 +133,7 @@ def _is_found_in(name: str, folder: Path) -> bool:
 
 def _load_module(name: str) -> ModuleType:
     here = str(Path.cwd())
-    if here not in sys.path:  # as `python -m` has it
+    if here not in sys.path:  # as `python -m` does
         sys.path.insert(0, here)
     try:
         return importlib.import_module(name)
@@ -145,7 +147,7 @@ def _load_module(name: str) -> ModuleType:
 
 
 def _module_name(path: Path) -> str:
-    """The same file has the same name in every process; another file of that name gets its path's hash."""
+    """A module name that is equal in every process; a second file with that name gets a hash of its path."""
     name = _MODULE_PREFIX + path.stem
     known = sys.modules.get(name)
     if known is not None and getattr(known, "__file__", None) != str(path):
@@ -169,7 +171,7 @@ def _only_flow(target: str, module: ModuleType, flows: dict[str, AnyFlow]) -> An
 
 def _no_such_flow(target: str, flow_name: str, module: ModuleType) -> str:
     if hasattr(module, flow_name):
-        return f"{flow_name!r} in {target} is no flow but {type(getattr(module, flow_name)).__name__!r}."
+        return f"{flow_name!r} in {target} is not a flow but {type(getattr(module, flow_name)).__name__!r}."
     return f"{target} has no flow {flow_name!r}."
 
 
@@ -191,7 +193,7 @@ def _near_file(path: Path) -> str:
 
 
 def _loading_failed(what: str, file: str | None, error: BaseException) -> MissingFlow:
-    """What stopped the file from loading, with the line of it where that happened."""
+    """The error that stopped the file from loading, with the line of the file where it happened."""
     if isinstance(error, SyntaxError):
         line = (error.text or "").strip()
         return MissingFlow(
@@ -200,10 +202,10 @@ def _loading_failed(what: str, file: str | None, error: BaseException) -> Missin
         )
     frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename == file]
     place = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
-    hint = "mend it; code that must not run on loading belongs under `if __name__ == '__main__':`"
+    hint = "mend it; put code that must not run on loading under `if __name__ == '__main__':`"
     if isinstance(error, ImportError) and "relative import" in str(error):
         hint = (
-            "a file that imports relatively lies in a package: its folder needs an __init__.py, and no other"
+            "a file with relative imports must be in a package: its folder needs an __init__.py, and no other"
         )
         hint += " package of that name may be loaded"
     elif isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == _STOCK:

@@ -1,8 +1,8 @@
-"""`{{ ... }}` in deployment files and in steps: what the environment, the server and earlier steps know.
+"""Fills `{{ ... }}` in deployment files and steps from the environment, the server and earlier steps.
 
 The forms are the standard's: `{{ $NAME }}`, `{{ prefect.variables.name }}`, `{{ prefect.blocks.type.name }}`
-with or without a path into it, and `{{ id.stdout }}` for what a step gave. One that stands alone keeps the
-type of its value.
+with or without a path into it, and `{{ id.stdout }}` for the output of a step. A placeholder that is the
+whole text keeps the type of its value.
 """
 
 from __future__ import annotations
@@ -21,26 +21,28 @@ _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _VARIABLES = ("prefect.variables.", "heliostat.variables.")
 _BLOCKS = ("prefect.blocks.", "heliostat.blocks.")
 STAYS: Any = object()
-"""What a look-up gives for a placeholder that is filled later, by somebody else."""
+"""What a look-up returns for a placeholder that is to be filled later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The server's variables and blocks. Both raise NotFound."""
+    """The server's variables and blocks. Both calls raise NotFound."""
 
     variable: Callable[[str], Any]
-    block: Callable[[str, str], Mapping[str, Any]]  # by the slug of its type and its name: its data
+    block: Callable[
+        [str, str], Mapping[str, Any]
+    ]  # the data of a block, by the slug of its type and its name
 
 
 def _nothing(*names: str) -> Any:
-    raise NotFound(f"nothing is known of {'.'.join(names)!r} here")
+    raise NotFound(f"{'.'.join(names)!r} is not known here")
 
 
 NOTHING = Known(_nothing, _nothing)
 
 
 def fill(value: Any, look_up: Callable[[str], Any]) -> Any:
-    """The value with what `look_up` gives in place of each placeholder."""
+    """The value with each placeholder replaced by what `look_up` returns."""
 
     def filled(text: str) -> Any:
         whole = _PLACEHOLDER.fullmatch(text.strip())
@@ -53,7 +55,7 @@ def fill(value: Any, look_up: Callable[[str], Any]) -> Any:
 
 
 class LookUp:
-    """What placeholders stand for where something is carried out. Calls raise BadDeployment, NotFound."""
+    """The values of placeholders where steps are executed. Calls raise BadDeployment or NotFound."""
 
     def __init__(self, known: Known, outputs: Mapping[str, Any] | None = None) -> None:
         self._known = known
@@ -70,7 +72,7 @@ class LookUp:
                 return self._block(name, name.removeprefix(prefix))
         found = STAYS if self._outputs is None else _within(self._outputs, name)
         if found is STAYS:
-            raise BadDeployment(f"Nothing is known of {{{{ {name} }}}}.", hint=_hint(self._outputs))
+            raise BadDeployment(f"{{{{ {name} }}}} is not known.", hint=_hint(self._outputs))
         return found
 
     def _variable(self, name: str, variable: str) -> Any:
@@ -79,7 +81,7 @@ class LookUp:
         except NotFound:
             raise NotFound(
                 f"{{{{ {name} }}}}: the variable {variable!r} is not found.",
-                hint="see the variables of the server under /variables, or make it",
+                hint="see the variables of the server under /variables, or make this one",
             ) from None
 
     def _block(self, name: str, path: str) -> Any:
@@ -87,7 +89,7 @@ class LookUp:
         block, _, inner = rest.partition(".")
         if not block:
             raise BadDeployment(
-                f"{{{{ {name} }}}} names no block.", hint="write {{ prefect.blocks.TYPE.NAME }}"
+                f"{{{{ {name} }}}} does not name a block.", hint="write {{ prefect.blocks.TYPE.NAME }}"
             )
         try:
             data: Any = self._known.block(kind, block)
@@ -96,7 +98,7 @@ class LookUp:
                 f"{{{{ {name} }}}}: the block {block!r} of type {kind!r} is not found.", hint="make the block"
             ) from None
         if set(data) == {"value"} and re.split(r"[.\[]", inner)[0] != "value":
-            data = data["value"]  # as the standard has it for blocks of one value
+            data = data["value"]  # as the standard does for blocks of one value
         found = _within(data, inner) if inner else data
         if found is STAYS:
             raise BadDeployment(f"{{{{ {name} }}}}: the block has no {inner!r}.", hint="see what it holds")
@@ -104,7 +106,7 @@ class LookUp:
 
 
 def deployers(name: str) -> Any:
-    """For pull steps when they are deployed: the deployer's environment; all else waits for the run."""
+    """The look-up for pull steps at deployment: only environment variables; the run fills the rest."""
     return os.environ.get(name[1:], STAYS) if name.startswith("$") else STAYS
 
 
@@ -118,7 +120,7 @@ def _environment(name: str) -> str:
 
 
 def _within(values: Any, path: str) -> Any:
-    """The value at a path such as `id.stdout` or `list[0].key`; STAYS where there is none."""
+    """The value at a path such as `id.stdout` or `list[0].key`; STAYS when it does not exist."""
     found = values
     for key, index in _STEP.findall(path):
         if key and isinstance(found, Mapping) and key in found:
@@ -135,7 +137,7 @@ def _text(placeholder: re.Match[str], found: Any) -> str:
         return placeholder[0]
     if isinstance(found, Mapping | list):
         raise BadDeployment(
-            f"{placeholder[0]} stands within a text but is no text.", hint="name a value inside of it"
+            f"{placeholder[0]} is inside a text, but its value is not text.", hint="name a value inside of it"
         )
     return str(found)
 
@@ -143,11 +145,11 @@ def _text(placeholder: re.Match[str], found: Any) -> str:
 def _hint(outputs: Mapping[str, Any] | None) -> str:
     known = "known are {{ $NAME }}, {{ prefect.variables.name }} and {{ prefect.blocks.type.name }}"
     if outputs is None:
-        return f"{known}; outputs of build steps are not, as these are not carried out"
+        return f"{known}; outputs of build steps are not, because build steps are not executed"
     given = [
         f"{step}.{name}"
         for step, facts in outputs.items()
         if isinstance(facts, Mapping)
         for name in cast("Mapping[str, Any]", facts)
     ]
-    return f"{known}; earlier steps gave {', '.join(given) or 'nothing'}"
+    return f"{known}; outputs of earlier steps: {', '.join(given) or 'none'}"

@@ -1,4 +1,4 @@
-"""Which files of a project folder belong to its code: all but what ignore files and our defaults name."""
+"""Which files of a project folder belong to its code: all but those that ignore files and defaults name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from ..foundation.errors import BadPackage
 
 IGNORE_FILES = (".prefectignore", ".heliostatignore")
-"""Read from the project's root, gitignore syntax; the last one that says something about a path wins."""
+"""Read from the project's root, in gitignore syntax; the last pattern that matches a path wins."""
 
 DEFAULT_IGNORES = """
 .git/
@@ -32,7 +32,7 @@ node_modules/
 .DS_Store
 .env
 """.split()
-"""Ignored unless an ignore file takes them in again (`!.env`)."""
+"""Ignored unless an ignore file includes them again (`!.env`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def project_files(root: Path) -> Iterator[ProjectFile]:
     """Every file below `root` that is not ignored, in no particular order.
 
     Virtual environments are left out wherever they are. Links are followed while they stay inside. Raises
-    BadPackage (no such folder, a link that leads out or in a circle, a name that is no text).
+    BadPackage (no such folder, a link that leads out or in a circle, a name that is not UTF-8).
     """
     if not root.is_dir():
         raise BadPackage(f"there is no folder {root}", hint="name the folder that holds the flow's code")
@@ -86,7 +86,7 @@ class _Ignores:
 def _walk(
     root: Path, real_root: Path, folder: Path, within: tuple[Path, ...], ignores: _Ignores
 ) -> Iterator[ProjectFile]:
-    """`within`: the real paths of the folders that we are in, to notice a circle."""
+    """`within`: the real paths of the enclosing folders, to detect a circle."""
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
@@ -108,7 +108,7 @@ def _walk(
                     f"the link {path} leads in a circle", hint="remove it, or name it in .heliostatignore"
                 )
             yield from _walk(root, real_root, path, (*within, real), ignores)
-        elif entry.is_file():  # neither sockets nor links that lead nowhere
+        elif entry.is_file():  # not sockets or broken links
             _inside(path, real_root, entry.is_symlink())
             facts = entry.stat()
             yield ProjectFile(name, path, facts.st_size, bool(facts.st_mode & 0o100))
@@ -129,7 +129,7 @@ def _name(path: Path, root: Path) -> str:
 
 
 def _inside(path: Path, real_root: Path, is_link: bool) -> Path:
-    """The real path; links must not lead out of the project: their target is not there on the cluster."""
+    """The real path. A link must not lead out of the project: its target does not exist on the cluster."""
     real = path.resolve()
     if is_link and not real.is_relative_to(real_root):
         raise BadPackage(

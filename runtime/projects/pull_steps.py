@@ -1,7 +1,7 @@
-"""How a deployment's code comes to where it runs: its pull steps, one after another, give a project folder.
+"""A deployment's pull steps, which fetch its code to where it runs, one after another.
 
-Steps are the standard's mappings of one name and its arguments. Known are a package of the project that the
-server keeps, a git repository, a folder at an fsspec address, a folder that is there, and shell commands.
+Steps are the standard's mappings of one name and its arguments. Known steps fetch a package that the server
+keeps, a git repository or a folder at an fsspec address, use an existing folder, or run shell commands.
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ _GIT_TIMEOUT_S = 300.0
 
 FetchPackage = Callable[[str], bytes]
 Output = dict[str, str]
-"""What a step gives, for later ones. `directory` is where they work from then on."""
+"""The output of a step, for later steps. `directory` is their working folder from then on."""
 
 
 def project_folder(
     steps: Sequence[Mapping[str, Any]] | None, path: str | None, fetch: FetchPackage, known: Known = NOTHING
 ) -> Path | None:
-    """Carry out the steps; gives the folder that the entrypoint is relative to.
+    """Execute the steps; returns the folder that the entrypoint is relative to.
 
-    Without steps it is `path`, or None where the deployment names none. `fetch(revision)` gives the bytes of
-    a code package, `known` the values that steps name. Raises BadDeployment for a step that is unknown or
-    wrong, or names what is not known, NotFound (a variable, a block), StorageUnavailable for one that failed.
+    Without steps it is `path`, or None when the deployment has none. `fetch(revision)` returns the bytes of a
+    code package, `known` has the values that steps name. Raises BadDeployment for a step that is unknown,
+    wrong or names an unknown value, NotFound (a variable, a block), and StorageUnavailable for a step that
+    failed.
     """
     folder = Path(path).expanduser() if path else None
     outputs: dict[str, Any] = {}
@@ -53,30 +54,30 @@ def project_folder(
             arguments = fill(arguments, look_up)
         gave = act(arguments, folder, fetch)
         folder = Path(gave["directory"]) if "directory" in gave else folder
-        # Under its id, and as it is: as the standard has it.
+        # Outputs are known with the step's id and without it, as in the standard.
         outputs |= {**gave, str(arguments.get("id") or name): gave}
     if folder is not None and not folder.is_dir():
         raise BadDeployment(
-            f"The deployment's code should be in {folder}, which is no folder here.",
+            f"The deployment's code should be in {folder}, which is not a folder here.",
             hint="deploy it with its code (flow.deploy), or run it where that folder is",
         )
     return folder
 
 
 def step_of(step: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A step's name without the module it stands in, and its arguments. Raises BadDeployment."""
+    """A step's name without its module, and its arguments. Raises BadDeployment."""
     if len(step) != 1:
-        raise BadDeployment(f"{dict(step)!r} is no step.", hint="a step has one name and its arguments")
+        raise BadDeployment(f"{dict(step)!r} is not a step.", hint="a step has one name and its arguments")
     name, arguments = next(iter(step.items()))
     if not isinstance(arguments, Mapping | None):
-        raise BadDeployment(f"The step {name!r} has no arguments by name but {arguments!r}.")
+        raise BadDeployment(f"The arguments of step {name!r} must have names: {arguments!r}.")
     short = name.rpartition(".")[2]
     return short, dict(cast("Mapping[str, Any]", arguments or {}))
 
 
 @contextmanager
 def _told_of(step: str) -> Generator[None]:
-    """Let an error say of which step it is."""
+    """Add the name of the step to an error."""
     try:
         yield
     except (BadDeployment, NotFound) as error:
@@ -84,12 +85,12 @@ def _told_of(step: str) -> Generator[None]:
 
 
 def are_stock(steps: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether only the stock client can carry out the steps: one is unknown here."""
+    """Whether only the stock client can execute the steps, because one is unknown here."""
     return any(step_of(step)[0] not in _STEPS for step in steps)
 
 
 def known_steps() -> tuple[str, ...]:
-    """The names of the steps that can be carried out."""
+    """The names of the steps that can be executed here."""
     return tuple(_STEPS)
 
 
@@ -119,7 +120,7 @@ def _git_clone(arguments: Mapping[str, Any], _: Path | None, __: FetchPackage) -
 
 
 def _token_of(credentials: Any) -> str | None:
-    """The token of a block of credentials, by the names that the standard's blocks have for it."""
+    """The token in a credentials block, under any of the names in the standard's blocks."""
     if not isinstance(credentials, Mapping):
         return None if credentials is None else str(credentials)
     facts = cast("Mapping[str, Any]", credentials)
@@ -188,9 +189,9 @@ def clone(
     token: str | None = None,
     folders: Sequence[str] | None = None,
 ) -> Path:
-    """A folder with the repository's files: a clone that is kept and brought up to date each time.
+    """A folder with the repository's files: a clone, kept for each commit.
 
-    Raises StorageUnavailable with what git says.
+    Raises StorageUnavailable with git's message.
     """
     address = _with_token(repository, token)
     identity = sha256(repr((repository, branch, commit, submodules, folders)).encode()).hexdigest()[:16]
@@ -210,7 +211,7 @@ def clone(
             _git(["-C", str(scratch), "sparse-checkout", "set", *folders], repository, token)
         if commit:
             _git(["-C", str(scratch), "checkout", "-q", commit], repository, token)
-        # A run that executes in an older clone keeps it: each commit has a folder of its own.
+        # Each commit has its own folder, so that a run in an older clone keeps its files.
         head = _git(["-C", str(scratch), "rev-parse", "HEAD"], repository, token).strip()
         own = target.with_name(f"{target.name}-{head[:12]}")
         if not own.exists():

@@ -91,7 +91,7 @@ def test_module_on_the_path_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     [
         ("clea", "has no flow 'clea'", "did you mean"),
         ("wholly_other", "has no flow 'wholly_other'", "work.py:report"),
-        ("limit", "is no flow but 'int'", "work.py:clean"),
+        ("limit", "is not a flow but 'int'", "work.py:clean"),
     ],
 )
 def test_missing_flow_is_answered_with_those_that_there_are(
@@ -108,7 +108,7 @@ def test_plain_function_is_answered_with_how_to_make_it_a_flow(tmp_path: Path) -
     path = write(tmp_path, "plain.py", "def clean():\n    return 1\n")
     with pytest.raises(MissingFlow) as refusal:
         load_flow(f"{path}:clean")
-    assert "is no flow but 'function'" in str(refusal.value)
+    assert "is not a flow but 'function'" in str(refusal.value)
     assert "@flow" in str(refusal.value.hint)
 
 
@@ -159,7 +159,7 @@ def test_missing_module_is_told_apart_from_a_missing_import_in_it(
 
 @pytest.mark.parametrize("words", ["", ":", "work", "work.py:", ":clean"])
 def test_words_that_name_no_flow_are_refused(words: str) -> None:
-    with pytest.raises(MissingFlow, match="names no flow"):
+    with pytest.raises(MissingFlow, match="does not name a flow"):
         load_flow(words)
 
 
