@@ -1,4 +1,4 @@
-"""The value of a run that was executed elsewhere, fetched when somebody asks for it."""
+"""The value of a run that was executed elsewhere, fetched when it is needed."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .http import Connection
 
 @dataclass(frozen=True, slots=True)
 class ResultOfRun(ValueElsewhere):
-    """The result of the run of that path below the API, such as "flow_runs/ID"."""
+    """The result of the run at the path `kind`/`run_id` below the API, such as "flow_runs/ID"."""
 
     api_url: str | None
     kind: str
     run_id: UUID
 
     def load(self) -> Any:
-        """Fetch the value. Raises ResultLost that says where it lies, ServerUnavailable."""
+        """Fetch the value. Raises ResultLost, which says where the value is, or ServerUnavailable."""
         value = self._fetched()
-        # A flow that returned the state of a run elsewhere has that run's value.
+        # A flow may have returned the state of another remote run: its value is that run's.
         return value.load() if isinstance(value, ValueElsewhere) else value
 
     def _fetched(self) -> Any:
@@ -43,7 +43,7 @@ class ResultOfRun(ValueElsewhere):
                 place = ResultPlace(**found["place"])
                 return serializers.loads(self._bytes_of(place, http, wait), place.serializer)
         raise ResultLost(
-            "This run completed, but its value was kept only in the memory of its process, and is gone.",
+            "This run completed, but its value was only in the memory of its process and is gone.",
             hint="Persist results (persist_result=True) to read them later, or run it again.",
         )
 
@@ -52,7 +52,7 @@ class ResultOfRun(ValueElsewhere):
         return f"/heliostat/{self.kind}/{self.run_id}/result"
 
     def _bytes_of(self, place: ResultPlace, http: Connection, wait: Callable[..., Any]) -> bytes:
-        """From the storage if this machine reaches it, else through the server if that one does."""
+        """The bytes, from the storage if this machine reaches it, else through the server."""
         try:
             return place.read()
         except (ResultLost, StorageUnavailable) as error:

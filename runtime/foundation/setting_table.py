@@ -1,6 +1,6 @@
 """The table of settings: what can be set, with its default, one line of what it is, and its parser.
 
-Reading is plain standard library on purpose: settings are read by every command and every process, and a
+Only the standard library is used, on purpose: every command and every process reads settings, and importing a
 model library would cost more than all the rest of `heliostat --help`.
 """
 
@@ -33,7 +33,7 @@ DATABASE_SCHEMES = (
 )
 LOGGING_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
-# The account's password, which may hold "/" or "@" that no one encoded, or one in the query.
+# The password of the account, which may hold "/" or "@" unencoded, or a secret in the query.
 _PASSWORD = re.compile(r"(://[^:/?#@]*:)[^?#]*(?=@)|((?i:[?&](?:password|token|secret|key)=))[^&#]*")
 
 Parser = Callable[[str], Any]
@@ -41,11 +41,11 @@ Mask = Callable[[str], str]
 
 
 class UnknownSetting(UserWarning):
-    """The environment has a HELIOSTAT_* name that means nothing."""
+    """The environment has a HELIOSTAT_* variable that is no setting."""
 
 
 class _Refused(ValueError):
-    """A parser's no; its text says what is accepted."""
+    """A parser refuses a value; the text says what is accepted."""
 
 
 def _text(raw: str) -> str:
@@ -125,7 +125,7 @@ def _origins(raw: str) -> str:
 
 
 def mask_password(url: str) -> str:
-    """`url` with its password shown as ******, whatever else it is."""
+    """`url` with any password in it shown as ******; other text is unchanged."""
     return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}******", url)
 
 
@@ -286,7 +286,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class SettingSpec:
-    """One setting as documents and commands show it."""
+    """One setting in the form that the docs and commands show."""
 
     name: str
     env_name: str
@@ -316,7 +316,7 @@ def setting_specs() -> list[SettingSpec]:
 
 
 def setting_name(given: str) -> str:
-    """The setting that `given` names: `lease_s` and `HELIOSTAT_LEASE_S` are the same. Raises BadSetting."""
+    """The setting that `given` names, such as `lease_s` or `HELIOSTAT_LEASE_S`. Raises BadSetting."""
     name = given.strip().lower().removeprefix(ENV_PREFIX.lower())
     if name not in PARSERS:
         raise BadSetting(f"There is no setting {given!r}.", hint=near_miss(name, PARSERS))
@@ -324,7 +324,7 @@ def setting_name(given: str) -> str:
 
 
 def check_value(name: str, raw: object, source: str) -> Any:
-    """`raw` as the value of setting `name`; raises BadSetting with `source` and what is accepted."""
+    """`raw` parsed as setting `name`; raises BadSetting, which tells `source` and the accepted values."""
     parse = PARSERS[name]
     if isinstance(raw, bool):
         raw = "true" if raw else "false"
@@ -354,7 +354,7 @@ def near_miss(name: str, known: Mapping[str, Any] | list[str]) -> str:
 
 
 def text_of(value: object) -> str:
-    """A setting's value as text that reads back to the same value; "" is unset."""
+    """A setting's value as text that parses to that value again; "" means unset."""
     if value is None:
         return ""
     if isinstance(value, bool):
