@@ -103,14 +103,15 @@ def ended(
     positions = [position for position, _ in entries]
     ended = [outcome for _, outcome in entries]
     extras = [outcome.extra or outcomes.NO_EXTRA for outcome in ended]
+    states = [outcomes.state_of(outcome) for outcome in ended]
     cached = [fanout.cache_keys.get(position, (None, None)) for position in positions]
     has_keys = bool(fanout.cache_keys)
     fanout.kind.desk.journal.append(
         TaskRunBatch(
             fanout.site,
             fanout.indexes_of(positions),
-            [outcomes.STATE_OF[outcome.status][0] for outcome in ended],
-            [outcomes.STATE_OF[outcome.status][1] for outcome in ended],
+            [state_type for state_type, _ in states],
+            [name for _, name in states],
             fanout.submitted_at,
             [outcome.start_s for outcome in ended],
             [None if outcome.status == outcomes.RETRY else outcome.end_s for outcome in ended],
@@ -158,6 +159,6 @@ def _whole_timeline(fanout: Fanout, position: int, outcome: Outcome) -> str | No
         return None
     if passed[0][0] != "PENDING":
         passed.insert(0, ("PENDING", "Pending", fanout.submitted_at, None))
-    state_type, name = outcomes.STATE_OF[outcome.status]
+    state_type, name = outcomes.state_of(outcome)
     at = outcome.end_s if outcome.end_s is not None else clock.epoch_s()
     return _timeline_text(passed, (state_type, name, at, extra.message if extra else None))

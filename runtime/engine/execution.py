@@ -32,7 +32,7 @@ from .deadline import DeadlinePassed, time_limit
 from .hooks import run_task_hooks
 from .interrupts import Terminated
 from .loop_limits import LoopLimit
-from .outcomes import CANCELLED, COMPLETED, FAILED, RETRY, STATE_OF, TIMED_OUT, Extra, Outcome, Timeline
+from .outcomes import CANCELLED, COMPLETED, FAILED, RETRY, TIMED_OUT, Extra, Outcome, Timeline, state_of
 from .own_arguments import Arguments, shared
 from .own_loops import run_on_loop
 from .returned_states import MAY_HOLD_STATES, Returned, returned_by
@@ -191,7 +191,8 @@ class PackExecution:
                     return self._interrupted(error, history, hashed)
                 if timed_out:
                     self._end_programs(history)
-                outcome = self._failed(position, error, history, hashed, TIMED_OUT if timed_out else FAILED)
+                end = Returned(TIMED_OUT if timed_out else FAILED, None, error=error)
+                outcome = self._failed(position, end, history, hashed)
             else:
                 outcome = self._returned(position, value, history, hashed)
             if outcome is None:
@@ -257,7 +258,8 @@ class PackExecution:
                 interrupted = isinstance(error, (*INTERRUPTIONS, asyncio.CancelledError)) and not timed_out
                 if interrupted or board.stop_asked or task.cancelling():
                     return self._interrupted(error, history, hashed)
-                outcome = self._failed(position, error, history, hashed, TIMED_OUT if timed_out else FAILED)
+                end = Returned(TIMED_OUT if timed_out else FAILED, None, error=error)
+                outcome = self._failed(position, end, history, hashed)
             else:
                 outcome = self._returned(position, value, history, hashed)
             if outcome is None:
@@ -270,10 +272,10 @@ class PackExecution:
     def _after(self, outcome: Outcome, info: TaskRunInfo) -> None:
         code = self.code
         if outcome.status == COMPLETED and code.on_completion:
-            run_task_hooks(code.on_completion, code.fn, info, *STATE_OF[COMPLETED])
+            run_task_hooks(code.on_completion, code.fn, info, *state_of(outcome))
         elif outcome.status in (FAILED, TIMED_OUT) and code.on_failure:
             message = outcome.extra.message if outcome.extra else None
-            run_task_hooks(code.on_failure, code.fn, info, *STATE_OF[outcome.status], message)
+            run_task_hooks(code.on_failure, code.fn, info, *state_of(outcome), message)
 
     def _interrupted(
         self, error: BaseException | None, history: AttemptHistory, hashed: bytes | None
@@ -294,23 +296,20 @@ class PackExecution:
             programs.end(programs.started_by(threading.get_native_id(), history.started))
 
     def _failed(
-        self,
-        position: int,
-        error: BaseException,
-        history: AttemptHistory,
-        hashed: bytes | None,
-        status: int,
-        message: str | None = None,
+        self, position: int, end: Returned, history: AttemptHistory, hashed: bytes | None
     ) -> Outcome | None:
-        """The outcome of a failure; None when the call is to be tried again at once."""
+        """The outcome of a failure; None when the call is to be tried again at once. An error that was raised
+        has no message yet.
+        """
         at = clock.epoch_s()
-        if status == TIMED_OUT and message is None:
+        error = cast("BaseException", end.error)
+        if end.status == TIMED_OUT and end.message is None:
             error = TaskTimedOut(
                 f"task {self.code.name!r} ran longer than its timeout of {self.code.timeout_s:g} s",
                 hint="Raise timeout_seconds on the task, or make the work smaller.",
             )
         delay_s = self._delay_before_retry(history.tries, error)
-        message = message or tracebacks.headline(error)
+        message = end.message or tracebacks.headline(error)
         if delay_s is not None:
             if delay_s <= 0:
                 history.retry_now(at, message)
@@ -318,14 +317,20 @@ class PackExecution:
             history.wait_for_retry()
             extra = Extra(message, tracebacks.capture(error), history.timeline, delay_s)
             return Outcome(RETRY, history.started, at, history.run_count, None, None, hashed, extra)
-        return self._ended(position, Returned(status, message, error=error), history, hashed, at)
+        return self._ended(position, end._replace(message=message, error=error), history, hashed, at)
 
     def _ended(
         self, position: int, end: Returned, history: AttemptHistory, hashed: bytes | None, at: float
     ) -> Outcome:
         """The outcome of a call that did not complete."""
         error = cast("BaseException", end.error)
-        extra = Extra(end.message, tracebacks.capture(error), history.timeline, name=history.name)
+        extra = Extra(
+            end.message,
+            tracebacks.capture(error),
+            history.timeline,
+            name=history.name,
+            state_name=end.state_name,
+        )
         if self._keep_originals:
             self.originals[position] = error
         return Outcome(
@@ -351,10 +356,9 @@ class PackExecution:
         if end is None:
             return self._completed(position, value, history, hashed)
         if end.status == COMPLETED:
-            return self._completed(position, end.value, history, hashed, end.message)
-        error = cast("BaseException", end.error)
+            return self._completed(position, end.value, history, hashed, end)
         if end.status in (FAILED, TIMED_OUT):
-            return self._failed(position, error, history, hashed, end.status, end.message)
+            return self._failed(position, end, history, hashed)
         return self._ended(position, end, history, hashed, clock.epoch_s())
 
     def _completed(
@@ -363,7 +367,7 @@ class PackExecution:
         value: Any,
         history: AttemptHistory,
         hashed: bytes | None,
-        message: str | None = None,
+        end: Returned | None = None,
     ) -> Outcome:
         ended = clock.epoch_s()
         if self._keep_originals:
@@ -372,10 +376,15 @@ class PackExecution:
             kind, blob = self._keep(position, history.call.index, value)
         except Exception as error:
             # A result that cannot travel or be stored is a failure of this call, told as such.
-            end = Returned(FAILED, tracebacks.headline(error), error=error)
-            return self._ended(position, end, history, hashed, ended)
-        plain = history.timeline is None and history.name is None and message is None
-        extra = None if plain else Extra(message, timeline=history.timeline, name=history.name)
+            failed = Returned(FAILED, tracebacks.headline(error), error=error)
+            return self._ended(position, failed, history, hashed, ended)
+        extra = None
+        if end is not None:
+            extra = Extra(
+                end.message, timeline=history.timeline, name=history.name, state_name=end.state_name
+            )
+        elif history.timeline is not None or history.name is not None:
+            extra = Extra(timeline=history.timeline, name=history.name)
         return Outcome(COMPLETED, history.started, ended, history.run_count, kind, blob, hashed, extra)
 
     def _keep(self, position: int, index: int, value: Any) -> tuple[str, bytes | None]:

@@ -68,6 +68,7 @@ class Fanout:
         "matching",
         "moved",
         "open_count",
+        "own_ends",
         "pending_on",
         "site",
         "standing",
@@ -107,6 +108,7 @@ class Fanout:
         self.attempts: dict[int, int] = {}  # attempts begun, where it is more than the first
         self.crashes: dict[int, int] = {}
         self.timelines: dict[int, outcomes.Timeline] = {}
+        self.own_ends: dict[int, tuple[str | None, str]] = {}  # message and name of returned states
         self.pending_on: dict[int, int] = {}  # unsettled upstream calls, by position
         self.watched = False  # others wait for single calls of this one
         self.has_futures: bool | None = None  # in its arguments; None: not looked yet
@@ -178,7 +180,8 @@ class Fanout:
         return Tally(size, done, failed, not_run, in_flight, is_over)
 
     def state_name_of(self, position: int) -> str:
-        return _state_of(self.standing[position])[1]
+        own = self.own_ends.get(position)
+        return own[1] if own is not None else _state_of(self.standing[position])[1]
 
     def told_downstream(self, position: int) -> str:
         """Why what waits for a call that did not complete is not started."""
@@ -189,6 +192,8 @@ class Fanout:
         state_type, name = _state_of(standing)
         held = self.held[position]
         message = held.message if isinstance(held, Failure) else None
+        if position in self.own_ends:
+            message, name = self.own_ends[position]
         data: Any = NO_VALUE
         if standing >= _SETTLED:
             data = self.value_of(position, False)
@@ -253,6 +258,12 @@ class Fanout:
         self.ended_at.frombytes(bytes(8 * count))
         self.open_count += count
         return start, start + count
+
+    def note_end(self, position: int, outcome: outcomes.Outcome) -> None:
+        """Keep what a state that the author's code returned says, before the call is settled."""
+        extra = outcome.extra
+        if extra is not None and (extra.state_name or (extra.message and outcome.kind is not None)):
+            self.own_ends[position] = (extra.message, outcomes.state_of(outcome)[1])
 
     def settle(self, position: int, status: int, held: Held) -> None:
         """Note a call's end. Idempotent: the first end stays."""

@@ -50,9 +50,17 @@ class Extra:
     timeline: Timeline | None = None  # states passed on the way, without the last one
     retry_delay_s: float = 0.0
     name: str | None = None  # the run's name, where the author gave a template
+    state_name: str | None = None  # of a state that the author's code returned, where it has one of its own
 
 
 NO_EXTRA = Extra()
+
+
+def state_of(outcome: Outcome) -> tuple[str, str]:
+    """Type and name of the state that a call ended in, or waits for another attempt in."""
+    state_type, name = STATE_OF[outcome.status]
+    extra = outcome.extra
+    return state_type, name if extra is None or extra.state_name is None else extra.state_name
 
 
 def outcomes_of(left: Left) -> dict[int, Outcome]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ..foundation.errors import RunFailure
 from ..states import State, StateType, final_state_of, is_collection_of_states
 from ..values.tracebacks import headline
-from .outcomes import CANCELLED, COMPLETED, CRASHED, FAILED, TIMED_OUT
+from .outcomes import CANCELLED, COMPLETED, CRASHED, FAILED, STATE_OF, TIMED_OUT
 
 MAY_HOLD_STATES = (State, list, tuple, set, frozenset, dict)
 """Types of values that are looked at; every other one is a result."""
@@ -26,6 +26,7 @@ class Returned(NamedTuple):
     message: str | None
     value: Any = None
     error: BaseException | None = None
+    state_name: str | None = None  # where the author gave one
 
 
 def returned_by(value: Any) -> Returned | None:
@@ -40,7 +41,12 @@ def returned_by(value: Any) -> Returned | None:
         text = f"the task returned the state {state.name}, in which no run ends"
         return Returned(FAILED, text, error=RunFailure(text))
     if state.is_completed():
-        return Returned(COMPLETED, state.message, state.result())
+        return Returned(COMPLETED, state.message, state.result(), state_name=_own_name(state, COMPLETED))
     status = TIMED_OUT if state.name == "TimedOut" else _ENDS[state.type]
     error = state.result(raise_on_failure=False)
-    return Returned(status, state.message or headline(error), error=error)
+    message = state.message or headline(error)
+    return Returned(status, message, error=error, state_name=_own_name(state, status))
+
+
+def _own_name(state: State, status: int) -> str | None:
+    return None if state.name == STATE_OF[status][1] else state.name

@@ -212,6 +212,7 @@ class Settling:
                 retried.append((fanout, position, outcome))
                 continue
             held = self._held(outcome, url, serializer, answer.large.get(at))
+            fanout.note_end(position, outcome)
             settled.setdefault(fanout, []).append((position, outcome.status, held))
         for fanout, entries in ended.items():
             self._show_failures(fanout, entries)
@@ -370,7 +371,7 @@ class Settling:
             desk.failures_shown += 1
             if desk.failures_shown > _FAILURES_SHOWN:
                 return
-            name = outcomes.STATE_OF[outcome.status][1]
+            _, name = outcomes.state_of(outcome)
             message = outcome.extra.message if outcome.extra else ""
             level = logging.WARNING if outcome.status == RETRY else logging.ERROR
             desk.say(level, f"{name}: {message}", fanout.task_run_id(position))

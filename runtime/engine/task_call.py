@@ -278,7 +278,7 @@ class DirectCall:
         """How the call ended, with the value or the exception."""
         outcome = self._outcome
         assert outcome is not None
-        state_type, name = outcomes.STATE_OF[outcome.status]
+        state_type, name = outcomes.state_of(outcome)
         good = outcome.status in (COMPLETED, outcomes.CACHED)
         data = self._completed_value() if good else self._error()
         message = outcome.extra.message if outcome.extra else None

@@ -17,7 +17,9 @@ from heliostat.runtime.store import task_runs
 
 ENDS: list[tuple[State, str, type[Exception] | None]] = [
     (Completed("all well", data=3), "COMPLETED", None),
+    (Completed("nothing to do", name="Skipped", data=3), "COMPLETED", None),
     (Failed("no rows"), "FAILED", RunFailure),
+    (Failed("wrong rows", name="Invalid"), "FAILED", RunFailure),
     (Failed("bad rows", data=ValueError("row 3")), "FAILED", ValueError),
     (TimedOut("too slow"), "FAILED", TaskTimedOut),
     (Cancelled("not needed"), "CANCELLED", RunCancelled),
@@ -54,12 +56,28 @@ def test_a_returned_state_is_the_state_of_the_call(
     (row,) = recorded.tasks().values()
     assert row.state_type == state_type
     if state.message:
-        assert task_runs.states_of(row)[-1].message == state.message
+        last = task_runs.states_of(row)[-1]
+        assert (last.name, last.message) == (state.name, state.message)
     if raised is None:
         assert ended.result() == 3
     else:
         with pytest.raises(raised):
             ended.result()
+
+
+def test_the_state_of_a_call_has_the_words_of_the_returned_one(recorded: Any, runner: str) -> None:
+    @task
+    def returns() -> State:
+        return Completed("nothing to do", name="Skipped")
+
+    @flow
+    def asks() -> list[State]:
+        future = returns.submit()
+        future.wait()
+        return [future.state, returns(return_state=True)]
+
+    told = asks(return_state=True).result()
+    assert [(each.name, each.message) for each in told] == [("Skipped", "nothing to do")] * 2
 
 
 @pytest.mark.parametrize("delay_s", [0, 0.01])
