@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from heliostat.runtime.deploying.running import arun_deployment, run_deployment
     from heliostat.runtime.deploying.serving import serve
     from heliostat.runtime.deploying.spec import DeploymentSpec
-    from heliostat.runtime.engine.task_runners import InlineTaskRunner, RayTaskRunner, ThreadTaskRunner
+    from heliostat.runtime.engine.local_lanes import InlineTaskRunner, ThreadTaskRunner
+    from heliostat.runtime.engine.task_runners import RayTaskRunner
     from heliostat.runtime.flows import Flow, flow
     from heliostat.runtime.pausing import pause_flow_run, resume_flow_run, suspend_flow_run
     from heliostat.runtime.scheduling.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
@@ -91,7 +92,8 @@ _HOMES = {
     "scheduling.schedules": ("CronSchedule", "IntervalSchedule", "RRuleSchedule"),
     "states": ("State", "StateType"),
     "authoring.tags": ("tags",),
-    "engine.task_runners": ("InlineTaskRunner", "RayTaskRunner", "ThreadTaskRunner"),
+    "engine.local_lanes": ("InlineTaskRunner", "ThreadTaskRunner"),
+    "engine.task_runners": ("RayTaskRunner",),
     "tasks": ("Task", "task"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

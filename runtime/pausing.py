@@ -14,7 +14,7 @@ from .foundation.settings import current_settings
 from .states import Suspended
 
 if TYPE_CHECKING:
-    from .engine.flow.run_control import RunControl
+    from .engine.session import RunControl
 
 
 def pause_flow_run(

@@ -28,11 +28,11 @@ from ..authoring.logging import capture_into, log_capture
 from ..authoring.terminal import in_worker, terminal_here
 from ..records import HeldLease, LogBatch
 from .line import DriverLine, LineToDriver
+from .local_lanes import ThreadTaskRunner
 from .process_hooks import lines
 from .relay import RelayHost, RelayRunJournal, line_here, recording_here, relaying_through
 from .run_desk import RunDesk, add_to_run
 from .session import Dispatching, FlowSession
-from .task_runners import ThreadTaskRunner
 from .wire import LineAddress
 
 _lock = threading.Lock()

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from ..authoring.context import TaskRunInfo
@@ -21,7 +22,7 @@ from . import stopping
 from .board import Board
 from .call_kind import Resources
 from .execution import PackExecution
-from .lane import Answer, Loss, refused
+from .lane import Answer, Lane, Loss, refused
 from .outcomes import Kept
 from .own_arguments import Taker
 from .pack_group import Pack
@@ -194,6 +195,26 @@ class ThreadLane(_LocalLane):
                 self._answers.put(Loss(pack, "lost", f"{type(error).__name__}: {error}", again=False))
             with self._lock:
                 self._busy -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadTaskRunner:
+    """Tasks on threads of the flow's own process, at most `max_workers` at a time (None: four a core, up to
+    32).
+    """
+
+    max_workers: int | None = None
+
+    def lane(self, on_news: Callable[..., None]) -> Lane:
+        return ThreadLane(on_news, self.max_workers)
+
+
+@dataclass(frozen=True, slots=True)
+class InlineTaskRunner:
+    """Each task where it is submitted, before `submit` returns: for tests and debuggers."""
+
+    def lane(self, on_news: Callable[..., None]) -> Lane:
+        return InlineLane(on_news)
 
 
 def _run_apart(run: Callable[[], Any]) -> Any:

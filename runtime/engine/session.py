@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..authoring.context import (
     FlowRunInfo,
@@ -27,21 +27,35 @@ from .call_kind import Resources
 from .calls import Rows, sort_map_arguments
 from .dispatcher import Dispatcher
 from .fanout import Fanout
+from .lane import Lane
 from .matching import Matching
 from .open_calls import OpenCalls
 from .pack_group import PackGroup
 from .process_hooks import install as install_in_processes
 from .run_desk import RunDesk
 from .shields import uninterrupted
-from .task_runners import TaskRunner
 
 if TYPE_CHECKING:
     from ..tasks import Task
-    from .flow.run_control import RunControl
 
 _CALLS_END_WITHIN_S = 1.0
 _ENDLESS = 1 << 40  # numbers kept for a map over an iterator while it is read
 CacheFinder = Callable[[Sequence[str]], Mapping[str, Any]]
+
+
+class TaskRunner(Protocol):
+    """Where the calls of a run are executed."""
+
+    def lane(self, on_news: Callable[..., None]) -> Lane: ...
+
+
+class RunControl(Protocol):
+    """What the body of a run may ask for itself."""
+
+    def pause(
+        self, timeout_s: float, key: str | None, schema: Mapping[str, Any] | None, poll_s: float
+    ) -> Any: ...
+    def suspend(self, timeout_s: float | None, key: str | None, schema: Mapping[str, Any] | None) -> Any: ...
 
 
 class Dispatching:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..foundation.errors import BadSetting
+from .local_lanes import InlineTaskRunner, ThreadTaskRunner
 
 if TYPE_CHECKING:
     from .lane import Lane
@@ -27,30 +28,6 @@ class RayTaskRunner:
         from .ray_lane import RayLane
 
         return RayLane(self.address or current_settings().ray_address, on_news)
-
-
-@dataclass(frozen=True, slots=True)
-class ThreadTaskRunner:
-    """Tasks on threads of the flow's own process, at most `max_workers` at a time (None: four a core, up to
-    32).
-    """
-
-    max_workers: int | None = None
-
-    def lane(self, on_news: Callable[..., None]) -> Lane:
-        from .local_lanes import ThreadLane
-
-        return ThreadLane(on_news, self.max_workers)
-
-
-@dataclass(frozen=True, slots=True)
-class InlineTaskRunner:
-    """Each task where it is submitted, before `submit` returns: for tests and debuggers."""
-
-    def lane(self, on_news: Callable[..., None]) -> Lane:
-        from .local_lanes import InlineLane
-
-        return InlineLane(on_news)
 
 
 TaskRunner = RayTaskRunner | ThreadTaskRunner | InlineTaskRunner

@@ -24,6 +24,7 @@ from . import spool as spool_files
 from .board import Board
 from .execution import Call, PackExecution
 from .line import LineToDriver
+from .local_lanes import ThreadTaskRunner
 from .lone_calls import LoneCalls
 from .outcomes import Outcome
 from .own_arguments import Arguments, needs_making
@@ -32,7 +33,6 @@ from .relay import RelayRunJournal, recording_here, relay_through
 from .run_desk import RunDesk
 from .session import Dispatching, FlowSession, end_calls_of
 from .spool import Spool
-from .task_runners import ThreadTaskRunner
 from .wire import PackSpec, WorkerCode, dump_reply, load_lone, load_worker_code, lone_key
 from .worker_state import state_of_this_worker
 

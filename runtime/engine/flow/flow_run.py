@@ -228,7 +228,8 @@ class FlowRun:
         self.session.calls.live()
         if self._parent is not None and self._tracking is not None:
             self._parent.calls.begin(self._tracking)
-        self.session.control = RunControl(self.recording, self.states, self.desk, journal.barrier)
+        self._control = RunControl(self.recording, self.states, self.desk, journal.barrier)
+        self.session.control = self._control
         # Until it is durable that the run goes on, the state that it was left in reads like a command.
         self._heard = run.state_type not in _LEFT_IN
         if self._heard:
@@ -273,8 +274,7 @@ class FlowRun:
             self.journal.barrier().result()
             before = self.desk.replay
             self.desk.replay = replay_of(self.recording, self.info.id, before and before.unreported)
-        if self.session.control is not None:
-            self.session.control.begin_attempt(again=self._attempted)
+        self._control.begin_attempt(again=self._attempted)
         self._attempted = True
         self.session.forget_indexes()
         if self._tracking is not None:
@@ -393,8 +393,7 @@ class FlowRun:
     def _obey(self, command: Command) -> bool:
         """Called by the watch, in its thread."""
         if command.kind == "pause":
-            if self.session.control is not None:
-                self.session.control.hold_calls()
+            self._control.hold_calls()
             return True
         return self.body.interrupt(interruption(command.kind, self.info.id))
 

@@ -15,11 +15,15 @@ _ROOMS = re.compile(
     r"(?:(?:authoring|foundation|projects|scheduling|values)\.|engine\.(?=task_runners$))"
 )
 
+_FIRST = {
+    f"{_PACKAGE}.runtime.engine.local_lanes": f"{_PACKAGE}.runtime.task_runners",  # ThreadTaskRunner
+}
+
 
 @lru_cache(maxsize=4096)
 def place_in_keys(module_name: str) -> str:
     """The name by which a module counts: the one it had before `runtime` was divided into packages."""
-    return _ROOMS.sub("", module_name)
+    return _FIRST.get(module_name) or _ROOMS.sub("", module_name)
 
 
 def name_in_keys(kind: type) -> bytes:
