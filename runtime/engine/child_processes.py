@@ -29,13 +29,14 @@ from ..authoring.terminal import in_worker, terminal_here
 from ..records import HeldLease, LogBatch
 from .line import DriverLine, LineToDriver
 from .local_lanes import ThreadTaskRunner
-from .process_hooks import lines
+from .process_hooks import install, lines
 from .relay import RelayHost, RelayRunJournal, line_here, recording_here, relaying_through
 from .run_desk import RunDesk, add_to_run
 from .session import Dispatching, FlowSession
 from .wire import LineAddress
 
 _lock = threading.Lock()
+_line: DriverLine | None = None  # to the children of this process
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,14 @@ class Ticket:
             not in_worker(),
         )
 
+    def taken_along(self, function: Callable[..., Any]) -> ThereInChild:
+        """The function, to be called there."""
+        return ThereInChild(self, function)
+
+    def run_of_process(self) -> RunOfProcess:
+        """What a process object has to run there."""
+        return RunOfProcess(self)
+
     def _capturing(self, line: LineToDriver) -> capture_into:
         return capture_into(line.log_sink, self.prints, passes_prints=self.shows_prints)
 
@@ -89,6 +98,7 @@ class Ticket:
             return
         journal = RelayRunJournal(line, self.flow_run.id, self.held)
         desk = RunDesk(self.flow_run, journal, terminal_here())
+        install(Ticket.here)
         session = FlowSession(self.flow_run, desk, Dispatching(ThreadTaskRunner()), _find_cached, self.scope)
         tokens: list[tuple[Any, Any]] = [
             (flow_session, flow_session.set(session)),
@@ -138,10 +148,12 @@ def _address() -> LineAddress | None:
     line = line_here()
     if line is not None:
         return line.address
+    global _line
     with _lock:
-        if not lines:
-            lines.append(DriverLine("127.0.0.1", _take_news, RelayHost(terminal_here())))
-        return lines[0].address
+        if _line is None:
+            _line = DriverLine("127.0.0.1", _take_news, RelayHost(terminal_here()))
+            lines.append(_line)
+        return _line.address
 
 
 def _take_news(kind: str, news: Any, *_more: Any) -> None:
@@ -157,8 +169,11 @@ def _find_cached(keys: Any) -> Any:
 
 
 def _anew_after_fork() -> None:
-    global _lock
-    _lock = threading.Lock()
+    global _lock, _line
+    _lock, _line = threading.Lock(), None
+
+
+_line: DriverLine | None = None  # to the children of this process
 
 
 os.register_at_fork(after_in_child=_anew_after_fork)

@@ -1,7 +1,4 @@
-"""Where Python starts child processes and hands work to pools of them: what runs there belongs to the run.
-
-See `child_processes`, which is loaded when a run first does so.
-"""
+"""Where Python starts child processes and hands work to pools of them: what runs there belongs to the run."""
 
 from __future__ import annotations
 
@@ -12,31 +9,50 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..authoring.context import flow_session, task_run_info
 from ..authoring.logging import log_capture
 from . import open_calls
 
-if TYPE_CHECKING:
-    from .child_processes import Ticket
-    from .line import DriverLine
+
+class Ticket(Protocol):
+    """Says in another process where a piece of work belongs."""
+
+    def taken_along(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, to be called there."""
+        ...
+
+    def run_of_process(self) -> Callable[[], None]:
+        """What a process object has to run there."""
+        ...
+
+
+class LineToChildren(Protocol):
+    """What child processes tell their records over."""
+
+    def settle(self) -> object: ...
+
 
 _installing = threading.Lock()
 _is_installed = False
+_ticket_here: Callable[[], Ticket | None]
 _plain_start: Any = multiprocessing.process.BaseProcess.start
-lines: list[DriverLine] = []  # to the children of this process
+lines: list[LineToChildren] = []  # to the children of this process
 
 
-def install() -> None:
-    """From now on processes and pools take along the run that they are used in. Harmless a second time."""
-    global _is_installed
+def install(ticket_here: Callable[[], Ticket | None]) -> None:
+    """From now on processes and pools take along the run that they are used in. Harmless a second time.
+
+    `ticket_here` gives the ticket for work that the calling code hands over.
+    """
+    global _is_installed, _ticket_here
     if _is_installed:
         return
     with _installing:
         if _is_installed:
             return
-        _is_installed = True
+        _is_installed, _ticket_here = True, ticket_here
         multiprocessing.process.BaseProcess.start = _start  # pyright: ignore[reportAttributeAccessIssue]
         futures = sys.modules.get("concurrent.futures.process")
         if futures is not None:
@@ -53,11 +69,7 @@ def settle() -> None:
 
 
 def _ticket() -> Ticket | None:
-    if flow_session.get() is None:
-        return None
-    from .child_processes import Ticket
-
-    return Ticket.here()
+    return None if flow_session.get() is None else _ticket_here()
 
 
 def _start(self: Any) -> None:
@@ -69,9 +81,7 @@ def _start(self: Any) -> None:
     if ticket is None:
         _plain_start(self)
         return
-    from .child_processes import RunOfProcess
-
-    self.run = RunOfProcess(ticket)
+    self.run = ticket.run_of_process()
     try:
         _plain_start(self)
     finally:
@@ -101,9 +111,7 @@ def _taking_along(method: Callable[..., Any]) -> Callable[..., Any]:
     def hand_over(self: Any, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         ticket = None if type(self).__name__ == "ThreadPool" else _ticket()
         if ticket is not None:
-            from .child_processes import ThereInChild
-
-            fn = ThereInChild(ticket, fn)
+            fn = ticket.taken_along(fn)
         return method(self, fn, *args, **kwargs)
 
     return hand_over

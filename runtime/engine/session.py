@@ -31,7 +31,6 @@ from .lane import Lane
 from .matching import Matching
 from .open_calls import OpenCalls
 from .pack_group import PackGroup
-from .process_hooks import install as install_in_processes
 from .run_desk import RunDesk
 from .shields import uninterrupted
 
@@ -97,7 +96,6 @@ class FlowSession:
         scope: str = "",
     ) -> None:
         install_in_threads()
-        install_in_processes()
         self._scope = scope  # around everything that is called here: of work in a child process
         self.flow_run = flow_run
         self.calls = OpenCalls(flow_run, desk.say)

@@ -22,6 +22,7 @@ from ..values import serializers, tracebacks
 from ..values.storage import storage_for
 from . import spool as spool_files
 from .board import Board
+from .child_processes import Ticket
 from .execution import Call, PackExecution
 from .line import LineToDriver
 from .local_lanes import ThreadTaskRunner
@@ -29,6 +30,7 @@ from .lone_calls import LoneCalls
 from .outcomes import Outcome
 from .own_arguments import Arguments, needs_making
 from .payload import Own, RefSlot, StoredSlot
+from .process_hooks import install as install_in_processes
 from .relay import RelayRunJournal, recording_here, relay_through
 from .run_desk import RunDesk
 from .session import Dispatching, FlowSession, end_calls_of
@@ -130,6 +132,7 @@ def _session_of(code_key: bytes, worker_code: WorkerCode, line: LineToDriver) ->
         relay_through(line, worker_code.lease_s)
         journal = RelayRunJournal(line, worker_code.flow_run.id, worker_code.held)
         desk = RunDesk(worker_code.flow_run, journal, terminal_here())
+        install_in_processes(Ticket.here)
         session = FlowSession(worker_code.flow_run, desk, Dispatching(ThreadTaskRunner()), _find_cached)
         _sessions[code_key] = session
         if len(_sessions) > _KEPT_CODES:

@@ -44,6 +44,7 @@ from ..loop_limits import LoopLimit, overrun_told
 from ..nested_futures import not_started, replace_futures, result_of, wait_for_futures, wait_for_futures_async
 from ..outcomes import outcomes_of
 from ..owner import owner_of_this_process
+from ..process_hooks import install as install_in_processes
 from ..process_hooks import settle as settle_children
 from ..relay import RelayRunJournal, recording_here
 from ..replay import Replay, replay_of
@@ -63,6 +64,7 @@ from .tracking import Tracking
 
 if TYPE_CHECKING:
     from ...flows import Flow
+    from ..child_processes import Ticket
 
 _LEFT_IN = frozenset({StateType.PAUSED, *FINAL_STATES})
 
@@ -223,6 +225,7 @@ class FlowRun:
         self.journal = journal
         self.desk = RunDesk(self.info, journal, terminal_here(), replay)
         dispatching = self._parents_dispatching() or Dispatching(task_runner_named(self.flow.task_runner))
+        install_in_processes(_ticket_here)
         self.session = FlowSession(self.info, self.desk, dispatching, self._find_cached)
         self.states = FlowStates(self.desk, self.flow.retry, run)
         self.session.calls.live()
@@ -549,3 +552,9 @@ class FlowRun:
 
 def _because(final: State) -> str:
     return f": {final.message}" if final.message else ""
+
+
+def _ticket_here() -> Ticket | None:
+    from ..child_processes import Ticket  # here: it opens connections, which few runs need
+
+    return Ticket.here()
