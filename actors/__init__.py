@@ -1,1 +1,1 @@
-"""Who keeps a run alive: the supervision tree on Ray."""
+"""The supervision tree on Ray, which keeps runs alive."""

@@ -13,7 +13,7 @@ from ..runtime.engine.call_kind import Resources
 
 @dataclass(frozen=True, slots=True)
 class CodeSource:
-    """Where a run's code is: a package by its revision, a folder, or (neither) installed modules."""
+    """Where a run's code is: a package by its revision, a folder, or installed modules when both are None."""
 
     revision: str | None = None
     path: str | None = None
@@ -38,8 +38,8 @@ class ProcessSpec:
     def of(cls, configuration: Mapping[str, Any]) -> ProcessSpec:
         """The specification that a job configuration of a pool of type `ray` asks for.
 
-        Raises TypeError, ValueError, AttributeError for one that cannot be. Specifications are compared and
-        looked up by all runs of a pool, so what one holds must be plain.
+        Raises TypeError, ValueError or AttributeError when the configuration is invalid. Specifications are
+        compared and used as keys, so they hold only plain values.
         """
         isolation, memory = configuration.get("isolation") or "pooled", configuration.get("memory_bytes")
         if isolation not in ISOLATIONS:
@@ -59,14 +59,14 @@ class ProcessSpec:
         )
 
     def needs(self) -> Resources:
-        """As the engine counts resources."""
+        """The resources in the engine's terms."""
         custom = tuple(sorted(json.loads(self.resources).items()))
         return Resources(self.num_cpus, self.num_gpus, self.memory_bytes, custom)
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A claimed run that a process is to execute: `epoch` is that of its lease."""
+    """A claimed run that a process is to execute; `epoch` is the epoch of its lease."""
 
     run_id: UUID
     epoch: int
@@ -77,29 +77,29 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What a supervisor says of a run that it executed. `error`: why it could not, or lost the run."""
+    """A supervisor's report on a run. `error` says why it could not execute the run, or lost it."""
 
     state_type: str | None
     state_name: str | None
     error: str | None = None
-    runs: int = 0  # that this process has executed
+    runs: int = 0  # how many runs this process has executed
     rss_bytes: int = 0
     is_elsewhere: bool = False  # another process holds the run
     took_s: float = 0.0  # in this process
-    owner: UUID | None = None  # by which this process holds leases
+    owner: UUID | None = None  # the owner as which this process holds leases
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A supervisor's process."""
+    """A supervisor's description of its process."""
 
     name: str
     pid: int
     host: str
     node_id: str
     outputs: tuple[str, ...]  # files that its stdout and stderr go to
-    code: CodeSource | None  # that it is bound to
+    code: CodeSource | None  # the code that it is bound to
     rss_bytes: int
     mark: str = ""  # of its code and database
-    spec: ProcessSpec = field(default_factory=ProcessSpec)  # that it was started with
-    active: int = 0  # runs that it executes now
+    spec: ProcessSpec = field(default_factory=ProcessSpec)  # the specification that it was started with
+    active: int = 0  # how many runs it executes now

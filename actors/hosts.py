@@ -1,7 +1,7 @@
 """The processes that run a pool's flows: found, started, kept warm, recycled and ended.
 
-`Hosts` decides with what to serve whom and knows no Ray; a `Launcher` makes the processes. Everything here
-belongs to one event loop.
+`Hosts` decides which process executes which run and does not know Ray; a `Launcher` makes the processes.
+Everything here belongs to one event loop.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class HostLost(HeliostatError):
 
 
 class Unplaceable(HeliostatError):
-    """No process for such a run can be had at the moment."""
+    """No process can be had for a run at the moment."""
 
 
 class Process(Protocol):
@@ -39,7 +39,7 @@ class Process(Protocol):
     def name(self) -> str: ...
     async def describe(self) -> Described: ...
     async def execute(self, assignment: Assignment) -> Ended:
-        """Raises HostLost."""
+        """Execute a run to its end. Raises HostLost."""
         ...
 
     def kill(self) -> None: ...
@@ -50,7 +50,7 @@ class Launcher(Protocol):
 
     def launch(self, spec: ProcessSpec) -> Process: ...
     def unmet(self, spec: ProcessSpec) -> str | None:
-        """Why no node that is up could ever hold such a process; None when one could."""
+        """Why no node that is up could ever hold a process of that specification; None when one could."""
         ...
 
 
@@ -58,16 +58,16 @@ class Launcher(Protocol):
 class HostLimits:
     """How many processes a pool keeps, and for how long."""
 
-    warm: int = 2  # blank processes of the ordinary kind that wait for a run
+    warm: int = 2  # blank processes of the default specification that wait for a run
     most: int = 64
-    starting: int = 2  # at a time: each start costs a core for half a second
-    enough: int = 2  # from so many on (shared: half), none is added while runs end quickly
+    starting: int = 2  # at the same time: each start costs a core for half a second
+    enough: int = 2  # with this many processes (shared: half) none is added while runs end quickly
     quick_s: float = 0.5
-    shared_quick_s: float = 2.0  # of many side by side each takes longer, and more processes help little
+    shared_quick_s: float = 2.0  # runs side by side take longer, and more processes help little
     calm_s: float = (
-        10.0  # after a death none is started only to be warm: the run's tasks need processes first
+        10.0  # after a death no warm process is started: the tasks of the run need processes first
     )
-    runs: int = 500  # for each that it can execute at a time, after which a process is replaced
+    runs: int = 500  # after which a process is replaced, for each run that it can execute at a time
     growth_bytes: int = 1024 * 1024 * 1024
     shared_runs: int = 32  # at a time in a shared process
 
@@ -79,7 +79,7 @@ class Host:
     process: Process
     spec: ProcessSpec
     capacity: int
-    code: CodeSource | None = None  # what it has loaded; None: nothing yet
+    code: CodeSource | None = None  # the code that it has loaded; None: none yet
     active: int = 0
     runs: int = 0
     first_rss_bytes: int = 0
@@ -88,7 +88,7 @@ class Host:
     retiring: bool = False
 
     def suits(self, assignment: Assignment) -> bool:
-        """Whether it could take the run now."""
+        """Whether the process could take the run now."""
         if self.retiring or self.active >= self.capacity or self.spec != assignment.spec:
             return False
         if assignment.spec.isolation == "fresh":
@@ -170,7 +170,7 @@ class Hosts:
         self.discard(host)
 
     def discard(self, host: Host) -> None:
-        """Drop a process, and end it if it is there."""
+        """Drop a process, and end it if it still runs."""
         host.retiring = True
         if host in self._hosts:
             self._hosts.remove(host)
@@ -178,8 +178,8 @@ class Hosts:
         self._serve()
 
     def adopt(self, process: Process, described: Described) -> None:
-        """A process that was there before and executes nothing: it serves runs that ask for what it was
-        started with, and no others. One for a single run has had it.
+        """Take in an idle process that an earlier pool actor started. It executes only runs that ask for the
+        specification it was started with; a process for a single run has had its run.
         """
         if described.spec.isolation == "fresh":
             process.kill()
@@ -189,7 +189,7 @@ class Hosts:
         self.on_room()
 
     def warm_up(self) -> None:
-        """Keep blank processes ready. While short runs come in numbers, starting one would delay them."""
+        """Keep blank processes ready, but start none while many short runs come in: that would delay them."""
         if clock.monotonic_s() - self._last_death_s < self._limits.calm_s:
             return
         if self._ends_quickly() and len(self._hosts) >= self._limits.enough:
@@ -215,7 +215,7 @@ class Hosts:
         self._hosts.clear()
 
     def _serve(self) -> None:
-        """Give waiting runs to processes that suit, and start more where that helps."""
+        """Give waiting runs to suitable processes, and start more processes where that helps."""
         left: deque[_Waiting] = deque()
         while self._waiting:
             waiting = self._waiting.popleft()
@@ -223,7 +223,7 @@ class Hosts:
                 continue
             try:
                 host = self._best_for(waiting)
-            except Exception as error:  # the others behind it are served all the same
+            except Exception as error:  # the runs behind this one are served all the same
                 waiting.served.set_exception(error)
                 continue
             if host is None:
@@ -235,7 +235,7 @@ class Hosts:
             waiting.served.set_result(host)
         self._waiting = left
         self._grow()
-        if left and self._look_again is None:  # those who are thought to be free in a moment may not be
+        if left and self._look_again is None:  # processes that should be free in a moment may not be
             later = asyncio.get_running_loop().call_later
             self._look_again = later(self._limits.quick_s, self._serve_again)
 
@@ -247,7 +247,7 @@ class Hosts:
         suitable = [host for host in self._hosts if host.suits(waiting.assignment)]
         if all(host.code is None for host in suitable) and self._is_enough([waiting]):
             return None
-        # One that has loaded the code already, else a blank one; shared ones evenly.
+        # Prefer a process that has loaded the code to a blank one; spread runs evenly over shared ones.
         return min(suitable, key=lambda host: (host.code is None, host.active), default=None)
 
     def _grow(self) -> None:
@@ -266,7 +266,7 @@ class Hosts:
             self._start(spec)
 
     def _is_enough(self, waiting: list[_Waiting]) -> bool:
-        """Whether those at work will be free in a moment, for runs of one specification."""
+        """Whether busy processes will soon be free for these runs, which are all of one specification."""
         spec = waiting[0].assignment.spec
         if spec.isolation == "fresh":
             return False
@@ -274,7 +274,7 @@ class Hosts:
         at_work = [each for each in self._hosts if each.spec == spec and each.code in codes]
         enough = max(1, self._limits.enough // 2) if spec.isolation == "shared" else self._limits.enough
         is_enough = len(at_work) >= enough and codes <= {each.code for each in at_work}
-        # Of many that come at once nobody can tell yet how soon the first ones end.
+        # When many runs come at once, it is not known yet how soon the first ones end.
         are_new = all(clock.monotonic_s() - each.since_s < self._limits.quick_s for each in waiting)
         return is_enough and (
             self._ends_quickly(spec.isolation) or (are_new and self._is_quick(spec.isolation))
@@ -282,7 +282,7 @@ class Hosts:
 
     def _ends_quickly(self, isolation: str = "pooled") -> bool:
         ends = clock.monotonic_s() - self._last_end_s < self._limits.quick_s
-        # Of many in one process one ends all the time, however long each takes.
+        # A recent end says little of a shared process: among many runs one ends all the time.
         return ends and self._is_quick(isolation)
 
     def _is_quick(self, isolation: str) -> bool:
@@ -315,7 +315,7 @@ class Hosts:
             _log.warning("a supervisor did not start: %s", error)
             if process is None and isinstance(error, TypeError | ValueError):
                 refused = BadJobVariables(f"no process can be started for such a job: {error}")
-                self._fail_waiting(spec, refused)  # nor at any later time
+                self._fail_waiting(spec, refused)  # trying again would not help
                 return
             if process is not None:
                 process.kill()

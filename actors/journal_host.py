@@ -2,8 +2,8 @@
 workers.
 
 `JournalHost` is the plain class; `JournalActor` gives it a name on the cluster. It answers store verbs,
-commits what supervisors append (many supervisors in one transaction), renews their leases, and tells them
-what was asked of their runs.
+commits what supervisors append (many supervisors in one transaction), renews their leases, and sends them
+the commands for their runs.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from . import names
 from .surroundings import settle_in
 
 _log = logging.getLogger("heliostat.actors")
-_LOOK_EVERY_S = 2.0  # at the states of live runs when nothing is announced
-_AGAIN_S = 5.0  # what is still asked after that time is told once more
-_FORGOTTEN_AFTER_S = 60.0  # a supervisor that does not ask for so long is gone
+_LOOK_EVERY_S = 2.0  # at the states of live runs, when nothing is announced
+_AGAIN_S = 5.0  # a command that is not obeyed by then is sent once more
+_FORGOTTEN_AFTER_S = 60.0  # a supervisor that asks for no commands this long is gone
 
 
 class _Audience:
-    """One supervisor: its runs, and what it has not been told yet."""
+    """One supervisor: its runs, and the commands that it has not heard yet."""
 
     def __init__(self) -> None:
         self.runs: set[UUID] = set()
@@ -77,7 +77,7 @@ class JournalHost:
     async def call(
         self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any], supervisor: str | None = None
     ) -> Any:
-        """Run a store verb. A run whose lease `supervisor` takes or gives back is its own, or no more."""
+        """Run a store verb. A run whose lease `supervisor` takes or gives back is held by it, or let go."""
         if verb is flow_runs.adopt and supervisor is not None:
             self.hold(supervisor, args[0])
             try:
@@ -93,20 +93,20 @@ class JournalHost:
     async def adopt(
         self, takings: Sequence[tuple[tuple[Any, ...], dict[str, Any]]], supervisor: str | None
     ) -> list[Any]:
-        """`flow_runs.adopt` for several runs of one process at a time: for each `(True, Adopted)` or
-        `(False, error)`.
+        """`flow_runs.adopt` for several runs of one process at once. The answer for each is `(True, Adopted)`
+        or `(False, error)`.
         """
         each = (self.call(flow_runs.adopt, args, kwargs, supervisor) for args, kwargs in takings)
         return await asyncio.gather(*map(answer, each))
 
     def hold(self, supervisor: str, run_id: UUID) -> None:
-        """That supervisor executes the run from now on."""
+        """Note that a supervisor executes the run from now on."""
         audience = self._audience(supervisor)
         audience.runs.add(run_id)
         audience.told.pop(run_id, None)
 
     def let_go(self, supervisor: str, run_id: UUID) -> None:
-        """It does so no more."""
+        """Note that a supervisor no longer executes the run."""
         self._audience(supervisor).runs.discard(run_id)
 
     def _end(self, run_id: UUID) -> None:
@@ -114,11 +114,11 @@ class JournalHost:
             audience.runs.discard(run_id)
 
     def holders(self) -> dict[UUID, str]:
-        """Which supervisor executes which run, sub-flows' too, as far as they have said."""
+        """The supervisor of each run, sub-flow runs included, as far as supervisors have reported."""
         return {run_id: name for name, each in self._audiences.items() for run_id in each.runs}
 
     async def commands(self, supervisor: str, runs: Sequence[UUID], timeout_s: float) -> list[Command]:
-        """What is newly asked of the supervisor's runs; waits up to `timeout_s` for something to be asked."""
+        """New commands for the supervisor's runs; waits up to `timeout_s` seconds for one."""
         audience = self._audience(supervisor)
         audience.runs |= set(runs)
         if not audience.untold:
@@ -219,12 +219,12 @@ class JournalActor:
 
 
 def _runs_of(appends: list[RunAppend]) -> set[UUID]:
-    # A resend may wait beside the first sending.
+    # A resent append may wait beside the original.
     return {append.run_id for append in appends}
 
 
 async def answer(work: Any) -> tuple[bool, Any]:
-    """`(True, value)` or `(False, error)` of what is awaited."""
+    """Await `work`: `(True, value)`, or `(False, error)` when it raises."""
     try:
         return True, await work
     except Exception as error:

@@ -1,7 +1,7 @@
 """Keeps the control actors alive: `python -m heliostat.actors.keeper --alive-fd N --server PORT`.
 
-It joins Ray (or starts a local one that ends with it) and looks every few seconds whether each actor of the
-tree is there and runs this code. Ray ends a driver's process when it has lost its cluster for a minute; the
+It joins Ray (or starts a local one that ends with it) and checks every few seconds that each actor of the
+tree is alive and runs this code. Ray ends a driver's process that has lost its cluster for a minute; the
 server's supervisor then starts this process again.
 """
 
@@ -53,7 +53,7 @@ class Keeper:
         self._stop.set()
 
     def run(self) -> None:
-        """Keep the actors until `stop`. Raises BadSetting, SchemaTooNew: those do not mend themselves."""
+        """Keep the actors until `stop`. Raises BadSetting and SchemaTooNew: trying again would not help."""
         pause_s = _AGAIN_S
         try:
             while not self._stop.is_set():
@@ -87,7 +87,7 @@ class Keeper:
             except Exception as error:
                 if not ray_cluster.answers():
                     raise
-                problems.append(error)  # one actor that cannot be made keeps no other from being made
+                problems.append(error)  # the other actors are still made
                 _log.warning("%s cannot be kept alive: %s", child.name, error)
         for name in tree.superfluous(wanted, names.living(names.CONTROL)):
             names.end(names.find(name))
@@ -146,7 +146,7 @@ class Keeper:
             keeper_state.write(self._server, self._state)
 
     def _leave(self) -> None:
-        """Let go of a Ray that does not answer any more, to join it anew; while it does, stay."""
+        """Leave a Ray that no longer answers, so that it is joined anew; stay in one that does."""
         from ..runtime.engine import ray_cluster
 
         if ray_cluster.is_joined() and not ray_cluster.answers():
@@ -154,7 +154,7 @@ class Keeper:
             ray_cluster.leave()
 
     def _end_all(self) -> None:
-        """Our actors end with the server; a Ray of our own ends whole."""
+        """End the server's actors, or all of Ray when this process has started it."""
         from ..runtime.engine import ray_cluster
 
         if not ray_cluster.is_joined():
@@ -163,7 +163,7 @@ class Keeper:
             from . import names
 
             with suppress(Exception):
-                # The pools first: they would take the death of a supervisor for an accident.
+                # The pools end first: they would take the end of a supervisor for a crash.
                 for prefix in (names.CONTROL, names.SUPERVISOR, names.JOURNAL):
                     for name in names.living(prefix):
                         names.end(names.find(name))
@@ -171,7 +171,7 @@ class Keeper:
 
 
 async def own_namespace() -> str:
-    """Where the control actors of this server's database live."""
+    """The namespace of the control actors of this server's database."""
     from . import names
 
     db = await Database.open(current_settings().database_url)

@@ -1,7 +1,7 @@
-"""What the keeper tells of Ray, for `server status`, the banner and `ray status`: a file a server.
+"""The keeper's report on Ray, for `server status`, the banner and `ray status`: one file per server.
 
-A file and no table: it is about processes of this machine, like the server's own record beside it, and can be
-read while the database is away. Whoever asks for what runs is told by the database as everywhere.
+It is a file, not a table, because it is about processes of this machine, as the server's record beside it,
+and can be read while the database is away. Which runs are under way is in the database.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from ..runtime.foundation.settings import home_folder
 
 @dataclass(frozen=True, slots=True)
 class KeeperState:
-    """One keeper as of `at` (epoch seconds). `problem`: why Ray or an actor is not there."""
+    """The state of one keeper at `at` (epoch seconds). `problem` says why Ray or an actor is missing."""
 
     pid: int
     at: float
     is_up: bool = False
-    is_local: bool = True  # its own Ray, which ends with it
+    is_local: bool = True  # the keeper has started Ray, which ends with it
     address: str | None = None
     dashboard: str | None = None
     problem: str | None = None
     actors: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     supervisors: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     nodes: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    namespace: str | None = None  # of its actors
+    namespace: str | None = None  # of the server's actors
     others: list[str] = field(default_factory=list[str])  # namespaces of servers with other databases
 
 
 def write(server: str, state: KeeperState) -> None:
-    """Tell; `server` names the file: the server's port."""
+    """Write a keeper's report; `server` is the server's port, which names the file."""
     path = _folder() / f"{server}.ray"
     scratch = path.with_suffix(".ray-new")
     make_file(scratch)
@@ -44,7 +44,7 @@ def write(server: str, state: KeeperState) -> None:
 
 
 def read(server: str) -> KeeperState | None:
-    """What the keeper of a server last told; None when it has told nothing."""
+    """The last report of a server's keeper; None when there is none."""
     try:
         return KeeperState(**json.loads((_folder() / f"{server}.ray").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -52,12 +52,12 @@ def read(server: str) -> KeeperState | None:
 
 
 def forget(server: str) -> None:
-    """The keeper ends."""
+    """Remove the report of a keeper that ends."""
     (_folder() / f"{server}.ray").unlink(missing_ok=True)
 
 
 def every() -> Iterator[tuple[str, KeeperState]]:
-    """What the keepers of this home folder last told, by server."""
+    """The last report of each keeper in this home folder, with its server."""
     for path in sorted(_folder().glob("*.ray")):
         state = read(path.stem)
         if state is not None:

@@ -1,4 +1,4 @@
-"""Control actors by name: one of each in the namespace of a database, of this version of the code."""
+"""Control actors by name: one of each in a database's namespace, running this version of the code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import ray
 
 from ..runtime.engine.ray_cluster import JOURNAL, NAMESPACE, namespace
 
-_ray: Any = ray  # its types leave much open
+_ray: Any = ray  # Ray's types leave much open
 _log = logging.getLogger("heliostat.actors")
 
 __all__ = ["JOURNAL", "code_version", "end", "ensure", "find", "living", "mark_of", "namespace"]
@@ -37,25 +37,25 @@ def code_version() -> str:
 
 
 def mark_of(environment: dict[str, str]) -> str:
-    """What tells apart actors that work alike: their code, and the database that they serve."""
+    """A text that is equal for actors with equal code that serve one database."""
     database = environment.get("HELIOSTAT_DATABASE_URL", "")
     return f"{code_version()}+{blake2b(database.encode(), digest_size=6).hexdigest()}"
 
 
 def namespace_of(database_id: UUID) -> str:
-    """Where the actors of the servers of one database live, so that those of several share a cluster."""
+    """The namespace of the actors of one database, so that servers of several databases share a cluster."""
     return f"{NAMESPACE}-{database_id.hex}"
 
 
 def other_namespaces() -> list[str]:
-    """Those of other databases whose servers have actors on the cluster."""
+    """The namespaces of other databases whose servers have actors on the cluster."""
     named = _ray.util.list_named_actors(all_namespaces=True)
     known = {each["namespace"] for each in named if each["name"] == JOURNAL}
     return sorted(each for each in known - {namespace()} if each.startswith(NAMESPACE))
 
 
 def find(name: str) -> Any | None:
-    """The handle of a living actor of that name; None where there is none."""
+    """The handle of a living actor of that name; None when there is none."""
     try:
         return _ray.get_actor(name, namespace=namespace())
     except ValueError:
@@ -63,21 +63,21 @@ def find(name: str) -> Any | None:
 
 
 def ensure(name: str, mark: str, cls: Any, *args: Any, **options: Any) -> Any:
-    """The actor of that name, made where it is missing, and made anew where it runs other code or serves
+    """The actor of that name. It is made when it is missing, and replaced when it runs other code or serves
     another database.
 
-    Its class answers `version()` with its mark. Where a new one has another mark, too, the code was edited
-    since this process began: it stays. Raises what its constructor raises.
+    Its class answers `version()` with its mark. When the replacement has another mark too, the code was
+    edited since this process began, and it stays. Raises what the actor's constructor raises.
     """
     handle = _get_or_create(name, cls, args, options)
     if _version(handle) not in (mark, _newest.get(name)):
-        _log.warning("actor %s has other code or another database than this server: it is made anew", name)
+        _log.warning("actor %s has other code or another database than this server: it is replaced", name)
         end(handle)
         handle = _get_or_create(name, cls, args, options)
         version = _version(handle)
         if version != mark:
             _newest[name] = version
-            _log.warning("the code was edited since this server started, and %s runs it: start it anew", name)
+            _log.warning("the code was edited since the server started, and %s runs it: restart it", name)
     return handle
 
 
@@ -92,12 +92,12 @@ def end(handle: Any) -> None:
     """Kill an actor for good."""
     try:
         _ray.kill(handle, no_restart=True)
-    except Exception as error:  # it is gone, or Ray is
+    except Exception as error:  # the actor is gone, or Ray is
         _log.debug("actor not killed: %s", error)
 
 
 def living(prefix: str = "") -> list[str]:
-    """The names of our living actors that begin with `prefix`."""
+    """The names of living actors in this namespace that begin with `prefix`."""
     named = _ray.util.list_named_actors(all_namespaces=True)
     here = namespace()
     ours = (each["name"] for each in named if each["namespace"] == here)

@@ -1,4 +1,4 @@
-"""What there is on the cluster, in a few words, for people."""
+"""Supervisors and nodes on the cluster, in a few words, for people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ray: Any = ray
 
 
 def supervisors(timeout_s: float) -> list[dict[str, Any]]:
-    """The supervisors of every pool, as the pools know them; of one that does not answer, none."""
+    """The supervisors of every pool, as the pools know them; none of a pool that does not answer."""
     known: list[dict[str, Any]] = []
     asked = [names.find(name) for name in names.living(f"{names.CONTROL}pool:")]
     for reply in [handle.supervisors.remote() for handle in asked if handle is not None]:

@@ -19,8 +19,8 @@ from .hosts import HostLost
 from .supervisor import SupervisorActor
 
 _ray: Any = ray
-# A node whose actors hold nothing counts as idle, and may be taken away under them. It is no part of a CPU:
-# on a small node that would cost the tasks a whole one.
+# Ray counts a node as idle, and may remove it, while its actors hold no resource. So each actor holds a
+# little memory; a part of a CPU would cost the tasks on a small node a whole one.
 _TOKEN_BYTES = 1 << 20
 _LAST_LINES, _LAST_BYTES = 20, 8192
 
@@ -34,13 +34,13 @@ class RayProcess:
         self._outputs: tuple[str, ...] = ()
 
     async def describe(self) -> Described:
-        """Where it runs; also the proof that it has started. Raises what kept it from that."""
+        """The process as it describes itself, once it has started. Raises what kept it from starting."""
         described: Described = await self._handle.describe.remote()
         self._outputs = described.outputs
         return described
 
     async def execute(self, assignment: Assignment) -> Ended:
-        """Have a run executed; the pending call is the death watch, too."""
+        """Have a run executed; the pending call also tells when the process dies. Raises HostLost."""
         try:
             return await self._handle.execute.remote(assignment)
         except (RayError, asyncio.CancelledError) as error:
@@ -55,7 +55,7 @@ class RayProcess:
 
 
 class RayLauncher:
-    """Starts supervisors of one pool; `mark` tells them from others, `environment` are their settings."""
+    """Starts supervisors of one pool; `mark` is that of their code, `environment` holds their settings."""
 
     def __init__(self, pool_name: str, mark: str, environment: dict[str, str]) -> None:
         self.mark = mark
@@ -94,20 +94,20 @@ class RayLauncher:
         return ray_cluster.unmet(needs) if needs.are_limited else None
 
     def left_over(self) -> list[RayProcess]:
-        """Supervisors of this pool that an earlier actor of it has made."""
+        """Supervisors of this pool that an earlier actor of the pool has started."""
         found = [(name, names.find(name)) for name in names.living(self.prefix)]
         return [RayProcess(name, handle) for name, handle in found if handle is not None]
 
 
 def last_lines(outputs: tuple[str, ...]) -> tuple[str, ...]:
-    """The last lines of a process's output files, where this machine has them."""
+    """The last lines of a process's output files, if they are on this machine."""
     lines: list[str] = []
     for output in dict.fromkeys(outputs):
         try:
             with Path(output).open("rb") as file:
                 file.seek(0, 2)
                 file.seek(max(0, file.tell() - _LAST_BYTES))
-                text = file.read().decode(errors="replace")  # shown only
+                text = file.read().decode(errors="replace")  # only shown to people
         except OSError:
             continue
         lines += [line for line in text.splitlines() if line.strip() and not line.startswith(":")]

@@ -1,7 +1,7 @@
-"""Recording through the journal actor: the way to the database of supervisors, which hold no connection.
+"""Recording through the journal actor: supervisors reach the database by it, as they hold no connection.
 
-An actor that died is found again by its name once Ray has restarted it; what was not answered is sent again,
-which the receiving side bears: commits are numbered, and verbs of runs are fenced by their leases.
+An actor that died is found again by its name once Ray has restarted it. Requests without an answer are sent
+again, which is safe: commits are numbered, and verbs of runs are fenced by their leases.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _log = logging.getLogger("heliostat.actors")
 _ANSWER_WITHIN_S = 60.0
 _BACKOFF_FIRST_S, _BACKOFF_MOST_S = 0.05, 1.0
 _WARN_EVERY_S = 5.0
-_SENT_UNTIL_TAKEN = ("commit", "renew")  # plain records, whose answers are plain
+_SENT_UNTIL_TAKEN = ("commit", "renew")  # their arguments and answers are plain records, which can be pickled
 
 
 class JournalActorTransport:
@@ -50,8 +50,8 @@ class JournalActorTransport:
         return await self.ask("renew", list(leases))
 
     async def ask(self, method: str, *args: Any, within_s: float = _ANSWER_WITHIN_S) -> Any:
-        """What the actor answers. Raises DatabaseUnavailable when it does not, RelayFailed when question or
-        answer cannot travel (asking again would change nothing), and what the verb raises.
+        """The actor's answer. Raises DatabaseUnavailable when there is none, RelayFailed when the question or
+        the answer cannot be pickled (asking again would not help), and what the verb raises.
         """
         try:
             if self._handle is None:
@@ -62,8 +62,8 @@ class JournalActorTransport:
             raise _not_carried(method, error) from error
         except (RayError, ValueError, TimeoutError) as error:
             if isinstance(error, RaySystemError) and method not in _SENT_UNTIL_TAKEN:
-                raise _not_carried(method, error) from error  # it cannot be unpickled here
-            self._handle = None  # it may come back under its name
+                raise _not_carried(method, error) from error  # the answer cannot be unpickled here
+            self._handle = None  # a restarted actor has the old name
             raise DatabaseUnavailable(
                 f"the journal actor does not answer ({type(error).__name__})",
                 hint="heliostat ray status shows whether it runs",
@@ -73,7 +73,7 @@ class JournalActorTransport:
         raise value
 
     def tell(self, method: str, *args: Any) -> None:
-        """Say something to which no answer is needed."""
+        """Call a method of the actor without waiting for an answer."""
         if self._handle is not None:
             getattr(self._handle, method).remote(*args)
 
@@ -92,10 +92,10 @@ class ActorStore:
         return self._ask_until_answered("call", verb, args, kwargs, self._supervisor)
 
     def hurry(self) -> None:
-        """The actor comes back under its name, or the cluster ends this process."""
+        """Nothing to do: a dead actor comes back under its name, or the cluster ends this process."""
 
     async def close(self) -> None:
-        """There is no connection of its own."""
+        """Nothing to do: this store holds no connection."""
 
     async def _adopt_together(self, several: Sequence[_Asked]) -> list[Any]:
         answers = await self._ask_until_answered("adopt", list(several), self._supervisor)
@@ -121,7 +121,7 @@ class ActorStore:
 def record_to_actor(
     lease_s: float, limits: JournalLimits | None = None, supervisor: str | None = None
 ) -> tuple[ThreadRecording, JournalActorTransport]:
-    """Begin to record; the actor is looked for at the first use. `supervisor`: on whose behalf."""
+    """Begin to record on behalf of `supervisor`; the actor is looked up at the first use."""
 
     async def begin() -> tuple[JournalActorTransport, ActorStore, Journal]:
         transport = JournalActorTransport()

@@ -1,8 +1,8 @@
-"""A process that runs flows: it adopts claimed runs one after the other (or, shared, many at a time).
+"""A process that executes flows: it adopts claimed runs one by one (a shared process many at a time).
 
 `Supervisor` is the plain class; `SupervisorActor` hosts it on Ray. A run's body is executed in the calling
-thread: of a plain actor that is the main thread. Another thread hears what is asked of the runs and tells the
-engine's watch, so that runs obey here as they do everywhere.
+thread, which is the main thread unless the process is shared. Another thread hears commands for the runs and
+hands them to the engine's watch, so that runs obey them as in any other process.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger("heliostat.internal.supervisor")
 _ASK_FOR_S = 20.0
 _AGAIN_S = 0.5
-_OBEY_AGAIN_S = 0.1  # a run that is just beginning, or is between two attempts
+_OBEY_AGAIN_S = 0.1  # for a run that is just beginning, or is between two attempts
 
 
 class Commands(CommandListener, Protocol):
-    """Where a supervisor hears what is asked of its runs."""
+    """The source of commands for a supervisor's runs."""
 
     def wait(self, runs: Sequence[UUID], timeout_s: float) -> list[Command]: ...
 
@@ -70,12 +70,12 @@ class Supervisor:
 
     @property
     def code(self) -> CodeSource | None:
-        """The code that this process has loaded; it cannot take another's."""
+        """The code that this process has loaded; it cannot load any other."""
         return self._code
 
     @property
     def active(self) -> int:
-        """How many runs it executes now."""
+        """How many runs this process executes now."""
         with self._lock:
             return len(self._executed)
 
@@ -99,7 +99,7 @@ class Supervisor:
             return Ended(None, None, str(error), self._runs, rss_bytes(), is_elsewhere=True)
         except BaseException as error:
             _log.warning("run %s: %s", assignment.run_id, error)
-            self._commands.let_go(assignment.run_id)  # it did not come to its end
+            self._commands.let_go(assignment.run_id)  # the run did not end here
             return self._told(assignment, None, f"{type(error).__name__}: {error}")
         finally:
             with self._lock:
@@ -108,12 +108,12 @@ class Supervisor:
         return self._told(assignment, ended)
 
     def hold(self, run_id: UUID) -> None:
-        """Hear what is asked of a run. One that this process was given is held with its lease already."""
+        """Hear commands for a run. A run that this process was given is held with its lease already."""
         if run_id not in self._executed:
             self._commands.hold(run_id)
 
     def let_go(self, run_id: UUID) -> None:
-        """Hear no more of a run, unless this process was given it."""
+        """Hear no more commands for a run, unless this process was given it."""
         if run_id not in self._executed:
             self._commands.let_go(run_id)
 
@@ -155,13 +155,13 @@ class Supervisor:
         return project_folder(steps, code.path, fetch, known_here(self._recording))
 
     def _listen(self) -> None:
-        unheeded: dict[UUID, Command] = {}  # by runs that are not far enough to obey
+        unheeded: dict[UUID, Command] = {}  # for runs that cannot obey yet
         while True:
             with self._lock:
                 runs = self._executed | set(watch().runs)
             try:
                 heard = self._commands.wait(list(runs), _OBEY_AGAIN_S if unheeded else _ASK_FOR_S)
-            except Exception as error:  # the journal actor is away: it comes back
+            except Exception as error:  # the journal actor is away, and comes back
                 _log.debug("no commands heard: %s", error)
                 clock.sleep(_AGAIN_S)
                 continue
@@ -176,7 +176,7 @@ class Supervisor:
 
 
 def _is_told(command: Command) -> bool:
-    """Whether a run has heard what is asked of it. One that fails at that keeps no other from hearing."""
+    """Hand a command to its run; whether the run has heard it. An error here does not affect other runs."""
     try:
         return watch().tell(command)
     except Exception:
@@ -199,7 +199,7 @@ def rss_bytes() -> int:
 
 
 class _JournalCommands:
-    """Commands by way of the journal actor."""
+    """Commands that come through the journal actor."""
 
     def __init__(self, recording: ThreadRecording, transport: JournalActorTransport, name: str) -> None:
         self._recording = recording

@@ -1,4 +1,4 @@
-"""What an actor's process needs to know of the server that made it: its settings, as environment."""
+"""The settings that an actor's process gets from the server that made it, as environment variables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NOT_INHERITED = (*VARIABLES, "HELIOSTAT_API_URL")
 def settings_here(api_url: str | None = None) -> dict[str, str]:
     """The settings of this process, for control actors: they open the database themselves.
 
-    `api_url` is where Ray's machines reach the server; flows of the stock client are told.
+    `api_url` is where Ray's machines reach the server; flows of the stock client need it.
     """
     given = {name: value for name, value in os.environ.items() if name.startswith(ENV_PREFIX)}
     given["HELIOSTAT_DATABASE_URL"] = settings.current_settings().database_url

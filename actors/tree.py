@@ -1,7 +1,7 @@
 """The supervision tree: which control actors there are, and how each is kept alive.
 
-Ray restarts each of them wherever it dies; the keeper makes those anew that Ray has lost, or that run other
-code. Their constructors rebuild from the database, so nothing is lost with them.
+Ray restarts an actor that dies; the keeper replaces those that Ray has lost or that run other code. Their
+constructors rebuild their state from the database, so nothing is lost with them.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from . import names
 
 @dataclass(frozen=True, slots=True)
 class ControlActor:
-    """One control actor: its name, its class (a function gives it, so that listing imports nothing), what
-    its constructor takes, and how Ray is to treat it.
+    """One control actor: its name, a function that returns its class (so that listing imports nothing), the
+    arguments of its constructor, and Ray's options.
     """
 
     name: str
     cls: Callable[[], type[Any]]
     mark: str  # of its code and database
     arguments: tuple[Any, ...] = ()
-    max_restarts: int = -1  # without end
+    max_restarts: int = -1  # any number
     num_cpus: float = 0.0
     resources: dict[str, float] = field(default_factory=lambda: dict(names.ON_HEAD))
-    max_concurrency: int = 1000  # of an asynchronous actor: calls under way at a time
+    max_concurrency: int = 1000  # calls under way at a time in an asynchronous actor
 
 
 def tree(pools: Sequence[tuple[UUID, str]], environment: dict[str, str]) -> list[ControlActor]:
-    """Every control actor, first things first. `pools`: ids and names of the work pools of type `ray`."""
+    """Every control actor, in starting order. `pools`: ids and names of the work pools of type `ray`."""
     mark = names.mark_of(environment)
     return [
         ControlActor(names.JOURNAL, _journal, mark, (environment,)),
@@ -43,7 +43,7 @@ def tree(pools: Sequence[tuple[UUID, str]], environment: dict[str, str]) -> list
 
 
 def superfluous(wanted: Sequence[ControlActor], living: Collection[str]) -> list[str]:
-    """Control actors that live and are not wanted: of pools that were deleted, say."""
+    """Control actors that live and are not wanted, for example those of deleted pools."""
     names_wanted = {each.name for each in wanted}
     return [name for name in living if name.startswith(names.CONTROL) and name not in names_wanted]
 

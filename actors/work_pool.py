@@ -1,7 +1,8 @@
-"""One work pool at work: claims runs that are due, brings each to a supervisor, and sees that it ends.
+"""One active work pool: claims runs that are due, hands each to a supervisor, and sees that it ends.
 
-`WorkPool` is the plain class; `WorkPoolActor` hosts it on Ray. What it knows can be lost at any moment: the
-database says what is to be done, and leases keep two pools (or a pool and its own past) from doing it twice.
+`WorkPool` is the plain class; `WorkPoolActor` hosts it on Ray. Its state may be lost at any moment: the
+database says what is to be done, and leases keep two pools, or a pool and its earlier self, from doing it
+twice.
 """
 
 from __future__ import annotations
@@ -54,15 +55,15 @@ from .hosts import Host, HostLost, Hosts, Unplaceable
 
 _log = logging.getLogger("heliostat.actors")
 _DIED = "its process died: the run goes on in another one"
-_LOOK_EVERY_S = 1.0  # for runs that became due by time alone
+_LOOK_EVERY_S = 1.0  # for runs that became due, which is not announced
 _TIDY_EVERY_S = 5.0
 _HEARTBEAT_EVERY_S = 10
-_AS_WORKER = "ray"  # so the pool is called among its workers
+_AS_WORKER = "ray"  # the pool's name in its list of workers
 _AT_ONCE = 32  # runs that one claim takes
 _AHEAD = 8  # claimed runs that wait for a process
 _PLACE_AGAIN_S = 10.0
 _CANCEL_WITHIN_S = 10.0  # from being told to cancel until the process is killed
-_CANCEL_OTHERS_WITHIN_S = 40.0  # where the supervisor has the run executed by another program
+_CANCEL_OTHERS_WITHIN_S = 40.0  # when the supervisor has the run executed by another program
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class _Carried:
     """A run that this pool brings to its end."""
 
     assignment: Assignment
-    epoch_owner: UUID | None  # who holds the lease while no supervisor does
+    epoch_owner: UUID | None  # the owner of the lease while no supervisor holds it
     host: Host | None = None
     cancel_seen_s: float | None = None
 
@@ -89,8 +90,8 @@ class WorkPool:
         self._changes = feed.subscribe(RUNS, POOLS)
         self._room = asyncio.Event()
         self._carried: dict[UUID, _Carried] = {}
-        self._unplaced: dict[UUID, float] = {}  # since when (monotonic) no process can be had for a run
-        self.grows: Callable[[], bool] = lambda: False  # whether nodes may come by themselves
+        self._unplaced: dict[UUID, float] = {}  # by run: since when (monotonic) no process can be had for it
+        self.grows: Callable[[], bool] = lambda: False  # whether the cluster adds nodes by itself
         self._hosts.on_room = self._room.set
         self._tasks = Tasks(_log)
         for name, take in (
@@ -110,11 +111,11 @@ class WorkPool:
         }
 
     async def close(self) -> None:
-        """Stop; processes and runs are left to whoever comes next."""
+        """Stop; processes and runs are left to the next actor of the pool."""
         await self._tasks.close()
 
     def carry(self, assignment: Assignment, host: Host | None = None) -> None:
-        """See that a run whose lease this pool holds ends; `host`: it is being executed there."""
+        """See that a run whose lease this pool holds ends; `host` is the process that executes it already."""
         carried = _Carried(assignment, self._owner.id if host is None else None, host)
         self._carried[assignment.run_id] = carried
         self._tasks.start(f"run {assignment.run_id}", self._carry(carried))
@@ -126,7 +127,7 @@ class WorkPool:
             await self._wait()
 
     async def _wait(self) -> None:
-        """Until something is due perhaps, or there is room again."""
+        """Wait until a run may be due, or a process is free again."""
         if self._hosts.waiting >= _AHEAD:
             self._room.clear()
             with suppress(TimeoutError):
@@ -142,7 +143,7 @@ class WorkPool:
         if not claimed:
             return 0
         if claimed[0].pool_updated != self._pool.updated:
-            with suppress(NotFound):  # the pool was deleted meanwhile; what it has claimed is not dropped
+            with suppress(NotFound):  # the pool was deleted meanwhile; its claimed runs go on
                 self._pool = await self._retrying(pool_verbs.read_by_id, self._pool.id)
         for run in claimed:
             try:
@@ -172,16 +173,16 @@ class WorkPool:
                 f"What the pool's template makes of the job variables is no job: {error}",
                 hint=f"heliostat work-pool inspect {self._pool.name} shows the template",
             ) from error
-        if code.pull_steps is not None:  # what is pulled may be other code each time
+        if code.pull_steps is not None:  # pull steps may bring other code each time
             spec = replace(spec, isolation="fresh")
         return Assignment(run_id, epoch, code, spec, crash_retries)
 
-    # Runs that somebody else has begun.
+    # Runs that another process has begun.
 
     async def rescue(self, run_id: UUID, dead_epoch: int, *, is_loss: bool = True) -> None:
-        """Go on with a run whose owner is dead; harmless when it is not any more.
+        """Go on with a run whose owner is dead; harmless when the run has a new owner.
 
-        `is_loss`: a process that executed it died, which a run may cause so many times only.
+        `is_loss`: a process that executed it died; a run may lose only so many processes.
         """
         try:
             await self._rescue(run_id, dead_epoch, is_loss)
@@ -195,7 +196,7 @@ class WorkPool:
             return
         run = await self._retrying(flow_runs.read, run_id)
         if run.work_pool_id != self._pool.id:
-            return  # a sub-flow's: the run that called it runs it again
+            return  # a sub-flow run: the run that called it runs it again
         taken, lost = await self._take_from(run_id, dead_epoch, is_loss)
         try:
             deployment = await self._deployment_of(run)
@@ -221,7 +222,7 @@ class WorkPool:
         return taken, 0
 
     async def _is_given_up(self, assignment: Assignment, lost: int) -> bool:
-        """Whether the run has lost its process too often; it is Crashed then."""
+        """Crash a run that has lost its process too often; whether it was."""
         if lost <= assignment.crash_retries:
             return False
         await self._finish(assignment.run_id, assignment.epoch, Crashed(f"its process died {lost} times"))
@@ -234,7 +235,7 @@ class WorkPool:
         return None
 
     async def _goes_on(self, run: FlowRunRow, epoch: int) -> bool:
-        """Whether a run that was taken over is to be executed; settles it where it is not."""
+        """Whether a run that was taken over is to be executed; ends it otherwise."""
         if run.state_type == "CANCELLING":
             await self._finish(run.id, epoch, Cancelled("its process was lost while it was being cancelled"))
         elif run.state_type not in ("PENDING", "RUNNING"):
@@ -244,7 +245,7 @@ class WorkPool:
         return False
 
     async def recover(self) -> None:
-        """Take up what an earlier self had claimed and not handed over."""
+        """Take up the runs that an earlier actor of the pool had claimed and not handed over."""
         for run_id, epoch in await leases.held_by(self._db, self._owner.id):
             await self.rescue(run_id, epoch, is_loss=False)
 
@@ -292,8 +293,8 @@ class WorkPool:
         return True
 
     async def _crash(self, run_id: UUID, reason: str, supervisor: UUID | None) -> None:
-        """The process lives and does not execute the run any more: say so, unless the run has ended, or
-        somebody else has it by now.
+        """Crash a run that its process, though alive, no longer executes, unless the run has ended or has
+        another owner by now.
         """
         run = await self._retrying(flow_runs.read, run_id)
         if _is_final(run.state_type):
@@ -304,7 +305,7 @@ class WorkPool:
             await self._retrying(logs.create, [(run_id, line)])
 
     async def _take_over(self, carried: _Carried) -> bool:
-        """After the death of its process: hold the run's lease again, unless it is over or given up."""
+        """Take the lease of a run whose process died; False when the run is over or given up."""
         run_id, assignment = carried.assignment.run_id, carried.assignment
         lease = await self._retrying(leases.read, run_id)
         run = await self._retrying(flow_runs.read, run_id)
@@ -318,7 +319,7 @@ class WorkPool:
         return await self._goes_on(run, taken.epoch) and not await self._is_given_up(carried.assignment, lost)
 
     async def _put_back(self, carried: _Carried, reason: HeliostatError) -> None:
-        """No process can be had: the run waits, and says why."""
+        """Let a run for which no process can be had wait, with the reason in its state."""
         assignment, now, limit_s = carried.assignment, clock.monotonic_s(), current_settings().unplaceable_s
         since = self._unplaced.setdefault(assignment.run_id, now)
         if limit_s and now - since >= limit_s and not self.grows():
@@ -339,11 +340,11 @@ class WorkPool:
             await self._retrying(logs.create, [(assignment.run_id, line)])
 
     async def _finish(self, run_id: UUID, epoch: int, final: State) -> None:
-        """Write the last state of a run whose lease this pool holds, unless somebody else has it by now."""
+        """Write the final state of a run whose lease this pool holds, unless it has another owner by now."""
         await self._written(run_id, final, Fence(frozenset({self._owner.id}), epoch, releases=True))
 
     async def _set_aside(self, run_id: UUID, doing: str, error: Exception) -> None:
-        """End a run that makes the pool's own code fail, unless somebody else has it by now."""
+        """End a run that makes the pool's own code fail, unless it has another owner by now."""
         fence = Fence(frozenset({self._owner.id, None}), is_at_work=True, releases=True)
         await self._retrying(set_aside.flow_run, run_id, doing, error, fence)
 
@@ -351,7 +352,7 @@ class WorkPool:
         try:
             await self._retrying(flow_run_changes.propose, run_id, final, force=True, fence=fence)
         except (StaleState, NotFound) as gone:
-            _log.info("run %s is not told as %s: %s", run_id, final.name, gone)
+            _log.info("run %s is not recorded as %s: %s", run_id, final.name, gone)
             return False
         return True
 
@@ -363,7 +364,7 @@ class WorkPool:
             await logs.create(self._db, [(run_id, line) for line in lines])
 
     async def _retrying(self, verb: Any, *args: Any, **kwargs: Any) -> Any:
-        """Run a verb, again while the database is away."""
+        """Run a store verb, and try again while the database is away."""
         backoff_s = 0.05
         while True:
             try:
@@ -382,7 +383,7 @@ class WorkPool:
         await asyncio.sleep(_TIDY_EVERY_S if not self._carried else 1.0)
 
     async def _beat(self) -> None:
-        """Let everyone see that the pool and its queues are looked after."""
+        """Record that the pool and its queues are being served."""
         with suppress(NotFound):  # the pool was deleted: this actor ends in a moment
             await workers.heartbeat(self._db, self._pool.name, _AS_WORKER, _HEARTBEAT_EVERY_S)
             queues = await work_queues.list(self._db, self._pool.name)
@@ -407,15 +408,15 @@ class WorkPool:
                         self._kill(run_id, carried.host, asked)
 
     async def _has_time(self, run_id: UUID, late_s: float) -> bool:
-        """Whether the supervisor of a run that was told to end need not be killed yet."""
+        """Whether the supervisor of a run that was told to end still has time to end it."""
         lease = await leases.read(self._db, run_id)
         if lease is None or lease.owner is None:
-            return True  # it has let go of the run, whose hooks may still be called
+            return True  # the supervisor has let go of the run, but its hooks may still run
         run = await flow_runs.read(self._db, run_id)
         return run.infrastructure_pid is not None and late_s <= _CANCEL_OTHERS_WITHIN_S
 
     def _kill(self, run_id: UUID, host: Host, asked: Mapping[UUID, str]) -> None:
-        """Kill a process; one with other runs takes no more of them, and is killed when those have ended."""
+        """Kill a process; one with other runs takes no new ones, and is killed when those have ended."""
         host.retiring = True
         inside = [each for each, carried in self._carried.items() if carried.host is host]
         if all(asked.get(each) in ("cancel", "stop") for each in inside):

@@ -1,5 +1,5 @@
-"""`WorkPool` on Ray: one actor a pool of type `ray`, on the head, rebuilt from the database when it is made
-anew.
+"""`WorkPool` on Ray: one actor for each pool of type `ray`, on the head node, rebuilt from the database when
+it restarts.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LOOK_AGAIN_S = 1.0
 
 
 class WorkPoolActor:
-    """An asynchronous actor. It begins to work as soon as it is made."""
+    """An asynchronous actor that begins to work as soon as it is made."""
 
     def __init__(self, pool_id: UUID, environment: dict[str, str]) -> None:
         settle_in(environment)
@@ -56,7 +56,7 @@ class WorkPoolActor:
         return self._pool.carried if self._pool is not None else {}
 
     async def supervisors(self) -> list[dict[str, Any]]:
-        """What `heliostat ray status` shows of the pool's processes."""
+        """The pool's processes, as `heliostat ray status` shows them."""
         return [
             {
                 "name": host.process.name,
@@ -69,7 +69,7 @@ class WorkPoolActor:
         ]
 
     async def _start(self) -> None:
-        """Begin to work; while the database or Ray are away, again and again."""
+        """Begin to work; try again while the database or Ray is away."""
         failures = Failures(f"the start of work pool {self._pool_id}", _log)
         while True:
             try:
@@ -85,16 +85,16 @@ class WorkPoolActor:
         try:
             row = await work_pools.read_by_id(db, self._pool_id)
             launcher = RayLauncher(row.name, self._mark, for_runs(self._environment))
-            left_over = await asyncio.to_thread(launcher.left_over)  # before new ones are made
+            left_over = await asyncio.to_thread(launcher.left_over)  # before any new ones start
             cpus = max(2, int(_ray.cluster_resources().get("CPU", 2)))
             hosts = Hosts(launcher, HostLimits(enough=cpus, starting=cpus))
-            # The owner's id outlives a restart: what was claimed before and not begun is still the pool's.
+            # The owner's id outlives a restart: runs claimed before and not begun still belong to the pool.
             owner = replace(owner_of_this_process(), id=uuid5(self._pool_id, "work pool"))
             feed = await Feed.open(db)
             pool = WorkPool(db, feed, row, hosts, owner, settings.lease_s)
             pool.grows = ray_cluster.grows
             await pool.recover()
-        except BaseException:  # begun anew in a moment: nothing of this attempt may be at work then
+        except BaseException:  # nothing of this attempt may go on when the next one begins
             if pool is not None:
                 await pool.close()
             if feed is not None:
@@ -111,10 +111,10 @@ class WorkPoolActor:
     async def _attach(
         self, db: Database, pool: WorkPool, hosts: Hosts, process: RayProcess, busy: dict[str, list[UUID]]
     ) -> None:
-        """A supervisor of this actor's past: the runs that it executes are watched, and it is used again when
+        """Watch the runs of a supervisor that an earlier actor of the pool started, and use it again when
         they have ended.
 
-        It answers between two runs (a shared one at any time), or is dead.
+        It answers between two runs (a shared one at any time), unless it is dead.
         """
         try:
             while (described := await process.describe()).active:
@@ -124,7 +124,7 @@ class WorkPoolActor:
             for run_id in {*busy.get(process.name, ()), *later.get(process.name, ())}:
                 await _carry_on(db, pool, run_id)
             return
-        except Exception as error:  # it does not describe itself as this version does
+        except Exception as error:  # its description is not that of this version
             _log.warning("supervisor %s is of another version, and is ended: %r", process.name, error)
             process.kill()
             return
@@ -135,14 +135,14 @@ class WorkPoolActor:
 
 
 async def _carry_on(db: Database, pool: WorkPool, run_id: UUID) -> None:
-    """The supervisor of a run died while nobody watched: its lease need not be waited for."""
+    """Rescue a run whose supervisor died unwatched, without waiting until its lease lapses."""
     lease = await leases.read(db, run_id)
     if lease is not None:
         await pool.rescue(run_id, lease.epoch)
 
 
 async def _holders() -> dict[str, list[UUID]]:
-    """Who executes what, as the journal actor knows it."""
+    """The runs of each supervisor, as the journal actor knows them."""
     journal = names.find(names.JOURNAL)
     if journal is None:
         return {}

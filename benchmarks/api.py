@@ -1,8 +1,8 @@
-"""How fast routes answer over many runs: p95 of what the pages ask, and how many writes a second are taken.
+"""How fast routes answer with many runs: p95 of the requests of the pages, and writes per second.
 
     python benchmarks/api.py --task-runs 1000000 --logs 5000000
 
-Postgres only: the rows are made by the database itself, of runs over the last seven days.
+Postgres only: the database itself makes the rows, of runs over the last seven days.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sqlalchemy import text
 _TASKS_A_RUN = 1_000
 _DAYS = 7
 
-# Ids as the engine makes them: 48 bits of the run's time, then what tells it from others.
+# Ids as the engine makes them: 48 bits of the run's time, then bits that make them unique.
 _RUN_ID = """CAST(lpad(to_hex(CAST(extract(epoch FROM at) * 1000 AS bigint)), 12, '0') || '7' ||
   substr(md5('r' || i), 1, 3) || '8' || substr(md5('r' || i), 4, 15) AS uuid)"""
 _FILL = (
@@ -68,8 +68,8 @@ def main() -> None:
     parser.set_defaults(database="postgres")
     parser.add_argument("--task-runs", type=int, default=1_000_000)
     parser.add_argument("--logs", type=int, default=5_000_000)
-    parser.add_argument("--rounds", type=int, default=40, help="times that each route is asked")
-    parser.add_argument("--writes", type=int, default=3_000, help="runs that are made and moved")
+    parser.add_argument("--rounds", type=int, default=40, help="how often each route is asked")
+    parser.add_argument("--writes", type=int, default=3_000, help="runs that are made and set to a state")
     words = parser.parse_args()
     with fresh_home("postgres") as url:
         figures = asyncio.run(_measured(url, words))
@@ -126,7 +126,7 @@ async def _filled(url: str, words: Any) -> list[UUID]:
 
 
 def _routes(run_ids: list[UUID]) -> dict[str, tuple[str, Any]]:
-    """What the pages ask, each as path and body (None: GET)."""
+    """The requests of the pages, each as path and body (None: GET)."""
     now = datetime.now(UTC)
     day, week = (now - timedelta(days=1)).isoformat(), (now - timedelta(days=_DAYS)).isoformat()
     today = {"flow_runs": {"start_time": {"after_": day}}}
@@ -199,10 +199,10 @@ async def _times_ms(client: httpx.AsyncClient, ask: tuple[str, Any], rounds: int
 
 
 async def _writes_per_s(client: httpx.AsyncClient, port: int, count: int) -> dict[str, float]:
-    """Runs made, and states proposed, a second by 32 clients at once."""
+    """Runs made, and states proposed, per second by 32 clients at once."""
     flow = (await client.post("/flows/", json={"name": "written"})).json()["id"]
     new = {"flow_id": flow, "state": {"type": "PENDING"}}
-    await pour(port, [("/api/flow_runs/", new)] * 100)  # what is paid only once
+    await pour(port, [("/api/flow_runs/", new)] * 100)  # warm up
     made = await pour(port, [("/api/flow_runs/", new)] * count)
     runs = [json.loads(answer)["id"] for answer in made.answers]
     running = {"state": {"type": "RUNNING"}}
@@ -210,7 +210,7 @@ async def _writes_per_s(client: httpx.AsyncClient, port: int, count: int) -> dic
     accepted = [json.loads(answer)["status"] for answer in moved.answers].count("ACCEPT")
     counted = {"flow_runs": {"id": {"any_": runs[:200]}, "state": {"type": {"any_": ["RUNNING"]}}}}
     recorded = (await client.post("/flow_runs/count", json=counted)).json()
-    assert (accepted, recorded) == (count, min(count, 200)), "what was answered is not what was asked"
+    assert (accepted, recorded) == (count, min(count, 200)), "not every request was accepted and recorded"
     return {"per s POST /flow_runs/": made.per_s, "per s POST /flow_runs/ID/set_state": moved.per_s}
 
 

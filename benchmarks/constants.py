@@ -1,9 +1,9 @@
-"""One argument that every call gets: a large array, a list and a dict, beside bare Ray in one run.
+"""One argument for every call: a large array, a list and a dict, measured beside bare Ray.
 
     python benchmarks/constants.py --json
 
-Bare Ray is written as its users write it: `ray.put` once, then one `remote` each. Heliostat figures include
-recording: the clock stops after the database itself has said that every task run is COMPLETED.
+Bare Ray is used as its users do: `ray.put` once, then one `remote` per call. Heliostat's figures include
+recording: the clock stops when the database shows every task run as COMPLETED.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def measure(calls: int, items: int, rounds: int) -> dict[str, Any]:
-    """Run every variant once a round, and put medians and ratios together."""
+    """Run every variant once per round, and collect medians and ratios."""
     import numpy as np
     import ray
 

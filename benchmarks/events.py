@@ -1,4 +1,4 @@
-"""Task-run state events a second over `/api/events/in`, each recorded before the pong that confirms it.
+"""Events of task runs' states per second over `/api/events/in`, recorded before the pong that confirms them.
 
 python benchmarks/events.py http://127.0.0.1:4200/api [TASKS]
 """
@@ -58,7 +58,7 @@ def events_of(run_id: str, key: int) -> list[str]:
 
 
 def main(url: str, tasks: int) -> None:
-    """Send, wait for the last pong, and say how many a second were durable."""
+    """Send the events, wait for the last pong, and print how many per second became durable."""
     flow = httpx.post(f"{url}/flows/", json={"name": "benchmark"}).json()["id"]
     run = httpx.post(f"{url}/flow_runs/", json={"flow_id": flow}).json()["id"]
     events = [event for key in range(tasks) for event in events_of(run, key)]

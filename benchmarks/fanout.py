@@ -1,10 +1,10 @@
-"""Fan-out of no-op and 10 ms tasks: bare Ray, hand-chunked Ray and Heliostat side by side in one run.
+"""Fan-out of no-op and 10 ms tasks: bare Ray, hand-chunked Ray and Heliostat, measured side by side.
 
     python benchmarks/fanout.py --items 10000 --database postgres --json
 
-Every Heliostat figure includes recording: the clock stops after the database itself has said that every
-task run is COMPLETED. Ray and its workers are warm for all variants alike. Rounds take turns; a ratio is the
-median of the rounds' ratios, by the clock and by CPU seconds, which neighbours on the machine disturb less.
+Heliostat's figures include recording: the clock stops when the database shows every task run as COMPLETED.
+Ray and its workers are warm for all variants. Each round runs every variant; a ratio is the median of the
+rounds' ratios, by the clock and by CPU seconds, which other programs on the machine disturb less.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def measure(items: int, sleeping_items: int, rounds: int) -> dict[str, Any]:
-    """Warm up, run every variant once a round, and put medians and ratios together."""
+    """Warm up, run every variant once per round, and collect medians and ratios."""
     import ray
 
     from heliostat import current_flow_run, flow, task
@@ -89,7 +89,7 @@ def measure(items: int, sleeping_items: int, rounds: int) -> dict[str, Any]:
 
 
 def warm_up(ray: Any, bare: Any, heliostat: Any) -> None:
-    """Start worker processes and load the code in them, for every variant."""
+    """Start worker processes and load the code of every variant in them."""
     ray.get([bare.remote(x) for x in range(1_000)])
     heliostat()
 

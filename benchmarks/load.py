@@ -1,7 +1,7 @@
-"""Requests at a server as fast as it takes them, by a client that costs less than what it asks for.
+"""Sends requests as fast as a server takes them, by a client that costs less than the server.
 
-A full HTTP client takes more CPU for a request than the server does for its answer, so on one machine it
-would be what is measured.
+A full HTTP client takes more CPU for a request than the server does for its answer, so on one machine the
+benchmark would measure the client.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Poured(NamedTuple):
 
 
 async def pour(port: int, requests: Sequence[Request], connections: int = 32) -> Poured:
-    """POST all `requests` over that many connections side by side.
+    """POST all `requests` over `connections` connections side by side.
 
-    Raises RuntimeError with the answer when one is not 2xx.
+    Raises RuntimeError with the first answer that is not 2xx.
     """
     answers = [b""] * len(requests)
     waiting = iter([(at, _as_bytes(path, body)) for at, (path, body) in enumerate(requests)])

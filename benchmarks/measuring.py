@@ -1,4 +1,4 @@
-"""What the benchmarks share: a database of their own, rounds that take turns, and a table of figures."""
+"""Shared by the benchmarks: a fresh database, rounds of all variants, and a table of figures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def fresh_home(database: str) -> Generator[str]:
     from heliostat.runtime.journal.current import close_current_recording
 
     reload_settings()
-    # Bare Ray with the same protection, so that both sides of a comparison pay for it.
+    # Bare Ray gets Heliostat's protection too, so that both sides of a comparison pay for it.
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token_file())}
     try:
         yield url
@@ -54,7 +54,7 @@ def fresh_home(database: str) -> Generator[str]:
 
 
 def completed_in_database(flow_run_id: Any) -> int:
-    """How many task runs of a flow run the database holds as COMPLETED, asked of the database itself."""
+    """How many task runs of a flow run are COMPLETED, counted by the database itself."""
     from heliostat.runtime.journal.current import current_recording
     from heliostat.runtime.store import task_runs
 
@@ -64,15 +64,15 @@ def completed_in_database(flow_run_id: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one variant took in one round."""
+    """The time that one variant took in one round."""
 
     seconds: float
-    cpu_s: float  # of this process, its children and the database, while it lasted
+    cpu_s: float  # of this process, its children and the database, during the round
 
 
 def in_turns(rounds: int, variants: dict[str, Callable[[], None]]) -> dict[str, list[Taken]]:
-    """Run every variant once a round, every other round backwards, so that what else the machine does, and
-    what a variant leaves to its successor, hits them alike.
+    """Run every variant once per round, every other round in reverse order. So other work on the machine, and
+    the traces of the variant before, affect all variants equally.
     """
     taken: dict[str, list[Taken]] = {name: [] for name in variants}
     for number in range(rounds):
@@ -86,7 +86,7 @@ def in_turns(rounds: int, variants: dict[str, Callable[[], None]]) -> dict[str, 
 
 
 def _cpu_s_by_process() -> dict[int, float]:
-    """CPU seconds so far of what belongs to this benchmark: this process, Ray's processes, Postgres."""
+    """CPU seconds so far of the benchmark's processes: this one, Ray's and Postgres's."""
     here = psutil.Process()
     ours = [here, *here.children(recursive=True)]
     folder = os.environ["HELIOSTAT_HOME"]
@@ -107,7 +107,7 @@ def median(seconds: list[float]) -> float:
 
 
 def machine() -> dict[str, Any]:
-    """Where the figures were taken."""
+    """The machine on which the figures were taken."""
     return {
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),

@@ -1,10 +1,9 @@
-"""A lazy map over a million items: does memory stay bounded, and how many items a second are recorded?
+"""A lazy map over a million items: does memory stay bounded, and how many items per second are recorded?
 
     python benchmarks/million.py --items 1000000 --database postgres --json
 
-The items come from a generator. The clock stops after the database has said that every task run is
-COMPLETED. Memory is the resident set, sampled four times a second: of the driver, and of the driver with its
-Ray workers.
+The items come from a generator. The clock stops when the database shows every task run as COMPLETED. Memory
+is the resident set, sampled four times a second, of the driver alone and of the driver with its Ray workers.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def measure(items: int) -> dict[str, Any]:
 
 
 class MemorySampler:
-    """Samples resident memory on a thread while its block runs."""
+    """Samples resident memory in a thread while the `with` block runs."""
 
     def __init__(self) -> None:
         self._me = psutil.Process()

@@ -1,9 +1,9 @@
-"""What happens to runs of deployments when things go wrong, against the clock.
+"""How long runs of deployments take to recover or end when things go wrong.
 
-A whole server (API process, keeper, local Ray) is started on a database of its own. A supervisor is killed
-with -9 in the middle of a run with many tasks; runs with many tasks in flight are cancelled, one whose tasks
-obey and one whose tasks swallow every interruption; and runs ask for more than any node has. The database
-says how each ended, the process table which workers are busy, and the tasks' own notes what was executed.
+A whole server (API process, keeper, local Ray) is started on a fresh database. A supervisor is killed with
+-9 in the middle of a run with many tasks. Two runs with many tasks in flight are cancelled: the tasks of one
+obey, those of the other swallow every interruption. Other runs ask for more than any node has. The database
+says how each run ended, the process table which workers are busy, and the tasks' notes what was executed.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _LIMIT_S = 240.0
 def main() -> None:
     """Measure and print."""
     parser = arguments(__doc__ or "")
-    parser.add_argument("--tasks", type=int, default=2000, help="of the run whose supervisor is killed")
+    parser.add_argument("--tasks", type=int, default=2000, help="tasks of the run whose supervisor is killed")
     parser.add_argument("--in-flight", type=int, default=1000, help="tasks of the runs that are cancelled")
     parser.add_argument("--port", type=int, default=0)
     words = parser.parse_args()
@@ -106,7 +106,7 @@ def main() -> None:
 
 
 class _Bench:
-    """A server with a pool that is warm, and what is asked of it."""
+    """A server with a warm pool, and the requests to it."""
 
     def __init__(self, port: int, folder: Path, server: psutil.Process) -> None:
         self._api = httpx.Client(base_url=f"http://127.0.0.1:{port}/api", timeout=60.0)
@@ -142,7 +142,7 @@ class _Bench:
         self._until(lambda: self._run(run_id)["state_type"] in ("COMPLETED", "FAILED", "CRASHED"))
         after = self._noted()[len(before) :]
         begins = next(at for at, _, text in after if text == "begins")
-        orphans = {pid for _, pid, _ in before}  # they go on for a moment with what they have
+        orphans = {pid for _, pid, _ in before}  # they go on for a moment with the tasks they have
         executed = [(at, int(text)) for at, pid, text in after if pid not in orphans and text != "begins"]
         counts = self._counts(run_id)
         return {
@@ -177,7 +177,7 @@ class _Bench:
         }
 
     def ask_too_much(self, what: str) -> dict[str, Any]:
-        """Ask for a thousand CPUs, for the flow's own process or for a task of it."""
+        """Ask for a thousand CPUs, for the flow's own process or for one of its tasks."""
         run_id = self._start(what)
         began = time.monotonic()
 
@@ -212,12 +212,12 @@ class _Bench:
         return current_recording().call(task_runs.count_by_state, UUID(run_id))
 
     def _noted(self) -> list[tuple[float, int, str]]:
-        """When, by which process, what."""
+        """The tasks' notes: time, process, text."""
         lines = self._notes.read_text().splitlines() if self._notes.exists() else []
         return [(float(at), int(pid), text) for at, pid, text in map(str.split, lines)]
 
     def _busy(self) -> list[int]:
-        """Workers that execute a task of a run to be cancelled, by what Ray calls their processes."""
+        """Workers that execute a task of a run to be cancelled, by the names of Ray's processes."""
         busy: list[int] = []
         for process in self._server.children(recursive=True):
             with contextlib.suppress(psutil.Error):
@@ -229,7 +229,7 @@ class _Bench:
         until = time.monotonic() + _LIMIT_S
         while not reached():
             if time.monotonic() > until:
-                raise TimeoutError("it did not come to that")
+                raise TimeoutError("the expected condition was not reached")
             time.sleep(0.02)
 
 

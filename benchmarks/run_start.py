@@ -1,8 +1,8 @@
-"""From the API call to the first line of the author's code, and how many ad hoc runs end in a second.
+"""The time from the API call to the first line of the flow, and how many ad hoc runs end per second.
 
-A whole server (API process, keeper, local Ray) is started on a database of its own. Latency: calls of
+A whole server (API process, keeper, local Ray) is started on a fresh database. Latency: calls of
 `create_flow_run` one after the other on a warm pool; the flow's first line notes the time. Throughput: many
-runs at once, until the database says that every one is COMPLETED; with each isolation in turn.
+runs at once, until the database shows all of them as COMPLETED, for each isolation in turn.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ async def _measure(url: str, port: int, folder: Path, starts: int, runs: int) ->
         db = await Database.open(url)
         try:
             ids = {kind: await _deploy(db, project, kind) for kind in ("pooled", "shared")}
-            for deployment_id in ids.values():  # once each: from here on the pool is warm
+            for deployment_id in ids.values():  # one run of each warms the pool up
                 await _finished(db, [await _start(api, deployment_id)])
             latencies = await _latencies(api, db, ids["pooled"], notes, starts)
             figures: dict[str, Any] = {
@@ -113,7 +113,7 @@ async def _start(api: Any, deployment_id: Any) -> str:
 
 
 async def _finished(db: Any, run_ids: list[str]) -> None:
-    """Wait until the database says that these runs are COMPLETED."""
+    """Wait until the database shows these runs as COMPLETED."""
     from sqlalchemy import func, select
 
     from heliostat.runtime.store.database.tables import flow_run

@@ -1,9 +1,9 @@
-"""Many active schedules: how late their runs are claimed, and what the scheduler's process costs.
+"""Many active schedules: how late their runs are claimed, and how much CPU the scheduler's process takes.
 
     python benchmarks/schedules.py --schedules 10000 --database postgres --json
 
-The scheduler runs in a process of its own, as in `heliostat server start`; another claims what is due, as a
-work pool does. Lateness is from the moment that the schedule gave to the moment when the run was claimed.
+The scheduler runs in a process of its own, as in `heliostat server start`; another process claims due runs,
+as a work pool does. Lateness is the time from the run's scheduled start to its claim.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ async def measure(url: str, schedules: int, interval_s: float, seconds: float) -
 
 
 async def set_up(db: Any, schedules: int, interval_s: float) -> Any:
-    """Deployments whose schedules are spread over the interval; gives their pool."""
+    """Make deployments whose schedules are spread over the interval; returns the id of their pool."""
     from heliostat.runtime.store import deployments, flows, work_pools
     from heliostat.runtime.store.deployment_rows import NewDeployment, NewWorkPool, ScheduleSpec
 
@@ -94,7 +94,7 @@ async def set_up(db: Any, schedules: int, interval_s: float) -> Any:
 
 
 async def until_made(db: Any, schedules: int) -> None:
-    """Wait until no schedule is left that a scheduler should have looked at."""
+    """Wait until no schedule is overdue for a look by the scheduler."""
     from heliostat.runtime.store import flow_runs, slot_runs
 
     while not await flow_runs.list(db, limit=1) or (await slot_runs.next_look(db) or 0.0) < -0.5:
@@ -102,7 +102,7 @@ async def until_made(db: Any, schedules: int) -> None:
 
 
 async def claim_for(db: Any, pool_id: Any, seconds: float) -> list[float]:
-    """Claim what is due for a while; gives by how much each was late, in seconds."""
+    """Claim due runs for a while; returns by how many seconds each was late."""
     from heliostat.runtime.records import Owner
     from heliostat.runtime.store import scheduled_runs
 
@@ -112,7 +112,7 @@ async def claim_for(db: Any, pool_id: Any, seconds: float) -> list[float]:
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         for run in await scheduled_runs.claim(db, pool_id, 500, owner, 3600.0):
-            if run.due_at >= from_now_on:  # earlier ones waited for the measurement to begin
+            if run.due_at >= from_now_on:  # earlier runs waited for the measurement to begin
                 lateness.append((datetime.now(UTC) - run.due_at).total_seconds())
         await asyncio.sleep(_CLAIM_EVERY_S)
     return lateness

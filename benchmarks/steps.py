@@ -1,8 +1,8 @@
-"""Durable tasks called one after another: inline, and each through Ray.
+"""Durable tasks called one after another: inline, and through Ray.
 
     python benchmarks/steps.py --steps 1000 --database sqlite --json
 
-The clock stops after the database has said that every task run is COMPLETED.
+The clock stops when the database shows every task run as COMPLETED.
 """
 
 from __future__ import annotations

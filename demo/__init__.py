@@ -1,1 +1,1 @@
-"""`heliostat demo`: a survey of every Python file of the installation that it runs on."""
+"""`heliostat demo`: a survey of every Python file of the installation that runs it."""

@@ -21,7 +21,7 @@ SHOWN_UNREADABLE = 8
 
 @dataclass(frozen=True)
 class Summary:
-    """A survey that is over, with what the database says of it."""
+    """A survey that has ended, with what the database recorded of it."""
 
     flow_run_id: UUID
     flow_run_name: str
@@ -50,7 +50,7 @@ class Summary:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """The summary as JSON data."""
         return {
             "flow_run_id": self.flow_run_id,
             "flow_run_name": self.flow_run_name,
@@ -71,7 +71,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the demo's flow run."""
+    """How the demo's flow run ended."""
 
     flow_run_id: UUID
     state: State
@@ -79,7 +79,7 @@ class Outcome:
 
 
 def run_demo(files: int | None, runner: str | None, say: Callable[[str], None]) -> Outcome:
-    """Survey this installation and read what was recorded; `say` tells people what takes time."""
+    """Survey this installation and read what was recorded; `say` tells people about slow steps."""
     runner = runner or current_settings().task_runner
     if runner == "ray":
         _connect_to_ray(say)
@@ -99,9 +99,9 @@ def run_demo(files: int | None, runner: str | None, say: Callable[[str], None]) 
 
 
 def outcome_of(run_id: UUID, runner: str, database: str) -> Outcome:
-    """What became of a survey that ran elsewhere; without a summary where its result is not at hand.
+    """How a survey that ran elsewhere ended; without a summary when its result cannot be read here.
 
-    `database`: where it is recorded.
+    `database` names the database that recorded it.
     """
     from ..runtime.engine.flow.flow_results import restore_result
     from ..runtime.states import State, StateType
@@ -117,14 +117,14 @@ def outcome_of(run_id: UUID, runner: str, database: str) -> Outcome:
 
 
 def _connect_to_ray(say: Callable[[str], None]) -> None:
-    """Ray starts by itself when it is first needed; here it is done beforehand, to say what takes so long."""
+    """Start Ray before the survey needs it, to tell people why it takes a while."""
     address = current_settings().ray_address
     say(f"Joining Ray at {address} ..." if address else "Starting a local Ray, which takes a few seconds ...")
     began_s = clock.monotonic_s()
     from ..runtime.engine import ray_cluster
 
     ray_cluster.connect(address)
-    say(f"Ray is there after {clock.monotonic_s() - began_s:.1f} s.")
+    say(f"Ray is up after {clock.monotonic_s() - began_s:.1f} s.")
 
 
 def _summary(run_id: UUID, state: State, runner: str, database: str) -> Summary:

@@ -1,4 +1,4 @@
-"""Judging a module by what was measured."""
+"""Judging a module by its measurement."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Module:
 
     measurement: Measurement
     level: str  # one of LEVELS
-    documented_share: float | None  # of its functions and classes; None where it has none
+    documented_share: float | None  # of its functions and classes; None when it has none
 
 
 def graded(measurement: Measurement) -> Module:

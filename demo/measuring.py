@@ -36,34 +36,34 @@ _BLOCKS = (
 )
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
-# Python 3.11 counts the depth of all trees under construction in one place: on threads, a parse that the
-# garbage collector interrupts may fail with a SystemError for which the file is not to blame.
+# Python 3.11 counts the depth of all trees under construction in one place: in threads, a parse that the
+# garbage collector interrupts may fail with a SystemError although the file is fine.
 _one_parse_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What is known of one file. Small, because it is recorded with its task run."""
+    """The measurement of one file. Small, because it is recorded with its task run."""
 
     name: str
     package: str
     sha256: str
     size_bytes: int
     lines: int
-    code_lines: int  # neither empty nor only a comment
+    code_lines: int  # lines that are neither empty nor only a comment
     functions: int
     classes: int
     documented: int  # functions and classes with a docstring
     deepest_nesting: int  # of blocks
     imports: tuple[str, ...]  # top-level names, each once
     hardest_function: str
-    hardest_complexity: int  # McCabe's: 1 and one more for each branch; 0 where there is no function
+    hardest_complexity: int  # McCabe's: 1 plus 1 for each branch; 0 without any function
 
 
 def measured(path: Path) -> Measurement:
-    """Read, parse and measure a file. Raises SyntaxError, or what else Python says, where it cannot parse."""
+    """Read, parse and measure a file. Raises SyntaxError, or another error of Python's parser."""
     source = path.read_bytes()
-    warnings.filterwarnings("ignore", category=SyntaxWarning)  # what the file may be blamed for is no news
+    warnings.filterwarnings("ignore", category=SyntaxWarning)  # warnings about the file's code do not matter
     with _one_parse_at_a_time:
         tree = ast.parse(source, filename=str(path))
     nodes = list(ast.walk(tree))
@@ -89,7 +89,7 @@ def measured(path: Path) -> Measurement:
 
 
 def complexity(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """McCabe's complexity of a function; functions inside it count for themselves."""
+    """McCabe's complexity of a function, without the functions inside it."""
     total = 1
     waiting = list(ast.iter_child_nodes(function))
     while waiting:
@@ -103,20 +103,20 @@ def complexity(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def deepest_nesting(tree: ast.AST) -> int:
-    """How many blocks stand within each other at the deepest place."""
+    """How many blocks are nested at the deepest place."""
     deepest = 0
     waiting: list[tuple[ast.AST, int]] = [(tree, 0)]
     while waiting:
         node, depth = waiting.pop()
         depth += isinstance(node, _BLOCKS)
         deepest = max(deepest, depth)
-        if not isinstance(node, ast.expr):  # no block stands inside an expression
+        if not isinstance(node, ast.expr):  # expressions contain no blocks
             waiting.extend((child, depth) for child in ast.iter_child_nodes(node))
     return deepest
 
 
 def imported_names(node: ast.AST) -> Iterator[str]:
-    """Top-level names that a statement imports; relative imports name nothing new."""
+    """Top-level names that a statement imports; none for relative imports."""
     if isinstance(node, ast.Import):
         yield from (alias.name.partition(".")[0] for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

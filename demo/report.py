@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from .grading import LEVELS, Module
 
 _ROWS = 10
-_FEW_BYTES = 200  # smaller files are alike by chance: empty ones, a version, an import
+_FEW_BYTES = 200  # smaller files may be equal by chance: empty ones, a version, an import
 
 Cell = str | int
 
 
 @dataclass(frozen=True)
 class Table:
-    """A title, the columns' titles, and rows of as many cells."""
+    """A title, column titles, and rows with a cell for each column."""
 
     title: str
     columns: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Which files are surveyed."""
+"""The files that the survey reads."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 STANDARD_LIBRARY = "standard library"
 _SITE_FOLDERS = ("site-packages", "dist-packages")
-_PLACES = ("stdlib", "platstdlib", "purelib", "platlib")  # as sysconfig calls them
+_PLACES = ("stdlib", "platstdlib", "purelib", "platlib")  # the names in sysconfig
 
 
 def installed_sources() -> list[Path]:
-    """Every Python file of the standard library and of what is installed beside it."""
+    """Every Python file of the standard library and of the installed packages."""
     places = {Path(sysconfig.get_path(name)) for name in _PLACES}
     return sorted({path for place in places for path in _walk(place)})
 
@@ -24,7 +24,7 @@ def sources_under(folder: Path) -> list[Path]:
 
 
 def spread(paths: Sequence[Path], count: int) -> list[Path]:
-    """At most `count` of the paths, evenly spread, so that a small sample has something of everything."""
+    """At most `count` of the paths, evenly spread, so that a small sample is mixed."""
     count = min(count, len(paths))
     return [paths[place * len(paths) // count] for place in range(count)]
 
@@ -39,7 +39,7 @@ def package_of(path: Path) -> str:
 
 
 def short_name(path: Path) -> str:
-    """The path from its installation's folder on."""
+    """The path relative to the folder of its installation."""
     parts = _parts_of_name(path)
     return "/".join(parts) if parts is not None else str(path)
 
@@ -53,8 +53,8 @@ def _parts_of_name(path: Path) -> tuple[str, ...] | None:
 
 
 def _walk(top: Path) -> Iterator[Path]:
-    # Site folders inside are places of their own: the standard library of a virtual environment is that of
-    # the Python it was made from, whose other packages do not belong to it.
+    # Site folders inside are skipped: a virtual environment uses the standard library of its base Python, but
+    # not the packages in that Python's site folder.
     for folder, inner, names in os.walk(top):
         inner[:] = [name for name in inner if name not in _SITE_FOLDERS and name != "__pycache__"]
         yield from (Path(folder, name) for name in names if name.endswith(".py"))

@@ -12,7 +12,7 @@ Write = Callable[[str], None]
 
 
 def write_summary(summary: Summary, write: Write = print) -> None:
-    """Write tables first and the facts last, where a person's eye is when it is over."""
+    """Write the tables first and the facts last, since people see the last lines."""
     for table in summary.survey.tables:
         if table.rows:
             _write_table(table, write)

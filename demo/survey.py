@@ -1,6 +1,6 @@
 """The survey, as a user of Heliostat would write it: two mapped stages and a sub-flow.
 
-Nothing here is special. Outside of this package the first line reads `from heliostat import flow, task`.
+Nothing here is special. Outside this package the import reads `from heliostat import flow, task`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .sources import installed_sources, sources_under, spread
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file that is no Python of this version, and why."""
+    """A file that this version of Python cannot parse, and why."""
 
     path: str
     reason: str
@@ -34,13 +34,13 @@ class Survey:
 
 @task
 def measure(path: Path) -> Measurement:
-    """Parse one file and measure it; fails where Python cannot parse it."""
+    """Parse one file and measure it; fails when Python cannot parse it."""
     return measured(path)
 
 
 @task
 def grade(measurement: Measurement) -> Module:
-    """Judge what was measured."""
+    """Judge one measurement."""
     return graded(measurement)
 
 
@@ -56,14 +56,14 @@ def report(modules: list[Module]) -> list[Table]:
     return tabulate.map(list(TABLES), unmapped(modules)).result()
 
 
-@flow(persist_result=True)  # whoever asks for it is another process than the one that runs it
+@flow(persist_result=True)  # another process than the run's own asks for the result
 def survey(files: int | None = None, folder: Path | None = None) -> Survey:
     """Survey the Python files of this installation, or of a folder; `files` takes a sample of that size."""
     paths = installed_sources() if folder is None else sources_under(folder)
     if files is not None:
         paths = spread(paths, files)
 
-    measurements = measure.map(paths)  # one task run a file; what fails does not stop the others
+    measurements = measure.map(paths)  # one task run per file; a file that fails does not stop the others
     states = measurements.wait()
 
     readable = [each for each, state in zip(measurements, states, strict=True) if state.is_completed()]

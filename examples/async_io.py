@@ -1,4 +1,4 @@
-"""Async tasks: calls that wait for the network wait side by side, hundreds on one worker.
+"""Async tasks: calls wait for the network side by side, hundreds on one worker.
 
 Run it with `python examples/async_io.py`. It starts a small server on this machine, so nothing is downloaded.
 """
@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from heliostat import flow, task, unmapped
 
 
-@task(timeout_seconds=10, pack=100)  # always a hundred of them on one worker
+@task(timeout_seconds=10, pack=100)  # a worker always takes a hundred calls at once
 async def ask(question: str, port: int) -> str:
     """Send a line to the server and read its answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -23,7 +23,7 @@ async def ask(question: str, port: int) -> str:
 
 @flow
 async def conversation(questions: int = 300) -> int:
-    """Ask many questions at once; how many different answers came back."""
+    """Ask many questions at once; returns how many different answers came back."""
     async with shouting_server() as port:
         answers = await ask.map([f"question {number}" for number in range(questions)], unmapped(port))
     return len(set(answers))
@@ -31,7 +31,7 @@ async def conversation(questions: int = 300) -> int:
 
 @asynccontextmanager
 async def shouting_server() -> AsyncIterator[int]:
-    """A server that thinks for a moment and answers in capitals; gives its port."""
+    """A server that waits for a moment and answers in capitals; yields its port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = await reader.readline()

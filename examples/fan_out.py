@@ -12,7 +12,7 @@ from heliostat import flow, task, unmapped
 
 @task
 def hits(seed: int, throws: int) -> int:
-    """How many of some random points in a square lie in the circle inside it."""
+    """How many random points in a square lie in the circle inside it."""
     dice = random.Random(seed)
     return sum(dice.random() ** 2 + dice.random() ** 2 <= 1 for _ in range(throws))
 

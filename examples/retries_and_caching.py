@@ -18,7 +18,7 @@ PRICES = {"apple": 0.4, "bread": 2.6, "cheese": 5.2, "dates": 3.1}
     cache_expiration=timedelta(hours=1),
 )
 def price_of(product: str) -> float:
-    """Ask a shop that never answers the first time."""
+    """Ask a shop that never answers at the first attempt."""
     if current_task_run().attempt == 1:
         raise ConnectionError(f"the shop is busy and does not tell the price of {product}")
     return PRICES[product]
@@ -26,7 +26,7 @@ def price_of(product: str) -> float:
 
 @flow
 def prices(products: list[str]) -> dict[str, float]:
-    """A flow like any other; called inside a flow it is a sub-flow with a run of its own."""
+    """A flow; called inside another flow it is a sub-flow with a run of its own."""
     found = price_of.map(products)
     return dict(zip(products, found.result(), strict=True))
 

@@ -1,4 +1,4 @@
-"""Small services about events: those that nobody else makes, and those that have been kept long enough."""
+"""Small services about events: one makes the events of pools and deployments, one removes old events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .loop import Loop
 
 
 class PlaceEvents(Loop):
-    """Tells when pools, queues and deployments were made, changed, removed, or became ready or not."""
+    """Makes the events of pools, queues and deployments: made, changed, removed, ready, not ready."""
 
     name: ClassVar[str] = "place-events"
     interval_s: ClassVar[float] = 10.0

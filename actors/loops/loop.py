@@ -1,4 +1,4 @@
-"""One service of a server: a step that is taken again when something changed or time has passed."""
+"""One service of a server: a step that is repeated when something changed or time has passed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _AFTER_FAILURE_S = 1.0
 class Loop:
     """Belongs to one event loop. `start` and `stop` may come in any order and more than once.
 
-    Subclasses give `step`. It is taken at the start, when a topic of `topics` is announced, and as long after
-    the last one as that said, or after `interval_s`. One that fails is told in the log and taken again.
+    Subclasses define `step`. It is taken at the start, when one of `topics` is announced, and after the
+    seconds that the last step returned, or `interval_s`. A step that fails is logged and taken again.
     """
 
     name: ClassVar[str]
@@ -35,19 +35,19 @@ class Loop:
         self.first_step = asyncio.Event()  # set when a step has been taken without an error
 
     async def step(self) -> float | None:
-        """Do what is due; gives the seconds after which there will be more, None for `interval_s`."""
+        """Do what is due; returns the seconds until the next step, None for `interval_s`."""
         raise NotImplementedError
 
     def failed(self, error: Exception) -> None:
-        """Hook: a step failed."""
+        """Called after a step that failed."""
 
     def start(self) -> None:
-        """Begin, once; not any more after `stop`."""
+        """Begin, if it has not begun; nothing happens after `stop`."""
         if self._running is None and not self._stopped:
             self._running = asyncio.create_task(self.run(), name=f"service {self.name}")
 
     async def stop(self) -> None:
-        """Let a step that is under way end, and end."""
+        """End the loop once a step that is under way has ended."""
         self._stopped = True
         if self._running is not None:
             self._running.cancel()
@@ -76,7 +76,7 @@ class Loop:
             if isinstance(error, asyncio.CancelledError):
                 if is_cancelled():
                     raise
-                error = RuntimeError("what it waited for was cancelled")
+                error = RuntimeError("a task that the step waited for was cancelled")
             self.failed(error)
             self._failures.note(error)
             return _AFTER_FAILURE_S if is_away(error) else max(self.interval_s, _AFTER_FAILURE_S)

@@ -1,4 +1,4 @@
-"""Finds runs whose executor went silent: those of pools are claimed anew, scripts' are told as crashed."""
+"""Finds runs whose executor went silent: pools claim theirs anew, runs of scripts are marked Crashed."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from .loop import Loop
 _log = logging.getLogger("heliostat.services")
 
 MOST_RESCUES = 10
-"""A run that has lost its executor more often ends as Crashed: it is likely what kills them."""
+"""A run that has lost its executor more often ends as Crashed: it probably kills them."""
 
 CLAIM_PATIENCE_S = 60.0
-"""From a worker's claim, which has no lease, until it has started the run's process."""
+"""Seconds from a worker's claim, which has no lease, until it must have started the run's process."""
 
 PROCESS_PATIENCE_S = 600.0
-"""From there until that process, which fetches the code first, holds the run's lease."""
+"""Seconds from the start of a run's process, which fetches the code first, until it must hold a lease."""
 
-_SCRIPT_PATIENCE_S = 60.0  # a script may record to a server that was away: its lease lapses without harm
+_SCRIPT_PATIENCE_S = 60.0  # a script may record to a server that was away: its lease may lapse meanwhile
 _LONGEST_BACKOFF_S = 60.0
 
 
 class Reaper(Loop):
-    """Acts only after the database was seen in good health for a whole lease: while it was away nobody could
-    renew, and every owner has a lease's time to come back.
+    """Acts only after the database has answered for the whole duration of a lease: while it was away nobody
+    could renew, so every owner gets that long to come back.
     """
 
     name: ClassVar[str] = "reaper"
@@ -53,7 +53,7 @@ class Reaper(Loop):
     async def step(self) -> float | None:
         await self.db.ping()
         now = clock.monotonic_s()
-        # A process that slept does not know how the database fared meanwhile.
+        # A process that was suspended does not know whether the database answered meanwhile.
         slept = now - self._last_seen > max(self._lease_s, 3 * self.interval_s)
         self._last_seen = now
         if self._healthy_since is None or slept:
@@ -74,7 +74,7 @@ class Reaper(Loop):
 
 
 async def rescue(db: Database, lapsed: LapsedLease, *, proven_dead: bool = False) -> bool:
-    """Give a run whose executor is gone a state from which it goes on or ends; False when it is not gone.
+    """Give a run whose executor is gone a state from which it goes on or ends; False if it is not gone.
 
     `proven_dead`: its executor is known to have died, so the lease need not have lapsed.
     """
@@ -88,10 +88,10 @@ async def rescue(db: Database, lapsed: LapsedLease, *, proven_dead: bool = False
 
 
 async def _give_out_again(db: Database, claim: StrandedClaim) -> None:
-    """The worker that claimed a run is gone, or the process that it started for it is."""
-    who = f"its process {claim.infrastructure_pid}" if claim.infrastructure_pid else "whoever claimed it"
+    """Let a claimed run be claimed again, as its worker or the process that it started is gone."""
+    who = f"its process {claim.infrastructure_pid}" if claim.infrastructure_pid else "its worker"
     state = await _given_up_or_again(
-        db, claim.run_id, f"{who} has not begun it since {claim.claimed_at:%H:%M:%S} UTC"
+        db, claim.run_id, f"{who} has not started it since {claim.claimed_at:%H:%M:%S} UTC"
     )
     if await rescues.give_out_again(db, claim, state):
         _log.warning("flow run %s: %s", claim.run_id, state.message)
@@ -111,8 +111,8 @@ async def _given_up_or_again(db: Database, run_id: UUID, why: str) -> State:
         return Crashed(f"{why}, and its deployment was deleted: nobody can start it again")
     lost = await losses.count(db, run_id)
     if lost >= MOST_RESCUES:
-        return Crashed(f"{why}, the {lost + 1}. that this run has lost: given up")
-    # The first is the fault of a machine; from the second on it may be the run's own.
+        return Crashed(f"{why}. The run has lost {lost + 1} processes and is given up")
+    # The first loss is probably the machine's fault; from the second on it may be the run's own.
     delay_s = 0.0 if lost == 0 else min(2.0 ** (lost - 1), _LONGEST_BACKOFF_S)
     when = await db.time() + timedelta(seconds=delay_s)
     return Scheduled(when, f"{why}: the run goes on in another one", name="AwaitingRetry")

@@ -1,4 +1,4 @@
-"""Makes the runs of schedules ahead of their time: exactly one a slot, whatever is edited meanwhile."""
+"""Makes the runs of schedules ahead of time: exactly one per slot, whatever is edited meanwhile."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from .loop import Loop
 
 _log = logging.getLogger("heliostat.services")
 
-_BATCH = 100  # schedules a transaction: editors of their deployments wait for it
-_SOONEST_S = 1.0  # runs are made long ahead, so several schedules may share a step; edits are announced
+_BATCH = 100  # schedules per transaction: edits of their deployments wait for it
+_SOONEST_S = 1.0  # runs are made long ahead, so that schedules may share a step; edits are announced
 _LATER = timedelta(days=1)
 
 
 class Scheduler(Loop):
-    """Looks at schedules as they come due; several may run, each then gets others of them."""
+    """Looks at schedules as they come due; several schedulers may run, each with other schedules."""
 
     name: ClassVar[str] = "scheduler"
     interval_s: ClassVar[float] = 10.0
@@ -67,7 +67,7 @@ class Scheduler(Loop):
         except Exception as error:
             if is_away(error):
                 raise
-            if len(rows) > 1:  # one schedule must not keep the others from theirs
+            if len(rows) > 1:  # one bad schedule must not keep the others from their runs
                 for row in rows:
                     await self._make([row])
                 return
@@ -75,18 +75,18 @@ class Scheduler(Loop):
 
 
 def _passed_over(row: ScheduleRow, now: datetime, error: Exception) -> SlotBatch:
-    """Of a schedule that cannot be carried out: none now; it is looked at again later, or once edited."""
+    """No runs for a schedule that cannot be carried out; it is looked at again later, or once edited."""
     told = "schedule %s of deployment %s is passed over for a day: %r"
     _log.error(told, row.id, row.deployment_id, error, exc_info=error)
     return SlotBatch(row.id, row.revision, (), now + _LATER)
 
 
 def plan(row: ScheduleRow, now: datetime, made: Collection[str]) -> SlotBatch:
-    """What a schedule wants at `now` that its runs with the keys in `made` do not give yet.
+    """The runs to make and to drop at `now` for a schedule whose runs with the keys in `made` exist.
 
-    What became due since it was to be looked at is made up for: for a few seconds always, because the
-    scheduler was late and not the slot; for longer as the schedule's catch-up says. One that cannot be
-    carried out wants nothing, and is looked at again in a day.
+    Slots that came due since the planned look are made up for: for a few seconds always, because then the
+    scheduler was late; for longer as the schedule's catch-up says. A schedule that cannot be carried out
+    gets no runs, and is looked at again in a day.
     """
     try:
         return _plan(row, now, made)
@@ -114,7 +114,7 @@ def _plan(row: ScheduleRow, now: datetime, made: Collection[str]) -> SlotBatch:
 
 
 def _next_look(coming: list[datetime], now: datetime, row: ScheduleRow) -> datetime | None:
-    """When a quarter of what is made ahead has become due: often enough, and many runs at a time."""
+    """The time when a quarter of the runs made ahead has come due, so that each look makes many runs."""
     if coming:
         return coming[len(coming) // 4 if len(coming) > STANDARD_HORIZON.min_runs else 0]
     later = schedule_from_json(row.definition).next_date(now)

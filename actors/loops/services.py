@@ -1,4 +1,4 @@
-"""The services of a server, as a list: what `heliostat server start --services` chooses from."""
+"""The list of a server's services, from which `heliostat server start --services` chooses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def names() -> list[str]:
 
 
 def chosen(wanted: Sequence[str] | None) -> list[type[Loop]]:
-    """The services of these names, all for None. Raises BadSetting."""
+    """The services with these names, or all for None. Raises BadSetting."""
     if wanted is None:
         return list(SERVICES)
     unknown = sorted(set(wanted) - set(names()))

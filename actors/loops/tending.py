@@ -1,4 +1,4 @@
-"""Small services: what became late, timed out in a pause, or is left of something cancelled."""
+"""Small services for late runs, pauses that time out, and what is left of cancelled runs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .loop import Loop
 
 _log = logging.getLogger("heliostat.services")
 _BATCH = 500
-_LOOK_BACK = timedelta(minutes=10)  # cancelled runs are looked at for so long: what ran may still report
+_LOOK_BACK = timedelta(minutes=10)  # how long cancelled runs are looked at: their tasks may still report
 CANCEL_WITHIN_S = 300.0
-"""A run that is CANCELLING for so long while nobody holds it is Cancelled (reference notes, section 8)."""
+"""Seconds after which a run that is CANCELLING while nobody holds it becomes Cancelled."""
 
 
 class LateMarker(Loop):
-    """Names runs Late that wait 15 s longer than they should, and cancels those that are not to wait."""
+    """Marks runs Late that wait 15 s longer than they should, and cancels those that may not wait."""
 
     name: ClassVar[str] = "late-runs"
     interval_s: ClassVar[float] = 5.0
@@ -42,15 +42,15 @@ class PauseExpiry(Loop):
 
 
 class CancellationCleanup(Loop):
-    """Ends task runs and sub-flow runs of cancelled runs, and cancellations that nobody carries out. Slots of
-    limits on tags that a client never gave back come free with the run that had them.
+    """Ends task runs and sub-flow runs of cancelled runs, and runs whose cancellation nobody carries out.
+    Frees the slots of tag limits that ended runs of clients never gave back.
     """
 
     name: ClassVar[str] = "cancellation-cleanup"
     interval_s: ClassVar[float] = 20.0
     topics: ClassVar[tuple[str, ...]] = (COMMANDS,)
 
-    _since: datetime | None = None  # the first time all are looked at
+    _since: datetime | None = None  # None: the first step looks at all
 
     async def step(self) -> float | None:
         now = await self.db.time()
@@ -61,7 +61,7 @@ class CancellationCleanup(Loop):
             except Exception as error:
                 if is_away(error):
                     raise
-                # It has ended already, so there is nothing to set aside; it is looked at for a while only.
+                # The run has ended, so there is nothing to set aside; it is looked at for a while only.
                 where = subject_of(error)
                 _log.error("what is left%s cannot be ended: %r", where, error, exc_info=error)
         self._since = now - _LOOK_BACK

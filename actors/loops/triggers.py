@@ -1,4 +1,4 @@
-"""Evaluates automations: events as they come in, and time as it goes by."""
+"""Evaluates automations, for new events and as time passes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SOONEST_S = 0.05
 
 
 class Triggers(Loop):
-    """Several may run; one at a time reads on, from where any of them has come to."""
+    """Several may run; one at a time reads new events, from where the last reader stopped."""
 
     name: ClassVar[str] = "automations"
     interval_s: ClassVar[float] = 5.0
