@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from databases import ON_SQLITE
 
 from heliostat.runtime.states import Cancelling, Paused, Suspended
 from heliostat.runtime.store import flow_run_changes, leases, resuming, work_pools, work_queues
@@ -35,6 +36,7 @@ def test_a_run_is_claimed_executed_and_recorded_and_its_supervisor_used_again(pl
     assert {queue.status for queue in plane.ask(work_queues.list, plane.pool.name)} == {"READY"}
 
 
+@ON_SQLITE
 def test_what_cannot_be_placed_says_so_and_waits(plane: Any) -> None:
     greedy = plane.deploy("flows.py:hello", job_variables={"num_cpus": 1000})
     run_id = plane.start(greedy)
@@ -76,6 +78,7 @@ def test_pool_and_journal_may_die_at_any_moment(plane: Any) -> None:
     assert {tuple(plane.states(run)) for run in runs} == {("Scheduled", "Pending", "Running", "Completed")}
 
 
+@ON_SQLITE
 def test_the_environment_of_one_run_serves_no_other_after_the_pool_was_restarted(plane: Any) -> None:
     """Seen: a pool actor that Ray had restarted took every process that it found for a blank one, so a run
     got the environment (and the GPUs and packages) that another one had asked for.
@@ -105,6 +108,7 @@ def test_cancelling_stops_the_flow_and_its_tasks(plane: Any) -> None:
     assert plane.ended(other).state_type == "COMPLETED", plane.told(other)
 
 
+@ON_SQLITE
 def test_runs_of_every_kind_are_suspended_and_cancelled_from_outside(plane: Any) -> None:
     kinds = {
         "pooled": plane.deploy("flows.py:stands_still"),
@@ -135,6 +139,7 @@ def test_runs_of_every_kind_are_suspended_and_cancelled_from_outside(plane: Any)
     assert {plane.effects().count(f"work-{number}") for number in range(3)} == {len(runs)}  # not once more
 
 
+@ON_SQLITE
 def test_a_run_that_pauses_itself_goes_on_in_its_process_with_what_it_asked_for(plane: Any) -> None:
     run_id = plane.start(plane.deploy("flows.py:asks_first"))
     plane.wait_until(lambda: plane.run(run_id).state_type == "PAUSED", tell=lambda: plane.told(run_id))
@@ -143,6 +148,7 @@ def test_a_run_that_pauses_itself_goes_on_in_its_process_with_what_it_asked_for(
     assert plane.states(run_id) == ["Scheduled", "Pending", "Running", "Paused", "Running", "Completed"]
 
 
+@ON_SQLITE
 def test_runs_that_are_paused_from_outside_begin_no_task_until_they_are_resumed(plane: Any) -> None:
     pooled = plane.deploy("flows.py:works_when_permitted")
     shared = plane.deploy(

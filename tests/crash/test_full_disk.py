@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
+from databases import ON_SQLITE
 
 SCRIPT = """
 import functools
@@ -28,7 +28,7 @@ flows.many(3_000)
 """
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_a_full_disk_ends_the_script_with_its_reason_and_the_run_can_be_resumed(
     start: Any, run_script: Any, flows: Path, effects: Any, left: Any, ray_cluster: str
 ) -> None:

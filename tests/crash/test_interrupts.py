@@ -6,7 +6,7 @@ import signal
 from typing import Any
 
 import psutil
-import pytest
+from databases import ON_SQLITE
 from waiting import wait_for
 
 
@@ -32,7 +32,7 @@ def test_ctrl_c_cancels_the_run_and_its_calls(start: Any, effects: Any, left: An
     wait_until_nobody_works(effects)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_ctrl_c_ends_the_command_line_with_130(start: Any, effects: Any, left: Any) -> None:
     script = start("flow", "run", "flows.py:endless")
     assert interrupted(script, effects, signal.SIGINT) == 130, script.output
@@ -40,6 +40,7 @@ def test_ctrl_c_ends_the_command_line_with_130(start: Any, effects: Any, left: A
     wait_until_nobody_works(effects)
 
 
+@ON_SQLITE
 def test_sigterm_is_recorded_as_a_crash(start: Any, effects: Any, left: Any) -> None:
     code = interrupted(start("endless"), effects, signal.SIGTERM)
     assert code == 143
@@ -49,6 +50,7 @@ def test_sigterm_is_recorded_as_a_crash(start: Any, effects: Any, left: Any) -> 
     wait_until_nobody_works(effects)
 
 
+@ON_SQLITE
 def test_calls_of_a_killed_script_stop(start: Any, effects: Any, left: Any) -> None:
     code = interrupted(start("endless"), effects, signal.SIGKILL)
     assert code == -signal.SIGKILL

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
+from databases import ON_SQLITE
 
 from heliostat.runtime.store import task_runs
 
@@ -84,7 +84,7 @@ shutil.rmtree(folder, ignore_errors=True)
 '''
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_a_lost_node_costs_only_what_was_under_way_there(
     run_script: Any, flows: Path, effects: Any, left: Any
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from databases import ON_SQLITE
 from waiting import wait_for
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))
@@ -119,6 +120,7 @@ def test_a_run_whose_process_is_killed_goes_on_in_another_one(yard: Yard, run_sc
     assert script.ended() == 0, script.output
 
 
+@ON_SQLITE
 def test_a_worker_that_is_told_to_stop_lets_its_runs_end(yard: Yard, run_script: Any) -> None:
     deployment = yard.deploy()
     run = yard.client.create_flow_run_from_deployment(deployment, parameters={"count": 1})
@@ -132,6 +134,7 @@ def test_a_worker_that_is_told_to_stop_lets_its_runs_end(yard: Yard, run_script:
     assert (yard.now(run).state_name, yard.now(late).state_name) == ("Completed", "Scheduled")
 
 
+@ON_SQLITE
 def test_a_cancelled_run_ends_and_its_process_is_gone(yard: Yard, run_script: Any) -> None:
     run = yard.client.create_flow_run_from_deployment(yard.deploy(), parameters={"count": 1})
     script = run_script("worker", "start", "--pool", "yard", HELIOSTAT_API_URL=yard.client.api_url)
@@ -142,6 +145,7 @@ def test_a_cancelled_run_ends_and_its_process_is_gone(yard: Yard, run_script: An
     yard.wait(lambda: not Path(f"/proc/{pid}").exists(), script)
 
 
+@ON_SQLITE
 def test_a_worker_refuses_pools_that_are_not_for_it(yard: Yard, run_script: Any) -> None:
     yard.client.create_work_pool("cluster", "ray")
     address = {"HELIOSTAT_API_URL": yard.client.api_url}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from typing import Any
 
+from databases import ON_SQLITE
 from waiting import wait_for
 
 
@@ -35,6 +36,7 @@ def test_a_killed_script_is_resumed_without_repeating_what_was_durable(
     assert len({row.id for row in left.tasks()}) == 10_001
 
 
+@ON_SQLITE
 def test_a_run_whose_owner_lives_is_not_resumed(start: Any, effects: Any, left: Any) -> None:
     script = start("waits_for_permission")
     script.wait_until(lambda: len(left.completed("work")) == 20)
@@ -49,6 +51,7 @@ def test_a_run_whose_owner_lives_is_not_resumed(start: Any, effects: Any, left: 
     assert effects.twice() == []
 
 
+@ON_SQLITE
 def test_a_completed_run_is_not_resumed(start: Any, effects: Any, left: Any) -> None:
     effects.permit()
     assert start("waits_for_permission").ended() == 0
@@ -83,6 +86,7 @@ def both_ended_or_one_runs(rivals: list[Any]) -> None:
     )
 
 
+@ON_SQLITE
 def test_a_script_killed_inside_a_sub_flow_is_resumed_inside_it(start: Any, effects: Any, left: Any) -> None:
     script = start("outer")
     script.wait_until(lambda: effects.count() >= 10 + 20)

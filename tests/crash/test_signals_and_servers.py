@@ -19,6 +19,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from databases import ON_SQLITE
 from waiting import wait_for
 
 from heliostat.runtime.journal import unrecorded
@@ -26,7 +27,7 @@ from heliostat.runtime.store import flow_runs, task_runs
 from heliostat.runtime.store.database.database import Database
 
 pytestmark = [
-    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),  # of the server
+    ON_SQLITE,
     pytest.mark.timeout(360),  # eighteen processes at once, on a machine that may have other work
 ]
 

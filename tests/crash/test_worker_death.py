@@ -7,7 +7,10 @@ import signal
 from collections import Counter
 from typing import Any
 
+from databases import ON_SQLITE
 
+
+@ON_SQLITE
 def test_a_killed_worker_costs_at_most_the_call_it_was_at(start: Any, effects: Any, left: Any) -> None:
     script = start("many")
     script.wait_until(lambda: effects.count() > 3_000)
@@ -30,6 +33,7 @@ def test_a_killed_worker_costs_at_most_the_call_it_was_at(start: Any, effects: A
             ]  # fmt: skip
 
 
+@ON_SQLITE
 def test_a_call_that_kills_its_worker_ends_crashed_and_the_others_complete(
     start: Any, effects: Any, left: Any
 ) -> None:
