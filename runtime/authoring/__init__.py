@@ -1,1 +1,1 @@
-"""What an author's function is: its options, name and retries, the run that it is in, and what it says."""
+"""What authors' functions use: options, names and retries, the current run, futures and log lines."""

@@ -1,6 +1,6 @@
-"""Where the running code is: the current flow run and task run, as context variables.
+"""The current flow run and task run, as context variables.
 
-`current_flow_run()` and `current_task_run()` are what authors read; both work in any process that runs their
+Authors read them by `current_flow_run()` and `current_task_run()`, which work in any process that runs their
 code.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FlowRunInfo:
-    """What the author's code can know of the flow run that it belongs to."""
+    """What the author's code can know about its flow run."""
 
     id: UUID
     name: str
@@ -30,13 +30,13 @@ class FlowRunInfo:
     tags: tuple[str, ...] = ()
     run_count: int = 1
     inside: tuple[UUID, ...] = field(default=(), repr=False)
-    """The task runs of other flow runs that it is called inside, the outermost first."""
+    """The task runs of other flow runs that called this flow run, the outermost first."""
 
 
 @dataclass(slots=True)
 class Numbering:
-    """How far the calls around one place are counted, by scope and task key, and which recorded calls they
-    are, by the base of their site.
+    """Counts the calls at one place, by scope and task key, and matches them with recorded calls, by the base
+    of their call site.
     """
 
     counts: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
@@ -45,8 +45,8 @@ class Numbering:
 
 @dataclass(slots=True)
 class TaskRunInfo:
-    """What the author's code can know of its task run. In a pack of plain calls `index` moves from call to
-    call.
+    """What the author's code can know about its task run. In a pack of plain calls one object serves all
+    calls, with `index` changed.
     """
 
     flow_run: FlowRunInfo
@@ -58,7 +58,7 @@ class TaskRunInfo:
     attempt: int = 1
     tags: tuple[str, ...] = ()
     custom_name: str | None = None
-    numbering: Numbering | None = None  # of calls made inside this one
+    numbering: Numbering | None = None  # of calls made inside this call
 
     @property
     def id(self) -> UUID:
@@ -70,7 +70,9 @@ class TaskRunInfo:
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every attempt of this call: hand it to outside systems that can drop duplicates."""
+        """A key that is equal for all attempts of this call: pass it to outside systems that can drop
+        duplicates.
+        """
         return str(self.id)
 
 
@@ -81,23 +83,21 @@ current_tags: ContextVar[tuple[str, ...]] = ContextVar("heliostat_tags", default
 
 
 def current_scope() -> str:
-    """The path of the calls around this place: "" in a flow's body, "clean-1a2b[3]/" inside that call of a
-    task.
-    """
+    """The path of the enclosing calls: "" in a flow's body, "clean-1a2b[3]/" inside a call of a task."""
     info = task_run_info.get()
     return "" if info is None else f"{info.scope}{info.task_key}[{info.index}]/"
 
 
 def current_flow_run() -> FlowRunInfo:
-    """The flow run that the calling code belongs to; raises outside of one."""
+    """The flow run that the calling code belongs to. Raises HeliostatError outside a flow run."""
     info = flow_run_info.get()
     if info is None:
-        raise HeliostatError("no flow is running here", hint="Call this from a flow or from a task of one.")
+        raise HeliostatError("no flow is running here", hint="Call this from a flow or its tasks.")
     return info
 
 
 def current_task_run() -> TaskRunInfo:
-    """The task run that the calling code belongs to; raises outside of one."""
+    """The task run that the calling code belongs to. Raises HeliostatError outside a task run."""
     info = task_run_info.get()
     if info is None:
         raise HeliostatError("no task is running here", hint="Call this from inside a task.")

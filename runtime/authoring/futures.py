@@ -1,7 +1,7 @@
-"""What a submitted task gives back: futures of one call, lists of them, and ways to wait.
+"""What submitting a task returns: futures, lists of them, and ways to wait.
 
-A future is a light view on its fan-out: 10,000 of them cost little, a million are made only as they are asked
-for.
+A future is a light view on its fan-out. A list makes its futures only when they are read, so a million calls
+cost little.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class TaskFuture(Generic[R_co]):
 
     @property
     def position(self) -> int:
-        """Its place in the fan-out that it belongs to."""
+        """The place of the call in its fan-out."""
         return self._position
 
     @property
@@ -51,7 +51,7 @@ class TaskFuture(Generic[R_co]):
         return self.fanout.is_settled(self._position)
 
     def wait(self, timeout_s: float | None = None) -> State:
-        """Block until the call has ended or the time is over; returns the state it is in then."""
+        """Block until the call has ended or the time is over; returns its state at that time."""
         self.fanout.wait(self._position, timeout_s)
         return self.state
 
@@ -60,10 +60,10 @@ class TaskFuture(Generic[R_co]):
     @overload
     def result(self, raise_on_failure: bool, timeout_s: float | None = ...) -> R_co | BaseException: ...
     def result(self, raise_on_failure: bool = True, timeout_s: float | None = None) -> R_co | BaseException:
-        """The call's value, waiting for it.
+        """Wait for the call and return its value.
 
-        Raises the task's own exception (or TaskCrashed, TaskTimedOut, UpstreamFailed, RunCancelled) when it
-        did not complete; with `raise_on_failure=False` that exception is returned. TimeoutError when
+        Raises the task's own exception (or TaskCrashed, TaskTimedOut, UpstreamFailed, RunCancelled) when the
+        call did not complete; with `raise_on_failure=False` returns that exception. Raises TimeoutError when
         `timeout_s` passes first.
         """
         if not self.fanout.wait(self._position, timeout_s):
@@ -71,7 +71,7 @@ class TaskFuture(Generic[R_co]):
         return self.fanout.value_of(self._position, raise_on_failure)
 
     def cancel(self) -> bool:
-        """Ask that the call be not started, or stopped if it runs; False when it has ended already."""
+        """Ask that the call is not started, or is stopped if it runs; False when it has ended already."""
         return self.fanout.cancel(self._position)
 
     def __await__(self) -> Generator[Any, Any, R_co]:
@@ -131,7 +131,9 @@ class TaskFutureList(Sequence[TaskFuture[R_co]]):
             yield TaskFuture(self.fanout, position)
 
     def wait(self, timeout_s: float | None = None) -> Sequence[State]:
-        """Block until all have ended or the time is over; gives their states, made as they are looked at."""
+        """Block until all calls have ended or the time is over; returns their states, made when they are
+        read.
+        """
         self.fanout.wait_all(timeout_s)
         return _StatesOfCalls(self.fanout)
 
@@ -180,14 +182,16 @@ class TaskFutureList(Sequence[TaskFuture[R_co]]):
 
 def _hidden(future: TaskFuture[Any] | TaskFutureList[Any]) -> HiddenFuture:
     return HiddenFuture(
-        f"{future!r} is inside an object that is not looked into",
+        f"{future!r} is inside an object that is not searched for futures",
         hint="Pass the future itself, or in a list, tuple, set, dict, dataclass or model; or take its value "
         "with .result() first.",
     )
 
 
 class _StatesOfCalls(Sequence["State"]):
-    """The states of a fan-out's calls; a list of a million would take more room than the calls themselves."""
+    """The states of a fan-out's calls, made when they are read: a list of a million would take more memory
+    than the calls.
+    """
 
     def __init__(self, fanout: Fanout) -> None:
         self._fanout = fanout
@@ -210,7 +214,7 @@ class _StatesOfCalls(Sequence["State"]):
 
 
 async def _ended(fanout: Fanout, done: Callable[[], bool]) -> None:
-    """Wait on a thread, which stops waiting too when the one who awaits is cancelled."""
+    """Wait on a thread, which also stops waiting when the awaiting task is cancelled."""
     given_up = False
     try:
         await asyncio.to_thread(fanout.dispatcher.wait_until, lambda: given_up or done(), None)
@@ -221,7 +225,7 @@ async def _ended(fanout: Fanout, done: Callable[[], bool]) -> None:
 
 
 class Unmapped(NamedTuple):
-    """An argument that every call of a `map` gets whole. Made by `unmapped`."""
+    """An argument that every call of a `map` gets as a whole. Made by `unmapped`."""
 
     value: Any
 
@@ -233,12 +237,12 @@ class AllowFailure(NamedTuple):
 
 
 def unmapped(value: Wrapped) -> Wrapped:
-    """Give `value` to every call of a `map` as it is, instead of spreading it."""
+    """Pass `value` to every call of a `map` as a whole, instead of one item to each."""
     return cast("Wrapped", Unmapped(value))
 
 
 def allow_failure(value: Wrapped) -> Wrapped:
-    """Run although this upstream call may fail; the exception then arrives in place of its value."""
+    """Let a call run even if this upstream call fails; it then gets the exception instead of a value."""
     return cast("Wrapped", AllowFailure(value))
 
 
@@ -262,7 +266,9 @@ def wait(futures: Iterable[TaskFuture[R]], timeout_s: float | None = None) -> Do
 def as_completed(
     futures: Iterable[TaskFuture[R]], timeout_s: float | None = None
 ) -> Generator[TaskFuture[R]]:
-    """Yield the calls as they end, whichever first; TimeoutError when the time is over before all have."""
+    """Yield the calls in the order in which they end. Raises TimeoutError when the time is over before all
+    have ended.
+    """
     pending = list(futures)
     until = None if timeout_s is None else clock.monotonic_s() + timeout_s
     while pending:

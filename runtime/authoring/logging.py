@@ -1,9 +1,9 @@
-"""Log lines of flows and tasks, and what they print, from wherever they run to the run's record.
+"""Captures the log lines and prints of flows and tasks for the run's record, wherever they run.
 
 While a run's code executes, a sink is set in its context. The handler on the root logger, the run loggers and
-the `print` of this module's making hand their lines to it; what the sink does with them (a journal, a line to
-the driver) is its owner's business. How a program configures Python's logging, and when, is its own affair:
-run loggers are not known to it.
+this module's `print` give their lines to the sink; its owner decides where they go (a journal, a line to the
+driver). A program may configure Python's logging in any way and at any time: run loggers are not registered
+there.
 """
 
 from __future__ import annotations
@@ -36,32 +36,34 @@ Sink = Callable[[UUID, LogLine], None]
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """Where lines go, and which."""
+    """Which lines are captured, and where they go."""
 
     sink: Sink
     prints: bool
-    passes_prints: bool  # printing goes on to the process's own output as well
-    pid: int  # of the process that the sink is in
-    stdout: Any  # where prints are recorded from: one that the author puts in its place gets them alone
+    passes_prints: bool  # prints also go to the process's own output
+    pid: int  # the process that has the sink
+    stdout: (
+        Any  # prints to this stream are recorded; those to a stream that the author puts in its place are not
+    )
 
 
 log_capture: ContextVar[Capture | None] = ContextVar("heliostat_log_capture", default=None)
 _installed = threading.Lock()
 _is_installed = False
 _plain_print = builtins.print
-_told_late: set[UUID] = set()  # runs with lines that came too late, which has been said
+_told_late: set[UUID] = set()  # runs about which a warning of late lines was given
 
 
 def get_run_logger() -> logging.LoggerAdapter[logging.Logger]:
-    """A logger whose lines are recorded with the current task run, or with the flow run outside of a task.
+    """A logger whose lines are recorded with the current task run, or with the flow run outside a task.
 
-    It stays with that run wherever it is used: in another thread, executor or event loop, in a task. Raises
-    outside of a run.
+    It keeps that run wherever it is used: in another thread, executor or event loop, in a task. Raises
+    HeliostatError outside a run.
     """
     flow_run, task_run = flow_run_info.get(), task_run_info.get()
     if flow_run is None:
         raise HeliostatError(
-            "there is no run here whose log could be written",
+            "no flow is running here, so there is no log to write to",
             hint="Call get_run_logger() inside a flow or a task.",
         )
     if task_run is None:
@@ -70,8 +72,8 @@ def get_run_logger() -> logging.LoggerAdapter[logging.Logger]:
 
 
 def engine_logger(name: str) -> logging.Logger:
-    """A logger for what the engine has to tell the author: its lines go to the run in whose context they are
-    made.
+    """A logger for the engine's messages to the author: lines go to the run in whose context they are
+    written.
     """
     return _LoggerApart(name, logging.INFO, RunLogHandler())
 
@@ -87,15 +89,15 @@ class RunLogger(logging.LoggerAdapter[logging.Logger]):
         self._facts = (name, flow_run_id, task_run_id)
 
     def __reduce__(self) -> Any:
-        return RunLogger, self._facts  # in another process the way to the run's record is another one
+        return RunLogger, self._facts  # another process has its own sink
 
     def __deepcopy__(self, _memo: Any) -> RunLogger:
         return self
 
 
 class _LoggerApart(logging.Logger):
-    """A logger that `logging` does not know of, so that nothing that configures, disables or removes loggers
-    and handlers reaches it. Handlers that somebody puts on the known logger of its name get its lines, too.
+    """A logger that is not registered with `logging`, so that no code that configures, disables or removes
+    loggers and handlers reaches it. Handlers on the registered logger of its name get its lines, too.
     """
 
     def __init__(self, name: str, level: int, handler: logging.Handler) -> None:
@@ -111,9 +113,9 @@ class _LoggerApart(logging.Logger):
     def makeRecord(self, *facts: Any, **more: Any) -> logging.LogRecord:  # noqa: N802
         try:
             return super().makeRecord(*facts, **more)
-        except KeyError:  # `extra` has a name that records have themselves: the author's mistake
+        except KeyError:  # `extra` has the name of a record's attribute: the author's mistake
             raise
-        except Exception:  # the author's factory of records
+        except Exception:  # the author's record factory failed
             name, level, path, line, message, args, exc_info, *_ = facts
             return logging.LogRecord(name, level, path, line, message, args, exc_info)
 
@@ -130,14 +132,14 @@ class _LoggerApart(logging.Logger):
 def _hand_to(handler: logging.Handler, record: logging.LogRecord) -> None:
     try:
         handler.handle(record)
-    except Exception:  # somebody's handler must not make the run fail
+    except Exception:  # a failing handler must not make the run fail
         with suppress(Exception):
             handler.handleError(record)
 
 
-class capture_into:  # noqa: N801  (reads as the function that it is to its callers; a generator costs more)
+class capture_into:  # noqa: N801  (callers use it like a function; a generator costs more)
     """Send the log lines (and prints) of the code inside the `with` block to `sink`. It can be entered again
-    once it was left.
+    after it was left.
     """
 
     __slots__ = ("_facts", "_token")
@@ -149,9 +151,9 @@ class capture_into:  # noqa: N801  (reads as the function that it is to its call
         self._facts = Capture(sink, log_prints, passes_prints, os.getpid(), stdout)
 
     def __enter__(self) -> None:
-        if builtins.print is not _recording_print:  # another library put its own there, as Ray's bars do
+        if builtins.print is not _recording_print:  # another library replaced it, as Ray's progress bars do
             builtins.print = _recording_print
-        if _root_handler not in logging.root.handlers:  # whoever removed it did so past `removeHandler`
+        if _root_handler not in logging.root.handlers:  # it was removed without `removeHandler`
             logging.root.addHandler(_root_handler)
         self._token = log_capture.set(self._facts)
 
@@ -160,10 +162,10 @@ class capture_into:  # noqa: N801  (reads as the function that it is to its call
 
 
 class RunLogHandler(logging.Handler):
-    """Hands a record to the sink of the run in whose context it was made. Never raises."""
+    """Gives a record to the sink of the run in whose context it was made. Never raises."""
 
     def handle(self, record: logging.LogRecord) -> bool:
-        # Without the lock of handlers: a sink may wait for the journal, whose thread logs as well.
+        # Without the handler's lock: a sink may wait for the journal, whose thread logs, too.
         passed: Any = self.filter(record)
         if passed:
             self.emit(passed if isinstance(passed, logging.LogRecord) else record)
@@ -193,14 +195,14 @@ class RunLogHandler(logging.Handler):
         return message
 
     def _outside_of_runs(self, record: logging.LogRecord) -> None:
-        """What Python does with a record that no handler takes: it must not matter that we have one."""
+        """Treat a record as Python does when no handler takes it, as if this handler did not exist."""
         last = logging.lastResort
         if last is not None and record.levelno >= last.level and not _has_handlers(record.name):
             last.handle(record)
 
 
 class _HandlerOfRun(RunLogHandler):
-    """Hands records to the sink of one run."""
+    """Gives records to the sink of one run."""
 
     def __init__(self, flow_run_id: UUID, task_run_id: UUID | None, capture: Capture | None) -> None:
         super().__init__()
@@ -218,7 +220,7 @@ class _HandlerOfRun(RunLogHandler):
             try:
                 capture.sink(self._flow_run_id, line)
                 return
-            except Exception:  # the run is over, or another process has it
+            except Exception:  # the run is over, or is in another process
                 pass
         self._too_late(record, line)
 
@@ -226,8 +228,8 @@ class _HandlerOfRun(RunLogHandler):
         if self._flow_run_id not in _told_late:
             _told_late.add(self._flow_run_id)
             warnings.warn(
-                f"a logger of flow run {self._flow_run_id} was used where its run is over or out of reach: "
-                "its lines go to Python's logging only. Let a run wait for the threads that it started.",
+                f"a logger of flow run {self._flow_run_id} was used after its run, or out of its reach: "
+                "its lines go only to Python's logging. Let a run wait for the threads that it started.",
                 stacklevel=2,
             )
         others = [each for each in logging.root.handlers if each is not _root_handler]
@@ -241,7 +243,7 @@ class _HandlerOfRun(RunLogHandler):
 
 
 def _has_handlers(name: str) -> bool:
-    """Whether a record of that logger is handled by others than us."""
+    """Whether a handler other than Heliostat's handles records of that logger."""
     logger: logging.Logger | None = logging.getLogger(name)
     while logger is not None:
         if any(not isinstance(handler, RunLogHandler) for handler in logger.handlers):
@@ -253,7 +255,7 @@ def _has_handlers(name: str) -> bool:
 def _shown(value: Any) -> str:
     try:
         return str(value)
-    except Exception:  # a text of the author's may raise anything
+    except Exception:  # an author's __str__ may raise anything
         return f"a {type(value).__name__} that cannot be shown"
 
 
@@ -309,8 +311,8 @@ def _install() -> None:
 
 
 def _keep_on(root: logging.Logger) -> None:
-    """`dictConfig`, `fileConfig` and `basicConfig(force=True)` begin by taking every handler off the root
-    logger: ours is none of theirs.
+    """Keep our handler when `dictConfig`, `fileConfig` or `basicConfig(force=True)` remove every handler of
+    the root logger.
     """
     remove = root.removeHandler
 

@@ -1,4 +1,4 @@
-"""What runs are called: invented names for those without one, and names from templates."""
+"""Names of runs: generated ones, and names from templates."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def render_run_name(
 
     A text may hold fields like `{customer}`, `{order.id}` or `{date:%Y-%m-%d}`; `extra` holds further names
     (parameters win). A function is called without arguments, or with `parameters=` if it takes that. Names
-    are cut at 500 characters. Raises UserError that names the field or function at fault.
+    are cut at 500 characters. Raises UserError, which names the field or function at fault.
     """
     if callable(template):
         return _checked(_call(template, parameters), f"The run name function {_title(template)}")
@@ -70,13 +70,13 @@ def render_run_name(
 
 
 class _FieldFormatter(Formatter):
-    """Fields by name only, and no way from a parameter to its private attributes."""
+    """Allows fields by name only, and no private attributes."""
 
     def get_value(self, key: int | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if isinstance(key, int) or key not in kwargs:
             shown = "{}" if isinstance(key, int) or not key else f"{{{key}}}"
             raise UserError(
-                f"The run name template has the field {shown}, which is no parameter.",
+                f"The run name template has the field {shown}, which is not a parameter.",
                 hint=f"Fields that exist: {', '.join(sorted(kwargs)) or 'none'}.",
             )
         return kwargs[key]
@@ -106,7 +106,7 @@ def _call(template: Callable[..., str], parameters: Mapping[str, Any]) -> Any:
 
 def _checked(name: Any, what: str) -> str:
     if not isinstance(name, str) or not name.strip():
-        raise UserError(f"{what} must give a text that is not empty, not {name!r}.")
+        raise UserError(f"{what} must return a text that is not empty, not {name!r}.")
     return name if len(name) <= MAX_NAME_LENGTH else name[: MAX_NAME_LENGTH - 1] + "…"
 
 

@@ -1,4 +1,4 @@
-"""What `@flow` and `@task` check of their options alike."""
+"""Checks of options that `@flow` and `@task` share."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def refuse_unknown(subject: str, options: Mapping[str, Any], known: Sequence[str
 
 
 def refuse_reserved(subject: str, fn: Any, reserved: Sequence[str]) -> None:
-    """Raise UserError when a parameter bears the name of an option of the call, which would take it away."""
+    """Raise UserError when a parameter has the name of a call option, which would take its argument."""
     inner = fn.__func__ if type(fn) in (staticmethod, classmethod) else fn
     try:
         parameters = inspect.signature(inner).parameters
-    except (TypeError, ValueError):  # a function of C that does not tell
+    except (TypeError, ValueError):  # a C function without a signature
         return
     for name in reserved:
         parameter = parameters.get(name)
@@ -38,7 +38,7 @@ def refuse_reserved(subject: str, fn: Any, reserved: Sequence[str]) -> None:
 
 
 def checked_timeout(timeout: Any, name: str) -> float | None:
-    """Seconds above 0, or None for no limit; raises UserError that names whose timeout it is."""
+    """Seconds above 0, or None for no limit. Raises UserError, which names the flow or task."""
     if timeout is None:
         return None
     if not isinstance(timeout, (int, float)) or timeout <= 0:
@@ -47,5 +47,5 @@ def checked_timeout(timeout: Any, name: str) -> float | None:
 
 
 def as_hooks(hooks: Iterable[Hook] | None) -> tuple[Hook, ...]:
-    """Hooks as they are kept; None is none."""
+    """The hooks as a tuple; None means no hooks."""
     return tuple(hooks or ())

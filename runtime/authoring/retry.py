@@ -1,4 +1,4 @@
-"""Whether a failed attempt gets another one, and after how long."""
+"""Whether a failed attempt is retried, and after how long."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..foundation.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often, how late and after which errors a task or flow is tried again.
+    """How often, when and after which errors a task or flow is tried again.
 
-    `delay` is seconds: a number, one number an attempt (the last one repeats), or a function of the attempt
-    that just failed (1 is the first). `jitter_factor` spreads each delay evenly between
-    `delay * (1 - factor)` and `delay * (1 + factor)`, never below 0. `condition` is asked before each retry.
-    Raises UserError for values that cannot work.
+    `delay` is in seconds: a number, one number for each attempt (the last one repeats), or a function of the
+    number of the failed attempt (1 is the first). `jitter_factor` spreads each delay evenly between `delay *
+    (1 - factor)` and `delay * (1 + factor)`, never below 0. `condition` is asked before each retry. Raises
+    UserError for values that cannot work.
     """
 
     retries: int = 0
@@ -52,7 +52,7 @@ class RetryPolicy:
     def should_retry(self, attempt: int, error: BaseException) -> bool:
         """Whether attempt `attempt` (from 1), which ended with `error`, gets another one.
 
-        Only Exceptions are tried again. A condition that raises means no; a note on `error` tells so.
+        Only Exceptions are tried again. A condition that raises means no, and adds a note to `error`.
         """
         if attempt > self.retries or not isinstance(error, Exception):
             return False
@@ -61,17 +61,17 @@ class RetryPolicy:
         try:
             return bool(self.condition(error))
         except Exception as broken:
-            error.add_note(f"Not tried again: the retry condition itself raised {broken!r}.")
+            error.add_note(f"Not tried again: the retry condition raised {broken!r}.")
             return False
 
 
 def exponential_backoff(backoff_factor: float) -> Callable[[int], float]:
-    """A retry delay that doubles: `backoff_factor` seconds, then 2, 4, 8 ... times as much."""
+    """A retry delay that doubles: `backoff_factor` seconds, then 2, 4, 8 ... times that."""
     return _ExponentialBackoff(_seconds(backoff_factor, "backoff factor"))
 
 
 @dataclass(frozen=True, slots=True)
-class _ExponentialBackoff:  # a class, not a closure: policies travel to workers by plain pickle
+class _ExponentialBackoff:  # a class, not a closure: policies are sent to workers by plain pickle
     backoff_factor: float
 
     def __call__(self, attempt: int) -> float:

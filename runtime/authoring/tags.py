@@ -1,4 +1,4 @@
-"""`with tags("nightly"):` marks the runs that are made inside."""
+"""`with tags("nightly"):` adds tags to the runs that are made inside."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What a person at the terminal sees of a run: log lines on stderr, around a progress display if there is
-one.
-"""
+"""What the terminal shows of a run: log lines on stderr, above a progress display if there is one."""
 
 from __future__ import annotations
 
@@ -21,13 +19,15 @@ _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 
 class Display(Protocol):
-    """Something that occupies the terminal's last lines and can print above itself."""
+    """A display that occupies the terminal's last lines and can print above itself."""
 
     def print_above(self, text: str) -> None: ...
 
 
 class Terminal:
-    """Writes log lines to stderr, in colour on a terminal. Without a `level` the settings say which lines."""
+    """Writes log lines to stderr, in colour on a terminal. Without `level` the settings decide which
+    lines.
+    """
 
     def __init__(self, level: int | None = None, stream: Any = None) -> None:
         self._level = level
@@ -48,11 +48,11 @@ class Terminal:
 
     @property
     def can_redraw(self) -> bool:
-        """Whether it is a terminal that can replace lines."""
+        """Whether the stream is a terminal that can replace lines."""
         return self.is_interactive and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
     def occupy(self, display: Display | None) -> None:
-        """Let `display` have the last lines; None when it is gone."""
+        """Give the last lines to `display`, or to none."""
         with self._lock:
             self._display = display
 
@@ -62,12 +62,12 @@ class Terminal:
             self.write(self._format(subject, line))
 
     def write(self, text: str) -> None:
-        """One or more whole lines."""
+        """Write one or more whole lines."""
         with self._lock:
             if self._display is None:
                 write_line(self._target, text)
                 return
-            with suppress(*GONE):  # the record has it all
+            with suppress(*GONE):  # the run's record has the lines
                 self._display.print_above(text)
 
     @property
@@ -89,16 +89,16 @@ _in_worker = False
 
 
 def terminal_here() -> Terminal:
-    """This process's terminal; in a worker a silent one, since its driver shows what it has to say."""
+    """This process's terminal; in a worker a silent one, since its driver shows its lines."""
     return _silent if _in_worker else _of_process
 
 
 def in_worker() -> bool:
-    """Whether somebody else shows what this process has to say."""
+    """Whether this process is a worker, whose lines its driver shows."""
     return _in_worker
 
 
 def be_a_worker(yes: bool = True) -> None:
-    """From now on this process shows nothing itself, or does again."""
+    """Make this process a worker, which shows nothing itself; False undoes it."""
     global _in_worker
     _in_worker = yes

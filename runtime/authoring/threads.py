@@ -1,10 +1,9 @@
-"""Threads that a run's code starts belong to the run, and so does the work that it hands to pools of threads.
+"""Makes threads that a run's code starts, and work that it gives to thread pools, belong to the run.
 
-Python gives a new thread an empty context, so that a task called there would not know its run. From the first
-run of a process on, `Thread.start` takes along where it is called, and the pools of the standard library do
-so with each piece of work, since their threads live longer than a run. What does not belong to a run is
-started and handed over as ever. Of the context only what says where a run's code is goes along: other
-libraries' variables are theirs.
+Python gives a new thread an empty context, so a task called there would not know its run. After the first run
+of a process, `Thread.start` passes on the caller's run, and the standard library's pools do so with each
+piece of work, since their threads live longer than a run. Outside of runs nothing changes. Only Heliostat's
+context variables are passed on, not those of other libraries.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import Any
 from .context import Numbering, current_tags, flow_run_info, flow_session, task_run_info
 from .logging import log_capture
 
-_OURS = "heliostat-"  # begins the names of the engine's own threads, which serve many runs
+_OURS = "heliostat-"  # prefix of the names of the engine's threads, which serve many runs
 _VARIABLES: tuple[ContextVar[Any], ...] = (
     flow_session,
     flow_run_info,
@@ -35,7 +34,7 @@ _plain_submit = ThreadPoolExecutor.submit
 
 
 class Belonging:
-    """Where a run's code is: enough to execute more of it in another thread."""
+    """The run of some code: what another thread needs to execute more of it."""
 
     __slots__ = ("_values",)
 
@@ -44,22 +43,20 @@ class Belonging:
 
     @classmethod
     def here(cls) -> Belonging | None:
-        """Where the calling code is; None outside of runs."""
+        """The run of the calling code; None outside of runs."""
         if flow_run_info.get() is None:
             return None
         info = task_run_info.get()
         if info is not None:
-            # The engine moves one object along from call to call: this thread stays with its call.
+            # The engine reuses one object for many calls, so this thread needs a copy.
             with _installing:
                 if info.numbering is None:
-                    info.numbering = (
-                        Numbering()
-                    )  # its calls are numbered together with those of the thread around
+                    info.numbering = Numbering()  # shared with the starting thread
             info = replace(info)
         return cls((flow_session.get(), flow_run_info.get(), info, current_tags.get(), log_capture.get()))
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call a function there, in this thread."""
+        """Call a function in this thread as part of the run."""
         tokens: list[Token[Any]] = [
             variable.set(value) for variable, value in zip(_VARIABLES, self._values, strict=True)
         ]
@@ -71,7 +68,7 @@ class Belonging:
 
 
 class _There:
-    """A function that is called where it was handed over."""
+    """A function that is called as part of the run that submitted it."""
 
     __slots__ = ("_belonging", "_function")
 
@@ -84,7 +81,7 @@ class _There:
 
 
 def install() -> None:
-    """From now on threads and pools take along the run that they are used in. Harmless a second time."""
+    """Let threads and pools pass on the run that uses them. Harmless a second time."""
     global _is_installed
     if _is_installed:
         return
@@ -105,7 +102,7 @@ def _start(self: threading.Thread) -> None:
     run = self.run
 
     def run_there() -> None:
-        self.run = run  # a thread that holds itself would be kept until the next garbage collection
+        self.run = run  # a thread that refers to itself would live until the next garbage collection
         belonging.call(run)
 
     self.run = run_there
@@ -117,7 +114,7 @@ def _start(self: threading.Thread) -> None:
 
 
 def _stays_apart(thread: threading.Thread) -> bool:
-    """Whether a thread works for whoever comes, or was given a context by its author."""
+    """Whether a thread serves many runs, or was given a context by its author."""
     if thread.name.startswith(_OURS) or getattr(thread, "_context", None) is not None:
         return True
     target = getattr(thread, "_target", None)
@@ -134,13 +131,15 @@ def _submit(self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **k
 
 
 def _has_interpreters(executor: Executor) -> bool:
-    # Of Python 3.14: a subclass whose functions are pickled.
+    # Python 3.14 has a subclass whose functions are pickled.
     module = sys.modules.get("concurrent.futures.interpreter")
     return module is not None and isinstance(executor, module.InterpreterPoolExecutor)
 
 
 def _install_in_pools() -> None:
-    """Let what is given to a `multiprocessing.pool.ThreadPool` belong to its run, once that is imported."""
+    """Let work given to a `multiprocessing.pool.ThreadPool` belong to its run, once that module is
+    imported.
+    """
     pools: Any = sys.modules.get("multiprocessing.pool")
     thread_pool = getattr(pools, "ThreadPool", None)
     if thread_pool is None or "apply_async" in vars(thread_pool):
