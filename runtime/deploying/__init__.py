@@ -1,1 +1,1 @@
-"""From a flow in a file to a deployment on a server, and from a deployment to a run."""
+"""How a flow in a file becomes a deployment on a server, and a deployment a run."""

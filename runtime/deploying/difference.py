@@ -1,4 +1,4 @@
-"""What a deployment would change on the server: nothing, if it is there just like that."""
+"""What deploying would change on the server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Change(NamedTuple):
-    """One field that is to be another."""
+    """One field with its value before and after."""
 
     field: str
     before: Any
@@ -41,7 +41,7 @@ _COMPARED = (
 
 
 def changes(body: Mapping[str, Any], known: Deployment) -> list[Change]:
-    """The fields of `body` in which it differs from what the server has; what it leaves out stays."""
+    """The fields of `body` that differ from the server's; the server keeps fields that `body` leaves out."""
     found: list[Change] = []
     for name in _COMPARED:
         if name not in body:
@@ -67,7 +67,7 @@ def changes(body: Mapping[str, Any], known: Deployment) -> list[Change]:
 
 
 def kept_parameters(body: Mapping[str, Any], known: Deployment) -> dict[str, Any]:
-    """The parameters that stay when the code says nothing of them: those that the flow still takes."""
+    """The parameters that the server keeps when the code gives none: those that the flow still takes."""
     schema: Mapping[str, Any] = body.get("parameter_openapi_schema") or {}
     if not schema or schema.get("additionalProperties") not in (None, False):
         return known.parameters
@@ -76,14 +76,14 @@ def kept_parameters(body: Mapping[str, Any], known: Deployment) -> dict[str, Any
 
 
 def forgotten_schedules(body: Mapping[str, Any], known: Deployment) -> list[DeploymentSchedule]:
-    """Those that the code made once and now says nothing of, not even that there are none: they stay."""
+    """Schedules that the code once made and that stay because the code no longer mentions schedules."""
     if "schedules" in body:
         return []
     return [each for each in known.schedules if was_set_by_code(each.created_by)]
 
 
 def _schedule_changes(said: Sequence[Mapping[str, Any]], known: Sequence[DeploymentSchedule]) -> list[Change]:
-    """One change a schedule, as the server makes it; `known` is in the order in which it was made."""
+    """One change for each schedule, as the server will make it; `known` is in the order of creation."""
     matched = meant(
         [KnownSchedule(each.slug, each.schedule, each.parameters, _is_of_code(each)) for each in known],
         [
@@ -107,7 +107,9 @@ def _is_of_code(schedule: DeploymentSchedule) -> bool:
 
 
 def _after(said: Mapping[str, Any], known: DeploymentSchedule | None) -> dict[str, Any]:
-    """A schedule as it will be: of one that somebody changed by hand, what is not said stays."""
+    """A schedule after the deploy: what the code does not give stays on a schedule that was changed by
+    hand.
+    """
     rule = said["schedule"]
     after: dict[str, Any] = {
         "schedule": rule if "interval" in rule and rule.get("anchor_date") is None else plain(rule),

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def deploy(*deployments: DeploymentSpec, work_pool_name: str | None = None) -> list[UUID]:
-    """Let the server know these deployments; gives their ids.
+    """Create or update these deployments on the server; returns their ids.
 
-    Those that name no pool of their own run in `work_pool_name`, else where they run already, or in the
-    default one. What is there already and its code does not say stays as it is. All are checked before the
-    first is made. Raises ServerUnavailable, NotFound for an unknown pool, PackageTooLarge, BadPackage; where
-    there are several, BadDeployments that tells all mistakes.
+    A deployment that names no pool runs in `work_pool_name`, else in its present pool, else in the default
+    pool. The server keeps what the code does not give. All are checked before the first is made. Raises
+    ServerUnavailable, NotFound for an unknown pool, PackageTooLarge, BadPackage; for several deployments
+    BadDeployments, which lists all mistakes.
     """
     from ..client.client import get_client
 
@@ -45,7 +45,7 @@ async def _all(client: HeliostatClient, specs: Sequence[DeploymentSpec]) -> list
 
 
 def _told(done: Registered) -> UUID:
-    """Say so in a line: whoever runs a script that deploys is to see what it did, and what comes next."""
+    """Tell the person who runs a deploying script what was done, and how to run it."""
     terminal = terminal_here()
     if terminal.level <= logging.INFO:
         for text in done.notes:

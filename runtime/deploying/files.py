@@ -1,4 +1,4 @@
-"""Deployments written down in heliostat.yaml or prefect.yaml, in the standard's form."""
+"""Deployments declared in heliostat.yaml or prefect.yaml, in the standard's form."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _ENTRY = (
 )  # fmt: skip
 _POOL = ("name", "work_queue_name", "job_variables")
 _NOT_CARRIED_OUT = {
-    "build": "build steps are not carried out",
-    "push": "push steps are not carried out: the code goes along by itself",
+    "build": "build steps are not executed",
+    "push": "push steps are not executed: the code is sent anyway",
     "triggers": "triggers are not made",
     "sla": "service levels are not watched",
 }
@@ -38,13 +38,15 @@ _FILLED = (
     "name", "version", "tags", "description", "entrypoint", "parameters", "schedule", "schedules", "paused",
     "work_pool", "enforce_parameter_schema", "concurrency_limit",
 )  # fmt: skip
-"""What has an effect here. Placeholders of the rest concern nobody: triggers name what events will hold."""
+"""The fields that have an effect here. Placeholders in other fields are left alone: triggers name parts of
+events.
+"""
 _OF_RUNS = "ctx."  # filled by the worker, for each run
 
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One deployment of a file. `notes` say what of it has no effect here."""
+    """One deployment of a file. `notes` tell which of its fields have no effect here."""
 
     name: str
     fields: Mapping[str, Any] = field(repr=False)
@@ -52,14 +54,14 @@ class FileEntry:
     notes: Sequence[str] = ()
 
     def flow_name(self, known: Known) -> str | None:
-        """The name of its flow; None where that cannot be told, as the flow cannot be loaded."""
+        """The name of its flow; None when the flow cannot be loaded."""
         try:
             return self._flow(_entrypoint(self.name, self._filled(known))).name
         except (HeliostatError, ValueError):
             return None
 
     def spec(self, known: Known, **over: Any) -> DeploymentSpec:
-        """The deployment, its flow loaded; `over` are options that win over the file's.
+        """The deployment with its flow loaded; `over` has options that override the file's.
 
         Raises BadDeployment, MissingFlow, BadSchedule, ParameterMismatch, NotFound for a variable or block.
         """
@@ -117,8 +119,8 @@ def find_file(folder: Path) -> Path | None:
 
 
 def read_file(path: Path, mistakes: Mistakes) -> list[FileEntry]:
-    """The deployments of a file, in order. Raises BadDeployment with the place of what is wrong around them;
-    what is wrong with one of them is added to the mistakes.
+    """The deployments of a file, in order. Mistakes in one of them are added to `mistakes`; for others
+    BadDeployment is raised, which names their place.
     """
     document = _document(path)
     for name in document:
@@ -126,7 +128,7 @@ def read_file(path: Path, mistakes: Mistakes) -> list[FileEntry]:
             raise _unknown(path.name, str(name), _TOP)
     entries: Any = document.get("deployments") or []
     if not isinstance(entries, list):
-        raise BadDeployment(f"{path.name}: deployments is no list.", hint="deployments:\n  - name: ...")
+        raise BadDeployment(f"{path.name}: deployments is not a list.", hint="deployments:\n  - name: ...")
     given, found = cast("list[Any]", entries), list[FileEntry]()
     for number, each in enumerate(given):
         with mistakes.of(_name_of(each, number)):
@@ -137,7 +139,9 @@ def read_file(path: Path, mistakes: Mistakes) -> list[FileEntry]:
 def specs_of(
     entries: Sequence[FileEntry], known: Known, over: Mapping[str, Any], mistakes: Mistakes
 ) -> list[DeploymentSpec]:
-    """The deployments of entries that are right, their flows loaded; the rest is added to the mistakes."""
+    """The deployments of the valid entries, with their flows loaded; errors of the others are added to
+    `mistakes`.
+    """
     specs: list[DeploymentSpec] = []
     for entry in entries:
         with mistakes.of(entry.name):
@@ -148,9 +152,9 @@ def specs_of(
 def chosen(
     entries: Sequence[FileEntry], names: Sequence[str], all_of_them: bool, known_values: Known
 ) -> list[FileEntry]:
-    """Those of the names ("name", "flow/name", with * for any), or all. Raises BadDeployment, NotFound.
-
-    Where a flow is named, those whose flow cannot be loaded count too, unless another one fits.
+    """The entries with these names ("name", "flow/name", with * as wildcard), or all. Raises BadDeployment,
+    NotFound. For a name with a flow, entries whose flow cannot be loaded count, too, unless another entry
+    matches.
     """
     if all_of_them:
         return list(entries)
@@ -192,11 +196,11 @@ def _document(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise BadDeployment(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise BadDeployment(f"{path.name} is no text in UTF-8: {error}", hint="save it as UTF-8") from error
+        raise BadDeployment(f"{path.name} is not text in UTF-8: {error}", hint="save it as UTF-8") from error
     except yaml.YAMLError as error:
         raise BadDeployment(f"{path.name} is not valid YAML: {error}", hint="mend that line") from error
     if not isinstance(document, dict):
-        raise BadDeployment(f"{path.name} holds no deployments.", hint="deployments:\n  - name: ...")
+        raise BadDeployment(f"{path.name} has no deployments.", hint="deployments:\n  - name: ...")
     return cast("dict[str, Any]", document)
 
 
@@ -208,7 +212,7 @@ def _name_of(given: Any, number: int) -> str:
 def _entry(path: Path, number: int, given: Any, document: Mapping[str, Any]) -> FileEntry:
     where = f"{path.name}: deployments[{number}]"
     if not isinstance(given, dict):
-        raise BadDeployment(f"{where} is no deployment: {given!r}", hint="- name: ...")
+        raise BadDeployment(f"{where} is not a deployment: {given!r}", hint="- name: ...")
     fields = cast("dict[str, Any]", given)
     for name in fields:
         if name not in _ENTRY:
@@ -231,14 +235,14 @@ def _entry(path: Path, number: int, given: Any, document: Mapping[str, Any]) -> 
 
 
 def _pull(where: str, steps: Any) -> list[dict[str, Any]] | None:
-    """The pull steps as they are given; one that could never be carried out is refused now."""
+    """The given pull steps. Raises BadDeployment for a step that is unknown here."""
     if not steps:
         return None
     if not isinstance(steps, list):
-        raise BadDeployment(f"{where}.pull is no list.", hint="pull:\n  - ...set_working_directory: ...")
+        raise BadDeployment(f"{where}.pull is not a list.", hint="pull:\n  - ...set_working_directory: ...")
     for step in cast("list[Any]", steps):
         if not isinstance(step, Mapping):
-            raise BadDeployment(f"{where}.pull: {step!r} is no step.")
+            raise BadDeployment(f"{where}.pull: {step!r} is not a step.")
         name, _ = step_of(cast("Mapping[str, Any]", step))
         if name not in known_steps():
             raise BadDeployment(
@@ -248,7 +252,7 @@ def _pull(where: str, steps: Any) -> list[dict[str, Any]] | None:
 
 
 def _schedules(fields: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """None: the file says nothing of them."""
+    """The schedules of an entry; None when the file does not mention schedules."""
     if fields.get("schedules") is None and fields.get("schedule") is None:
         return None
     several: Any = fields.get("schedules") or []
@@ -259,11 +263,11 @@ def _schedules(fields: Mapping[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def _merged(options: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` on top: tags and mappings are added to, the rest is replaced."""
+    """The options overridden by `over`: tags and mappings are extended, other options replaced."""
     merged = dict(options)
     for name, value in over.items():
         if value is None or value in ((), {}):
-            continue  # the command line says nothing of it
+            continue  # not given on the command line
         if name in ("parameters", "job_variables"):
             merged[name] = {**(merged.get(name) or {}), **value}
         elif name == "tags":
@@ -289,5 +293,5 @@ def _list(value: Any, where: str) -> list[str] | None:
     if value is None:
         return None
     if not isinstance(value, list):
-        raise BadDeployment(f"{where}: {value!r} is no list.")
+        raise BadDeployment(f"{where}: {value!r} is not a list.")
     return [str(each) for each in cast("list[Any]", value)]

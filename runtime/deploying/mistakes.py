@@ -1,4 +1,4 @@
-"""Mistakes of several deployments, gathered so that all are told before anything is changed."""
+"""Collects the mistakes of several deployments, so that all are reported before anything is changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..foundation.errors import BadDeployment, BadDeployments, HeliostatError, N
 
 
 class Mistakes:
-    """`of` gathers what goes wrong with one deployment, `tell` raises it all."""
+    """`of` collects the errors of one deployment, `tell` raises all of them."""
 
     def __init__(self) -> None:
         self._found: list[tuple[str, HeliostatError]] = []
@@ -20,29 +20,33 @@ class Mistakes:
 
     @contextmanager
     def of(self, name: str) -> Generator[None]:
-        """What is raised inside is a mistake of that deployment; but a server that is away is none."""
+        """Collect errors raised inside as mistakes of that deployment, except those of a server that is away
+        or refuses access.
+        """
         try:
             yield
         except (Unavailable, NotAllowed):
             raise
         except HeliostatError as error:
             self._found.append((name, error))
-        except (TypeError, ValueError) as error:  # of another kind than the field is: a list as parameters
+        except (TypeError, ValueError) as error:  # a value of the wrong type, such as a list as parameters
             self._found.append((name, BadDeployment(f"{type(error).__name__}: {error}")))
 
     def note(self, name: str, mistakes: Iterable[str]) -> None:
-        """Mistakes of that deployment, a text each."""
+        """Add mistakes of that deployment, each a text."""
         self._found += [(name, BadDeployment(each)) for each in mistakes]
 
     def note_doubles(self, names: Iterable[str]) -> None:
-        """Two of one name would replace each other."""
+        """Add a mistake for each name that is used twice: the deployments would replace each other."""
         for name, count in Counter(names).items():
             if count > 1:
-                self.note(name, [f"there are {count} of this name, and each would replace the one before"])
+                self.note(
+                    name, [f"{count} deployments have this name, and each would replace the one before"]
+                )
 
     def tell(self, total: int) -> None:
-        """Raises BadDeployments with a line for each of them; where there is one mistake, and `total` is one
-        deployment, the error itself.
+        """Raise BadDeployments with a line for each mistake, or the error itself when there is one mistake
+        and `total` is one deployment.
         """
         if not self._found:
             return

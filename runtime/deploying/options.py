@@ -1,4 +1,4 @@
-"""What an author may say of a deployment, the same for `to_deployment` and `deploy`."""
+"""The options of a deployment, which `to_deployment` and `deploy` share."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class ConcurrencyLimit:
 class DeploymentOptions(TypedDict, total=False):
     """Keyword arguments of `to_deployment` and `deploy`; each has its standard meaning.
 
-    cron, interval, rrule: when it runs, one or several; an interval is seconds or a timedelta.
-    timezone: of cron and rrule. schedules: Schedule objects, or the standard's dicts, for more than that.
-    parameters: those of its runs, unless a run says otherwise; checked against the flow's signature.
-    job_variables: over the work pool's base job template, e.g. {"num_cpus": 2, "env": {"STAGE": "prod"}}.
-    concurrency_limit: how many runs at once; a ConcurrencyLimit says what happens with more.
-    project: the folder that travels with it; by default the nearest one around the flow's file that has
-    heliostat.yaml, prefect.yaml, pyproject.toml or .git, else the file's own.
+    cron, interval, rrule: when it runs, one or several; an interval is seconds or a timedelta. timezone: of
+    cron and rrule. schedules: Schedule objects or the standard's dicts, for other options. parameters: the
+    defaults of its runs; checked against the flow's signature. job_variables: override the work pool's base
+    job template, e.g. {"num_cpus": 2, "env": {"STAGE": "prod"}}. concurrency_limit: how many runs at once; a
+    ConcurrencyLimit also decides about further runs. project: the folder that is sent along; by default the
+    nearest one around the flow's file with a heliostat.yaml, prefect.yaml, pyproject.toml or .git, else the
+    file's own folder.
     """
 
     cron: str | Sequence[str] | None
@@ -59,7 +59,7 @@ class DeploymentOptions(TypedDict, total=False):
 
 
 def concurrency_fields(limit: int | ConcurrencyLimit | Mapping[str, Any] | None) -> dict[str, Any]:
-    """The standard's fields for it. Raises BadDeployment."""
+    """The standard's fields for a concurrency limit. Raises BadDeployment."""
     if limit is None:
         return {}
     if isinstance(limit, Mapping):
@@ -68,7 +68,8 @@ def concurrency_fields(limit: int | ConcurrencyLimit | Mapping[str, Any] | None)
         limit = ConcurrencyLimit(limit)
     if isinstance(limit.limit, bool) or not isinstance(limit.limit, int) or limit.limit < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise BadDeployment(
-            f"concurrency_limit: {limit.limit!r} is no number of runs.", hint="Give a whole number above 0."
+            f"concurrency_limit: {limit.limit!r} is not a number of runs.",
+            hint="Give a whole number above 0.",
         )
     if limit.collision_strategy not in ("ENQUEUE", "CANCEL_NEW"):
         raise BadDeployment(

@@ -1,4 +1,4 @@
-"""Where a flow's code is: the folder that travels to the cluster, and the flow's place in it."""
+"""Where a flow's code is: the folder that is sent to the cluster, and the flow's place in it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from ..flows import Flow
 
 MARKERS = ("heliostat.yaml", "prefect.yaml", "pyproject.toml", ".git")
-"""What tells a project's root."""
+"""A folder that has one of these is the root of a project."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a flow is found. Without a project its module is installed where it runs."""
+    """Where a flow is found. Without a project its module must be installed where it runs."""
 
     entrypoint: str  # "path/in/project.py:function" or "module:function"
     project: Path | None
@@ -35,10 +35,10 @@ def place_of(flow: Flow[..., Any], project: str | Path | None = None) -> Place:
     path = _source_file(function)
     if path is None:
         raise BadDeployment(
-            f"Flow {flow.name!r} is in no file, so that no other process could load it.",
+            f"Flow {flow.name!r} is not in a file, so no other process can load it.",
             hint="write it into a Python file",
         )
-    if "." in name:  # of a class, or of another function
+    if "." in name:  # inside a class or another function
         raise BadDeployment(
             f"Flow {flow.name!r} is not at the top of its file but in {name.rpartition('.')[0]!r}.",
             hint="a deployment can only find functions at the top of a file",
@@ -56,7 +56,7 @@ def place_of(flow: Flow[..., Any], project: str | Path | None = None) -> Place:
 def project_of(file: Path) -> Path:
     """The nearest folder around `file` that looks like a project's root, else its own folder.
 
-    Raises BadDeployment where that is a home folder or the like, which nobody means to send away whole.
+    Raises BadDeployment when that is a home, root or temporary folder, which should not be sent as a whole.
     """
     for folder in file.parents:
         if any((folder / marker).exists() for marker in MARKERS):
@@ -64,7 +64,7 @@ def project_of(file: Path) -> Path:
     own = file.parent
     if own in (Path.home(), Path(own.anchor), Path(tempfile.gettempdir()).resolve()):
         raise BadDeployment(
-            f"{file.name} stands in {own} itself, which is no project to send to a cluster.",
+            f"{file.name} is directly in {own}, which should not be sent to a cluster as a project.",
             hint="put it into a folder of its own, or name its folder with project=",
         )
     return own
@@ -79,7 +79,7 @@ def _source_file(function: Any) -> Path | None:
 
 
 def _is_installed(path: Path) -> bool:
-    """Whether the file belongs to an installed package: the cluster has it, or must install it too."""
+    """Whether the file belongs to an installed package, which the cluster has or must install, too."""
     folders = {sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")}
     return any(path.is_relative_to(os.path.realpath(folder)) for folder in folders if folder) or any(
         path.is_relative_to(folder) for folder in sys.path if folder.endswith("site-packages")

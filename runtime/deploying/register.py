@@ -1,4 +1,6 @@
-"""A deployment onto a server: its code, then itself. Doing it again with nothing changed changes nothing."""
+"""Registers a deployment on a server: first its code, then itself. Repeating it without changes changes
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ _log = logging.getLogger("heliostat.deploying")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What registering would do; `changes` is None where the deployment is new."""
+    """What registering would do; `changes` is None when the deployment is new."""
 
     spec: DeploymentSpec
     package: CodePackage | None
@@ -35,7 +37,7 @@ class Plan:
 
     @property
     def notes(self) -> list[str]:
-        """What the author may not expect."""
+        """Effects that the author may not expect."""
         forgotten = () if self.known is None else forgotten_schedules(self.body, self.known)
         return [
             f"{self.spec.full_name} still runs by a schedule of an earlier deploy, {_rule(each.schedule)}: "
@@ -47,18 +49,20 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """What came of it."""
+    """The result of registering a deployment."""
 
     id: UUID
     full_name: str
-    changes: Sequence[Change] | None  # None: it is new
+    changes: Sequence[Change] | None  # None: the deployment is new
     code_revision: str | None
     uploaded_bytes: int  # 0: the server had the code already, or none is sent
     notes: Sequence[str] = ()
 
 
 async def plan(client: HeliostatClient, spec: DeploymentSpec) -> Plan:
-    """What would be done; nothing is. Raises PackageTooLarge, BadPackage, NotFound for an unknown pool."""
+    """What registering would do, without doing it. Raises PackageTooLarge, BadPackage, NotFound for an
+    unknown pool.
+    """
     known = await _known(client, spec.full_name)
     if "work_pool_name" not in spec.fields and (known is None or known.work_pool_name is None):
         spec = spec.in_pool(DEFAULT_WORK_POOL)
@@ -72,10 +76,10 @@ async def plan(client: HeliostatClient, spec: DeploymentSpec) -> Plan:
 async def plan_all(
     client: HeliostatClient, specs: Sequence[DeploymentSpec], mistakes: Mistakes | None = None
 ) -> list[Plan]:
-    """What would be done for all of them, if nothing is wrong with any; nothing is done.
+    """What registering all would do, without doing it, when none has a mistake.
 
-    `mistakes`: those found already. Raises what `plan` does for one deployment with one mistake, else
-    BadDeployments that tells all mistakes.
+    `mistakes` holds those found before. Raises the error of `plan` for one deployment with one mistake, else
+    BadDeployments, which lists all mistakes.
     """
     mistakes, plans = Mistakes() if mistakes is None else mistakes, list[Plan]()
     total = max(len(specs), 2 if mistakes and specs else 1)
@@ -91,9 +95,9 @@ async def plan_all(
 
 
 async def register_all(client: HeliostatClient, specs: Sequence[DeploymentSpec]) -> AsyncIterator[Registered]:
-    """Make or update deployments on the client's server, in order, once all are known to be right.
+    """Create or update deployments on the client's server, in order, after all were checked.
 
-    Should the server refuse one all the same, those before it are made, and a warning names what is not.
+    If the server still refuses one, those before it are made, and a warning names those that are not.
     """
     todo = await plan_all(client, specs)
     for place, each in enumerate(todo):
@@ -106,13 +110,13 @@ async def register_all(client: HeliostatClient, specs: Sequence[DeploymentSpec])
 
 
 def left_undone(todo: Sequence[Plan], place: int) -> str:
-    """What was deployed and what was not when the one at `place` failed."""
+    """What was deployed and what was not when the plan at index `place` failed."""
     done, left = ([each.spec.full_name for each in some] for some in (todo[:place], todo[place:]))
     return f"Deployed: {', '.join(done) or 'none'}. Not deployed: {', '.join(left)}."
 
 
 async def carry_out(client: HeliostatClient, todo: Plan) -> Registered:
-    """Do what was planned."""
+    """Register the planned deployment."""
     spec, package = todo.spec, todo.package
     uploaded = 0 if package is None else await _upload(client, package)
     if todo.known is not None and not todo.changes:
@@ -124,7 +128,7 @@ async def carry_out(client: HeliostatClient, todo: Plan) -> Registered:
 
 
 def _in_full(todo: Plan) -> dict[str, Any]:
-    """The deployment as it will be, so that what stays of it is checked beside what is new."""
+    """The deployment as it will be, so that its unchanged fields are checked together with new ones."""
     stays: dict[str, Any] = {}
     if todo.known is not None:
         names = ("job_variables", "work_pool_name", "enforce_parameter_schema")
@@ -134,7 +138,7 @@ def _in_full(todo: Plan) -> dict[str, Any]:
 
 
 async def _sent(client: HeliostatClient, todo: Plan) -> UUID:
-    """Bring it up to date, or make it, where it is new or was deleted a moment ago."""
+    """Update the deployment, or create it when it is new or was deleted meanwhile."""
     if todo.known is not None:
         try:
             await client.bring_deployment_up_to_date(todo.known.id, **todo.body)
@@ -147,7 +151,7 @@ async def _sent(client: HeliostatClient, todo: Plan) -> UUID:
 
 
 def _body(spec: DeploymentSpec, package: CodePackage | None, known: Deployment | None) -> dict[str, Any]:
-    """The fields that are sent: what the code says, and where it is."""
+    """The fields to send: those that the code gives, and where the code is."""
     body: dict[str, Any] = {"path": None, **spec.fields}
     steps = [dict(step) for step in spec.pull_steps or ()]
     if package is not None:
@@ -165,7 +169,7 @@ def _rule(definition: Mapping[str, Any]) -> str:
 
 
 async def _upload(client: HeliostatClient, package: CodePackage) -> int:
-    """Send the package unless the server has it; gives the bytes that were sent."""
+    """Send the package unless the server has it; returns the number of bytes sent."""
     if await client.has_code_package(package.revision):
         return 0
     await client.put_code_package(package.revision, package.content)

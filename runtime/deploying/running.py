@@ -1,4 +1,4 @@
-"""`run_deployment`: a run of a deployment, from a script or from another flow, and waiting for it."""
+"""`run_deployment`: creates a run of a deployment, from a script or another flow, and waits for it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 class RunOptions(TypedDict, total=False):
     """Keyword arguments of `run_deployment`.
 
-    parameters, job_variables: over those of the deployment. scheduled_time: when it begins; now if not given.
-    flow_run_name, tags, work_queue_name, idempotency_key: of the run; one key gives one run.
-    timeout: seconds to wait for its end; None (default) is for ever, 0 not at all. poll_interval: seconds.
-    as_subflow: called in a flow, the run shows as its child, and a replay finds it again (default True).
+    parameters, job_variables: override the deployment's. scheduled_time: when the run begins (default: now).
+    flow_run_name, tags, work_queue_name, idempotency_key: of the run; calls with one key create one run.
+    timeout: seconds to wait for its end; None (default) waits for ever, 0 not at all. poll_interval: seconds.
+    as_subflow: in a flow, the run is shown as its child, and a replay finds it again (default True).
     """
 
     parameters: Mapping[str, Any] | None
@@ -40,10 +40,10 @@ class RunOptions(TypedDict, total=False):
 
 
 def run_deployment(name: str | UUID, **options: Unpack[RunOptions]) -> FlowRun:
-    """Make a run of the deployment "flow/name" (or of that id) and wait until it has ended.
+    """Create a run of the deployment "flow/name" (or of that id) and wait until it has ended.
 
-    The run is given back as it stands then, or when the timeout is over: look at `run.state`. Raises
-    NotFound, ParameterMismatch, ServerUnavailable.
+    Returns the run as it is then, or when the timeout is over: check `run.state`. Raises NotFound,
+    ParameterMismatch, ServerUnavailable.
     """
     from ..client.client import get_client
 
@@ -63,7 +63,9 @@ async def arun_deployment(name: str | UUID, **options: Unpack[RunOptions]) -> Fl
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """What the caller's place says is read when it is called: the client's loop is elsewhere."""
+    """One call of `run_deployment`. It reads the caller's context at once: the client's loop has another
+    context.
+    """
 
     name: str | UUID
     options: RunOptions

@@ -1,4 +1,4 @@
-"""`serve`: deployments whose runs this process carries out, each in a process of its own, until Ctrl-C."""
+"""`serve`: deployments whose runs this process executes, each run in a child process, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -31,16 +31,17 @@ _log = logging.getLogger("heliostat.runner")
 
 _PAUSE_WITHIN_S = 8.0
 POLL_S = 1.0
-_LEASE_S = 30.0  # a process that was killed elsewhere counts for so long
-_AHEAD_S = 10.0  # runs are taken into view that long before they are due
+_LEASE_S = 30.0  # a process killed on another machine counts as serving for this long
+_AHEAD_S = 10.0  # runs are fetched this long before they are due
 
 
 def serve(*deployments: DeploymentSpec, pause_on_shutdown: bool = True, limit: int | None = None) -> None:
-    """Deploy, then run what is scheduled or asked for, each run in a process on this machine, until Ctrl-C.
+    """Deploy, then execute scheduled and requested runs, each in a child process on this machine, until
+    Ctrl-C.
 
-    The code is taken from where it is; nothing is packed. At the end no more runs are taken, the schedules
-    are paused unless `pause_on_shutdown` is False, and runs in hand are waited for; a second Ctrl-C ends them
-    too. `limit`: at most so many runs at once. All are checked before the first is made. Raises
+    The code is used from where it is; nothing is packed. On Ctrl-C no more runs are taken, the schedules are
+    paused unless `pause_on_shutdown` is False, and running ones are waited for; a second Ctrl-C ends them,
+    too. `limit` is the maximum of runs at once. All deployments are checked before the first is made. Raises
     ServerUnavailable, BadDeployment.
     """
     if not deployments:
@@ -54,10 +55,10 @@ def serve(*deployments: DeploymentSpec, pause_on_shutdown: bool = True, limit: i
 
 
 def _local(spec: DeploymentSpec) -> DeploymentSpec:
-    """The same, run by this process from the project's folder."""
+    """The deployment changed to run in this process's children, from the project's folder."""
     if spec.work_pool_name is not None:
         raise BadDeployment(
-            f"{spec.full_name} has a work pool, which runs it.", hint="use deploy, or leave the pool out"
+            f"{spec.full_name} has a work pool, which runs it.", hint="use deploy, or give no pool"
         )
     check_variables(spec.fields.get("job_variables") or {}, spec.full_name)
     path = None if spec.project is None else str(spec.project)
@@ -79,7 +80,7 @@ async def _serve(specs: Sequence[DeploymentSpec], pause_on_shutdown: bool, limit
         try:
             await serving.poll()
             if serving.runner.run_ids:
-                say(f"Waiting for {len(serving.runner.run_ids)} run(s). Once more Ctrl-C ends them at once.")
+                say(f"Waiting for {len(serving.runner.run_ids)} run(s). Ctrl-C again ends them at once.")
         finally:
             try:
                 paused = await serving.end(pause_on_shutdown)
@@ -87,13 +88,13 @@ async def _serve(specs: Sequence[DeploymentSpec], pause_on_shutdown: bool, limit
                     say("The schedules are paused until it is served again.")
                 elif pause_on_shutdown and paused is not None:
                     say("Another process serves it: the schedules go on.")
-            finally:  # whatever came of that, runs in hand are brought to their end
+            finally:  # even then, running ones are waited for
                 await serving.runner.drain()
 
 
 @dataclass(frozen=True, slots=True)
 class _Jobs:
-    """How runs are started here."""
+    """Makes the specification of the process that executes a run."""
 
     api_url: str
     access: RunAccess
@@ -120,19 +121,19 @@ class _Jobs:
 
 
 def check_variables(variables: Mapping[str, Any], what: str) -> None:
-    """A process that serves gives its runs an environment; raises BadDeployment for all else."""
+    """Check job variables for serving, which only knows `env`; raises BadDeployment for others."""
     unknown = sorted(set(variables) - {"env"})
     if unknown:
         raise BadDeployment(
-            f"{what}: the job variable {unknown[0]!r} has no effect on a deployment that is served.",
+            f"{what}: the job variable {unknown[0]!r} has no effect on a served deployment.",
             hint="serve knows `env`; deploy it to a work pool for more",
         )
     if not isinstance(variables.get("env") or {}, Mapping):
-        raise BadDeployment(f"{what}: env is no mapping of names.", hint='"env": {"STAGE": "prod"}')
+        raise BadDeployment(f"{what}: env is not a mapping of names.", hint='"env": {"STAGE": "prod"}')
 
 
 def _is_gone(server: Mapping[str, Any]) -> bool:
-    """Whether another process that serves was killed, which only its own machine can tell before its time."""
+    """Whether another serving process was killed; only its own machine can tell before its lease ends."""
     return is_gone_process(server["host"], server["pid"], server["process_started"])
 
 
@@ -142,12 +143,12 @@ def _env(variables: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 class Serving:
-    """Finds the runs of some deployments and has them carried out. Use on one event loop."""
+    """Finds the runs of some deployments and has them executed. Use on one event loop."""
 
     def __init__(
         self, client: HeliostatClient, deployments: Mapping[UUID, Mapping[str, Any]], limit: int | None
     ) -> None:
-        """`deployments`: the job variables of each by its id."""
+        """`deployments` maps the id of each deployment to its job variables."""
         from ..running.api import ClientApi
         from ..running.run_access import RunAccess
         from ..running.runner import Runner
@@ -162,14 +163,14 @@ class Serving:
         self.runner = Runner(ClientApi(client), jobs.job_of, limit=limit)
 
     async def poll(self) -> None:
-        """Take runs until `stop`. A server that is away is waited for."""
+        """Take runs until `stop`. While the server is away, waits for it."""
         tasks = Tasks(_log)
         tasks.keep("polling", self._poll_and_wait)
         await self._stopping.wait()
         tasks.cancel()  # a server that does not answer must not keep this process from ending
 
     async def hold(self) -> list[UUID]:
-        """Say that this process serves; gives the deployments that somebody paused."""
+        """Tell the server that this process serves; returns the deployments that are paused."""
         self._held_at = clock.monotonic_s()
         return await self._client.hold_served(self._owner, self._ids, _LEASE_S)
 
@@ -181,15 +182,17 @@ class Serving:
         await asyncio.sleep(POLL_S)
 
     def stop(self) -> None:
-        """Take no more runs; asked again, end those in hand: they go on when somebody takes them."""
+        """Take no more runs; called again, end the running ones, which continue when another process takes
+        them.
+        """
         if self._stopping.is_set():
             self._ending.add(asyncio.ensure_future(self.runner.stop()))
         self._stopping.set()
 
     async def end(self, pause: bool) -> list[UUID] | None:
-        """Serve no more: schedules that no other process serves are to make no runs that nobody would take.
+        """Stop serving, and pause schedules that no other process serves: no process would take their runs.
 
-        Gives the deployments that are paused; None where the server does not answer.
+        Returns the deployments that were paused; None when the server does not answer.
         """
         try:
             async with asyncio.timeout(_PAUSE_WITHIN_S):
@@ -201,7 +204,7 @@ class Serving:
             return None
 
     def stop_on_signals(self) -> None:
-        """Ctrl-C and SIGTERM."""
+        """Call `stop` on Ctrl-C and SIGTERM."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, self.stop)

@@ -1,4 +1,6 @@
-"""Flows whose code is somewhere else: a git repository, a folder at an address, a folder on every machine."""
+"""Flows whose code is fetched: from a git repository, a folder at an address, or a folder on every
+machine.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ _GIT = ("git@", "ssh://", "git://", "git+")
 
 @dataclass(frozen=True, slots=True)
 class FlowSource:
-    """How the code of a flow is fetched wherever it runs, and where the flow is in it."""
+    """How a flow's code is fetched where it runs, and where the flow is in it."""
 
     entrypoint: str
     pull_steps: Sequence[Mapping[str, Any]]
@@ -34,8 +36,8 @@ def flow_from_source(
     step, folder = _fetched(source, branch, commit_sha)
     target, colon, name = entrypoint.rpartition(":")
     if not colon:
-        raise BadDeployment(f"{entrypoint!r} names no flow.", hint="write path/in/source.py:function")
-    if str(folder) not in sys.path:  # as where it will run: modules beside the flow are found from there
+        raise BadDeployment(f"{entrypoint!r} does not name a flow.", hint="write path/in/source.py:function")
+    if str(folder) not in sys.path:  # as where the flow will run, so that modules beside it are found
         sys.path.insert(0, str(folder))
     found = load_flow(f"{folder / target}:{name}" if target.endswith(".py") else entrypoint)
     return found.sourced(FlowSource(entrypoint, (step,)))

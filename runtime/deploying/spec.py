@@ -1,4 +1,4 @@
-"""A deployment as its author wants it, before any server knows of it."""
+"""A deployment as its author declares it, before it is sent to a server."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
     from ..flows import Flow
 
 CODE_STEP = "heliostat.code_package"
-DEFAULT_WORK_POOL = "default"  # a server makes it when it starts
+DEFAULT_WORK_POOL = "default"  # a server creates it at its start
 _FORBIDDEN_IN_NAMES = "/%&><"
 
 
 @dataclass(frozen=True)
 class DeploymentSpec:
-    """What `flow.to_deployment(...)` gives: hand it to `deploy`.
+    """What `flow.to_deployment(...)` returns, to be passed to `deploy` or `serve`.
 
-    `fields` are those of the standard's DeploymentCreate but for flow, name, code and schedules, as far as
-    the code says them: what it leaves out stays as it is on the server.
+    `fields` are those of the standard's DeploymentCreate, except flow, name, code and schedules. The server
+    keeps fields that are left out.
     """
 
     flow_name: str
     name: str
     entrypoint: str
     project: Path | None = None  # the folder that is packed and sent along
-    pull_steps: Sequence[Mapping[str, Any]] | None = None  # how the code comes there otherwise
-    schedules: Sequence[dict[str, Any]] | None = None  # None: the code says nothing of them
+    pull_steps: Sequence[Mapping[str, Any]] | None = None  # how the code is fetched otherwise
+    schedules: Sequence[dict[str, Any]] | None = None  # None: the code does not mention schedules
     fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def full_name(self) -> str:
-        """ "flow/deployment", by which it is called."""
+        """The name "flow/deployment"."""
         return f"{self.flow_name}/{self.name}"
 
     @property
@@ -48,7 +48,7 @@ class DeploymentSpec:
         return self.fields.get("work_pool_name")
 
     def in_pool(self, work_pool_name: str | None) -> DeploymentSpec:
-        """The same, run by that work pool."""
+        """This deployment in that work pool."""
         return replace(self, fields={**self.fields, "work_pool_name": work_pool_name})
 
 
@@ -108,11 +108,12 @@ def spec_of(
 
 
 def checked_name(name: str) -> str:
-    """A deployment's name. Raises BadDeployment."""
+    """The name of a deployment, without ".py". Raises BadDeployment."""
     name = name.removesuffix(".py") if name.endswith(".py") else name
     if not name or any(character in _FORBIDDEN_IN_NAMES for character in name):
         raise BadDeployment(
-            f"{name!r} is no name for a deployment.", hint=f"it must not hold any of {_FORBIDDEN_IN_NAMES}"
+            f"{name!r} cannot be the name of a deployment.",
+            hint=f"it must not have any of {_FORBIDDEN_IN_NAMES}",
         )
     return name
 
@@ -122,7 +123,7 @@ def _said(value: Any, as_sent: Callable[[Any], Any]) -> Any:
 
 
 def _job_variables(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Job variables as they are sent. Raises BadDeployment."""
+    """Job variables to send. Raises BadDeployment for a value that would not arrive unchanged."""
     found = where_unsayable(dict(given))
     if found is not None:
         raise BadDeployment(
@@ -132,7 +133,7 @@ def _job_variables(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-    """Parameters as they are sent: they must arrive as they are. Others may come with each run."""
+    """Parameters to send, which must arrive unchanged. Runs may give missing ones."""
     try:
         return to_send(flow.fn, given, checked=flow.validate_parameters)
     except ParameterMismatch as error:
@@ -144,7 +145,7 @@ def _parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str = "")
 
 
 def _with_parameters(flow: Flow[..., Any], schedule: dict[str, Any], where: str) -> dict[str, Any]:
-    """A schedule with its own parameters as they are sent."""
+    """A schedule with its parameters in the form to send."""
     own: Any = schedule.get("parameters")
     if not own:
         return schedule

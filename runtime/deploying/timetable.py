@@ -1,4 +1,4 @@
-"""What an author says of when a deployment runs, as the standard's list of schedules."""
+"""The standard's list of schedules, from an author's options."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def timetable(
     timezone: str | None = None,
     schedules: Iterable[Schedule | Mapping[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
-    """The standard's DeploymentScheduleCreate of each. Raises BadSchedule that names the field at fault."""
+    """The standard's DeploymentScheduleCreate for each schedule. Raises BadSchedule, which names the field at
+    fault.
+    """
     zone = {} if timezone is None else {"timezone": timezone}
     anchor = {} if anchor_date is None else {"anchor_date": anchor_date}
     rules: list[Any] = [{"cron": each, **zone} for each in _several(cron)]
@@ -37,16 +39,16 @@ def timetable(
 
 
 def schedule_entry(given: Any, where: str = "schedule") -> dict[str, Any]:
-    """One schedule with what stands around it, from a Schedule or a mapping.
+    """One DeploymentScheduleCreate, from a Schedule or a mapping.
 
-    A mapping is {"schedule": {...}, "active": ...} as the API has it, or flat {"cron": ..., "active": ...} as
-    deployment files have it. Raises BadSchedule.
+    A mapping is {"schedule": {...}, "active": ...} as in the API, or a flat {"cron": ..., "active": ...} as
+    in deployment files. Raises BadSchedule.
     """
     if isinstance(given, Schedule):
         return {"schedule": given.to_json()}
     if not isinstance(given, Mapping):
         raise BadSchedule(
-            f"{where}: {given!r} is no schedule.", where, hint='Such as {"cron": "30 6 * * *"}.'
+            f"{where}: {given!r} is not a schedule.", where, hint='Such as {"cron": "30 6 * * *"}.'
         )
     fields = dict(cast("Mapping[str, Any]", given))
     rule = fields.pop("schedule", None)
@@ -65,7 +67,7 @@ def schedule_entry(given: Any, where: str = "schedule") -> dict[str, Any]:
         )
     checked = schedule_from_json(rule, where).to_json()
     if "anchor_date" in checked and cast("Mapping[str, Any]", rule).get("anchor_date") is None:
-        checked["anchor_date"] = None  # not said: see `with_known_anchors`
+        checked["anchor_date"] = None  # not given: `with_known_anchors` fills it
     around = {name: value for name, value in fields.items() if value is not None}
     return {"schedule": checked, **around}
 
@@ -73,12 +75,11 @@ def schedule_entry(given: Any, where: str = "schedule") -> dict[str, Any]:
 def with_known_anchors(
     entries: Sequence[dict[str, Any]], known: Sequence[DeploymentSchedule]
 ) -> list[dict[str, Any]]:
-    """Intervals of which nobody said from when they count go on counting as they did.
-
-    Without this every deployment of unchanged code would move all its runs.
+    """Give intervals without an anchor date the anchor that they have on the server. Without this each deploy
+    of unchanged code would move all its runs.
     """
     anchors: dict[float, list[Any]] = {}
-    for each in reversed(known):  # the API has the newest first
+    for each in reversed(known):  # the API returns the newest first
         if "interval" in each.schedule:
             anchors.setdefault(float(each.schedule["interval"]), []).append(each.schedule["anchor_date"])
     filled: list[dict[str, Any]] = []

@@ -91,7 +91,7 @@ def test_a_standard_file_is_deployed_as_it_is(server: str, project: Path, helios
     assert heliostat("deployment", "inspect", "nightly").exit_code == 3
     done = heliostat("deploy", "--all")
     assert done.exit_code == 0, done.stderr
-    assert "packed: build steps are not carried out" in done.stderr
+    assert "packed: build steps are not executed" in done.stderr
     nightly = inspected(heliostat, "nightly")
     assert nightly["entrypoint"] == "flows/file_etl.py:etl"
     assert nightly["pull_steps"] == [

@@ -92,7 +92,7 @@ def test_a_flow_that_no_other_process_could_load_is_refused() -> None:
         inner.to_deployment("x")
     namespace: dict[str, Any] = {"flow": flow}
     exec("@flow\ndef typed(): ...", namespace)  # as in a console
-    with pytest.raises(BadDeployment, match="in no file"):
+    with pytest.raises(BadDeployment, match="not in a file"):
         namespace["typed"].to_deployment("x")
 
 
@@ -112,7 +112,7 @@ def test_a_script_in_the_home_folder_does_not_take_the_home_folder_along(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "home_script.py").write_text("from heliostat import flow\n\n@flow\ndef f(): ...\n")
-    with pytest.raises(BadDeployment, match="no project"):
+    with pytest.raises(BadDeployment, match="as a project"):
         load_flow(f"{tmp_path}/home_script.py:f").to_deployment("x")
 
 
