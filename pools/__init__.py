@@ -1,1 +1,1 @@
-"""Where a run gets its place: pool types, queues, claims."""
+"""Work pools: their types, job templates and the worker of `process` pools."""

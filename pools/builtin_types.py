@@ -1,4 +1,4 @@
-"""The kinds of work pools that come with Heliostat: `ray` and `process`."""
+"""The work pool types that come with Heliostat: `ray` and `process`."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from .types import PACKAGE, STANDARD_PACKAGE, pool_type
 
 _ENV: dict[str, Any] = {
     "title": "Environment",
-    "description": "Environment variables of the run's process. Those of a run are laid over those of its"
-    " deployment; null takes one away.",
+    "description": "Environment variables of the run's process. Those of a run override those of its"
+    " deployment; null removes one.",
     "type": "object",
     "additionalProperties": {"type": ["string", "null"]},
 }
 _LABELS: dict[str, Any] = {
     "title": "Labels",
-    "description": "Labels that go with the run's process, to find it by.",
+    "description": "Labels of the run's process, by which it can be found.",
     "type": "object",
     "additionalProperties": {"type": "string"},
 }
 _NAME: dict[str, Any] = {
     "title": "Name",
-    "description": "Name of the run's process. By default that of the run.",
+    "description": "Name of the run's process. By default the name of the run.",
     "type": "string",
 }
 
 
 def _template(properties: dict[str, Any]) -> dict[str, Any]:
-    """Each variable goes into the configuration key of its name; other names are refused."""
+    """A template that puts each variable into the configuration key of its name and refuses other names."""
     return {
         "job_configuration": {name: f"{{{{ {name} }}}}" for name in properties},
         "variables": {"type": "object", "properties": properties, "additionalProperties": False},
@@ -37,13 +37,15 @@ def _template(properties: dict[str, Any]) -> dict[str, Any]:
 @pool_type(
     "ray",
     display_name="Ray",
-    description="Runs flows on a Ray cluster. Each has a supervisor, and goes on elsewhere when its process"
-    " or node is lost. Heliostat starts the runs itself: no worker is needed.",
+    description="Runs flows on a Ray cluster. Each run has a supervisor, and continues elsewhere when its"
+    " process or node is lost. Heliostat starts the runs itself: no worker is needed.",
     package=PACKAGE,
     polled_by_workers=False,
 )
 def ray() -> dict[str, Any]:
-    """Resources are those of the process that runs the flow; tasks ask for their own."""
+    """The variables of ray pools. Resources are for the process that runs the flow; tasks request their
+    own.
+    """
     return _template(
         {
             "name": _NAME,
@@ -76,7 +78,7 @@ def ray() -> dict[str, Any]:
             "runtime_env": {
                 "title": "Runtime environment",
                 "description": "Ray runtime environment of the flow and its tasks: pip, uv, conda, env_vars"
-                " and so on. Each different one has processes of its own, made at first use.",
+                " and so on. Each different environment has its own processes, made at first use.",
                 "type": "object",
             },
             "isolation": {
@@ -91,8 +93,8 @@ def ray() -> dict[str, Any]:
             "labels": _LABELS,
             "crash_retries": {
                 "title": "Retries after a crash",
-                "description": "How often a run whose process or node was lost goes on elsewhere, from its"
-                " journal, before it is Crashed. Retries of the flow itself are counted apart.",
+                "description": "How often a run whose process or node was lost continues elsewhere, from its"
+                " journal, before it is Crashed. Retries of the flow are counted separately.",
                 "type": "integer",
                 "minimum": 0,
                 "default": 3,
@@ -104,12 +106,12 @@ def ray() -> dict[str, Any]:
 @pool_type(
     "process",
     display_name="Process",
-    description="Runs each flow in a process of its own, on the machines where a worker of the pool runs.",
+    description="Runs each flow in a separate process, on the machines where a worker of the pool runs.",
     package=STANDARD_PACKAGE,
     install_command="pip install prefect",
 )
 def process() -> dict[str, Any]:
-    """The variables of the standard's process pool, which the standard's workers serve too."""
+    """The variables of the standard's process pool, which the standard's workers can serve, too."""
     return _template(
         {
             "name": _NAME,
@@ -117,7 +119,7 @@ def process() -> dict[str, Any]:
             "labels": _LABELS,
             "command": {
                 "title": "Command",
-                "description": "Command that runs the flow run. By default the worker's own Python does.",
+                "description": "Command that executes the flow run. By default the worker's own Python does.",
                 "type": "string",
             },
             "stream_output": {

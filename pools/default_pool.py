@@ -1,4 +1,4 @@
-"""The pool that is there without anyone having made it: Ray, for deployments that name a queue only."""
+"""The default pool, a Ray pool that every server has, for deployments that name no pool."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _POOL = NewWorkPool(
 
 
 async def ensure_default_pool(db: Database) -> None:
-    """Make the default pool where there is none; one that people have changed stays as it is."""
+    """Make the default pool if it does not exist; a changed one is not touched."""
     await work_pools.get_or_create(db, _POOL)
 
 
 async def placed(db: Database, pool_name: str | None, act: Callable[[], Awaitable[T]]) -> T:
-    """What `act` gives, which puts something into the pool of that name, or into the default pool.
+    """The result of `act`, which puts an object into the pool of that name, or into the default pool.
 
-    A default pool that was deleted is made again for who names none. Raises NoWorkPool for one that is named.
+    A deleted default pool is made again when no pool is named. Raises NoWorkPool for an unknown name.
     """
     try:
         return await act()

@@ -1,4 +1,4 @@
-"""Job variables against the JSON schema of a base job template, in words that people can act on."""
+"""Checks job variables by the JSON schema of a base job template, with messages that people can act on."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
 
-_KEPT = 256  # schemas that were checked lately: the same few come with every run
+_KEPT = 256  # recently checked schemas: every run brings one of a few
 
 
 def check_schema(schema: Mapping[str, Any], what: str = "variables") -> None:
-    """Raises BadJobTemplate when this is no JSON schema of an object, or refers to what is not in it.
-
-    `what` is how the messages call it.
+    """Raises BadJobTemplate unless this is a JSON schema of an object without outside references. `what`
+    names it in messages.
     """
     fault = _fault_of(_key_of(schema))
     if fault is not None:
@@ -32,7 +31,7 @@ def check_schema(schema: Mapping[str, Any], what: str = "variables") -> None:
 
 @lru_cache(_KEPT)
 def _fault_of(key: bytes) -> tuple[str, str | None] | None:
-    """What is wrong with a schema, and a hint."""
+    """What is wrong with a schema, and a hint; None for a valid one."""
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
 
@@ -43,7 +42,7 @@ def _fault_of(key: bytes) -> tuple[str, str | None] | None:
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        return f"is no JSON schema: {_place(error)}{error.message}".removesuffix("."), None
+        return f"is not a JSON schema: {_place(error)}{error.message}".removesuffix("."), None
     for target in _targets(schema):
         if not _is_inside(schema, target):
             hint = "Put it under definitions or $defs; schemas elsewhere are not fetched."
@@ -59,10 +58,10 @@ def variable_problems(
     complete: bool,
     noun: str = "variable",
 ) -> list[str]:
-    """What is wrong with the variables, one line each, "name: problem".
+    """What is wrong with the variables: a line "name: problem" for each mistake.
 
-    `present` names variables that are given but cannot be checked; `complete` asks for the required ones;
-    `noun` is what one of them is called. A null stands for none where the schema does not require a value.
+    `present` names variables that are given but cannot be checked; `complete` demands required ones; `noun`
+    is what a variable is called. A null counts as missing unless the schema requires the variable.
     """
     needed = schema.get("required") or ()
     properties = cast("Mapping[str, Any]", schema.get("properties") or {})
@@ -80,7 +79,7 @@ def variable_problems(
 
 
 def schema_errors(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[list[str | int], str]]:
-    """Where values do not fit a schema, and why: as the path of properties and indexes to each fault."""
+    """The path (properties and indexes) of each value that does not fit a schema, and why."""
     found = cast("Iterator[ValidationError]", _validator(schema).iter_errors(dict(values)))  # pyright: ignore[reportUnknownMemberType]
     errors = sorted(found, key=lambda error: list(map(str, error.absolute_path)))
     faults: list[tuple[list[str | int], str]] = []
@@ -94,7 +93,7 @@ def schema_errors(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[
 
 
 def _key_of(schema: Mapping[str, Any]) -> bytes:
-    """A schema as something to remember it by."""
+    """A schema as a cache key."""
     try:
         return orjson.dumps(dict(schema))
     except TypeError:  # numbers of more than 64 bits, or very deep
@@ -110,7 +109,7 @@ def _validator_of(key: bytes) -> Draft202012Validator:
     from jsonschema import Draft202012Validator
     from referencing import Registry
 
-    # An empty registry: the default one would fetch a schema that is named by an address.
+    # An empty registry: the default one would fetch a schema from an address.
     return Draft202012Validator(json.loads(key), registry=Registry[Any]())
 
 
@@ -120,7 +119,7 @@ def _lines(error: ValidationError, properties: Mapping[str, Any], noun: str) -> 
         yield from _unknown_variables(set(given) - set(properties), properties, noun)
     elif error.validator == "required" and not error.path:
         required = cast("list[str]", error.validator_value)
-        # The library makes one error of each missing name; its message is the only place that says which.
+        # The library gives one error for each missing name, and only its message tells which.
         yield from (f"{name}: is missing" for name in required if error.message.startswith(repr(name)))
     else:
         yield f"{_place(error)}{error.message}"

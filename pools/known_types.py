@@ -1,4 +1,4 @@
-"""Which kinds of work pools there are: ours, those registered in this process, those of packages."""
+"""All work pool types: built-in ones, those registered in this process, and those of packages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ _logger = logging.getLogger("heliostat.pools")
 
 
 def pool_types() -> dict[str, PoolType]:
-    """Every kind by name: ours, those registered in this process, and those of installed packages."""
+    """Every type by name: built-in ones, those registered in this process, and those of installed
+    packages.
+    """
     for kind in BUILTIN_TYPES:
         register(kind)
     _load_installed()
@@ -26,7 +28,7 @@ def pool_types() -> dict[str, PoolType]:
 
 
 def find_pool_type(name: str) -> PoolType:
-    """The kind of that name. Raises NotFound with the names there are."""
+    """The type of that name. Raises NotFound, which lists the known names."""
     known = pool_types()
     if name in known:
         return known[name]
@@ -38,7 +40,7 @@ def find_pool_type(name: str) -> PoolType:
 
 
 def worker_metadata() -> dict[str, dict[str, Any]]:
-    """All kinds as the standard's `aggregate-worker-metadata` view: by package, then by type."""
+    """All types as the standard's `aggregate-worker-metadata` view: by package, then by type."""
     view: dict[str, dict[str, Any]] = {}
     for kind in pool_types().values():
         view.setdefault(kind.package, {})[kind.type] = kind.to_json()
@@ -53,5 +55,5 @@ def _load_installed() -> None:
             if not isinstance(loaded, PoolType):
                 raise TypeError(f"it is {type(loaded).__name__}, not a PoolType")
             register(loaded)
-        except Exception as error:  # someone else's package must not stop the server
-            _logger.warning("The work pool kind %s (%s) is left out: %s", point.name, point.value, error)
+        except Exception as error:  # a faulty package must not stop the server
+            _logger.warning("The work pool type %s (%s) is left out: %s", point.name, point.value, error)

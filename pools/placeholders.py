@@ -1,4 +1,4 @@
-"""`{{ name }}` in JSON: finding placeholders, telling what they mean, putting values in their place."""
+"""Placeholders `{{ name }}` in JSON: finds them, tells what they refer to, and fills in values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Mark(Enum):
 
 
 UNSET: Final = _Mark.UNSET
-"""No value: the key or item that would hold it is left out."""
+"""No value: the key or item of the placeholder is left out."""
 
 UNRESOLVED: Final = _Mark.UNRESOLVED
 """Not known here: the placeholder's text stays."""
@@ -29,14 +29,14 @@ UNRESOLVED: Final = _Mark.UNRESOLVED
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """One `{{ ... }}`, as it stands in a text."""
+    """One `{{ ... }}` in a text."""
 
     text: str  # "{{ env.HOME }}"
     name: str  # "env.HOME"
 
     @property
     def variable(self) -> str:
-        """The job variable that it begins with."""
+        """The job variable at its beginning."""
         return self.name.partition(".")[0]
 
     @property
@@ -47,9 +47,9 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What a placeholder asks of the world outside the template.
+    """What a placeholder refers to outside the template.
 
-    `name` is an environment variable's, a variable's, or a block's as "type.name" with keys after it.
+    `name` is the name of an environment variable or variable, or "type.name" of a block with keys after it.
     """
 
     kind: Literal["env", "variable", "block"]
@@ -57,7 +57,7 @@ class Reference:
 
 
 def reference_of(placeholder: Placeholder) -> Reference | None:
-    """What the placeholder refers to outside, or None where it means a job variable."""
+    """What the placeholder refers to outside the template; None for a job variable."""
     name = placeholder.name
     if name.startswith("$"):
         return Reference("env", name[1:])
@@ -85,7 +85,9 @@ def placeholders_in(value: Any, path: str) -> Iterator[tuple[str, Placeholder]]:
 
 
 def fill(value: Any, value_of: Callable[[Placeholder], Any]) -> Any:
-    """The JSON value with what `value_of` gives in the place of its placeholders; given values stay as is."""
+    """The JSON value with its placeholders replaced by what `value_of` returns; returned values are not
+    filled again.
+    """
     return texts_replaced(value, lambda text: _filled_text(text, value_of), left_out=UNSET)
 
 

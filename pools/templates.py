@@ -1,9 +1,8 @@
 """Base job templates: how a pool turns job variables into the configuration of one run's job.
 
 A template is `{"job_configuration": {...}, "variables": <JSON schema>}`, as in the standard. `{{ name }}` in
-the configuration takes a variable; `{{ $NAME }}`, `{{ prefect.variables.x }}` and
-`{{ prefect.blocks.type.name }}` (also spelt `heliostat.`) are references: whoever knows the environment, the
-variables and the blocks resolves them.
+the configuration is filled with a variable; `{{ $NAME }}`, `{{ prefect.variables.x }}` and `{{
+prefect.blocks.type.name }}` (also spelt `heliostat.`) are references, which a given Resolver looks up.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from .job_variables import check_schema, variable_problems
 from .placeholders import UNRESOLVED, UNSET, Placeholder, Reference, fill, placeholders_in, reference_of
 
 MERGED_BY_KEY = ("env", "labels")
-"""Variables that are merged key by key over the layers; of all others the last layer's value stands."""
+"""Variables that are merged key by key over the layers; the last layer replaces all other ones."""
 
 Resolver = Callable[[Reference], Any]
-"""The value of a reference; UNSET where there is none, UNRESOLVED to leave the text for someone later."""
+"""Returns the value of a reference; UNSET when it has none, UNRESOLVED to leave its text for a later step."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class JobTemplate:
         return cast("Mapping[str, Any]", self.variables.get("properties") or {})
 
     def defaults(self) -> dict[str, Any]:
-        """The variables that have a default; one of null counts as none."""
+        """The variables that have a default; null counts as none."""
         given = {name: schema.get("default") for name, schema in self.properties.items()}
         return {name: value for name, value in given.items() if value is not None}
 
@@ -46,9 +45,8 @@ class JobTemplate:
 
 
 def read_job_template(value: Any) -> JobTemplate:
-    """A template from its JSON; `{}` is one without variables and configuration.
-
-    Raises BadJobTemplate that names the placeholder, or the place in the schema, at fault.
+    """A template from its JSON; `{}` has neither variables nor configuration. Raises BadJobTemplate, which
+    names the placeholder, or the place in the schema, at fault.
     """
     read = _parts(value)
     check_schema(read.variables)
@@ -57,7 +55,7 @@ def read_job_template(value: Any) -> JobTemplate:
 
 
 def check_declared(value: Any) -> None:
-    """Whether a template declares every variable that it uses. Raises BadJobTemplate that names others."""
+    """Raise BadJobTemplate unless a template declares every variable that it uses."""
     read = _parts(value)
     unknown = [
         (path, placeholder)
@@ -69,7 +67,7 @@ def check_declared(value: Any) -> None:
 
 
 def _parts(value: Any) -> JobTemplate:
-    """The parts of a template, which are objects; fields beside them are passed over."""
+    """The two parts of a template, which must be objects; other fields are ignored."""
     template = _mapping(value, "The base job template")
     configuration = _mapping(template.get("job_configuration") or {}, "job_configuration")
     variables = _mapping(template.get("variables") or {}, "variables")
@@ -78,7 +76,7 @@ def _parts(value: Any) -> JobTemplate:
 
 
 def merge_job_variables(*layers: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Job variables of several layers, later ones before earlier ones: the deployment's, then the run's."""
+    """Job variables merged from layers, of which later ones win: first the deployment's, then the run's."""
     merged: dict[str, Any] = {}
     for layer in layers:
         for name, value in (layer or {}).items():
@@ -92,10 +90,9 @@ def merge_job_variables(*layers: Mapping[str, Any] | None) -> dict[str, Any]:
 def check_job_variables(
     template: JobTemplate, variables: Mapping[str, Any], *, complete: bool = False
 ) -> None:
-    """Whether these job variables fit the template's schema; raises BadJobVariables with one line a problem.
-
-    `complete` also asks for the required ones: right for a run, too early for a deployment. Values that hold
-    a reference are only checked once it is resolved.
+    """Raise BadJobVariables, with a line for each problem, unless the variables fit the template's schema.
+    `complete` also demands required ones, which suits a run but not a deployment. Values with a reference are
+    not checked.
     """
     held_back = {name for name, value in variables.items() if any(_references_in(value))}
     given = {name: value for name, value in variables.items() if name not in held_back}
@@ -114,11 +111,10 @@ def check_job_variables(
 def job_configuration(
     template: JobTemplate, *layers: Mapping[str, Any] | None, resolve: Resolver | None = None
 ) -> dict[str, Any]:
-    """The configuration of one job: the template's defaults below the layers, filled in.
-
-    A placeholder that is a whole text keeps the type of its value; a key whose variable has no value is left
-    out; inside a text such a variable is empty. Without `resolve` references stay as they are. Raises
-    BadJobVariables when the variables do not fit, before or after references are resolved.
+    """The configuration of one job, filled with the layers over the template's defaults. A placeholder that
+    is the whole text keeps the type of its value. A variable without a value is empty inside a text;
+    otherwise its key is left out. Without `resolve` references stay. Raises BadJobVariables when the
+    variables do not fit, before or after references are resolved.
     """
     variables = merge_job_variables(template.defaults(), *layers)
     check_job_variables(template, variables)
@@ -138,13 +134,13 @@ def job_configuration(
 
 
 def references(template: JobTemplate, *layers: Mapping[str, Any] | None) -> set[Reference]:
-    """What `job_configuration` will ask its resolver for; lets one fetch it all beforehand."""
+    """The references that `job_configuration` will resolve, to fetch them beforehand."""
     variables = merge_job_variables(template.defaults(), *layers)
     return {*_references_in(variables), *_references_in(template.job_configuration)}
 
 
 def _resolved(value: Any, resolve: Resolver) -> Any:
-    """Only references: other braces in a variable's value belong to the user."""
+    """The value with only references resolved: other braces in a variable's value are the user's."""
 
     def value_of(placeholder: Placeholder) -> Any:
         known = reference_of(placeholder) is not None

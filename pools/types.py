@@ -1,7 +1,7 @@
-"""The kinds of work pools: what each is called, what it is for, and the base job template it starts with.
+"""Work pool types: their names, descriptions and default base job templates.
 
-A package adds kinds of its own through an entry point of the group `heliostat.pool_types` that names a
-PoolType (`pool_type` below makes one); they appear in the API, the command line and the UI like ours.
+A package adds types by an entry point in the group `heliostat.pool_types` that names a PoolType (`pool_type`
+makes one). They appear in the API, the command line and the UI like built-in ones.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from ..runtime.foundation.errors import UserError
 from .templates import read_job_template
 
 PACKAGE = "heliostat"
-STANDARD_PACKAGE = "prefect"  # clients look in the package of that name for the kind "process"
+STANDARD_PACKAGE = "prefect"  # clients look for the type "process" in the package of this name
 
 _registered: dict[str, PoolType] = {}
 
 
 @dataclass(frozen=True)
 class PoolType:
-    """One kind of work pool. Raises BadJobTemplate when its template is malformed."""
+    """One work pool type. Raises BadJobTemplate when its template is malformed."""
 
-    type: str  # what pools say, e.g. "process"
+    type: str  # the `type` of its pools, e.g. "process"
     display_name: str
     description: str
     base_job_template: Mapping[str, Any] = field(repr=False)
@@ -43,7 +43,7 @@ class PoolType:
         return copy.deepcopy(dict(self.base_job_template))
 
     def to_json(self) -> dict[str, Any]:
-        """The standard's worker metadata of this kind."""
+        """The standard's worker metadata of this type."""
         return {
             "type": self.type,
             "display_name": self.display_name,
@@ -59,10 +59,9 @@ class PoolType:
 def pool_type(
     name: str, *, display_name: str, description: str, **facts: Any
 ) -> Callable[[Callable[[], Mapping[str, Any]]], PoolType]:
-    """Make a kind of work pool of a function that gives its base job template, and register it.
-
-    `facts` are further fields of PoolType. The function's name then stands for the PoolType. Raises UserError
-    when another kind has that name.
+    """Decorator that makes and registers a PoolType from a function that returns its base job template.
+    `facts` are further fields of PoolType. The function's name then refers to the PoolType. Raises UserError
+    when another type has that name.
     """
 
     def made(template: Callable[[], Mapping[str, Any]]) -> PoolType:
@@ -73,11 +72,11 @@ def pool_type(
 
 
 def register(kind: PoolType) -> PoolType:
-    """Make a kind known in this process. Raises UserError when another one has its name."""
+    """Register a type in this process. Raises UserError when another type has its name."""
     known = _registered.get(kind.type)
     if known is not None and known != kind:
         raise UserError(
-            f"{known.package} and {kind.package} both have a kind of work pools called {kind.type!r}.",
+            f"{known.package} and {kind.package} both have a work pool type called {kind.type!r}.",
             hint="Rename or uninstall one of them.",
         )
     _registered[kind.type] = kind
@@ -85,5 +84,5 @@ def register(kind: PoolType) -> PoolType:
 
 
 def registered() -> dict[str, PoolType]:
-    """The kinds that this process has been told of, by name."""
+    """The types that are registered in this process, by name."""
     return dict(_registered)

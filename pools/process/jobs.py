@@ -1,4 +1,4 @@
-"""From a pool's template, a deployment and a run to the process that executes the run."""
+"""How to start the process of a run, from its pool's template, its deployment and its own variables."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ def process_job(
     access: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Job:
-    """How to start the process of a run. `environment` is what `{{ $NAME }}` is looked up in: this process's
-    without the secrets of a server. `access`: variables by which the API lets the run in.
+    """How to start the process of a run. `{{ $NAME }}` is looked up in `environment` (default: this
+    process's, without the secrets of a server). `access` has environment variables with the run's access to
+    the API.
 
     Raises BadJobVariables, BadJobTemplate.
     """
@@ -46,8 +47,8 @@ def process_job(
     folder = found.get("working_dir")
     if folder is not None and not Path(str(folder)).expanduser().is_dir():
         raise BadJobVariables(
-            f"working_dir {str(folder)!r} is no folder on this machine.",
-            hint="make it, or leave working_dir out: the run gets a new folder then",
+            f"working_dir {str(folder)!r} is not a folder on this machine.",
+            hint="make it, or leave working_dir out to give the run a new folder",
         )
     return Job(
         command_of(found.get("command"), run_id),
@@ -65,7 +66,7 @@ def process_job(
 
 
 def command_of(command: Any, run_id: UUID) -> list[str]:
-    """The words of a job's command; without one, and for "python", "heliostat" or "prefect", this Python."""
+    """The words of a job's command. No command, and "python", "heliostat" or "prefect", mean this Python."""
     if not command:
         return python_command(run_id)
     words = shlex.split(str(command))

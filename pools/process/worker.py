@@ -1,4 +1,4 @@
-"""The polling worker: finds runs that wait in a pool and has a runner execute them on this machine."""
+"""The polling worker: finds waiting runs of a pool and has a runner execute them on this machine."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ DEFAULT_TYPE = "process"
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """What a worker is told. `limit`: runs at a time; None: any number. Times are in seconds."""
+    """The options of a worker. `limit`: runs at once; None: any number. Times are in seconds."""
 
     pool: str
-    name: str = ""  # "": made of host and process
-    queues: Sequence[str] = ()  # none: all of the pool
+    name: str = ""  # "": a name made of host and process id
+    queues: Sequence[str] = ()  # empty: all queues of the pool
     limit: int | None = None
     create_pool_if_not_found: bool = True
-    type: str | None = None  # of a pool that it makes; asked of a pool that is there
-    prefetch_s: float = 10.0  # runs are taken into view that long before they are due
+    type: str | None = None  # the type of a pool that it makes, and that an existing pool must have
+    prefetch_s: float = 10.0  # runs are fetched this long before they are due
     poll_s: float = 2.0
     heartbeat_s: float = 30.0
     crash_retries: int = 2
 
 
 class Worker:
-    """Polls one pool. `run()` goes on until `stop_polling()`; then it waits for what runs.
+    """Polls one pool. `run()` polls until `stop_polling()`, then waits for running runs.
 
-    Two workers may see the same run: the transition to PENDING decides who gets it, the other gives way.
+    Two workers may find one run: only one of them can move it to PENDING and execute it.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class Worker:
         self._stopping = asyncio.Event()
 
     async def run(self, *, drain_s: float | None = None) -> None:
-        """Poll until `stop_polling`; then wait up to `drain_s` seconds (None: for ever) for what runs.
+        """Poll until `stop_polling`; then wait up to `drain_s` seconds (None: for ever) for running runs.
 
-        Raises what `prepare` raises, before anything is polled.
+        Raises the errors of `prepare` before the first poll.
         """
         await self.prepare()
         tasks = Tasks(_log)
@@ -86,7 +86,9 @@ class Worker:
             await self.runner.stop()
 
     async def run_once(self) -> int:
-        """Execute what is due now, wait for its end; gives how many runs that were. Raises like `prepare`."""
+        """Execute the runs that are due now, and wait for their end; returns their number. Raises the errors
+        of `prepare`.
+        """
         await self.prepare()
         found = await self._poll(0.0)
         taken = self.runner.offer(found)
@@ -95,13 +97,12 @@ class Worker:
         return taken
 
     def stop_polling(self) -> None:
-        """Take no more runs; `run` returns when those in hand have ended."""
+        """Take no more runs; `run` returns when the present ones have ended."""
         self._stopping.set()
 
     async def prepare(self) -> WorkPool:
-        """Find the pool, or make it, and check that this worker is one for it; say that it lives.
-
-        Raises NotFound (pool, queue), UserError (a pool of another kind), ServerUnavailable.
+        """Find or make the pool, check that this worker can serve it, and send the first heartbeat. Raises
+        NotFound (pool, queue), UserError (a pool of another type), ServerUnavailable.
         """
         options = self._options
         try:
@@ -132,7 +133,9 @@ class Worker:
         return pool
 
     async def job_of(self, run: FlowRun) -> Job:
-        """How a run's process is started: by the pool's template and the deployment's and run's variables."""
+        """How to start a run's process: by the pool's template and the variables of the deployment and the
+        run.
+        """
         deployment_variables: dict[str, Any] = {}
         if run.deployment_id is not None:
             deployment_variables = (await self._client.read_deployment(run.deployment_id)).job_variables
@@ -148,14 +151,14 @@ class Worker:
 
     @property
     def run_ids(self) -> set[UUID]:
-        """The runs in hand."""
+        """The runs that this worker has taken and that have not ended."""
         return self.runner.run_ids
 
     async def _poll_and_wait(self) -> None:
         try:
             self.runner.offer(await self._poll(0.0))
             if self.runner.room != 0 and self._options.prefetch_s:
-                # Asked apart: runs whose time has not come leave those that are due their places.
+                # A separate query: runs that are not due must not displace those that are due.
                 self.runner.offer(await self._poll(self._options.prefetch_s))
         except Unavailable:
             raise
@@ -164,11 +167,11 @@ class Worker:
         await asyncio.sleep(self._options.poll_s)
 
     async def _poll(self, ahead_s: float) -> list[FlowRun]:
-        """Runs that are due, or will be in so many seconds."""
+        """Runs that are due within that many seconds."""
         room = self.runner.room
         if room == 0:
             return []
-        # Those in hand may still be SCHEDULED, so they count too.
+        # Runs taken already may still be SCHEDULED, so the query may return them, too.
         asked = None if room is None or ahead_s else min(200, room + len(self.runner.run_ids))
         return await self._client.get_scheduled_flow_runs_for_work_pool(
             self._options.pool,
@@ -180,7 +183,7 @@ class Worker:
     async def _keep_beating(self) -> None:
         await asyncio.sleep(self._options.heartbeat_s)
         await self._beat()
-        # The pool's template may have been edited; a run takes the template that the pool has when it starts.
+        # The pool's template may have changed; a run uses the template at its start.
         self._pool = await self._client.read_work_pool(self._options.pool)
 
     async def _beat(self) -> None:

@@ -1,1 +1,1 @@
-"""Carrying out runs of deployments in processes of their own: the runner of workers and of `serve`."""
+"""Executes runs of deployments in separate processes: the runner of workers and of `serve`."""

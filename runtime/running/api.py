@@ -1,4 +1,4 @@
-"""A server as the runner asks it: routes of the standard, and the lease of a run whose process is gone."""
+"""The runner's calls to a server: routes of the standard, and the lease of a run whose process is gone."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""One process that executes one flow run: starting it, what it says, and ending it with all that it started.
+"""One process that executes one flow run: its start, its output, and its end with all processes it started.
 
-Its output goes to a file, not to a pipe: when the worker dies the run goes on and finds its output open.
+Its output goes to a file, not a pipe, so that the run can go on writing when the worker dies.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from ..foundation.long_lived import Tasks, tell
 from ..foundation.standard_streams import say
 from ..foundation.withheld import without_secrets
 
-_KEPT_LINES = 40  # of what it said last, for the record of a process that was killed
+_KEPT_LINES = 40  # the last lines of output, for the record of a killed process
 _LONGEST_LINE = 1_000
 _READ_EVERY_S = 0.1
-_LARGEST_FILE_BYTES = 4 * 1024 * 1024  # read output is thrown away beyond this
+_LARGEST_FILE_BYTES = 4 * 1024 * 1024  # above this size the output that was read is deleted
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """How the process of one run is started. `env` goes over this process's own, which is taken without the
-    secrets of a server; None takes a name away.
+    """How the process of one run is started. `env` is added to this process's environment without the secrets
+    of a server; None removes a name.
     """
 
     command: Sequence[str]
@@ -40,7 +40,7 @@ class Job:
 
 
 class Child:
-    """A started process, in a session of its own so that signals reach it and what it started, and not us."""
+    """A started process in a new session, so that signals reach it and its children, and not this process."""
 
     def __init__(
         self, process: Process, output: RawIOBase, job: Job, scratch: tempfile.TemporaryDirectory[str] | None
@@ -61,7 +61,7 @@ class Child:
         folder = job.working_dir if scratch is None else Path(scratch.name)
         descriptor, path = tempfile.mkstemp(prefix="heliostat-output-")
         os.close(descriptor)
-        # Appending, so that what was read may be cut off under the writer.
+        # In append mode, so that the file can be truncated while the process writes.
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
         output = open(path, "r+b", buffering=0)  # noqa: SIM115  (closed when the process has ended)
         os.unlink(path)
@@ -90,13 +90,13 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; minus the signal that killed it."""
+        """The exit code; None while it runs, minus the number of the signal that killed it."""
         return self._process.returncode
 
     async def ended(self) -> int:
-        """Wait for its end, and end what it left behind; gives the exit code."""
+        """Wait for its end, and kill the processes that it left; returns the exit code."""
         code = await self._process.wait()
-        self._signal(signal.SIGKILL)  # its own children; it is gone
+        self._signal(signal.SIGKILL)  # its children, as it has ended itself
         await self._tasks.close()
         tell(f"reading the output of process {self.pid}", self._read_rest)
         self._output.close()
@@ -105,7 +105,7 @@ class Child:
         return code
 
     async def stop(self, term_s: float) -> None:
-        """SIGTERM to all of it, and SIGKILL to what is left after `term_s` seconds."""
+        """Send SIGTERM to its session, and SIGKILL to what is left after `term_s` seconds."""
         if self.exit_code is None:
             self._signal(signal.SIGTERM)
             with suppress(TimeoutError):
@@ -113,12 +113,12 @@ class Child:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to all of it."""
+        """Send SIGKILL to its session."""
         self._signal(signal.SIGKILL)
 
     @property
     def last_lines(self) -> list[str]:
-        """What it said last."""
+        """The last lines of its output."""
         return list(self._lines)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -146,7 +146,7 @@ class Child:
             self._output.seek(0)
 
     def _take_line(self, raw: bytes) -> None:
-        line = raw.decode(errors="replace").rstrip("\r")  # a program's output may be any bytes; shown only
+        line = raw.decode(errors="replace").rstrip("\r")  # output may be any bytes, and is only shown
         self._lines.append(line[-_LONGEST_LINE:])
         if self._streams:
             say(line)

@@ -1,4 +1,4 @@
-"""What the process of one run does: fetch the deployment's code, then execute the run."""
+"""What a run's process does: it fetches the deployment's code, then executes the run."""
 
 from __future__ import annotations
 
@@ -24,10 +24,8 @@ _PACKAGE_STEPS = ("heliostat.code_package", "code_package")
 
 
 def execute_run(run_id: UUID) -> State:
-    """Execute a claimed run here, and return the state that it ended in, or was left in.
-
-    Code that cannot be fetched makes it Crashed with the reason. Raises NotFound, LeaseHeld, LeaseLost,
-    DatabaseUnavailable.
+    """Execute a claimed run in this process, and return its last state. A run whose code cannot be fetched
+    becomes Crashed with the reason. Raises NotFound, LeaseHeld, LeaseLost, DatabaseUnavailable.
     """
     from ..projects.pull_steps import are_stock
 
@@ -45,7 +43,9 @@ def execute_run(run_id: UUID) -> State:
 
 
 def project_of(run: FlowRunRow, deployment: DeploymentRow | None) -> Path | None:
-    """The folder with the run's code on this machine; its pull steps are carried out. None: none is named."""
+    """Execute the run's pull steps; returns the folder with its code on this machine, or None if none is
+    named.
+    """
     from ..projects.pull_steps import project_folder
 
     steps = steps_of(run, deployment)
@@ -54,17 +54,17 @@ def project_of(run: FlowRunRow, deployment: DeploymentRow | None) -> Path | None
     if project is not None and not any(_is_package(step) for step in steps):
         os.chdir(
             project
-        )  # as the standard's runs have it; the folder of a package is shared, and stays clean
+        )  # as in the standard; but not into a package's folder, which runs share and must not change
     return project
 
 
 def deployment_of(run: FlowRunRow) -> DeploymentRow | None:
-    """The deployment that a run is one of."""
+    """The deployment of a run, or None."""
     return None if run.deployment_id is None else recording_here().call(deployments.read, run.deployment_id)
 
 
 def steps_of(run: FlowRunRow, deployment: DeploymentRow | None) -> list[Mapping[str, Any]]:
-    """The deployment's pull steps with the code that the run was made for."""
+    """The deployment's pull steps, with the code package that the run was created with."""
     steps: list[Mapping[str, Any]] = list((deployment.pull_steps if deployment else None) or ())
     if run.code_revision is None:
         return steps
@@ -75,7 +75,9 @@ def steps_of(run: FlowRunRow, deployment: DeploymentRow | None) -> list[Mapping[
 
 
 def fetch_package(revision: str) -> bytes:
-    """The bytes of a code package, from wherever this process records to. Raises NotFound."""
+    """The bytes of a code package, from the server or database that this process records to. Raises
+    NotFound.
+    """
     if current_settings().api_url is None:
         return recording_here().call(code_packages.get, revision)
     from ..client.client import get_client

@@ -1,4 +1,4 @@
-"""The variables and blocks that pull steps name, as the process of a run gets at them."""
+"""How a run's process reads the variables and blocks that pull steps name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from ..store import block_documents, variables
 
 
 def known_here(recording: Recording) -> Known:
-    """By way of the server where one is set, else by way of what the process records through."""
+    """The variables and blocks, read from the server when one is set, else through the process's
+    recording.
+    """
     if current_settings().api_url is not None:
         return Known(_variable, _block)
 

@@ -1,4 +1,4 @@
-"""What the process of a run is told so that the API lets it in."""
+"""The credentials with which a run's process calls the API."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ _log = logging.getLogger("heliostat.runner")
 
 
 class RunAccess:
-    """Gives each run a pass of its own, so that authors' code never sees the password of the server.
-
-    Where something before the server asks for the password, and so takes no passes, runs are told that.
+    """Gives each run its own pass, so that authors' code never sees the password of the server. When a proxy
+    before the server checks the password, and so accepts no passes, runs get the password.
     """
 
     def __init__(self, client: HeliostatClient) -> None:
         self._client = client
-        self._takes_passes: bool | None = None  # not asked yet
+        self._takes_passes: bool | None = None  # None: not known yet
 
     async def variables(self, run_id: UUID) -> dict[str, str]:
-        """For the environment of the run's process. Raises ServerUnavailable."""
+        """Environment variables for the run's process. Raises ServerUnavailable."""
         auth = current_settings().api_auth_string
         if auth is None:
             return {}
@@ -32,7 +31,7 @@ class RunAccess:
         if self._takes_passes is None:
             self._takes_passes = await self._is_let_in(own)
             if not self._takes_passes:
-                _log.warning("%s takes no passes of runs: they are told the password", self._client.api_url)
+                _log.warning("%s accepts no passes of runs: they get the password", self._client.api_url)
         told = own if self._takes_passes else auth
         return {"HELIOSTAT_API_AUTH_STRING": told, "PREFECT_API_AUTH_STRING": told}
 

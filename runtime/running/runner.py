@@ -1,10 +1,10 @@
-"""The runner: takes flow runs that are due, executes each in a process of its own, and sees it to its end.
+"""The runner: takes flow runs that are due, and executes each in a separate process until its end.
 
-Workers of `process` pools and `serve` find runs in different ways; what they do with one is the same:
+Workers of `process` pools and `serve` find runs in different ways, and both give them to a runner:
 
     due -> claim (PENDING) -> Submitting -> process -> watched: cancelled, lost or ended -> told to the server
 
-It asks the server through `RunnerApi`, so that it can be driven without one.
+It calls the server through `RunnerApi`, so that tests can use it without a server.
 """
 
 from __future__ import annotations
@@ -42,28 +42,30 @@ T = TypeVar("T")
 
 
 class RunnerApi(Protocol):
-    """What a runner asks of the server. `ClientApi` asks a real one."""
+    """The calls of a runner to the server. `ClientApi` implements them for a real server."""
 
     async def read(self, run_id: UUID) -> FlowRun:
-        """The run as it stands. Raises NotFound."""
+        """The present run. Raises NotFound."""
         ...
 
     async def propose(self, run_id: UUID, seen: UUID, state: State, *, is_unheld: bool = False) -> Told:
-        """Propose a state for a run that is in the state with the id `seen`, in one step. `is_unheld`: and
-        while no process executes it. Raises NotFound.
+        """Propose a state for a run that is still in the state with the id `seen`, atomically. With
+        `is_unheld`, only while no process executes the run. Raises NotFound.
         """
         ...
 
     async def started(self, run_id: UUID, infrastructure_pid: str) -> None:
-        """Note which process works on the run."""
+        """Record which process executes the run."""
         ...
 
     async def cancelling(self, run_ids: Iterable[UUID]) -> set[UUID]:
-        """Those of the runs that are to be cancelled."""
+        """The runs among these that are to be cancelled."""
         ...
 
     async def let_go(self, run_id: UUID) -> None:
-        """Give back the lease that a process of this machine held which is gone, so that others may go on."""
+        """Release the lease of a dead process of this machine, so that another process may go on with the
+        run.
+        """
         ...
 
     async def losses(self, run_id: UUID) -> int:
@@ -77,40 +79,40 @@ class RunnerApi(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunnerTimes:
-    """How long things may take, in seconds."""
+    """Time limits and pauses, in seconds."""
 
-    watch_s: float = 1.0  # between looks for runs that are to be cancelled
+    watch_s: float = 1.0  # between queries for runs to be cancelled
     cancel_s: float = 10.0  # for a cancelled run to end by itself
     term_s: float = 10.0  # after SIGTERM, before SIGKILL
-    retry_s: float = 1.0  # before a run whose process died goes on
-    last_word_s: float = 8.0  # for the server to take what is told to it once this runner is to end
+    retry_s: float = 1.0  # before a run whose process died continues
+    report_s: float = 8.0  # for the server to accept the last reports when this runner ends
 
 
 @dataclass(slots=True)
 class _Running:
-    """A run that this runner has in hand."""
+    """A run that this runner has taken."""
 
     run: FlowRun
-    seen: UUID | None  # the state that the run was seen in last, or was brought into from here
+    seen: UUID | None  # the last known state of the run
     task: asyncio.Task[None] | None = None
     child: Child | None = None
     infrastructure_pid: str | None = None
-    counts: bool = False  # against the limit: from when it is due
+    counts: bool = False  # counts against the limit, which it does when it is due
     claimed: bool = False
     cancelling: asyncio.Task[None] | None = None
-    abandoned: bool = field(default=False)  # the runner ended the process; another one goes on with the run
-    parked: bool = False  # the process has left: the server did not answer it
+    abandoned: bool = field(default=False)  # the runner killed the process; another runner continues the run
+    parked: bool = False  # the process has ended because the server did not answer
 
 
 class Runner:
     """Executes flow runs, each in a process. Use on one event loop.
 
-    `offer(runs)` takes runs that are due now or soon; it leaves those that it has, or has no room for.
-    `job_of(run)` says how its process is started; when that raises, the run is Crashed with the reason.
-    `limit` bounds the processes at a time. One that waits for its time is kept in view, and takes no place
-    from those that are due; where there is none when its time comes, it is forgotten until it is offered
-    again. A process that dies before its run has ended leaves the run AwaitingRetry, so that it goes on from
-    its journal, `crash_retries` times at most; then it is Crashed.
+    `offer(runs)` takes runs that are due now or soon, except those taken already and those without room.
+    `job_of(run)` returns how its process is started; when it raises, the run is Crashed with the reason.
+    `limit` bounds the processes at once. A run that is not due yet waits here and does not count against the
+    limit; when it becomes due and there is no room, it is dropped until it is offered again. When a process
+    dies before its run has ended, the run becomes AwaitingRetry and continues from its journal, at most
+    `crash_retries` times; then it is Crashed.
     """
 
     def __init__(
@@ -134,7 +136,7 @@ class Runner:
 
     @property
     def room(self) -> int | None:
-        """How many more runs that are due it would take; None: any number."""
+        """How many more due runs the runner can take; None: any number."""
         if self._closing.is_set():
             return 0
         at_work = sum(hand.counts for hand in self._runs.values())
@@ -142,11 +144,11 @@ class Runner:
 
     @property
     def run_ids(self) -> set[UUID]:
-        """The runs in hand."""
+        """The runs that were taken and have not ended."""
         return set(self._runs)
 
     def offer(self, runs: Iterable[FlowRun]) -> int:
-        """Take runs, each to be claimed when its time has come; gives how many were new."""
+        """Take runs, each to be claimed when it is due; returns how many were new."""
         taken = 0
         for run in runs:
             is_due = _seconds_until(run) <= 0
@@ -161,14 +163,15 @@ class Runner:
         return taken
 
     async def idle(self) -> None:
-        """Wait until no run is in hand."""
+        """Wait until no run is left."""
         while self._runs:
             await asyncio.wait([hand.task for hand in self._runs.values() if hand.task is not None])
 
     async def drain(self, timeout_s: float | None = None) -> None:
-        """Take nothing more, forget what was not claimed, and wait for what runs.
+        """Take no more runs, drop unclaimed ones, and wait for the others.
 
-        Runs that have not ended after `timeout_s` seconds lose their processes and go on elsewhere.
+        The processes of runs that have not ended after `timeout_s` seconds are killed; the runs continue
+        elsewhere.
         """
         self._closing.set()
         for hand in self._runs.values():
@@ -179,7 +182,7 @@ class Runner:
         await self.stop()
 
     async def stop(self) -> None:
-        """End every process now; their runs go on elsewhere. Harmless when nothing runs."""
+        """Kill every process now; their runs continue elsewhere. Harmless when nothing runs."""
         self._closing.set()
         for hand in self._runs.values():
             if hand.child is None and hand.task is not None and not hand.claimed:
@@ -202,7 +205,7 @@ class Runner:
             if (wait_s := _seconds_until(run)) > 0:
                 await asyncio.sleep(wait_s)
             if not hand.counts and self.room == 0:
-                return  # it is offered again
+                return  # it will be offered again
             hand.counts = True
             if not await self._claimed(hand):
                 return
@@ -219,24 +222,24 @@ class Runner:
                 hand.cancelling.cancel()
 
     async def _set_aside(self, hand: _Running, error: Exception) -> None:
-        """A run at which this code fails ends with the reason, and its process with it."""
+        """End a run at which this code failed, with the reason, and kill its process."""
         run = hand.run
         _log.error("run %s (%s): %r", run.name, run.id, error, exc_info=error)
         if is_away(error) and hand.child is None:
-            return  # whether it was claimed is not known: the server looks after it
+            return  # it may or may not be claimed: the server takes care of it
         if hand.child is not None:
             hand.child.kill()
         with suppress(HeliostatError, _GaveUp):
-            why = f"The worker could not bring it to its end: {type(error).__name__}: {error}"
+            why = f"The worker failed at this run: {type(error).__name__}: {error}"
             await self._told(hand, Crashed(why))
 
     async def _claimed(self, hand: _Running) -> bool:
-        """Whether this runner, and no other one, is to execute the run."""
-        hand.claimed = True  # from here on it is not dropped: the answer may be on its way
-        # Only from the state that it was seen in: others may have taken it and even ended it by now.
+        """Claim the run; returns whether this runner got it."""
+        hand.claimed = True  # from here on the run is not dropped: the claim may succeed
+        # Only from its last known state: another runner may have claimed and even ended it by now.
         told = await self._proposed(hand, Pending())
         if told is not Told.ACCEPTED:
-            _log.debug("run %s is somebody else's, or has no slot: %s", hand.run.name, told)
+            _log.debug("run %s was claimed by another runner, or has no slot: %s", hand.run.name, told)
             return False
         return True
 
@@ -258,7 +261,7 @@ class Runner:
             hint = getattr(error, "hint", None)
             why = f"{error} ({hint})" if hint else str(error)
             if not isinstance(error, HeliostatError | OSError | ValueError):
-                why = f"{type(error).__name__}: {error}"  # a fault of ours, or of what the job is made of
+                why = f"{type(error).__name__}: {error}"  # a fault of Heliostat, or of the job's parts
             _log.error("run %s cannot be started: %s", run.name, why, exc_info=error)
             await self._told(hand, Crashed(f"The run cannot be started: {why}"))
             return
@@ -272,7 +275,7 @@ class Runner:
         await self._settle(hand, code)
 
     async def _settle(self, hand: _Running, code: int) -> None:
-        """The process has ended: see whether the run has, and what becomes of it else."""
+        """After the process has ended: find out whether the run has ended, and report its loss if not."""
         run, how = hand.run, how_it_ended(code)
         looked_at: UUID | None = None
         while True:
@@ -305,14 +308,14 @@ class Runner:
             lost = "The run's process has parked it, since the server did not answer for long"
             _log.warning("run %s: %s", run.name, lost)
         elif hand.abandoned:
-            lost = "The worker of this run stops and ended its process"  # not the run's fault: not counted
+            lost = "The worker of this run stops and ended its process"  # not counted as a loss
         else:
             lost = f"{LOST} {how}"
             _log.error("run %s: %s", run.name, lost)
             with suppress(HeliostatError):
-                await self._api.log(run.id, [f"{lost}. What it said last:", *said] if said else [f"{lost}."])
+                await self._api.log(run.id, [f"{lost}. Its last output:", *said] if said else [f"{lost}."])
         last = "".join(f"\n{line}" for line in said[-_SHOWN_LINES:])
-        # To be parked, or ended with its worker, is no fault of the run's: not counted, and never its end.
+        # A parked run, or one whose worker ended, is not at fault: this is not counted as a loss.
         if hand.parked or hand.abandoned:
             again = AwaitingRetry(clock.now(), f"{lost}; the run goes on from its journal.{last}")
             return await self._told(hand, again)
@@ -320,7 +323,7 @@ class Runner:
             return await self._told(hand, Crashed(f"{lost} before its flow began.{last}"))
         before = await self._patiently(lambda: self._api.losses(run.id))
         if before >= self._crash_retries:
-            return await self._told(hand, Crashed(f"{lost}, as {before} times before.{last}"))
+            return await self._told(hand, Crashed(f"{lost}, after {before} earlier losses.{last}"))
         when = clock.now() + timedelta(seconds=self._times.retry_s)
         again = AwaitingRetry(when, f"{lost}; the run goes on from its journal.{last}")
         return await self._told(hand, again)
@@ -332,14 +335,14 @@ class Runner:
             return Told.REFUSED  # it was deleted
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask until there is an answer: what became of a process must be told, whenever the server comes
-        back. A runner that is to end does not wait for that: raises _GaveUp, the run is left to its lease.
+        """Ask until there is an answer: the end of a process must be reported even if the server is away for
+        long. A runner that is to end does not wait: it raises _GaveUp, and the run is left to its lease.
         """
         asking = asyncio.ensure_future(_asked_until_answered(ask))
         closing = asyncio.ensure_future(self._closing.wait())
         try:
             await asyncio.wait({asking, closing}, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({asking}, timeout=self._times.last_word_s)
+            await asyncio.wait({asking}, timeout=self._times.report_s)
             if asking.done():
                 return asking.result()
             raise _GaveUp
@@ -359,7 +362,9 @@ class Runner:
                 hand.cancelling = self._tasks.start(f"cancelling run {run_id}", self._cancel(hand))
 
     async def _cancel(self, hand: _Running) -> None:
-        """Let the run end by itself, then by signals. `_settle` confirms it once the process is gone."""
+        """Give the run time to end by itself, then send signals. `_settle` reports the cancel when the
+        process has ended.
+        """
         child = hand.child
         assert child is not None
         _log.info("run %s is to be cancelled", hand.run.name)
@@ -373,13 +378,11 @@ def python_command(run_id: UUID) -> list[str]:
 
 
 class _GaveUp(Exception):
-    """The server did not answer, and this runner is to end."""
+    """The server did not answer before this runner had to end."""
 
 
 async def _asked_until_answered(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask until there is an answer; one that answers with a failure of its own again and again will not take
-    what it is told. Raises ServerFailed then.
-    """
+    """Ask until there is an answer. Raises ServerFailed when the server fails again and again."""
     pause_s, failures = _FIRST_PAUSE_S, 0
     while True:
         try:
@@ -402,6 +405,6 @@ def _state_id(run: FlowRun) -> UUID | None:
 
 
 def _seconds_until(run: FlowRun) -> float:
-    """How long until the run is due."""
+    """Seconds until the run is due."""
     due = run.next_scheduled_start_time
     return 0.0 if due is None else max(0.0, (due - clock.now()).total_seconds())

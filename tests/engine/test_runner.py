@@ -216,7 +216,7 @@ async def test_a_runner_that_is_to_end_does_not_wait_for_a_server_that_is_gone(
         raise Unavailable("nobody answers")
 
     api.read = read  # type: ignore[method-assign]
-    runner = runner_of("true", times=RunnerTimes(watch_s=0.01, last_word_s=0.05))
+    runner = runner_of("true", times=RunnerTimes(watch_s=0.01, report_s=0.05))
     runner.offer([a_run()])
     await asyncio.wait_for(asked.wait(), PATIENCE_S)
     await asyncio.wait_for(runner.drain(), PATIENCE_S)
