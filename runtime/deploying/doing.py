@@ -50,8 +50,6 @@ def _told(done: Registered) -> UUID:
     if terminal.level <= logging.INFO:
         for text in done.notes:
             terminal.write(f"{text}.")
-        for text in done.notes:
-            terminal.write(f"{text}.")
         terminal.write(f"Deployed {done.full_name}. hint: heliostat deployment run {done.full_name!r}")
     return done.id
 
