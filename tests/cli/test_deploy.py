@@ -197,7 +197,7 @@ def test_a_mistake_in_the_second_deployment_leaves_the_first_unmade(
         assert heliostat("deploy", "--name", "first").exit_code == 0
 
 
-def test_all_mistakes_of_a_file_are_told_at_once(server: str, project: Path, heliostat: Any) -> None:
+def test_all_mistakes_of_a_file_are_reported_at_once(server: str, project: Path, heliostat: Any) -> None:
     entry = "- {{name: {}, entrypoint: 'flows/file_etl.py:{}', work_pool: {{name: {}}}{}}}\n"
     (project / "prefect.yaml").write_text(
         "deployments:\n"
@@ -216,7 +216,7 @@ def test_all_mistakes_of_a_file_are_told_at_once(server: str, project: Path, hel
     assert json.loads(heliostat("deployment", "ls", "-o", "json").stdout) == []
 
 
-def test_what_was_deployed_is_told_when_the_server_refuses_one_all_the_same(
+def test_an_error_names_what_was_deployed_before_it(
     server: str, project: Path, heliostat: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from heliostat.runtime.client.deployments import DeploymentCalls
@@ -257,7 +257,7 @@ def test_deploy_and_serve_of_several_make_none_when_one_is_wrong(
     assert json.loads(heliostat("deployment", "ls", "-o", "json").stdout) == []
 
 
-def test_without_a_file_the_way_on_is_told(
+def test_without_a_file_the_error_says_what_to_do(
     server: str, tmp_path: Path, heliostat: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -302,7 +302,7 @@ def test_deploying_again_keeps_what_was_done_by_hand_and_diff_says_so(
     assert "by hand (" in shown and "deploy (" in shown
 
 
-def test_a_schedule_that_the_code_says_nothing_of_any_more_is_told(
+def test_a_schedule_that_the_code_says_no_more_is_reported(
     server: str, project: Path, heliostat: Any
 ) -> None:
     words = ("deploy", "flows/file_etl.py:etl", "-n", "adhoc")

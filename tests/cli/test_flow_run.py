@@ -116,7 +116,7 @@ def test_bad_parameters_are_named_and_nothing_runs(
     assert json.loads(heliostat("flow-run", "ls", "-o", "json").stdout) == []
 
 
-def test_missing_flow_exits_with_3_and_names_those_that_there_are(heliostat, flows: Path) -> None:
+def test_missing_flow_exits_with_3_and_names_the_flows_that_exist(heliostat, flows: Path) -> None:
     refused = heliostat("flow", "run", f"{flows}:reprot")
     assert refused.exit_code == 3
     assert "etl" in refused.stderr

@@ -145,7 +145,7 @@ def test_bad_value_in_the_profile_can_be_mended_from_the_command_line(heliostat,
     assert heliostat("config", "view").exit_code == 0
 
 
-def test_profile_that_the_environment_names_but_no_one_made_can_still_be_made(
+def test_missing_profile_that_the_environment_names_can_be_made(
     heliostat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HELIOSTAT_PROFILE", "ci")
@@ -156,14 +156,14 @@ def test_profile_that_the_environment_names_but_no_one_made_can_still_be_made(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
-def test_home_that_cannot_be_written_is_told(heliostat, heliostat_home: Path) -> None:
+def test_home_that_cannot_be_written_is_reported(heliostat, heliostat_home: Path) -> None:
     heliostat_home.chmod(0o500)
     refused = heliostat("profile", "create", "dev")
     assert refused.exit_code == 2
     assert "cannot be written" in refused.stderr
 
 
-def test_home_that_is_a_file_is_told(heliostat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_that_is_a_file_is_reported(heliostat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HELIOSTAT_HOME", str(tmp_path / "file"))
     refused = heliostat("profile", "create", "dev")

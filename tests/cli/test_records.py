@@ -105,7 +105,7 @@ def test_flow_run_is_found_by_id_end_of_id_name_and_last(heliostat, recorded) ->
         ("task-run", "logs", "00000000-0000-0000-0000-000000000000"),
     ],
 )
-def test_what_is_not_there_exits_with_3_and_a_hint(heliostat, recorded, words: tuple[str, ...]) -> None:
+def test_what_does_not_exist_exits_with_3_and_a_hint(heliostat, recorded, words: tuple[str, ...]) -> None:
     refused = heliostat(*words)
     assert refused.exit_code == 3
     assert "hint:" in refused.stderr

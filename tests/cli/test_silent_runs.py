@@ -69,7 +69,7 @@ def everything_said(heliostat: Any) -> list[str]:
     ]
 
 
-def test_a_run_whose_process_is_silent_is_told_with_what_to_do(heliostat: Any, begin: Begin) -> None:
+def test_a_run_whose_process_is_silent_is_shown_with_what_to_do(heliostat: Any, begin: Begin) -> None:
     begin(elsewhere(), -7.0)
     for said in everything_said(heliostat):
         assert "its process has not been heard of for 2" in said, said  # seconds: 7, and a lease of 15
@@ -84,7 +84,7 @@ def test_a_run_whose_process_is_silent_is_told_with_what_to_do(heliostat: Any, b
     assert run["executor"]["silent_seconds"] >= 22
 
 
-def test_a_process_of_this_machine_that_is_gone_is_told_at_once(heliostat: Any, begin: Begin) -> None:
+def test_a_process_of_this_machine_that_is_gone_is_shown_at_once(heliostat: Any, begin: Begin) -> None:
     owner = dead_here()
     begin(owner, 15.0)
     for said in everything_said(heliostat):
@@ -108,7 +108,9 @@ def test_a_run_that_has_ended_has_no_executor(heliostat: Any, recorded: Any) -> 
         assert (run["executor"], run["executor_note"]) == (None, None)
 
 
-def test_a_server_tells_it_too(heliostat: Any, begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_shows_silent_runs_too(
+    heliostat: Any, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sys.path.append(str(Path(__file__).parents[1] / "support"))
     from serving import serving
 

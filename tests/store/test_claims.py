@@ -170,7 +170,7 @@ async def test_the_limit_of_a_pool_counts_what_runs(db: Database, pool: WorkPool
     assert await claimed_ids(db, pool, given) == [third]
 
 
-async def test_the_limit_of_a_queue_leaves_room_to_others(
+async def test_the_limit_of_a_queue_leaves_room_to_other_queues(
     db: Database, pool: WorkPoolRow, given: Any
 ) -> None:
     await work_queues.create(db, "yard", NewWorkQueue("first", priority=1, concurrency_limit=1))
@@ -322,7 +322,7 @@ async def test_overdue_runs_are_named_late_once_and_still_claimed(
     assert await claimed_ids(db, pool, given) == [*overdue, *recent]
 
 
-async def test_runs_of_silent_owners_are_told(db: Database, pool: WorkPoolRow, given: Any) -> None:
+async def test_runs_of_silent_owners_are_found(db: Database, pool: WorkPoolRow, given: Any) -> None:
     row = await a_deployment(db, given)
     await runs_of(db, row, 3)
     dead = given.owner()

@@ -29,7 +29,7 @@ async def test_a_package_is_kept_once_under_its_revision(db: Database, packed: C
     assert await code_packages.get(db, packed.revision) == packed.content
 
 
-async def test_what_is_not_of_its_revision_is_refused(db: Database, packed: CodePackage) -> None:
+async def test_content_that_does_not_fit_its_revision_is_refused(db: Database, packed: CodePackage) -> None:
     with pytest.raises(BadPackage, match="is of revision"):
         await code_packages.put(db, "0" * 64, packed.content)
     with pytest.raises(BadPackage):

@@ -51,7 +51,7 @@ async def test_names_without_a_limit_always_succeed(db: Database) -> None:
         assert (await concurrency_slots.take(db, ["off", "tag:x"], 1, lease=Lease(60))).limits == []
 
 
-async def test_what_can_never_be_granted_is_refused(db: Database) -> None:
+async def test_slots_that_can_never_be_granted_are_refused(db: Database) -> None:
     await a_limit(db)
     with pytest.raises(BadSlots):
         await concurrency_slots.take(db, ["api"], 3)
@@ -87,7 +87,7 @@ async def test_slots_of_a_rate_decay(db: Database) -> None:
     assert await active(db) >= 2
 
 
-async def test_of_many_that_ask_at_once_as_many_get_in_as_there_are_slots(db: Database) -> None:
+async def test_when_many_ask_at_once_as_many_get_slots_as_there_are(db: Database) -> None:
     await a_limit(db, limit=3)
     asked = [concurrency_slots.take(db, ["api"], 1, lease=Lease(300)) for _ in range(12)]
     got = await asyncio.gather(*asked, return_exceptions=True)

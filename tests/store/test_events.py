@@ -288,9 +288,7 @@ async def test_task_runs_are_what_their_events_say_in_any_order(db: Database, gi
     assert row.start_time == story[1].occurred and row.end_time == story[4].occurred
 
 
-async def test_a_task_run_that_crashed_before_it_ran_has_no_time_at_which_it_ended(
-    db: Database, given: Any
-) -> None:
+async def test_a_task_run_that_crashed_before_it_ran_has_no_end_time(db: Database, given: Any) -> None:
     run = await given.run(db)
     never, begun = uuid4(), uuid4()
     await events.record(db, [told(run.id, never, "Pending", 0, "0"), told(run.id, never, "Crashed", 1, "0")])
@@ -322,7 +320,7 @@ async def test_task_runs_of_events_are_listed_and_counted_with_their_flow_run(
     assert await task_runs.has_any(db, run.id)
 
 
-async def test_a_task_run_of_an_unknown_flow_run_is_left_out_and_told(db: Database, given: Any) -> None:
+async def test_a_task_run_of_an_unknown_flow_run_is_left_out_and_reported(db: Database, given: Any) -> None:
     run, nowhere = await given.run(db), uuid4()
     good, lost = uuid4(), uuid4()
     recorded = await events.record(

@@ -48,7 +48,7 @@ async def announce(db: Database, *topics: str) -> None:
         await feed.announce(connection, *topics)
 
 
-async def test_an_announcement_wakes_who_waits_for_its_topic_alone(db: Database, changes: Feed) -> None:
+async def test_an_announcement_wakes_only_those_who_wait_for_its_topic(db: Database, changes: Feed) -> None:
     runs, both = changes.subscribe("runs"), changes.subscribe("runs", "pools")
     await announce(db, "pools")
     assert await both.wait(LONG_S) == {"pools"}
@@ -197,7 +197,7 @@ async def test_the_end_of_a_run_of_a_pool_announces_its_slot_and_that_of_a_scrip
         ("FAILED", {}, "stop"),
     ],
 )
-async def test_the_state_that_somebody_else_writes_is_the_command(
+async def test_a_state_that_another_process_writes_is_a_command(
     db: Database, given: Any, state: str, facts: dict[str, Any], kind: str
 ) -> None:
     run, other = await given.run(db), await given.run(db)

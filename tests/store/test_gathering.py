@@ -33,7 +33,7 @@ async def _proposed(db: Database, asked: Sequence[tuple[UUID, State]]) -> list[P
     return await asyncio.gather(*each, return_exceptions=True)
 
 
-async def test_what_is_asked_meanwhile_rides_in_the_next_transaction(db: Database) -> None:
+async def test_requests_made_during_a_transaction_ride_in_the_next_one(db: Database) -> None:
     groups: list[list[int]] = []
     first_is_in, goes_on = asyncio.Event(), asyncio.Event()
 
@@ -53,7 +53,7 @@ async def test_what_is_asked_meanwhile_rides_in_the_next_transaction(db: Databas
     assert groups == [[1], [2, 3, 4], [12]], "2 and 12 are about the same subject"
 
 
-async def test_who_stops_waiting_takes_nothing_from_the_others(db: Database) -> None:
+async def test_a_caller_that_stops_waiting_takes_nothing_from_the_others(db: Database) -> None:
     goes_on = asyncio.Event()
     written: list[int] = []
 
@@ -78,7 +78,7 @@ async def test_runs_that_are_made_at_once_are_all_there(db: Database) -> None:
         assert found.state is not None and found.state.type == "PENDING" and found.run.flow_name == "survey"
 
 
-async def test_one_that_cannot_be_made_leaves_the_others_alone(db: Database) -> None:
+async def test_a_run_that_cannot_be_made_leaves_the_others_alone(db: Database) -> None:
     flow = (await flows.get_or_create(db, "survey")).id
     unknown = NewFlowRun(uuid7(), "", "lost", [])
     nobody = asyncio.ensure_future(flow_run_changes.create(db, uuid4(), unknown, Pending()))

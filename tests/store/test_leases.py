@@ -31,7 +31,7 @@ async def test_lapsed_lease_gives_run_to_one_new_owner(db: Database, given: Any)
         await leases.take(db, run.id, third, 15.0)
 
 
-async def test_of_those_who_find_a_holder_dead_one_gets_the_lease(db: Database, given: Any) -> None:
+async def test_one_of_those_who_find_a_holder_dead_gets_the_lease(db: Database, given: Any) -> None:
     run = await given.run(db)
     second, third = given.owner(), given.owner()
     taken = await leases.take(db, run.id, second, 15.0, dead_epoch=1)
@@ -61,7 +61,7 @@ async def test_takeover_fences_the_old_owner_with_its_next_write(db: Database, g
     assert row is not None and (row.owner, row.epoch, row.last_seq) == (new_owner.id, 2, 0)
 
 
-async def test_one_who_takes_his_own_lease_again_gets_a_new_epoch(db: Database, given: Any) -> None:
+async def test_an_owner_that_takes_its_own_lease_again_gets_a_new_epoch(db: Database, given: Any) -> None:
     run = await given.run(db)
     again = await leases.take(db, run.id, run.owner, 15.0)
     assert again.epoch == 2
@@ -69,7 +69,7 @@ async def test_one_who_takes_his_own_lease_again_gets_a_new_epoch(db: Database, 
     assert ack.fenced
 
 
-async def test_renewal_tells_only_the_fenced_runs(db: Database, given: Any) -> None:
+async def test_renewal_reports_only_fenced_runs(db: Database, given: Any) -> None:
     kept, lost = await given.run(db), await given.run(db)
     await leases.take(db, lost.id, given.owner(), 15.0, force=True)
     held = [(run.id, 1, run.owner.id) for run in (kept, lost)]

@@ -82,7 +82,7 @@ BIG = ("flow_run", "task_run", "log", "artifact", "flow_run_state")
 
 
 @pytest.mark.parametrize("name", LOOKS)
-async def test_no_look_reads_a_whole_table(db: Database, name: str) -> None:
+async def test_no_query_reads_a_whole_table(db: Database, name: str) -> None:
     asked: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:

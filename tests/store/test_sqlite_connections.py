@@ -25,7 +25,7 @@ async def test_a_connection_may_be_closed_twice_and_is_closed_then(tmp_path: Pat
         await thread.run(lambda it: it.execute("SELECT 1").fetchone())
 
 
-async def test_what_an_error_leaves_is_undone_and_the_next_transaction_begins_anew(sqlite_url: str) -> None:
+async def test_an_error_undoes_its_transaction_and_the_next_one_begins_anew(sqlite_url: str) -> None:
     db = await Database.open(sqlite_url)
     with pytest.raises(RuntimeError, match="on purpose"):
         async with db.write() as connection:
@@ -76,7 +76,7 @@ def _leaving(url: str, name: str) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_the_last_who_leaves_folds_the_log_into_the_file(sqlite_url: str, tmp_path: Path) -> None:
+def test_the_last_to_close_the_file_folds_the_log_into_it(sqlite_url: str, tmp_path: Path) -> None:
     """Seen: a database whose processes had all ended still had a `-wal` beside it, so that a copy of the file
     alone lacked the newest runs. Two who close at one moment each took the other for one that stays.
     """

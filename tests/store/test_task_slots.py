@@ -54,7 +54,7 @@ async def test_a_place_in_the_queue_lapses_when_nobody_asks_any_more(db: Databas
     assert await ask(db, third, given=[first]) == ["granted"]
 
 
-async def test_all_limits_or_none(db: Database) -> None:
+async def test_slots_of_all_limits_are_taken_or_none(db: Database) -> None:
     await concurrency_limits.set_tag_limit(db, "a", 1)
     await concurrency_limits.set_tag_limit(db, "b", 1)
     holder, both, only_b = want("a"), want("a", "b", "free"), want("b")
@@ -64,13 +64,13 @@ async def test_all_limits_or_none(db: Database) -> None:
     assert (await active(db, "a"), await active(db, "b")) == (1, 1)
 
 
-async def test_a_limit_of_zero_and_no_limit_are_told(db: Database) -> None:
+async def test_a_limit_of_zero_is_told_from_no_limit(db: Database) -> None:
     await concurrency_limits.set_tag_limit(db, "none", 0)
     assert await ask(db, want("none"), want("free")) == ["closed", "free"]
     assert await task_slots.limited(db, ["none", "free", "a\0b"]) == ["none"]
 
 
-async def test_who_waits_for_what_it_is_called_inside_is_told(db: Database) -> None:
+async def test_a_call_that_waits_for_its_own_caller_is_told_that_it_is_stuck(db: Database) -> None:
     await concurrency_limits.set_tag_limit(db, "t", 2)
     outer, other = want("t"), want("t")
     await ask(db, outer, other)

@@ -48,7 +48,7 @@ class Watch:
         return evaluation.fired
 
 
-def test_a_trigger_of_no_others_never_fires_and_stops_nobody() -> None:
+def test_a_compound_trigger_without_children_never_fires_and_stops_no_automation() -> None:
     """The standard takes a compound trigger without triggers. Ours could not be read ("all" of none), and no
     automation of the server was evaluated any more.
     """
@@ -58,7 +58,7 @@ def test_a_trigger_of_no_others_never_fires_and_stops_nobody() -> None:
     assert Watch({"type": "sequence", "within": 60.0, "triggers": []}).after(happened(), now_s=90) == []
 
 
-def test_each_event_fires_where_time_does_not_matter() -> None:
+def test_each_event_fires_a_trigger_without_a_time_span() -> None:
     watch = Watch(trigger())
     fired = watch.after(happened(), happened(at_s=1), happened("bell.broken", 2))
     assert [each.event and each.event.event for each in fired] == ["bell.rung"] * 2

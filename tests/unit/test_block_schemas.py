@@ -31,7 +31,7 @@ FIELDS: dict[str, Any] = {
 CHECKSUM = "sha256:7d22f46ed4c922c809bf02a8e0421fecbf4edf03412b715841ac835b6de4945a"
 
 
-def test_the_checksum_is_the_stock_clients() -> None:
+def test_the_checksum_equals_that_of_the_stock_client() -> None:
     assert checksum(FIELDS) == CHECKSUM
 
 

@@ -67,7 +67,7 @@ def test_short_calls_are_never_mentioned(told: Told, at: Any) -> None:
     assert told.running == [] and told.given_back == []
 
 
-def test_what_stands_behind_a_long_call_is_given_back_and_not_started_any_more(told: Told, at: Any) -> None:
+def test_calls_behind_a_long_call_are_given_back_and_not_started(told: Told, at: Any) -> None:
     board = told.board(5)
     for position in (0, 1):
         assert board.start(position, 1_000.0)
@@ -89,7 +89,7 @@ def test_a_long_last_call_gives_nothing_back(told: Told, at: Any) -> None:
     assert told.given_back == [] and told.running == [(0, 1_000.0)]
 
 
-def test_a_board_nobody_listens_to_keeps_its_calls(at: Any) -> None:
+def test_a_board_without_a_listener_keeps_its_calls(at: Any) -> None:
     board = Board(3, lambda *_: None)
     board.start(0, 1_000.0)
     at(100)
@@ -117,9 +117,7 @@ def test_the_watcher_looks_at_boards_until_they_are_removed() -> None:
     assert Watcher.of_this_process() is watcher
 
 
-def test_of_calls_that_come_alone_the_long_one_is_told_once_and_the_next_one_anew(
-    told: Told, at: Any
-) -> None:
+def test_a_long_lone_call_is_reported_once_and_the_next_one_again(told: Told, at: Any) -> None:
     roused: list[None] = []
     board = LoneBoard(lambda: roused.append(None))
     tell = lambda pack_id, started: told.running.append((int(pack_id), started))  # noqa: E731
@@ -137,7 +135,7 @@ def test_of_calls_that_come_alone_the_long_one_is_told_once_and_the_next_one_ane
     assert told.running[1:] == [(2, 1_000.0 + REPORT_RUNNING_AFTER_S)]
 
 
-def test_the_watcher_sees_a_call_that_comes_alone() -> None:
+def test_the_watcher_sees_a_lone_call() -> None:
     seen = threading.Event()
     watcher = Watcher.of_this_process()
     watcher.lone.start(lambda _pack_id, _started: seen.set(), "1", clock.epoch_s() - 1)

@@ -25,7 +25,7 @@ async def rendered(template: str, **names: Any) -> Any:
     return await bounded_calls.call(text_of, template, names, "http://pages")
 
 
-async def test_templates_are_rendered_elsewhere() -> None:
+async def test_templates_are_rendered_in_another_process() -> None:
     assert await rendered("{{ a.b }} {{ missing.part }}{{ run | ui_url }}", a={"b": 1}) == "1 http://pages"
     value = {"n": "{{ x }}", "t": ["{{ x }} {{ x }}"], "plain": 1}
     assert await bounded_calls.call(filled_within, value, {"x": 2}, "") == {"n": 2, "t": ["2 2"], "plain": 1}
@@ -42,7 +42,7 @@ async def test_templates_are_rendered_elsewhere() -> None:
         "{% for i in range(10 ** 9) %}{% endfor %}",
     ],
 )
-async def test_what_takes_too_much_is_ended_and_the_loop_goes_on(
+async def test_a_template_that_takes_too_much_is_ended_and_the_loop_goes_on(
     template: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bounded_calls, "WITHIN_S", 1.0)
@@ -63,7 +63,7 @@ async def test_what_takes_too_much_is_ended_and_the_loop_goes_on(
     assert await rendered("{{ 1 + 1 }}") == "2", "the next one is rendered"
 
 
-async def test_many_at_once_do_not_wait_for_one_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_templates_do_not_wait_for_one_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded_calls, "WITHIN_S", 3.0)
     slow = asyncio.create_task(rendered(ENDLESS))
     quick = await asyncio.gather(*(rendered("{{ n }}", n=n) for n in range(20)))
@@ -72,21 +72,23 @@ async def test_many_at_once_do_not_wait_for_one_that_takes_long(monkeypatch: pyt
         await slow
 
 
-async def test_errors_come_back_as_they_are_told_here() -> None:
+async def test_errors_of_templates_come_back_from_their_process() -> None:
     for template, told in (("{{ 1 / 0 }}", "division by zero"), ("{% nothing %}", "unknown tag")):
         with pytest.raises(CallFailed, match=told):
             await rendered(template)
     assert await rendered("{{ ().__class__.__mro__[0] }}") == "", "the sandbox shows nothing"
 
 
-async def test_the_process_has_nothing_of_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_process_of_templates_has_no_secrets_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     bounded_calls.close()
     monkeypatch.setenv("HELIOSTAT_DATABASE_URL", "postgresql://ann:s3cret@db/x")
     assert await bounded_calls.call(os.getenv, "HELIOSTAT_DATABASE_URL") is None
     assert await bounded_calls.call(os.getenv, "PATH") == os.environ["PATH"]
 
 
-async def test_parameters_with_templates_are_written_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_parameters_with_templates_are_rendered_in_another_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(bounded_calls, "WITHIN_S", 2.0)
 
     def template(text: str) -> dict[str, Any]:
@@ -100,6 +102,6 @@ async def test_parameters_with_templates_are_written_elsewhere(monkeypatch: pyte
         await parameter_templates.written({"v": {"__prefect_kind": "workspace_variable"}}, {})
 
 
-def test_a_template_that_is_too_long_to_be_read_is_none() -> None:
+def test_a_template_that_is_too_long_is_refused() -> None:
     assert fault_of("{{ a }}" + "x" * LONGEST) == f"it is longer than {LONGEST:,} characters"
     assert fault_of("{{ a }}") is None

@@ -142,7 +142,7 @@ def test_key_function_can_refuse_to_cache():
 @pytest.mark.parametrize(
     "function", [lambda f, i: 5, lambda f, i: "", lambda f, i: "x" * 2001, lambda f, i: i["no"]]
 )
-def test_key_function_at_fault_is_told(function):
+def test_key_function_that_fails_is_named(function):
     with pytest.raises(UserError, match="<lambda>"):
         key(CacheKeyFn(function))
 

@@ -23,7 +23,7 @@ def test_slices_without_positional_or_keyword_arguments_have_rows_too() -> None:
     assert Columns([(True, [1, 2])], {}, 2).slice(1, 2).rows() == [((2,), {})]
 
 
-def test_columns_of_our_own_grow_and_are_emptied_when_calls_have_ended() -> None:
+def test_columns_of_the_engine_grow_and_are_emptied_when_calls_have_ended() -> None:
     columns = Columns([(True, []), (False, "c")], {"k": (True, [])}, 0, owned=True)
     assert columns.append([(1, "a"), (2, "b")]) == 2
     assert columns.row(1) == ((2, "c"), {"k": "b"})
@@ -47,7 +47,7 @@ def test_rows_let_go_of_arguments() -> None:
 
 
 @pytest.mark.parametrize("value", ["text", b"bytes", {"a": 1}, 3, None, object, unmapped([1, 2])])
-def test_what_is_no_column_is_given_to_every_call(value: Any) -> None:
+def test_a_value_that_is_no_column_is_given_to_every_call(value: Any) -> None:
     columns = sort_map_arguments("t", ([1, 2], value), {}).columns
     expected = [1, 2] if isinstance(value, tuple) else value
     assert [columns.row(i)[0][1] for i in range(2)] == [expected] * 2

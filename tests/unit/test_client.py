@@ -64,7 +64,7 @@ def test_a_refusal_becomes_the_error_of_its_kind_with_the_servers_words(
 
 
 @pytest.mark.parametrize("status", [408, 429, 502, 503])
-def test_an_answer_that_may_pass_is_asked_for_again(status: int) -> None:
+def test_a_request_is_sent_again_after_a_failure_that_may_pass(status: int) -> None:
     answers = [httpx.Response(status), httpx.Response(status), httpx.Response(200, json=FLOW)]
     with client_of(lambda _: answers.pop(0)) as client:
         assert client.read_flow(uuid4()).name == "etl"
@@ -83,7 +83,7 @@ def test_a_server_that_keeps_failing_is_given_up_on() -> None:
     assert len(asked) == http.ATTEMPTS
 
 
-def test_a_lost_connection_is_made_again_but_a_wrong_address_is_told_at_once() -> None:
+def test_a_lost_connection_is_made_again_but_a_wrong_address_fails_at_once() -> None:
     asked: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -133,7 +133,7 @@ def test_a_run_of_a_deployment_that_is_asked_for_again_is_the_same_run() -> None
     assert keys[2] != keys[1]
 
 
-def test_what_is_no_answer_of_the_api_is_told_with_a_hint() -> None:
+def test_an_answer_that_is_not_from_the_api_raises_an_error_with_a_hint() -> None:
     with client_of(always(200, {"title": "a page"})) as client:
         with pytest.raises(errors.ServerFailed) as refused:
             client.read_flow(uuid4())
@@ -145,7 +145,7 @@ def test_fields_that_the_client_does_not_know_are_kept() -> None:
         assert client.read_flow(uuid4()).to_json()["more"] == 1
 
 
-def test_the_password_goes_along() -> None:
+def test_every_request_carries_the_password() -> None:
     seen: list[str | None] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -157,7 +157,7 @@ def test_the_password_goes_along() -> None:
     assert seen == ["Basic " + base64.b64encode(b"me:secret").decode()]
 
 
-def test_every_call_has_a_synchronous_door() -> None:
+def test_every_call_has_a_synchronous_form() -> None:
     def calls(kind: type) -> set[str]:
         return {name for name in dir(kind) if not name.startswith("_") and callable(getattr(kind, name))}
 

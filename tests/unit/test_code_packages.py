@@ -88,7 +88,7 @@ def test_an_executable_file_stays_executable(project: Project, tmp_path: Path) -
     assert os.access(unpacked / "run.sh", os.X_OK) and not os.access(unpacked / "a.py", os.X_OK)
 
 
-def test_what_is_no_code_is_left_out(project: Project) -> None:
+def test_files_that_are_no_code_are_left_out(project: Project) -> None:
     root = project(
         {
             "flow.py": "",
@@ -105,7 +105,7 @@ def test_what_is_no_code_is_left_out(project: Project) -> None:
     assert names(pack(root).content) == ["flow.py", "sub/data.csv"]
 
 
-def test_ignore_files_say_more_and_take_back(project: Project) -> None:
+def test_ignore_files_leave_files_out_and_take_them_back_in(project: Project) -> None:
     root = project(
         {
             "flow.py": "",
@@ -149,7 +149,9 @@ def test_links_inside_are_packed_as_what_they_point_to(project: Project) -> None
     assert names(pack(root).content) == ["b.py", "linked/a.py", "real/a.py"]
 
 
-def test_links_that_lead_out_or_round_are_refused_unless_ignored(project: Project, tmp_path: Path) -> None:
+def test_links_out_of_the_folder_or_in_a_circle_are_refused_unless_ignored(
+    project: Project, tmp_path: Path
+) -> None:
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "key").write_text("k")
     root = project({"flow.py": ""})
@@ -239,7 +241,7 @@ def test_a_failed_fetch_leaves_nothing_and_the_next_one_works(project: Project, 
 
 
 @pytest.mark.parametrize("name", ["../a.py", "/a.py", "a/../../b", "C:/a.py", "a\\b.py", "a//b.py", "./a"])
-def test_packages_that_would_write_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
+def test_packages_that_would_write_outside_their_folder_are_refused(tmp_path: Path, name: str) -> None:
     content = a_zip((name, b"x"))
     with pytest.raises(BadPackage):
         revision_of(content)
@@ -248,7 +250,7 @@ def test_packages_that_would_write_elsewhere_are_refused(tmp_path: Path, name: s
     assert [path.name for path in tmp_path.rglob("*.py")] == []
 
 
-def test_what_is_no_package_is_refused(tmp_path: Path) -> None:
+def test_bytes_that_are_no_package_are_refused(tmp_path: Path) -> None:
     link = a_zip(("link", b"/etc/passwd"), mode=stat.S_IFLNK | 0o777)
     packed = a_zip(("a.py", b"x" * 1000))
     for content in (b"", b"nonsense", link, packed[:-30], a_zip(("a.py", b"1")).replace(b"1", b"2", 1)):

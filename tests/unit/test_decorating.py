@@ -36,7 +36,7 @@ def test_parameters_named_like_an_option_of_the_call_are_refused(decorator: Any,
             decorator(name="x")(fn)
 
 
-def test_what_no_option_can_take_away_may_have_any_name() -> None:
+def test_parameters_that_no_option_can_hide_may_have_any_name() -> None:
     def only_by_position(wait_for: int, /, *return_state: int, **others: Any) -> tuple[Any, ...]:
         return wait_for, return_state
 

@@ -72,7 +72,9 @@ def test_a_spec_says_what_the_author_said_and_where_the_code_is() -> None:
         ({"project": "/usr"}, BadDeployment),
     ],
 )
-def test_what_cannot_be_is_refused_with_a_hint(options: Any, error: type[HeliostatError]) -> None:
+def test_options_that_make_no_sense_are_refused_with_a_hint(
+    options: Any, error: type[HeliostatError]
+) -> None:
     with pytest.raises(error) as refused:
         etl.to_deployment("nightly", **options)
     assert refused.value.hint

@@ -94,7 +94,7 @@ def test_module_on_the_path_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("limit", "is not a flow but 'int'", "work.py:clean"),
     ],
 )
-def test_missing_flow_is_answered_with_those_that_there_are(
+def test_missing_flow_is_answered_with_the_flows_that_exist(
     tmp_path: Path, asked: str, what: str, hint: str
 ) -> None:
     path = write(tmp_path, "work.py", TWO_FLOWS)

@@ -112,7 +112,7 @@ def test_copies_of_plain_values_have_the_fingerprint_of_their_original(group: st
         lambda: collections.defaultdict(list, a=[1]),
     ],
 )
-def test_what_is_made_alike_has_one_fingerprint(make: Any) -> None:
+def test_values_made_alike_have_one_fingerprint(make: Any) -> None:
     assert fingerprint(make()) == fingerprint(make())
 
 
@@ -197,7 +197,7 @@ def _generator() -> Any:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_nothing_tells_from_others_has_no_fingerprint(value: Any) -> None:
+def test_values_that_cannot_be_compared_have_no_fingerprint(value: Any) -> None:
     with pytest.raises(NoFingerprint):
         fingerprint(value)
 

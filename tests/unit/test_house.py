@@ -67,7 +67,7 @@ def test_packages_in_pyproject_are_the_folders_that_hold_python() -> None:
     found = {"heliostat"}
     for path in package_files():
         folder = path.parent.relative_to(ROOT)
-        # Migrations are data: alembic reads them by path, no one imports them.
+        # Migrations are data: alembic reads them by path, and nothing imports them.
         if folder.parts and "migrations" not in folder.parts:
             found.add(".".join(("heliostat", *folder.parts)))
     assert sorted(listed) == sorted(found)
@@ -94,7 +94,7 @@ def test_repository_holds_no_symbolic_link() -> None:
 
 
 def test_text_files_are_read_and_written_as_utf_8_whatever_the_locale() -> None:
-    """Seen: under LC_ALL=C a deployment file with an umlaut could not be read. Each says its encoding."""
+    """Seen: under LC_ALL=C a deployment file with an umlaut could not be read. Calls say the encoding."""
     assert [line for path in package_files() for line in texts_without_encoding(path)] == []
 
 
@@ -128,7 +128,7 @@ def test_ray_is_imported_only_where_work_is_sent_to_it() -> None:
 def test_database_libraries_are_imported_only_by_the_store() -> None:
     libraries = ("sqlalchemy", "asyncpg", "aiosqlite", "alembic", "sqlite3")
     wrong = {name for name in importers_of(*libraries) if not name.startswith("runtime/store/")}
-    assert wrong - {"api/cli/version.py"} == set()  # which only tells SQLite's version
+    assert wrong - {"api/cli/version.py"} == set()  # it prints SQLite's version only
 
 
 def test_command_line_libraries_are_imported_only_by_the_command_line() -> None:
@@ -136,7 +136,7 @@ def test_command_line_libraries_are_imported_only_by_the_command_line() -> None:
     assert wrong == set()
 
 
-def test_http_is_known_to_the_api_alone() -> None:
+def test_web_frameworks_are_imported_only_by_the_api() -> None:
     wrong = {name for name in importers_of("fastapi", "starlette", "uvicorn") if not name.startswith("api/")}
     assert wrong == set()
 
@@ -152,7 +152,7 @@ def test_time_comes_from_the_one_clock() -> None:
     assert wrong == []
 
 
-def test_no_file_is_longer_than_its_room() -> None:
+def test_no_file_is_too_long() -> None:
     files = [*package_files(), *sorted((ROOT / "tests").rglob("*.py"))]
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in files}
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE_LINES} == {}
@@ -196,7 +196,7 @@ def test_importing_the_package_leaves_the_heavy_libraries_alone() -> None:
     assert done.stdout.split() == []
 
 
-def test_migrations_that_the_code_knows_are_those_that_there_are() -> None:
+def test_migrations_that_the_code_lists_are_the_files_that_exist() -> None:
     from heliostat.runtime.store.database.schema import MIGRATIONS, REVISIONS
 
     found = [
@@ -208,7 +208,7 @@ def test_migrations_that_the_code_knows_are_those_that_there_are() -> None:
 
 
 def test_workers_of_fan_outs_do_not_load_the_drivers_of_databases() -> None:
-    """They record through the driver of the run; what they load, everybody waits for when they start."""
+    """Workers record through the driver of the run; each library that they load slows their start."""
     heavy = ["sqlalchemy", "alembic", "asyncpg", "aiosqlite", "fastapi", "httpx", "pydantic_settings"]
     program = (
         "import sys, heliostat.runtime.engine.worker, heliostat.runtime.engine.ray_lane; "
@@ -232,7 +232,7 @@ def test_tests_run_against_one_copy_of_the_package() -> None:
     assert copies == {"heliostat"}
 
 
-def test_settings_page_is_what_the_settings_say() -> None:
+def test_settings_page_is_up_to_date() -> None:
     import runpy
 
     page = runpy.run_path(str(ROOT / "docs" / "settings.py"))["settings_page"]()

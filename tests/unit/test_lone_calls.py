@@ -61,7 +61,7 @@ def test_a_worker_that_has_not_seen_the_code_asks_for_it_and_knows_it_after_a_pa
     assert not _alone(shipped, 3, 8).code_missing
 
 
-def test_both_ways_give_the_same_outcome_and_input_hash() -> None:
+def test_lone_and_packed_calls_have_equal_outcomes_and_input_hashes() -> None:
     shipped = _shipped(2)
     packed = _without_times(_as_pack(shipped, 5, 8, note="x"))
     alone = _without_times(_alone(shipped, 5, 8, note="x"))
@@ -69,7 +69,7 @@ def test_both_ways_give_the_same_outcome_and_input_hash() -> None:
     assert alone.input_hash == input_hash((8,), {"note": "x"})
 
 
-def test_a_failure_is_told_in_full_and_does_not_touch_the_next_call() -> None:
+def test_a_failure_is_reported_in_full_and_does_not_affect_the_next_call() -> None:
     shipped = _shipped(3)
     packed = _as_pack(shipped, 1, 1)
     reply = _alone(shipped, 1, 1)

@@ -38,7 +38,7 @@ def test_a_call_that_was_never_recorded_takes_the_number_that_its_neighbour_left
     assert site.claim(1, b"a") == Claim(0)
 
 
-def test_other_inputs_than_the_record_has_get_a_new_index_and_are_told():
+def test_inputs_that_differ_from_the_record_get_a_new_index_and_are_reported():
     site = matching(b"a")
     assert site.claim(0, b"b") == Claim(1, diverges=True)
     assert site.claim(1, b"a") == Claim(0, is_recorded=True)
@@ -78,7 +78,7 @@ def test_no_index_is_given_twice_and_every_record_answers_a_call_with_its_inputs
 
 
 @given(RECORDED, st.lists(INPUTS, max_size=16), st.integers(0, 16))
-def test_what_came_in_order_before_the_records_were_read_counts(recorded, calls, in_order):
+def test_calls_in_order_before_the_records_were_read_count(recorded, calls, in_order):
     site = Matching(lambda: sorted(recorded.items()))
     taken: set[int] = set()
     for number, inputs in enumerate(calls):

@@ -87,7 +87,7 @@ def test_futures_are_found_at_any_depth_with_whether_failure_is_allowed() -> Non
     assert futures_in("text") == futures_in(None) == futures_in([1, "a", {"b": {1, 2}}]) == []
 
 
-def test_a_future_allowed_to_fail_in_one_place_only_is_not_allowed_to() -> None:
+def test_a_future_allowed_to_fail_in_one_place_of_two_may_not_fail() -> None:
     future = _future()
     assert futures_in([allow_failure(future), future]) == [(future, False)]
 
@@ -219,6 +219,6 @@ def test_wait_for_takes_what_map_gives_and_allow_failure_bare() -> None:
 @pytest.mark.parametrize(
     "wait_for", [5, "text", [None], [[1]], Opaque(_future(1)), allow_failure(3), {"a": b""}]
 )
-def test_what_is_no_future_is_refused_in_wait_for(wait_for: Any) -> None:
+def test_wait_for_refuses_values_that_are_no_futures(wait_for: Any) -> None:
     with pytest.raises(UserError, match="wait_for takes futures, not"):
         checked_waits(wait_for)

@@ -89,7 +89,7 @@ def request(site: Site, host: str = "hooks.example") -> Request:
     return Request("POST", f"http://{host}:{site.server_port}/in", {}, b"x")
 
 
-async def test_a_name_that_leads_elsewhere_the_second_time_gets_nothing(
+async def test_a_host_whose_address_changes_after_the_check_gets_nothing(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second answer of the name server is never asked for: the one that was checked is connected to."""
@@ -128,14 +128,14 @@ async def test_a_redirect_is_shown_and_not_followed(site: Site) -> None:
     assert reply.status_code == 302 and [path for path, _ in site.asked] == ["/in"]
 
 
-async def test_of_a_long_answer_the_beginning_is_read(site: Site) -> None:
+async def test_only_the_beginning_of_a_long_answer_is_read(site: Site) -> None:
     site.body, site.headers = b"x" * 65_536, {"Content-Length": str(ENDLESS)}
     reply = await send(request(site, "127.0.0.1"))
     assert reply.text == "x" * 65_536
     assert site.sent < ENDLESS
 
 
-async def test_a_packed_answer_grows_no_larger_than_others(site: Site) -> None:
+async def test_a_compressed_answer_grows_no_larger_than_the_limit(site: Site) -> None:
     site.body = gzip.compress(b"x" * 10_000_000)
     site.headers = {"Content-Encoding": "gzip"}
     assert (await send(request(site, "127.0.0.1"))).text == "x" * 65_536
@@ -144,13 +144,13 @@ async def test_a_packed_answer_grows_no_larger_than_others(site: Site) -> None:
 
 
 @pytest.mark.parametrize("url", ["ftp://a.example", "http://", "nothing", "http://a.example:99999/"])
-async def test_what_is_no_address_is_told_without_it(url: str) -> None:
+async def test_a_bad_address_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(ActionFailed) as told:
         await send(Request("POST", url, {}, b""), anywhere=False)
     assert "a.example" not in str(told.value)
 
 
-def test_public_is_what_no_private_network_uses() -> None:
+def test_public_addresses_are_those_that_no_private_network_uses() -> None:
     for address in ("93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "::ffff:93.184.216.34"):
         assert is_public(address)
     for address in (

@@ -28,7 +28,7 @@ def a_kind(**facts):
     return PoolType("batch", "Batch", "Runs in batches.", {}, **facts)
 
 
-def test_ray_and_process_are_there():
+def test_the_pool_types_ray_and_process_exist():
     assert {"ray", "process"} <= set(pool_types())
     assert not find_pool_type("ray").polled_by_workers
     assert find_pool_type("process").polled_by_workers
@@ -73,7 +73,7 @@ def test_template_of_a_kind_may_be_changed_without_changing_the_kind():
     assert find_pool_type("ray").default_base_job_template()["variables"]["properties"]
 
 
-def test_unknown_kind_is_refused_with_those_there_are():
+def test_unknown_pool_type_is_refused_with_those_that_exist():
     with pytest.raises(NotFound) as caught:
         find_pool_type("proces")
     assert caught.value.hint == "Did you mean process?"

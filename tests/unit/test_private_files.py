@@ -110,7 +110,7 @@ async def test_what_is_made_in_the_home_folder_is_for_its_user_alone(
         os.umask(before)
 
 
-async def test_a_home_folder_that_is_open_is_shut(tmp_path: Path) -> None:
+async def test_an_open_home_folder_is_closed_to_other_users(tmp_path: Path) -> None:
     home = tmp_path / "home"
     for folder in (home / "servers", home / "results" / "deep"):
         folder.mkdir(parents=True)
@@ -179,7 +179,7 @@ def plant_a_file(place: Path, theirs: Path) -> None:
 
 
 @pytest.mark.parametrize("plant", [plant_a_link, plant_a_link_inside, plant_a_file])
-def test_what_lies_in_the_place_before_us_is_neither_read_nor_written_to(
+def test_a_foreign_folder_in_place_of_ours_is_neither_read_nor_written(
     shared: Path, tmp_path: Path, heliostat_home: Path, plant: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs, marker, run_id = tmp_path / "theirs", tmp_path / "marker", uuid7()
@@ -196,7 +196,7 @@ def test_what_lies_in_the_place_before_us_is_neither_read_nor_written_to(
     assert not marker.exists() and (theirs / name).exists()
 
 
-def test_of_the_files_in_our_folder_only_our_own_are_read(
+def test_only_files_of_this_user_are_read_from_its_folder(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The folder may have been open to others before: what they put there stays what it is."""
@@ -276,7 +276,7 @@ def test_another_user_who_was_there_first_gets_nothing_run(
 
 
 @as_root
-def test_private_is_what_nobody_else_can_put_anything_into(tmp_path: Path) -> None:
+def test_a_folder_is_private_when_no_other_user_can_put_anything_into_it(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     assert make_own(folder)
     (tmp_path / "link").symlink_to(folder)
@@ -291,7 +291,7 @@ def test_private_is_what_nobody_else_can_put_anything_into(tmp_path: Path) -> No
     assert open_private(tmp_path / "file") is None and open_private(tmp_path / "none") is None
 
 
-def test_of_many_who_make_the_key_at_once_one_wins(tmp_path: Path) -> None:
+def test_those_who_make_the_key_at_once_get_one_key(tmp_path: Path) -> None:
     """Two containers have the same process id: a draft that is named by it was written by both."""
     home = tmp_path / "home"
     home.mkdir()
@@ -330,7 +330,7 @@ def test_a_key_is_made_where_files_cannot_be_linked(
     assert mode(heliostat_home / "encryption.key") == 0o600
 
 
-def test_a_key_that_was_cut_short_is_told(heliostat_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_was_cut_short_is_refused(heliostat_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encryption, "_WRITTEN_WITHIN_S", 0.05)
     (heliostat_home / "encryption.key").write_text("half")
     with pytest.raises(BadSetting, match="holds no key"):

@@ -353,7 +353,9 @@ class Tty(io.StringIO):
         return True
 
 
-def test_setting_never_and_pipes_show_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_not_shown_in_pipes_or_when_the_setting_says_never(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("TERM", "xterm")
     with override_settings(progress="never"):
         assert progress_on(Terminal(stream=Tty())) is None
@@ -363,7 +365,7 @@ def test_setting_never_and_pipes_show_nothing(monkeypatch: pytest.MonkeyPatch) -
         assert progress_on(Terminal(stream=Tty())) is None
 
 
-def test_setting_always_writes_plain_lines_to_a_pipe() -> None:
+def test_progress_that_is_always_shown_is_plain_lines_in_a_pipe() -> None:
     stream = io.StringIO()
     screen = LinesNowAndThen(Terminal(level=0, stream=stream))
     screen.show([a_line(), a_line("load", ended=True)])

@@ -26,7 +26,7 @@ def test_addresses_of_this_machine_are_told_from_others(url: str, own: bool) -> 
     assert is_loopback(url) is own
 
 
-def test_what_a_child_process_is_told_of_proxies_keeps_what_was_said() -> None:
+def test_proxies_of_child_processes_keep_what_the_environment_says() -> None:
     told = with_loopback_direct({"NO_PROXY": "example.com, localhost", "HTTP_PROXY": "http://proxy"})
     assert told["NO_PROXY"] == told["no_proxy"] == "example.com,localhost,127.0.0.1,::1"
     assert told["HTTP_PROXY"] == "http://proxy"

@@ -36,13 +36,15 @@ def test_a_server_starts_its_ray_with_the_dashboard(asked_of_ray: list[dict[str,
     assert asked_of_ray[0]["include_dashboard"] is None  # Ray's own default: when its packages are there
 
 
-def test_a_server_that_is_told_so_starts_its_ray_without(asked_of_ray: list[dict[str, Any]]) -> None:
+def test_a_server_starts_its_ray_without_the_dashboard_when_the_setting_says_so(
+    asked_of_ray: list[dict[str, Any]],
+) -> None:
     with override_settings(ray_dashboard=False):
         assert ray_cluster.start_local() is None
     assert asked_of_ray[0]["include_dashboard"] is False
 
 
-def test_a_cluster_that_is_joined_is_asked_for_nothing(asked_of_ray: list[dict[str, Any]]) -> None:
+def test_a_cluster_that_is_joined_is_asked_for_no_dashboard(asked_of_ray: list[dict[str, Any]]) -> None:
     """Ray refuses to join with the word."""
     with override_settings(ray_dashboard=False):
         ray_cluster._initialise("heliostat", "127.0.0.1:6379", is_server=True)

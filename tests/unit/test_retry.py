@@ -61,7 +61,7 @@ def test_broken_condition_stops_retries_and_is_told_on_the_error():
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(), CancelRun()])
-def test_what_ends_a_process_is_not_tried_again(error):
+def test_an_exception_that_ends_a_process_is_not_retried(error):
     assert not RetryPolicy(5).should_retry(1, error)
 
 
@@ -81,7 +81,7 @@ def test_what_ends_a_process_is_not_tried_again(error):
         {"condition": "ValueError"},
     ],
 )
-def test_values_that_cannot_work_are_told_at_once(wrong):
+def test_values_that_cannot_work_are_refused_at_once(wrong):
     with pytest.raises(UserError):
         RetryPolicy(**wrong)
 

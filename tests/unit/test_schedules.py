@@ -166,7 +166,7 @@ def test_interval_counts_from_its_anchor_in_both_directions():
     assert shown(schedule.dates(GAP, 2)) == ["03-28 12:20", "03-28 13:20"]
 
 
-def test_rule_in_the_spring_gap_comes_as_much_later_as_it_lies_in_the_gap():
+def test_rule_time_in_the_spring_gap_moves_by_the_length_of_the_gap():
     schedule = RRuleSchedule("FREQ=DAILY;BYHOUR=2;BYMINUTE=30;BYSECOND=0", BERLIN)
     assert shown(schedule.dates(GAP, 2)) == ["03-29 01:30", "03-30 00:30"]
 

@@ -75,7 +75,7 @@ def test_an_entry_whose_writing_was_cut_short_is_not_there(_folder: Path) -> Non
 @pytest.mark.parametrize(
     "data", [b"", b"\x01\x02", struct.pack("<Ii", 4_000, 2), struct.pack("<Ii", 40, -1) + b"x" * 32]
 )
-def test_a_file_that_makes_no_sense_is_taken_for_nothing_known(_folder: Path, data: bytes) -> None:
+def test_a_damaged_spool_file_counts_as_empty(_folder: Path, data: bytes) -> None:
     _folder.mkdir(parents=True)
     (_folder / "pack").write_bytes(data)
     left = salvage("pack")
@@ -128,7 +128,7 @@ def test_only_old_files_of_processes_that_are_gone_are_swept(_folder: Path) -> N
     still.close()
 
 
-def test_a_full_disk_is_told_when_a_spool_is_begun(_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_when_a_spool_begins(_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

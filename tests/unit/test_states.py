@@ -106,7 +106,7 @@ def test_failure_without_an_exception_raises_its_message(state, kind):
         state.result()
 
 
-def test_lost_value_is_told_with_a_hint():
+def test_lost_value_raises_an_error_with_a_hint():
     with pytest.raises(ResultLost) as caught:
         Completed(data=NO_VALUE).result()
     assert "persist_result" in caught.value.hint

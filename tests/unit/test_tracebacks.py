@@ -94,7 +94,7 @@ def test_frames_of_the_package_are_left_out_and_the_authors_stay():
     assert "condition_of_the_author" in text
 
 
-def test_our_frames_stay_when_there_are_no_others():
+def test_frames_of_the_package_stay_when_there_are_no_others():
     try:
         exponential_backoff(-1)
     except Exception as error:
@@ -248,7 +248,7 @@ class StateOfItsOwn(Exception):
         return {"lock": None}
 
 
-def test_slots_and_facts_of_built_in_errors_travel():
+def test_slots_and_attributes_of_built_in_errors_travel():
     again = unship(ship(raised(Slotted("here"))))
     assert (type(again), again.place, again.errno, again.filename) == (Slotted, "here", 2, "x.txt")
     assert str(again) == str(Slotted("here"))
@@ -257,7 +257,7 @@ def test_slots_and_facts_of_built_in_errors_travel():
 
 
 @pytest.mark.parametrize("kind", [RaisesWhenUnpickled, StateOfItsOwn])
-def test_a_way_of_the_authors_own_is_taken_when_it_works(kind):
+def test_an_exceptions_own_way_of_pickling_is_used_when_it_works(kind):
     again = unship(ship(raised(kind("the message"))))
     assert type(again) is kind and str(again) == "the message"
 
@@ -305,7 +305,7 @@ def test_long_chains_travel_in_bounded_time_and_size():
     assert unship(data).__cause__.code == 198
 
 
-def test_a_cause_whose_class_is_missing_here_is_named_and_takes_nothing_along(monkeypatch):
+def test_errors_whose_class_is_missing_here_are_named_and_the_others_arrive(monkeypatch):
     group = ExceptionGroup("many", [ChangesItsMessage(5), ValueError(1)])
     data = ship(raised(group, cause=ChangesItsMessage(6)))
     monkeypatch.delattr(sys.modules[__name__], "ChangesItsMessage")
@@ -329,7 +329,7 @@ def test_notes_travel_along():
     assert unship(ship(raised(error))).__notes__ == ["a note"]
 
 
-def test_exception_raised_again_prints_both_tracebacks_and_is_told_once_by_capture():
+def test_exception_raised_again_prints_both_tracebacks_and_is_captured_once():
     def raise_on_this_side():
         raise unship(ship(raised_below_our_frames()))
 
@@ -376,7 +376,7 @@ def test_remote_traceback_survives_pickling():
     assert pickle.loads(pickle.dumps(RemoteTraceback("text"))).text == "text"
 
 
-def test_our_frames_are_dropped_from_a_live_traceback():
+def test_frames_of_the_package_are_dropped_from_a_live_traceback():
     error = drop_our_frames(raised_below_our_frames())
     names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
     assert names == ["raised_below_our_frames", "condition_of_the_author"]
