@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar, cast, overload
 from uuid import UUID
 
 from ..foundation import clock
 from ..foundation.errors import HiddenFuture
 
 if TYPE_CHECKING:
-    from ..engine.fanout import Fanout
     from ..states import State
 
 R_co = TypeVar("R_co", covariant=True)
@@ -23,12 +22,54 @@ R = TypeVar("R")
 Wrapped = TypeVar("Wrapped")
 
 
+class Waiting(Protocol):
+    """Lets a thread wait until calls have got somewhere."""
+
+    def wait_until(self, done: Callable[[], bool], timeout_s: float | None) -> bool:
+        """Block until `done()`; False when the time was over first."""
+        ...
+
+    def wake(self) -> None:
+        """Let those who wait look again."""
+        ...
+
+
+class SubmittedCalls(Protocol):
+    """What futures ask of the calls that they stand for: those of one `submit` or `map`, by position."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def task_name(self) -> str: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def open_count(self) -> int: ...
+    @property
+    def dispatcher(self) -> Waiting: ...
+    def task_run_id(self, position: int) -> UUID: ...
+    def name_of(self, position: int) -> str: ...
+    def state_of(self, position: int) -> State: ...
+    def state_name_of(self, position: int) -> str: ...
+    def status_of(self, position: int) -> int: ...
+    def told_downstream(self, position: int) -> str: ...
+    def is_settled(self, position: int) -> bool: ...
+    def value_of(self, position: int, raise_on_failure: bool = True) -> Any: ...
+    def counts(self) -> dict[str, int]: ...
+    def wait(self, position: int, timeout_s: float | None = None) -> bool: ...
+    def wait_all(self, timeout_s: float | None = None) -> bool: ...
+    def wait_for_any(
+        self, calls: Iterable[tuple[SubmittedCalls, int]], timeout_s: float | None = None
+    ) -> bool: ...
+    def cancel(self, position: int) -> bool: ...
+
+
 class TaskFuture(Generic[R_co]):
     """The pending or settled call of a task. Await it in async code, or call `result()`."""
 
     __slots__ = ("_position", "fanout")
 
-    def __init__(self, fanout: Fanout, position: int) -> None:
+    def __init__(self, fanout: SubmittedCalls, position: int) -> None:
         self.fanout = fanout
         self._position = position
 
@@ -107,7 +148,7 @@ class TaskFutureList(Sequence[TaskFuture[R_co]]):
 
     __slots__ = ("fanout",)
 
-    def __init__(self, fanout: Fanout) -> None:
+    def __init__(self, fanout: SubmittedCalls) -> None:
         self.fanout = fanout
 
     def __len__(self) -> int:
@@ -193,7 +234,7 @@ class _StatesOfCalls(Sequence["State"]):
     than the calls.
     """
 
-    def __init__(self, fanout: Fanout) -> None:
+    def __init__(self, fanout: SubmittedCalls) -> None:
         self._fanout = fanout
 
     def __len__(self) -> int:
@@ -213,7 +254,7 @@ class _StatesOfCalls(Sequence["State"]):
         return repr(list(self))
 
 
-async def _ended(fanout: Fanout, done: Callable[[], bool]) -> None:
+async def _ended(fanout: SubmittedCalls, done: Callable[[], bool]) -> None:
     """Wait on a thread, which also stops waiting when the awaiting task is cancelled."""
     given_up = False
     try:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from ..authoring.futures import TaskFuture
 from ..foundation.errors import WaitCycle
 from .calls import Columns
-from .fanout import QUEUED, Fanout
+from .fanout import QUEUED, Fanout, fanout_of
 from .nested_futures import futures_in
 from .outcomes import CACHED, COMPLETED
 from .pack_group import PackGroup, ReadySpan, group_of
@@ -98,7 +98,7 @@ class Admission:
             pending = [each for each, _ in self._own(fanout, position)]
             while pending:
                 future = pending.pop()
-                at = (future.fanout, future.position)
+                at = (fanout_of(future), future.position)
                 if at == (fanout, position):
                     raise WaitCycle(
                         f"{fanout.name_of(position)} waits for itself",
@@ -108,7 +108,7 @@ class Admission:
                 if at in seen or future.done():
                     continue
                 seen.add(at)
-                pending.extend(each for each, _ in self._own(future.fanout, future.position))
+                pending.extend(each for each, _ in self._own(*at))
 
     def _enter_singly(self, fanout: Fanout, start: int, stop: int) -> None:
         if fanout.has_futures is None or (isinstance(fanout.calls, Columns) and fanout.calls.owned):
@@ -148,7 +148,7 @@ class Admission:
 
     def _watch(self, fanout: Fanout, position: int, dependencies: list[Dependency]) -> bool:
         """Note what is still open among the dependencies; False when nothing is."""
-        open_ones = {(future.fanout, future.position) for future, _ in dependencies if not future.done()}
+        open_ones = {(fanout_of(future), future.position) for future, _ in dependencies if not future.done()}
         for upstream, its_position in open_ones:
             upstream.watched = True
             self._watchers[(upstream, its_position)].append((fanout, position))

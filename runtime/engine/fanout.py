@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import UUID
 
 from ..foundation import clock, ids
@@ -24,6 +24,7 @@ from .outcomes import Failure, Held, InStore, Kept, Stored
 from .progress import Tally
 
 if TYPE_CHECKING:
+    from ..authoring.futures import SubmittedCalls, TaskFuture
     from .call_kind import CallKind
     from .matching import Matching
 
@@ -207,7 +208,9 @@ class Fanout:
     def wait_all(self, timeout_s: float | None = None) -> bool:
         return self.dispatcher.wait_until(lambda: self.closed and not self.open_count, timeout_s)
 
-    def wait_for_any(self, calls: Iterable[tuple[Fanout, int]], timeout_s: float | None = None) -> bool:
+    def wait_for_any(
+        self, calls: Iterable[tuple[SubmittedCalls, int]], timeout_s: float | None = None
+    ) -> bool:
         watched = list(calls)
         return self.dispatcher.wait_until(
             lambda: any(fanout.is_settled(position) for fanout, position in watched), timeout_s
@@ -313,6 +316,11 @@ class Fanout:
     def tries_of(self, position: int) -> int:
         """The same without attempts that ended in a crash: what the author's retries count."""
         return self.attempts.get(position, 1) - self.crashes.get(position, 0)
+
+
+def fanout_of(future: TaskFuture[Any]) -> Fanout:
+    """The calls that a future is one of."""
+    return cast("Fanout", future.fanout)
 
 
 def holding(

@@ -11,7 +11,7 @@ from ..authoring.futures import TaskFuture
 from . import payload
 from .calls import Columns, Row, SlicedColumns
 from .execution import Call
-from .fanout import Fanout
+from .fanout import Fanout, fanout_of
 from .nested_futures import has_futures, replace_futures
 from .outcomes import InStore, Stored
 from .own_arguments import hashable_row, is_fixed, loaded_row, own
@@ -59,7 +59,7 @@ class References:
 
     def stand_in(self, future: TaskFuture[Any], failure_allowed: bool) -> Any:
         """What to send for a settled upstream call."""
-        held = future.fanout.held[future.position]
+        held = fanout_of(future).held[future.position]
         if isinstance(held, InStore):
             return self.slot_of(held.ref, held.position)
         if isinstance(held, Stored):
