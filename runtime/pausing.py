@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from .authoring.context import flow_session, task_run_info
+from .authoring.context import task_run_info
 from .foundation.errors import NotInAFlow, StaleState
 from .foundation.settings import current_settings
 from .states import Suspended
@@ -99,6 +99,8 @@ def _refuse_unless(accepted: bool, run_id: UUID, reason: str | None) -> None:
 
 
 def _control(what: str) -> RunControl:
+    from .engine.session import flow_session
+
     session = flow_session.get()
     if session is None or session.control is None or task_run_info.get() is not None:
         raise NotInAFlow(f"{what}() belongs into the body of a flow.", hint="Call it there, not in a task.")

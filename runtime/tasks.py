@@ -12,7 +12,6 @@ from hashlib import blake2b
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
-from .authoring.context import flow_session
 from .authoring.futures import TaskFuture, TaskFutureList
 from .authoring.options import Hook, as_hooks, checked_timeout, refuse_reserved, refuse_unknown
 from .authoring.retry import RetryPolicy
@@ -284,6 +283,8 @@ class Task(Generic[P, R_co]):
         )
 
     def _session(self, verb: str) -> FlowSession:
+        from .engine.session import flow_session
+
         session = flow_session.get()
         if session is None:
             show_errors_our_way()

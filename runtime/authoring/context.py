@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from ..foundation import ids
 from ..foundation.errors import HeliostatError
-
-if TYPE_CHECKING:
-    from ..engine.matching import Matching
-    from ..engine.session import FlowSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +31,12 @@ class FlowRunInfo:
 
 @dataclass(slots=True)
 class Numbering:
-    """Counts the calls at one place, by scope and task key, and matches them with recorded calls, by the base
-    of their call site.
+    """Counts the calls at one place, by scope and task key, and keeps how the engine matches them with recorded
+    calls, by the base of their call site.
     """
 
     counts: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
-    matchings: dict[int, Matching] = field(default_factory=dict[int, "Matching"])
+    matchings: dict[int, Any] = field(default_factory=dict[int, Any])
 
 
 @dataclass(slots=True)
@@ -76,7 +72,6 @@ class TaskRunInfo:
         return str(self.id)
 
 
-flow_session: ContextVar[FlowSession | None] = ContextVar("heliostat_flow_session", default=None)
 flow_run_info: ContextVar[FlowRunInfo | None] = ContextVar("heliostat_flow_run", default=None)
 task_run_info: ContextVar[TaskRunInfo | None] = ContextVar("heliostat_task_run", default=None)
 current_tags: ContextVar[tuple[str, ...]] = ContextVar("heliostat_tags", default=())

@@ -16,17 +16,11 @@ from contextvars import ContextVar, Token
 from dataclasses import replace
 from typing import Any
 
-from .context import Numbering, current_tags, flow_run_info, flow_session, task_run_info
+from .context import Numbering, current_tags, flow_run_info, task_run_info
 from .logging import log_capture
 
 _OURS = "heliostat-"  # prefix of the names of the engine's threads, which serve many runs
-_VARIABLES: tuple[ContextVar[Any], ...] = (
-    flow_session,
-    flow_run_info,
-    task_run_info,
-    current_tags,
-    log_capture,
-)
+_variables: list[ContextVar[Any]] = [flow_run_info, task_run_info, current_tags, log_capture]
 _installing = threading.Lock()
 _is_installed = False
 _plain_start = threading.Thread.start
@@ -38,7 +32,7 @@ class Belonging:
 
     __slots__ = ("_values",)
 
-    def __init__(self, values: tuple[Any, ...]) -> None:
+    def __init__(self, values: dict[ContextVar[Any], Any]) -> None:
         self._values = values
 
     @classmethod
@@ -46,24 +40,25 @@ class Belonging:
         """The run of the calling code; None outside of runs."""
         if flow_run_info.get() is None:
             return None
-        info = task_run_info.get()
+        values = {variable: variable.get() for variable in _variables}
+        info = values[task_run_info]
         if info is not None:
             # The engine reuses one object for many calls, so this thread needs a copy.
             with _installing:
                 if info.numbering is None:
                     info.numbering = Numbering()  # shared with the starting thread
-            info = replace(info)
-        return cls((flow_session.get(), flow_run_info.get(), info, current_tags.get(), log_capture.get()))
+            values[task_run_info] = replace(info)
+        return cls(values)
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a function in this thread as part of the run."""
-        tokens: list[Token[Any]] = [
-            variable.set(value) for variable, value in zip(_VARIABLES, self._values, strict=True)
+        tokens: list[tuple[ContextVar[Any], Token[Any]]] = [
+            (variable, variable.set(value)) for variable, value in self._values.items()
         ]
         try:
             return function(*args, **kwargs)
         finally:
-            for variable, token in zip(_VARIABLES, tokens, strict=True):
+            for variable, token in tokens:
                 variable.reset(token)
 
 
@@ -80,14 +75,15 @@ class _There:
         return self._belonging.call(self._function, *args, **kwargs)
 
 
-def install() -> None:
-    """Let threads and pools pass on the run that uses them. Harmless a second time."""
+def install(session: ContextVar[Any]) -> None:
+    """Let threads and pools pass on the run that uses them, and its session. Harmless a second time."""
     global _is_installed
     if _is_installed:
         return
     with _installing:
         if not _is_installed:
             _is_installed = True
+            _variables.append(session)
             threading.Thread.start = _start
             ThreadPoolExecutor.submit = _submit  # pyright: ignore[reportAttributeAccessIssue]
             _install_in_pools()

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from uuid import UUID
 
-from ..authoring.context import current_tags, flow_session
+from ..authoring.context import current_tags, flow_run_info
 from ..states import Scheduled
 from ..values.caching import input_hash
 
@@ -77,12 +77,7 @@ class _Call:
         unknown = set(options) - set(RunOptions.__annotations__)
         if unknown:
             raise TypeError(f"run_deployment() got an unexpected keyword argument {sorted(unknown)[0]!r}")
-        session, tracking = flow_session.get(), None
-        if session is not None and options.get("as_subflow", True):
-            from ..engine.flow.tracking import Tracking
-
-            inputs = input_hash((options.get("parameters") or {}, options.get("job_variables")), {})
-            tracking = Tracking(session, str(name), inputs)
+        tracking = _tracking(str(name), options) if options.get("as_subflow", True) else None
         return cls(name, options, (*current_tags.get(), *(options.get("tags") or ())), tracking)
 
     async def made(self, client: HeliostatClient) -> FlowRun:
@@ -108,6 +103,21 @@ class _Call:
         if tracking is not None and run.state is not None and run.state.is_final():
             tracking.ended(run.state)
         return run
+
+
+def _tracking(name: str, options: RunOptions) -> Tracking | None:
+    """The call that stands for the run in the flow run that calls it; None outside of flows."""
+    if flow_run_info.get() is None:
+        return None
+    from ..engine.flow.tracking import Tracking
+    from ..engine.session import flow_session
+
+    session = flow_session.get()
+    if session is None:
+        return None
+    return Tracking(
+        session, name, input_hash((options.get("parameters") or {}, options.get("job_variables")), {})
+    )
 
 
 async def _found(client: HeliostatClient, name: str | UUID) -> Deployment:

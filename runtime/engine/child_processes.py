@@ -21,7 +21,6 @@ from ..authoring.context import (
     TaskRunInfo,
     current_tags,
     flow_run_info,
-    flow_session,
     task_run_info,
 )
 from ..authoring.logging import capture_into, log_capture
@@ -32,7 +31,7 @@ from .local_lanes import ThreadTaskRunner
 from .process_hooks import install, lines
 from .relay import RelayHost, RelayRunJournal, line_here, recording_here, relaying_through
 from .run_desk import RunDesk, add_to_run
-from .session import Dispatching, FlowSession
+from .session import Dispatching, FlowSession, flow_session
 from .wire import LineAddress
 
 _lock = threading.Lock()

@@ -12,14 +12,14 @@ import platform
 import time
 from typing import Any
 
-from ..authoring.context import TaskRunInfo, flow_session
+from ..authoring.context import TaskRunInfo
 from ..authoring.logging import capture_into
 from ..foundation import clock
 from ..values.caching import hash_of_marshalled
 from .board import Board, Watcher
 from .execution import Call, PackExecution
 from .line import LineToDriver
-from .session import FlowSession, end_calls_of
+from .session import FlowSession, end_calls_of, flow_session
 from .wire import WorkerCode, dump_lone_reply
 from .worker_state import state_of_this_worker
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any, Protocol
 
-from ..authoring.context import flow_session, task_run_info
+from ..authoring.context import task_run_info
 from ..authoring.logging import log_capture
 from . import open_calls
+from .session import flow_session
 
 
 class Ticket(Protocol):

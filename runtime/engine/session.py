@@ -6,16 +6,10 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..authoring.context import (
-    FlowRunInfo,
-    Numbering,
-    current_scope,
-    current_tags,
-    flow_session,
-    task_run_info,
-)
+from ..authoring.context import FlowRunInfo, Numbering, current_scope, current_tags, task_run_info
 from ..authoring.futures import TaskFuture, TaskFutureList
 from ..authoring.threads import install as install_in_threads
 from ..foundation import ids
@@ -95,7 +89,7 @@ class FlowSession:
         find_cached: CacheFinder,
         scope: str = "",
     ) -> None:
-        install_in_threads()
+        install_in_threads(flow_session)
         self._scope = scope  # around everything that is called here: of work in a child process
         self.flow_run = flow_run
         self.calls = OpenCalls(flow_run, desk.say)
@@ -294,6 +288,9 @@ class FlowSession:
         fanout = Fanout(dispatcher, group, site, first, calls, wait_for, closed=closed, matching=matching)
         self.desk.watch(fanout)
         return fanout
+
+
+flow_session: ContextVar[FlowSession | None] = ContextVar("heliostat_flow_session", default=None)
 
 
 def end_calls_of(session: FlowSession | None) -> None:

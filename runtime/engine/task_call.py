@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from ..authoring.context import FlowRunInfo, TaskRunInfo, flow_session, task_run_info
+from ..authoring.context import FlowRunInfo, TaskRunInfo, task_run_info
 from ..authoring.logging import PRINTS, capture_into
 from ..authoring.terminal import Terminal
 from ..foundation import clock
@@ -32,12 +32,12 @@ from .nested_futures import futures_in, replace_futures, result_of, wait_for_fut
 from .open_calls import warn_outside_of_runs
 from .outcomes import CANCELLED, COMPLETED, CRASHED, NOT_READY, RETRY, Extra, Kept, Outcome
 from .pause_gate import PauseGate
+from .session import FlowSession, flow_session
 from .shields import uninterrupted
 from .slot_waits import CallSlots
 
 if TYPE_CHECKING:
     from ..tasks import Task
-    from .session import FlowSession
 
 _NODE = platform.node()
 _terminal = Terminal()

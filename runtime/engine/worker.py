@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from ..authoring.context import TaskRunInfo, flow_session
+from ..authoring.context import TaskRunInfo
 from ..authoring.logging import capture_into
 from ..authoring.terminal import terminal_here
 from ..values import serializers, tracebacks
@@ -33,7 +33,7 @@ from .payload import Own, RefSlot, StoredSlot
 from .process_hooks import install as install_in_processes
 from .relay import RelayRunJournal, recording_here, relay_through
 from .run_desk import RunDesk
-from .session import Dispatching, FlowSession, end_calls_of
+from .session import Dispatching, FlowSession, end_calls_of, flow_session
 from .spool import Spool
 from .wire import PackSpec, WorkerCode, dump_reply, load_lone, load_worker_code, lone_key
 from .worker_state import state_of_this_worker

@@ -304,7 +304,7 @@ def test_methods_classmethods_and_staticmethods_can_be_tasks(recorded: Any) -> N
 
 
 def test_calls_of_one_method_in_a_loop_ride_together() -> None:
-    from heliostat.runtime.authoring.context import flow_session
+    from heliostat.runtime.engine.session import flow_session
 
     class Shop:
         @task

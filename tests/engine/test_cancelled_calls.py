@@ -24,8 +24,8 @@ import pytest
 from waiting import wait_for
 
 from heliostat import flow, task
-from heliostat.runtime.authoring.context import flow_session
 from heliostat.runtime.engine import programs
+from heliostat.runtime.engine.session import flow_session
 
 FOREVER = 300.0
 IGNORING = [

@@ -369,7 +369,7 @@ def test_a_sub_flow_whose_kept_result_is_lost_is_not_taken_by_a_fenced_parent(re
 
 def test_an_error_of_the_flow_after_a_takeover_tells_of_both(recorded: Any) -> None:
     from heliostat import current_flow_run
-    from heliostat.runtime.authoring.context import flow_session
+    from heliostat.runtime.engine.session import flow_session
 
     @flow
     def run() -> None:

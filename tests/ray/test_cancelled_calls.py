@@ -19,9 +19,8 @@ import pytest
 from waiting import wait_for
 
 from heliostat import flow, task
-from heliostat.runtime.authoring.context import flow_session
 from heliostat.runtime.authoring.futures import TaskFutureList
-from heliostat.runtime.engine.session import FlowSession
+from heliostat.runtime.engine.session import FlowSession, flow_session
 
 IGNORING = (
     "import os, signal, sys, time\n"

@@ -16,7 +16,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from ...authoring.context import FlowRunInfo, flow_run_info, flow_session, task_run_info
+from ...authoring.context import FlowRunInfo, flow_run_info, task_run_info
 from ...authoring.logging import capture_into
 from ...authoring.terminal import in_worker, terminal_here
 from ...foundation import clock
@@ -49,7 +49,7 @@ from ..process_hooks import settle as settle_children
 from ..relay import RelayRunJournal, recording_here
 from ..replay import Replay, replay_of
 from ..run_desk import RunDesk
-from ..session import Dispatching, FlowSession
+from ..session import Dispatching, FlowSession, flow_session
 from ..slot_waits import flush_slots
 from ..stopping import CallCancelled
 from ..task_runners import task_runner_named

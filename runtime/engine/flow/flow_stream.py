@@ -21,7 +21,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
-from ...authoring.context import flow_session
 from ...foundation import clock
 from ...values import parameters, tracebacks
 from ..deadline import DeadlinePassed, time_limit
@@ -34,11 +33,11 @@ from ..nested_futures import (
     wait_for_futures,
     wait_for_futures_async,
 )
+from ..session import FlowSession, flow_session
 from .flow_run import FlowRun, apart
 
 if TYPE_CHECKING:
     from ...flows import Flow
-    from ..session import FlowSession
 
 _open: set[_Steps | _AsyncSteps] = set()  # streams whose run has begun and not ended
 _collects: int | None = None  # the thread in which the garbage collector works
