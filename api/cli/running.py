@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from .assignments import from_document
 from .flow_run import report_end
 
 if TYPE_CHECKING:
-    from ...runtime.flows import Flow
+    from ...runtime.authoring.definitions import FlowDefinition
     from ...runtime.states import State
 
 
@@ -37,8 +36,9 @@ def run_flow(
     return report_end(flow.name, _call(flow, valid, tag_names))
 
 
-def _call(flow: Flow[..., Any], valid: dict[str, Any], tag_names: Sequence[str]) -> State:
+def _call(flow: FlowDefinition[..., Any], valid: dict[str, Any], tag_names: Sequence[str]) -> State:
     """The state that the run ended in; a failure of the flow's own is in it, and not raised."""
+    from ...runtime.engine.flow.flow_run import run_to_end
+
     with tags(*tag_names):
-        state = flow.run(valid, return_state=True)
-        return asyncio.run(state) if flow.is_async else state
+        return run_to_end(flow, valid)

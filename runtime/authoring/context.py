@@ -31,8 +31,8 @@ class FlowRunInfo:
 
 @dataclass(slots=True)
 class Numbering:
-    """Counts the calls at one place, by scope and task key, and keeps how the engine matches them with recorded
-    calls, by the base of their call site.
+    """Counts the calls at one place, by scope and task key, and keeps how the engine matches them with
+    recorded calls, by the base of their call site.
     """
 
     counts: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])

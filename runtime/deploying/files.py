@@ -18,7 +18,7 @@ from .spec import DeploymentSpec, spec_of
 from .timetable import schedule_entry
 
 if TYPE_CHECKING:
-    from ..flows import Flow
+    from ..authoring.definitions import FlowDefinition
 
 FILE_NAMES = ("heliostat.yaml", "prefect.yaml")
 _TOP = ("name", "prefect-version", "build", "push", "pull", "deployments", "definitions")
@@ -98,7 +98,7 @@ class FileEntry:
 
         return {name: fill(self.fields[name], value) for name in _FILLED if name in self.fields}
 
-    def _flow(self, entrypoint: str) -> Flow[..., Any]:
+    def _flow(self, entrypoint: str) -> FlowDefinition[..., Any]:
         target, colon, function = entrypoint.rpartition(":")
         here = f"{self.folder / target}:{function}" if target.endswith(".py") else entrypoint
         return load_flow(here if colon else str(self.folder / entrypoint))

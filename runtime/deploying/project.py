@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..foundation.errors import BadDeployment
 
 if TYPE_CHECKING:
-    from ..flows import Flow
+    from ..authoring.definitions import FlowDefinition
 
 MARKERS = ("heliostat.yaml", "prefect.yaml", "pyproject.toml", ".git")
 """A folder that has one of these is the root of a project."""
@@ -28,7 +28,7 @@ class Place:
     project: Path | None
 
 
-def place_of(flow: Flow[..., Any], project: str | Path | None = None) -> Place:
+def place_of(flow: FlowDefinition[..., Any], project: str | Path | None = None) -> Place:
     """The place of a flow's function. Raises BadDeployment when no other process could find it."""
     function = inspect.unwrap(flow.fn)
     name = getattr(function, "__qualname__", "")

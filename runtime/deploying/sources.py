@@ -6,32 +6,20 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..authoring.definitions import FlowDefinition, FlowSource
 from ..foundation.errors import BadDeployment
 from ..projects.entrypoints import load_flow
 from ..projects.pull_steps import clone, project_folder
 
-if TYPE_CHECKING:
-    from ..flows import Flow
-
 _GIT = ("git@", "ssh://", "git://", "git+")
-
-
-@dataclass(frozen=True, slots=True)
-class FlowSource:
-    """How a flow's code is fetched where it runs, and where the flow is in it."""
-
-    entrypoint: str
-    pull_steps: Sequence[Mapping[str, Any]]
 
 
 def flow_from_source(
     source: str | Path, entrypoint: str, *, branch: str | None = None, commit_sha: str | None = None
-) -> Flow[..., Any]:
+) -> FlowDefinition[..., Any]:
     """See `flow.from_source`."""
     step, folder = _fetched(source, branch, commit_sha)
     target, colon, name = entrypoint.rpartition(":")

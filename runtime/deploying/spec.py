@@ -15,7 +15,7 @@ from .project import place_of
 from .timetable import timetable
 
 if TYPE_CHECKING:
-    from ..flows import Flow
+    from ..authoring.definitions import FlowDefinition
 
 CODE_STEP = "heliostat.code_package"
 DEFAULT_WORK_POOL = "default"  # a server creates it at its start
@@ -53,7 +53,7 @@ class DeploymentSpec:
 
 
 def spec_of(
-    flow: Flow[..., Any],
+    flow: FlowDefinition[..., Any],
     name: str,
     work_pool_name: str | None = None,
     **options: Unpack[DeploymentOptions],
@@ -132,7 +132,7 @@ def _job_variables(given: Mapping[str, Any]) -> dict[str, Any]:
     return dict(given)
 
 
-def _parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+def _parameters(flow: FlowDefinition[..., Any], given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
     """Parameters to send, which must arrive unchanged. Runs may give missing ones."""
     try:
         return to_send(flow.fn, given, checked=flow.validate_parameters)
@@ -144,7 +144,7 @@ def _parameters(flow: Flow[..., Any], given: Mapping[str, Any], where: str = "")
         raise mismatch from error
 
 
-def _with_parameters(flow: Flow[..., Any], schedule: dict[str, Any], where: str) -> dict[str, Any]:
+def _with_parameters(flow: FlowDefinition[..., Any], schedule: dict[str, Any], where: str) -> dict[str, Any]:
     """A schedule with its parameters in the form to send."""
     own: Any = schedule.get("parameters")
     if not own:

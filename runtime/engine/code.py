@@ -10,12 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..authoring.retry import RetryPolicy
 from ..foundation.errors import CannotPickle
+from ..foundation.settings import current_settings
 from ..values import by_value
 from .payload import BY_VALUE_PREFIX
+
+if TYPE_CHECKING:
+    from ..authoring.definitions import TaskDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,31 @@ class TaskCode:
     on_failure: tuple[Callable[..., Any], ...] = ()
     is_async: bool = False
     stores_large: bool = False  # results above the inline limit go to storage
+
+
+def code_of(task: TaskDefinition[..., Any]) -> TaskCode:
+    """What a worker needs of a task; what its author has not said comes from the settings."""
+    settings = current_settings()
+    persist, prints = task.persists_result, task.log_prints
+    return TaskCode(
+        task.fn,
+        task.name,
+        task.retry or RetryPolicy(settings.default_retries, settings.default_retry_delay_s),
+        task.timeout_seconds,
+        settings.log_prints if prints is None else prints,
+        bool(persist),
+        task.result_storage_url,
+        task.result_serializer,
+        settings.inline_result_limit_bytes,
+        settings.crash_retries,
+        task.task_run_name,
+        task.hooks("on_running"),
+        task.hooks("on_completion"),
+        task.hooks("on_failure"),
+        task.is_async,
+        # What shall answer from the cache must outlive this process.
+        persist is None and (settings.persist_results or task.cache_policy is not None),
+    )
 
 
 @dataclass(frozen=True, slots=True)

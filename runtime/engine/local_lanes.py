@@ -27,7 +27,6 @@ from .outcomes import Kept
 from .own_arguments import Taker
 from .pack_group import Pack
 from .resolve import resolved_calls
-from .session import flow_session
 from .spool import Salvaged
 
 _NODE = platform.node()

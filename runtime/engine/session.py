@@ -19,6 +19,7 @@ from ..values.caching import CacheFacts, source_of
 from .cache_lookup import CacheLookup
 from .call_kind import Resources
 from .calls import Rows, sort_map_arguments
+from .code import code_of
 from .dispatcher import Dispatcher
 from .fanout import Fanout
 from .lane import Lane
@@ -29,7 +30,7 @@ from .run_desk import RunDesk
 from .shields import uninterrupted
 
 if TYPE_CHECKING:
-    from ..tasks import Task
+    from ..authoring.definitions import TaskDefinition
 
 _CALLS_END_WITHIN_S = 1.0
 _ENDLESS = 1 << 40  # numbers kept for a map over an iterator while it is read
@@ -100,7 +101,7 @@ class FlowSession:
         self._find_cached = find_cached
         self._lock = threading.Lock()
         self._numbering = Numbering()
-        self._groups: dict[tuple[Any, ...], tuple[Task[Any, Any], PackGroup]] = {}
+        self._groups: dict[tuple[Any, ...], tuple[TaskDefinition[Any, Any], PackGroup]] = {}
 
     @contextmanager
     def entered(self) -> Generator[None]:
@@ -118,7 +119,11 @@ class FlowSession:
             dispatcher.go_on()
 
     def submit(
-        self, task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: tuple[Any, ...]
+        self,
+        task: TaskDefinition[Any, Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        wait_for: tuple[Any, ...],
     ) -> TaskFuture[Any]:
         """Send one call."""
         with uninterrupted():
@@ -132,7 +137,11 @@ class FlowSession:
         return TaskFuture(fanout, 0)
 
     def map(
-        self, task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: tuple[Any, ...]
+        self,
+        task: TaskDefinition[Any, Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        wait_for: tuple[Any, ...],
     ) -> TaskFutureList[Any]:
         """Send one call an entry of the columns; with iterators, returns when the last has been read."""
         sorted_out = sort_map_arguments(task.name, args, kwargs)
@@ -218,7 +227,7 @@ class FlowSession:
         with self._lock:
             self._numbering = Numbering()
 
-    def group_of(self, task: Task[Any, Any]) -> PackGroup:
+    def group_of(self, task: TaskDefinition[Any, Any]) -> PackGroup:
         """What calls of this task share; one a task, whatever the number of calls."""
         tags = (*task.tags, *(tag for tag in current_tags.get() if tag not in task.tags))
         key = (task.identity, tags)
@@ -229,13 +238,13 @@ class FlowSession:
                 known = self._groups[key] = (task, self._make_group(task, tags))
             return known[1]
 
-    def site_of_task(self, task: Task[Any, Any], group: PackGroup) -> CallSite:
+    def site_of_task(self, task: TaskDefinition[Any, Any], group: PackGroup) -> CallSite:
         return self.site_of(
             task.task_key, task.name, group.tags, policy=task.policy_fields(), task_version=task.version
         )
 
-    def _make_group(self, task: Task[Any, Any], tags: tuple[str, ...]) -> PackGroup:
-        code = task.code()
+    def _make_group(self, task: TaskDefinition[Any, Any], tags: tuple[str, ...]) -> PackGroup:
+        code = code_of(task)
         resources = Resources(
             task.num_cpus,
             task.num_gpus,
@@ -255,7 +264,7 @@ class FlowSession:
         pack = task.pack
         return PackGroup(code, task.task_key, shown, self.desk, resources, tags, pack, self._cache_of(task))
 
-    def _cache_of(self, task: Task[Any, Any]) -> CacheLookup | None:
+    def _cache_of(self, task: TaskDefinition[Any, Any]) -> CacheLookup | None:
         if task.cache_policy is None:
             return None
         facts = CacheFacts(
@@ -274,7 +283,7 @@ class FlowSession:
     def _fanout(
         self,
         dispatcher: Dispatcher,
-        task: Task[Any, Any],
+        task: TaskDefinition[Any, Any],
         calls: Any,
         wait_for: tuple[Any, ...],
         *,

@@ -25,6 +25,7 @@ from ..values.parameters import bind
 from . import call_records, outcomes, records_lookup
 from .board import Board, Watcher
 from .calls import Rows
+from .code import code_of
 from .execution import INTERRUPTIONS, Call, PackExecution
 from .fanout import Fanout, holding
 from .lane import refusal
@@ -37,14 +38,14 @@ from .shields import uninterrupted
 from .slot_waits import CallSlots
 
 if TYPE_CHECKING:
-    from ..tasks import Task
+    from ..authoring.definitions import TaskDefinition
 
 _NODE = platform.node()
 _terminal = Terminal()
 
 
 def call_task(
-    task: Task[Any, Any],
+    task: TaskDefinition[Any, Any],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     wait_for: tuple[Any, ...],
@@ -71,7 +72,7 @@ def call_task(
 
 
 async def call_task_async(
-    task: Task[Any, Any],
+    task: TaskDefinition[Any, Any],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     wait_for: tuple[Any, ...],
@@ -110,7 +111,11 @@ class DirectCall:
     """One call that runs in this process: look it up, execute it until it ends, record each step."""
 
     def __init__(
-        self, task: Task[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: tuple[Any, ...]
+        self,
+        task: TaskDefinition[Any, Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        wait_for: tuple[Any, ...],
     ) -> None:
         bind(task.fn, args, kwargs)
         session = flow_session.get()
@@ -126,7 +131,7 @@ class DirectCall:
             if task_run_info.get() is None:
                 warn_outside_of_runs(f"task {task.name!r}")
             info = _info_outside_of_flows(task)
-            self._code = task.code()
+            self._code = code_of(task)
         else:
             session.calls.check()
             self._recorded, info = _open_record(session, task, args, kwargs, wait_for)
@@ -370,7 +375,7 @@ def _show(_flow_run_id: UUID, line: LogLine) -> None:
 
 def _open_record(
     session: FlowSession,
-    task: Task[Any, Any],
+    task: TaskDefinition[Any, Any],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     wait_for: tuple[Any, ...],
@@ -387,7 +392,7 @@ def _open_record(
     return fanout, info
 
 
-def _info_outside_of_flows(task: Task[Any, Any]) -> TaskRunInfo:
+def _info_outside_of_flows(task: TaskDefinition[Any, Any]) -> TaskRunInfo:
     around = task_run_info.get()
     flow_run = around.flow_run if around is not None else FlowRunInfo(uuid7(), "no flow", "no flow")
     return TaskRunInfo(flow_run, task.name, task.task_key, "", task_run_base(flow_run.id, "", task.task_key))

@@ -15,16 +15,13 @@ from hashlib import blake2b
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from ..authoring.definitions import FlowDefinition
 from ..foundation.errors import MissingFlow, StockFlow
 from ..foundation.near_names import nearest
 
-if TYPE_CHECKING:
-    from ..flows import Flow
-
-    AnyFlow = Flow[..., Any]
-
+AnyFlow = FlowDefinition[..., Any]
 _MODULE_PREFIX = "heliostat_flows_"
 _STOCK = "prefect"
 
@@ -156,9 +153,7 @@ def _module_name(path: Path) -> str:
 
 
 def _flows_of(module: ModuleType) -> dict[str, AnyFlow]:
-    from ..flows import Flow
-
-    return {name: value for name, value in vars(module).items() if isinstance(value, Flow)}
+    return {name: value for name, value in vars(module).items() if isinstance(value, FlowDefinition)}
 
 
 def _only_flow(target: str, module: ModuleType, flows: dict[str, AnyFlow]) -> AnyFlow:

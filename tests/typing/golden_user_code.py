@@ -14,6 +14,7 @@ from heliostat import (
     State,
     TaskFuture,
     TaskFutureList,
+    ThreadTaskRunner,
     allow_failure,
     arun_deployment,
     as_completed,
@@ -106,6 +107,13 @@ def report(day: str, limit: int = 3) -> dict[str, int]:
 
     # The same task with other options keeps its signature.
     assert_type(square.with_options(name="sq")(4), int)
+    assert_type(square.with_options(name="sq").map([4]), TaskFutureList[int])
+
+    # An option that there is not, or of another type, is told where it is written.
+    square.with_options(retires=3)  # pyright: ignore[reportCallIssue]
+    square.with_options(retries="3")  # pyright: ignore[reportArgumentType]
+    task(retires=3)(square.fn)  # pyright: ignore[reportCallIssue]
+    flow(task_runner=3)(square.fn)  # pyright: ignore[reportArgumentType]
 
     # Methods.
     shop = Shop()
@@ -134,6 +142,8 @@ async def script() -> None:
     report("monday", limit="x")  # pyright: ignore[reportArgumentType]
     assert_type(report("monday", return_state=True), State)
     assert_type(report.with_options(retries=1)("monday"), dict[str, int])
+    report.with_options(task_runner=ThreadTaskRunner(max_workers=2))("monday")
+    report.with_options(task_runner=3)  # pyright: ignore[reportArgumentType]
     coroutine: Coroutine[Any, Any, int] = nightly("monday")
     assert_type(await coroutine, int)
     assert_type(await nightly("monday", return_state=True), State)

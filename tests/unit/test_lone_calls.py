@@ -8,7 +8,7 @@ from uuid import UUID
 from heliostat import task
 from heliostat.runtime.authoring.context import FlowRunInfo, current_task_run
 from heliostat.runtime.engine import worker
-from heliostat.runtime.engine.code import ShippedCode, ship_code
+from heliostat.runtime.engine.code import ShippedCode, code_of, ship_code
 from heliostat.runtime.engine.outcomes import COMPLETED, FAILED, Outcome
 from heliostat.runtime.engine.wire import (
     PackReply,
@@ -32,8 +32,8 @@ def _half(number: int, note: str = "") -> Any:
 
 def _shipped(run: int) -> ShippedCode:
     flow_run = FlowRunInfo(UUID(int=run), "run", "flow")
-    carrier = WorkerCode(_half.code(), flow_run, "half-1", (), 30.0, None, None)
-    return ship_code(_half.code(), carrier)
+    carrier = WorkerCode(code_of(_half), flow_run, "half-1", (), 30.0, None, None)
+    return ship_code(code_of(_half), carrier)
 
 
 def _as_pack(shipped: ShippedCode, index: int, *args: Any, **kwargs: Any) -> PackReply:

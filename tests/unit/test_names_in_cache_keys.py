@@ -65,3 +65,38 @@ def test_a_module_of_ours_counts_by_its_first_name() -> None:
     from heliostat.runtime.authoring import tags
 
     assert fingerprint(tags) == digest_of("module", b"heliostat.runtime.tags").hex()
+
+
+def test_flows_and_tasks_hold_what_they_held_when_the_first_keys_were_made() -> None:
+    """Seen: options of flows and tasks moved into a base class, which set two of them earlier than before.
+
+    A task whose code uses another one counts that one's attributes in their order, so each such task got
+    another cache key. The attributes stay in this order.
+    """
+
+    @heliostat.flow
+    def sub() -> None: ...
+
+    @heliostat.task
+    def part() -> None: ...
+
+    in_flows, in_tasks = list(vars(sub)), list(vars(part))
+    assert in_flows[in_flows.index("_options") :] == [
+        "_options", "name", "description", "version", "tags", "timeout_seconds", "task_runner",
+        "validate_parameters", "log_prints", "flow_run_name", "next_run_name", "source", "retry",
+        "on_running", "is_generator", "is_async",
+    ]  # fmt: skip
+    assert in_tasks[in_tasks.index("_options") :] == [
+        "_options", "name", "description", "tags", "version", "timeout_seconds", "task_run_name",
+        "cache_policy", "cache_expiration_s", "refresh_cache", "num_cpus", "num_gpus", "memory_bytes",
+        "resources", "runtime_env", "pack", "retry", "is_async",
+    ]  # fmt: skip
+    assert in_flows[:2] == in_tasks[:2] == ["_given", "fn"]
+
+
+def test_the_source_of_a_flow_counts_by_the_first_name_of_its_type() -> None:
+    from heliostat.runtime.authoring.definitions import FlowSource
+
+    assert (
+        fingerprint(FlowSource) == digest_of("named", b"heliostat.runtime.deploying.sources.FlowSource").hex()
+    )

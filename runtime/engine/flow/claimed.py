@@ -6,7 +6,6 @@ and with which parameters; the lease of the claim is taken over, so that this pr
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
@@ -28,12 +27,12 @@ from .. import payload
 from ..owner import owner_of_this_process
 from ..relay import recording_here
 from .flow_results import Kept
-from .flow_run import Resumption
+from .flow_run import Resumption, run_to_end
 from .flow_states import transition_of
 from .stock_flows import is_stock_flow
 
 if TYPE_CHECKING:
-    from ...flows import Flow
+    from ...authoring.definitions import FlowDefinition
     from ...store.database.rows import Adopted, FlowRunRow, Lease
 
 _loading = threading.Lock()
@@ -73,8 +72,7 @@ def execute_claimed(
     try:
         from_json = run.parameters_pickle is None
         values = _with_blocks(values) if from_json else values
-        ended = flow.run(values, True, Resumption(run, claimed_epoch, is_new, lease, from_json))
-        return asyncio.run(ended) if flow.is_async else ended
+        return run_to_end(flow, values, Resumption(run, claimed_epoch, is_new, lease, from_json))
     except ParameterMismatch as error:  # raised before the run is begun; the flow's own ones are states
         return end_before_flow(run, lease, Failed(tracebacks.headline(error), data=error))
 
@@ -96,7 +94,7 @@ def adopt(run_id: UUID, claimed_epoch: int | None) -> Adopted:
     return recording.call(flow_runs.adopt, run_id, owner, recording.lease_s, dead_epoch=claimed_epoch)
 
 
-def load_claimed_flow(run: FlowRunRow, project: Path | None) -> Flow[..., Any]:
+def load_claimed_flow(run: FlowRunRow, project: Path | None) -> FlowDefinition[..., Any]:
     """The flow of a recorded run, from its project's folder. Raises MissingFlow, StockFlow."""
     entrypoint = run.entrypoint
     if entrypoint is None:

@@ -18,7 +18,7 @@ from .. import payload
 from ..nested_futures import replace_futures, result_of
 
 if TYPE_CHECKING:
-    from ...flows import Flow
+    from ...authoring.definitions import FlowDefinition
     from ...store.database.rows import FlowRunRow
 
 
@@ -53,7 +53,7 @@ def state_of_returned(value: Any) -> State:
     return Failed(f"the flow returned the state {verdict.name}, in which no run ends")
 
 
-def keep_result(state: State, flow: Flow[Any, Any], run_id: UUID) -> Kept:
+def keep_result(state: State, flow: FlowDefinition[Any, Any], run_id: UUID) -> Kept:
     """Put a final state's value where it can be had again, or say what the error was."""
     if not state.is_completed():
         data = state.data
@@ -79,14 +79,14 @@ def keep_result(state: State, flow: Flow[Any, Any], run_id: UUID) -> Kept:
     return Kept("memory")
 
 
-def _store(value: Any, flow: Flow[Any, Any], run_id: UUID) -> Kept:
+def _store(value: Any, flow: FlowDefinition[Any, Any], run_id: UUID) -> Kept:
     data = serializers.dumps(value, flow.result_serializer, f"result of flow {flow.name}")
     key = flow_result_key(run_id)
     storage_for(flow.result_storage_url).write(key, data)
     return Kept("stored", recorded(flow.result_storage_url, key, flow.result_serializer, data))
 
 
-def restore_result(run: FlowRunRow, flow: Flow[Any, Any]) -> State | None:
+def restore_result(run: FlowRunRow, flow: FlowDefinition[Any, Any]) -> State | None:
     """The completed state of an earlier execution with its value; None when the value is gone."""
     if run.result_kind == "none":
         return Completed(data=None)

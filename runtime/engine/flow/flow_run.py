@@ -63,7 +63,7 @@ from .run_control import RunControl, SuspendHere
 from .tracking import Tracking
 
 if TYPE_CHECKING:
-    from ...flows import Flow
+    from ...authoring.definitions import FlowDefinition
     from ..child_processes import Ticket
 
 _LEFT_IN = frozenset({StateType.PAUSED, *FINAL_STATES})
@@ -82,8 +82,23 @@ class Resumption:
     from_json: bool = False  # the parameters came as JSON: of a deployment, a form, a command line
 
 
+def run_to_end(
+    flow: FlowDefinition[Any, Any], values: dict[str, Any], resumption: Resumption | None = None
+) -> State:
+    """Run a flow to its end in this thread and give the state that the run ended in, or was left in."""
+    try:
+        if flow.is_async:
+            return asyncio.run(run_flow_async(flow, values, True, resumption))
+        return run_flow(flow, values, True, resumption)
+    except BaseException as error:
+        raise tracebacks.drop_our_frames(error)  # noqa: B904  (it is the same exception)
+
+
 def run_flow(
-    flow: Flow[Any, Any], values: dict[str, Any], return_state: bool, resumption: Resumption | None = None
+    flow: FlowDefinition[Any, Any],
+    values: dict[str, Any],
+    return_state: bool,
+    resumption: Resumption | None = None,
 ) -> Any:
     """Run a flow whose function is synchronous, in this thread. `values` are its bound arguments."""
     failed = wait_for_futures(values)
@@ -112,7 +127,10 @@ def run_flow(
 
 
 async def run_flow_async(
-    flow: Flow[Any, Any], values: dict[str, Any], return_state: bool, resumption: Resumption | None = None
+    flow: FlowDefinition[Any, Any],
+    values: dict[str, Any],
+    return_state: bool,
+    resumption: Resumption | None = None,
 ) -> Any:
     """Run a flow whose function is asynchronous, on the running loop."""
     failed = await wait_for_futures_async(values)
@@ -167,7 +185,9 @@ class FlowRun:
     before.
     """
 
-    def __init__(self, flow: Flow[Any, Any], values: dict[str, Any], resumption: Resumption | None) -> None:
+    def __init__(
+        self, flow: FlowDefinition[Any, Any], values: dict[str, Any], resumption: Resumption | None
+    ) -> None:
         self.flow = flow
         check = parameters.arrived if resumption is not None and resumption.from_json else parameters.validate
         self.parameters = check(flow.fn, values) if flow.validate_parameters else values

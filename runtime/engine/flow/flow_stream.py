@@ -37,13 +37,13 @@ from ..session import FlowSession, flow_session
 from .flow_run import FlowRun, apart
 
 if TYPE_CHECKING:
-    from ...flows import Flow
+    from ...authoring.definitions import FlowDefinition
 
 _open: set[_Steps | _AsyncSteps] = set()  # streams whose run has begun and not ended
 _collects: int | None = None  # the thread in which the garbage collector works
 
 
-def stream_of(flow: Flow[Any, Any], values: dict[str, Any]) -> FlowStream | AsyncFlowStream:
+def stream_of(flow: FlowDefinition[Any, Any], values: dict[str, Any]) -> FlowStream | AsyncFlowStream:
     """The values of a flow whose function is a generator; raises ParameterMismatch."""
     if flow.validate_parameters and not any(futures_in(value) for value in values.values()):
         parameters.validate(flow.fn, values)  # now: the run begins later
@@ -55,7 +55,7 @@ def stream_of(flow: Flow[Any, Any], values: dict[str, Any]) -> FlowStream | Asyn
 class FlowStream(Generator[Any, Any, Any]):
     """A generator over the values of a flow run."""
 
-    def __init__(self, flow: Flow[Any, Any], values: dict[str, Any]) -> None:
+    def __init__(self, flow: FlowDefinition[Any, Any], values: dict[str, Any]) -> None:
         self._steps = _Steps(flow, values)
 
     def send(self, value: Any) -> Any:
@@ -83,7 +83,7 @@ class FlowStream(Generator[Any, Any, Any]):
 class _Steps:
     """What is left of a stream when nobody holds it any more."""
 
-    def __init__(self, flow: Flow[Any, Any], values: dict[str, Any]) -> None:
+    def __init__(self, flow: FlowDefinition[Any, Any], values: dict[str, Any]) -> None:
         self._body: Any = _run_in_steps(flow, values)
         self._context: contextvars.Context | None = None
         self._open_with: FlowSession | None = None
@@ -111,7 +111,7 @@ class _Steps:
         self.step("close")
 
 
-def _run_in_steps(flow: Flow[Any, Any], values: dict[str, Any]) -> Generator[Any, Any, Any]:
+def _run_in_steps(flow: FlowDefinition[Any, Any], values: dict[str, Any]) -> Generator[Any, Any, Any]:
     failed = wait_for_futures(values)
     if failed is not None:
         not_started(flow.name, failed, False)
@@ -215,7 +215,7 @@ class _Pace:
 class AsyncFlowStream(AsyncGenerator[Any, Any]):
     """An asynchronous generator over the values of a flow run."""
 
-    def __init__(self, flow: Flow[Any, Any], values: dict[str, Any]) -> None:
+    def __init__(self, flow: FlowDefinition[Any, Any], values: dict[str, Any]) -> None:
         self._steps = _AsyncSteps(flow, values)
 
     async def asend(self, value: Any) -> Any:
@@ -236,7 +236,7 @@ class AsyncFlowStream(AsyncGenerator[Any, Any]):
 class _AsyncSteps:
     """What is left of an asynchronous stream when nobody holds it any more."""
 
-    def __init__(self, flow: Flow[Any, Any], values: dict[str, Any]) -> None:
+    def __init__(self, flow: FlowDefinition[Any, Any], values: dict[str, Any]) -> None:
         self._body: Any = _run_in_async_steps(flow, values)
         self._context: contextvars.Context | None = None
         self._open_with: FlowSession | None = None
@@ -291,7 +291,9 @@ class _AsyncSteps:
         asyncio.run(self.step("aclose"))
 
 
-async def _run_in_async_steps(flow: Flow[Any, Any], values: dict[str, Any]) -> AsyncGenerator[Any, Any]:
+async def _run_in_async_steps(
+    flow: FlowDefinition[Any, Any], values: dict[str, Any]
+) -> AsyncGenerator[Any, Any]:
     failed = await wait_for_futures_async(values)
     if failed is not None:
         not_started(flow.name, failed, False)

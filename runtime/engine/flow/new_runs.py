@@ -15,11 +15,13 @@ from .flow_states import transition_of
 from .origin import code_revision, entrypoint_of
 
 if TYPE_CHECKING:
-    from ...flows import Flow
+    from ...authoring.definitions import FlowDefinition
     from .tracking import Tracking
 
 
-def new_run_of(flow: Flow[Any, Any], values: dict[str, Any], tracking: Tracking | None) -> NewFlowRun:
+def new_run_of(
+    flow: FlowDefinition[Any, Any], values: dict[str, Any], tracking: Tracking | None
+) -> NewFlowRun:
     """What to record of a call of a flow with these parameters; `tracking`: when another run calls it."""
     return NewFlowRun(
         tracking.child_id if tracking is not None else uuid7(),
@@ -37,7 +39,7 @@ def new_run_of(flow: Flow[Any, Any], values: dict[str, Any], tracking: Tracking 
     )
 
 
-def _name_of(flow: Flow[Any, Any], values: dict[str, Any]) -> str:
+def _name_of(flow: FlowDefinition[Any, Any], values: dict[str, Any]) -> str:
     if flow.next_run_name is not None:
         return flow.next_run_name
     if flow.flow_run_name is None:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ...flows import Flow
+    from ...authoring.definitions import FlowDefinition
 
 
-def entrypoint_of(flow: Flow[Any, Any]) -> str | None:
+def entrypoint_of(flow: FlowDefinition[Any, Any]) -> str | None:
     """ "module:flow" for what lives in an installed package, "/path/file.py:flow" otherwise; None in a
     console.
     """

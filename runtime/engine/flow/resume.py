@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Any
 from uuid import UUID
@@ -15,7 +14,7 @@ from ...store import flow_runs, leases
 from ...store.database.rows import FlowRunRow
 from .. import payload
 from ..owner import is_dead, is_gone
-from .flow_run import Resumption
+from .flow_run import Resumption, run_to_end
 from .origin import code_revision
 
 _log = logging.getLogger("heliostat.flow_runs")
@@ -44,8 +43,7 @@ def resume_flow_run(run_id: UUID) -> State:
     if run.code_revision is not None and code_revision(flow.fn) != run.code_revision:
         _log.warning("the code of flow %r has changed since this run began", flow.name)
     parameters: dict[str, Any] = payload.load(run.parameters_pickle)
-    ended = flow.run(parameters, True, Resumption(run, lease.epoch if lease else None))
-    return asyncio.run(ended) if flow.is_async else ended
+    return run_to_end(flow, parameters, Resumption(run, lease.epoch if lease else None))
 
 
 def is_left_here(run_id: UUID) -> bool:

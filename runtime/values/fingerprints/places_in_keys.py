@@ -16,6 +16,7 @@ _ROOMS = re.compile(
 )
 
 _FIRST = {
+    f"{_PACKAGE}.runtime.authoring.definitions": f"{_PACKAGE}.runtime.deploying.sources",  # FlowSource
     f"{_PACKAGE}.runtime.engine.local_lanes": f"{_PACKAGE}.runtime.task_runners",  # ThreadTaskRunner
 }
 
