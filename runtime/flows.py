@@ -78,7 +78,7 @@ class Flow(FlowDefinition[P, R_co]):
             from .engine.flow.flow_stream import stream_of
 
             return stream_of(self, parameters)
-        from .engine.flow.flow_run import run_flow, run_flow_async
+        from .engine.flow.flow_call import run_flow, run_flow_async
 
         start = run_flow_async if self.is_async else run_flow
         try:

@@ -38,7 +38,7 @@ def run_flow(
 
 def _call(flow: FlowDefinition[..., Any], valid: dict[str, Any], tag_names: Sequence[str]) -> State:
     """The state that the run ended in; a failure of the flow's own is in it, and not raised."""
-    from ...runtime.engine.flow.flow_run import run_to_end
+    from ...runtime.engine.flow.flow_call import run_to_end
 
     with tags(*tag_names):
         return run_to_end(flow, valid)

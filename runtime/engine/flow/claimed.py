@@ -26,8 +26,9 @@ from ...values.block_references import references_in, with_blocks
 from .. import payload
 from ..owner import owner_of_this_process
 from ..relay import recording_here
+from .flow_call import run_to_end
 from .flow_results import Kept
-from .flow_run import Resumption, run_to_end
+from .flow_run import Resumption
 from .flow_states import transition_of
 from .stock_flows import is_stock_flow
 

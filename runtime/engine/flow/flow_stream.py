@@ -34,7 +34,8 @@ from ..nested_futures import (
     wait_for_futures_async,
 )
 from ..session import FlowSession, flow_session
-from .flow_run import FlowRun, apart
+from .flow_call import apart
+from .flow_run import FlowRun
 
 if TYPE_CHECKING:
     from ...authoring.definitions import FlowDefinition

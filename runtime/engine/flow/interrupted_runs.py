@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ...foundation.errors import HeliostatError, RunCancelled
 from ...states import Cancelled, Crashed, Suspended
@@ -18,11 +18,27 @@ _STOP_WITHIN_S = 5.0  # the same when the process is to end
 _ASK_WITHIN_S = 1.5
 
 if TYPE_CHECKING:
+    from ...authoring.context import FlowRunInfo
+    from ...states import State
     from ...store.commands import CommandKind
-    from .flow_run import FlowRun
+    from ..run_desk import RunDesk
 
 
-def settle_interrupted(run: FlowRun, error: BaseException) -> None:
+class InterruptedRun(Protocol):
+    """What the end of an interrupted run asks of it."""
+
+    @property
+    def info(self) -> FlowRunInfo: ...
+    @property
+    def desk(self) -> RunDesk: ...
+    @property
+    def recording(self) -> Any: ...
+    def cancel_calls(self, within_s: float = CANCEL_WITHIN_S) -> bool: ...
+    def leave(self, left_in: State) -> None: ...
+    def settle(self, proposed: State) -> None: ...
+
+
+def settle_interrupted(run: InterruptedRun, error: BaseException) -> None:
     """Stop the run's calls, and record the end that its interruption means."""
     kind = asked_of(run, error)
     if kind in ("suspend", "stop"):
@@ -55,7 +71,7 @@ def settle_interrupted(run: FlowRun, error: BaseException) -> None:
     tracebacks.mark_recorded(error)
 
 
-def asked_of(run: FlowRun, error: BaseException) -> CommandKind | None:
+def asked_of(run: InterruptedRun, error: BaseException) -> CommandKind | None:
     """The command behind an interruption; None when it is nobody's (Ctrl-C, a time limit)."""
     if isinstance(error, Interruption):
         of_another = error.run_id != run.info.id

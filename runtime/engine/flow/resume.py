@@ -14,7 +14,8 @@ from ...store import flow_runs, leases
 from ...store.database.rows import FlowRunRow
 from .. import payload
 from ..owner import is_dead, is_gone
-from .flow_run import Resumption, run_to_end
+from .flow_call import run_to_end
+from .flow_run import Resumption
 from .origin import code_revision
 
 _log = logging.getLogger("heliostat.flow_runs")
