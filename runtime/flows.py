@@ -18,7 +18,7 @@ from typing import (
 )
 
 from .authoring.definitions import FlowDefinition, defined
-from .authoring.options import FlowOptions, refuse_unknown
+from .authoring.options import FlowOptions, refuse_unknown, tells
 from .foundation.errors import UserError
 from .values.tracebacks import drop_our_frames, show_errors_our_way
 
@@ -153,8 +153,9 @@ class FlowDecorator:
     def __call__(self, fn: Callable[P, R], /) -> Flow[P, R]: ...
     @overload
     def __call__(self, **options: Unpack[FlowOptions]) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
+    @tells(FlowOptions)
     def __call__(self, *given: Any, **options: Any) -> Any:
-        """Make a flow of a function or coroutine function; `FlowOptions` tells the options."""
+        """Make a flow of a function or coroutine function."""
         refuse_unknown("a flow", options, FlowOptions)
         if len(given) > 1:
             raise UserError("@flow takes one function", hint="Options are given by name: @flow(name='x').")

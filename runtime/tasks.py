@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar,
 
 from .authoring.definitions import TaskDefinition, defined
 from .authoring.futures import TaskFuture, TaskFutureList
-from .authoring.options import TaskOptions, refuse_unknown
+from .authoring.options import TaskOptions, refuse_unknown, tells
 from .foundation.errors import NotInAFlow
 from .values.tracebacks import drop_our_frames, show_errors_our_way
 
@@ -165,8 +165,9 @@ class Task(TaskDefinition[P, R_co]):
 def task(fn: Callable[P, R], /) -> Task[P, R]: ...
 @overload
 def task(**options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+@tells(TaskOptions)
 def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Make a task of a function, a coroutine function or a method; `TaskOptions` tells the options."""
+    """Make a task of a function, a coroutine function or a method."""
     refuse_unknown("a task", options, TaskOptions)
     make: Any = functools.partial(defined, Task, options)
     return make if fn is None else make(fn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 
 from ..foundation.errors import UserError
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..values.caching import CachePolicy
 
 Hook = Callable[..., Any]
+F = TypeVar("F", bound=Callable[..., Any])
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -125,6 +126,16 @@ DEFAULTS: dict[str, Any] = {
     "pack": True,
 }
 """What options are that nobody has said, of flows and tasks; those that are missing here are None."""
+
+
+def tells(options: type) -> Callable[[F], F]:
+    """Let `help` show what the options are below what the decorated function says of itself."""
+
+    def told(fn: F) -> F:
+        fn.__doc__ = f"{fn.__doc__}\n\n{options.__doc__}"
+        return fn
+
+    return told
 
 
 def refuse_unknown(subject: str, options: Mapping[str, Any], known: type) -> None:

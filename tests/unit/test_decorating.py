@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 import pytest
 
 from heliostat import flow, task
+from heliostat.runtime.authoring.options import FlowOptions, TaskOptions
 from heliostat.runtime.foundation.errors import UserError
 
 
@@ -67,3 +69,33 @@ def test_tasks_and_flows_are_not_decorated_twice() -> None:
             assert refusal.value.hint
     assert task(work).with_options(retries=1).fn is work
     assert flow(work).with_options(retries=1).fn is work
+
+
+@pytest.mark.parametrize(("decorator", "options"), [(flow, FlowOptions), (task, TaskOptions)])
+def test_each_option_is_told_by_help_and_none_is_as_good_as_unsaid(decorator: Any, options: Any) -> None:
+    def function() -> None: ...
+
+    def facts(**given: None) -> dict[str, Any]:
+        made = decorator(**given)(function)
+        return {
+            **{name: value for name, value in vars(made).items() if name != "_options"},
+            "hooks": [made.hooks(name) for name in options.__annotations__ if name.startswith("on_")],
+            "result": (made.result_serializer, made.persists_result, made.result_storage_url),
+        }
+
+    told = type(flow).__call__.__doc__ if decorator is flow else decorator.__doc__
+    unsaid = facts()
+    for name in options.__annotations__:
+        assert re.search(rf"\b{name}\b", told), f"help says nothing of {name}"
+        assert facts(**{name: None}) == unsaid
+
+
+@pytest.mark.parametrize(("decorator", "options"), [(flow, FlowOptions), (task, TaskOptions)])
+def test_an_option_that_there_is_not_is_refused_with_those_that_there_are(
+    decorator: Any, options: Any
+) -> None:
+    made = decorator(lambda: None)
+    for use in (decorator, made.with_options):
+        with pytest.raises(UserError) as refused:
+            use(retires=3)
+        assert refused.value.hint == "Options: " + ", ".join(options.__annotations__)
