@@ -19,6 +19,11 @@ class Recorded(BaseModel):
     created: datetime | None
     updated: datetime | None
 
+    @classmethod
+    def of(cls, row: object) -> dict[str, Any]:
+        """The object as JSON of a row whose columns have the names of the object's fields."""
+        return {name: getattr(row, name) for name in cls.model_fields}
+
 
 class State(BaseModel):
     id: UUID

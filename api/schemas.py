@@ -291,6 +291,20 @@ class TaskRunUpdate(OneModel):
 # Searches: filters of several kinds, with a sort key and a page.
 
 
+class Paged(Fields):
+    """Which of the objects that fit are given: so many, from the one of that number on."""
+
+    limit: Limit = MOST_ROWS
+    offset: Offset = 0
+
+
+class Numbered(Fields):
+    """Which of the objects that fit are given: the page of that number."""
+
+    limit: Limit = MOST_ROWS
+    page: Page = 1
+
+
 class FlowSearch(Fields):
     flows: FlowFilter | None = None
     flow_runs: FlowRunFilter | None = None
@@ -302,16 +316,12 @@ class FlowSearch(Fields):
         return Search(self.flows, self.flow_runs, self.task_runs, self.deployments, self.work_pools)
 
 
-class FlowPage(FlowSearch):
+class FlowPage(FlowSearch, Paged):
     sort: FlowSort = "NAME_ASC"
-    limit: Limit = MOST_ROWS
-    offset: Offset = 0
 
 
-class FlowNumberedPage(FlowSearch):
+class FlowNumberedPage(FlowSearch, Numbered):
     sort: FlowSort = "NAME_ASC"
-    limit: Limit = MOST_ROWS
-    page: Page = 1
 
 
 class FlowRunSearch(FlowSearch):
@@ -328,16 +338,12 @@ class FlowRunSearch(FlowSearch):
         )
 
 
-class FlowRunPage(FlowRunSearch):
+class FlowRunPage(FlowRunSearch, Paged):
     sort: FlowRunSort = "ID_DESC"
-    limit: Limit = MOST_ROWS
-    offset: Offset = 0
 
 
-class FlowRunNumberedPage(FlowRunSearch):
+class FlowRunNumberedPage(FlowRunSearch, Numbered):
     sort: FlowRunSort = "ID_DESC"
-    limit: Limit = MOST_ROWS
-    page: Page = 1
 
 
 class TaskRunSearch(Fields):
@@ -350,16 +356,12 @@ class TaskRunSearch(Fields):
         return Search(self.flows, self.flow_runs, self.task_runs, self.deployments)
 
 
-class TaskRunPage(TaskRunSearch):
+class TaskRunPage(TaskRunSearch, Paged):
     sort: TaskRunSort = "ID_DESC"
-    limit: Limit = MOST_ROWS
-    offset: Offset = 0
 
 
-class TaskRunNumberedPage(TaskRunSearch):
+class TaskRunNumberedPage(TaskRunSearch, Numbered):
     sort: TaskRunSort = "ID_DESC"
-    limit: Limit = MOST_ROWS
-    page: Page = 1
 
 
 class Span(Fields):
@@ -395,8 +397,6 @@ class LogCreate(OneModel):
     task_run_id: UUID | None = None
 
 
-class LogPage(Fields):
+class LogPage(Paged):
     logs: LogFilter | None = None
     sort: LogSort = "TIMESTAMP_ASC"
-    limit: Limit = MOST_ROWS
-    offset: Offset = 0

@@ -21,9 +21,9 @@ from .schemas import (
     Labels,
     Limit,
     Moment,
-    Offset,
+    Numbered,
     OneModel,
-    Page,
+    Paged,
     StateCreate,
 )
 from .schemas_places import NamedPlace, PlaceName
@@ -171,16 +171,12 @@ class DeploymentSearch(FlowRunSearch):
     """Filters on deployments, their flows and their runs."""
 
 
-class DeploymentPage(DeploymentSearch):
+class DeploymentPage(DeploymentSearch, Paged):
     sort: DeploymentSort = "NAME_ASC"
-    limit: Limit = MOST_ROWS
-    offset: Offset = 0
 
 
-class DeploymentNumberedPage(DeploymentSearch):
+class DeploymentNumberedPage(DeploymentSearch, Numbered):
     sort: DeploymentSort = "NAME_ASC"
-    limit: Limit = MOST_ROWS
-    page: Page = 1
 
 
 class DeploymentPoll(Fields):

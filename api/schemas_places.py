@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from ..pools.templates import check_declared
 from ..runtime.foundation.errors import BadJobTemplate
 from ..runtime.store.filters import WorkerFilter, WorkPoolFilter, WorkQueueFilter
-from .schemas import MOST_ROWS, Fields, Limit, Moment, Offset, OneModel, Page
+from .schemas import MOST_ROWS, Fields, Limit, Moment, Numbered, OneModel, Paged
 
 
 def _not_blank(name: Any) -> Any:
@@ -72,9 +72,8 @@ class WorkPoolSearch(Fields):
     work_pools: WorkPoolFilter | None = None
 
 
-class WorkPoolPage(WorkPoolSearch):
-    offset: Offset = 0
-    limit: Limit = MOST_ROWS
+class WorkPoolPage(WorkPoolSearch, Paged):
+    """Which pools are asked for."""
 
 
 class PoolPoll(Fields):
@@ -112,10 +111,8 @@ class WorkQueueUpdate(OneModel):
     filter: Annotated[QueueFilter | None, Field(deprecated=True)] = None
 
 
-class WorkQueuePage(Fields):
+class WorkQueuePage(Paged):
     work_queues: WorkQueueFilter | None = None
-    offset: Offset = 0
-    limit: Limit = MOST_ROWS
 
 
 class QueuePoll(Fields):
@@ -128,17 +125,12 @@ class Heartbeat(Fields):
     heartbeat_interval_seconds: Annotated[int, Field(gt=0, lt=2**31)] | None = None
 
 
-class WorkerPage(Fields):
+class WorkerPage(Paged):
     workers: WorkerFilter | None = None
-    offset: Offset = 0
-    limit: Limit = MOST_ROWS
 
 
-class SlotPage(Fields):
+class SlotPage(Numbered):
     """A page of runs that hold slots."""
-
-    page: Page = 1
-    limit: Limit = MOST_ROWS
 
 
 class PoolSlotPage(SlotPage):

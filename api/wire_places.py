@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..runtime.store.deployment_rows import WorkerRow, WorkPoolRow, WorkQueueRow
+from ..runtime.store.deployment_rows import WorkPoolRow, WorkQueueRow
+from . import responses_places
 from .client_versions import RESULT_STORAGE_OF_POOLS, ClientVersion
 from .wire import Wire
 
@@ -21,19 +22,9 @@ def work_pool(row: WorkPoolRow, client: ClientVersion | None = None) -> Wire:
     if client is not None and client < RESULT_STORAGE_OF_POOLS:
         del storage["default_result_storage_block_id"]
     return {
-        "id": row.id,
-        "created": row.created,
-        "updated": row.updated,
-        "name": row.name,
-        "description": row.description,
-        "type": row.type,
-        "base_job_template": row.base_job_template,
-        "is_paused": row.is_paused,
-        "concurrency_limit": row.concurrency_limit,
+        **responses_places.WorkPool.of(row),
         "status": None if row.type == AGENT and row.status == "NOT_READY" else row.status,
-        "default_queue_id": row.default_queue_id,
         "storage_configuration": storage,
-        "active_slots": row.active_slots,
     }
 
 
@@ -61,18 +52,4 @@ def work_queue_response(row: WorkQueueRow) -> Wire:
         "work_pool_name": row.work_pool_name,
         "status": row.status,
         "active_slots": row.active_slots,
-    }
-
-
-def worker(row: WorkerRow) -> Wire:
-    """WorkerResponse."""
-    return {
-        "id": row.id,
-        "created": row.created,
-        "updated": row.updated,
-        "name": row.name,
-        "work_pool_id": row.work_pool_id,
-        "last_heartbeat_time": row.last_heartbeat_time,
-        "heartbeat_interval_seconds": row.heartbeat_interval_seconds,
-        "status": row.status,
     }

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from ...runtime.store.artifacts import ArtifactRow, ArtifactSort, CollectionRow
+from ...runtime.store.artifacts import ArtifactSort, CollectionRow
 from ...runtime.store.filters import DeploymentFilter, FlowFilter, FlowRunFilter, Search, TaskRunFilter
 from ...runtime.store.setup_filters import ArtifactCollectionFilter, ArtifactFilter
 from ..responses import Recorded
-from ..schemas import MOST_ROWS, Fields, Limit, Offset, OneModel
+from ..schemas import Fields, OneModel, Paged
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
 
@@ -57,20 +57,16 @@ class ArtifactSearch(_OfRuns):
     artifacts: ArtifactFilter | None = None
 
 
-class ArtifactPage(ArtifactSearch):
+class ArtifactPage(ArtifactSearch, Paged):
     sort: ArtifactSort = "ID_DESC"
-    offset: Offset = 0
-    limit: Limit = MOST_ROWS
 
 
 class CollectionSearch(_OfRuns):
     artifacts: ArtifactCollectionFilter | None = None
 
 
-class CollectionPage(CollectionSearch):
+class CollectionPage(CollectionSearch, Paged):
     sort: ArtifactSort = "ID_DESC"
-    offset: Offset = 0
-    limit: Limit = MOST_ROWS
 
 
 class Artifact(Recorded):
@@ -87,26 +83,10 @@ class ArtifactCollection(Artifact):
     latest_id: UUID
 
 
-def artifact(row: ArtifactRow) -> dict[str, Any]:
-    """Artifact."""
-    return {
-        "id": row.id,
-        "created": row.created,
-        "updated": row.updated,
-        "key": row.key,
-        "type": row.type,
-        "description": row.description,
-        "data": row.data,
-        "metadata_": row.metadata_,
-        "flow_run_id": row.flow_run_id,
-        "task_run_id": row.task_run_id,
-    }
-
-
 def collection(row: CollectionRow) -> dict[str, Any]:
     """ArtifactCollection."""
     return {
-        **artifact(row.latest),
+        **Artifact.of(row.latest),
         "id": row.id,
         "created": row.created,
         "updated": row.updated,

@@ -11,10 +11,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainSer
 
 from ...runtime.events.filters import Specification
 from ...runtime.states import StateType
-from ...runtime.store.automations import AutomationFilter, AutomationRow, AutomationSort
+from ...runtime.store.automations import AutomationFilter, AutomationSort
 from ..actions.templates import fault_of
 from ..responses import Recorded
-from ..schemas import MOST_ROWS, Fields, Limit, Offset, OneModel
+from ..schemas import Fields, OneModel, Paged
 
 
 def _template(text: str) -> str:
@@ -259,10 +259,8 @@ class AutomationSearch(Fields):
     automations: AutomationFilter | None = None
 
 
-class AutomationPage(AutomationSearch):
+class AutomationPage(AutomationSearch, Paged):
     sort: AutomationSort = "NAME_ASC"
-    offset: Offset = 0
-    limit: Limit = MOST_ROWS
 
 
 class Automation(Recorded):
@@ -277,21 +275,3 @@ class Automation(Recorded):
     paused_reason: str | None = Field(
         None, description="Why the server switched it off (not in the standard)."
     )
-
-
-def automation(row: AutomationRow) -> dict[str, Any]:
-    """Automation."""
-    return {
-        "id": row.id,
-        "created": row.created,
-        "updated": row.updated,
-        "name": row.name,
-        "description": row.description,
-        "enabled": row.enabled,
-        "tags": row.tags,
-        "trigger": row.trigger,
-        "actions": row.actions,
-        "actions_on_trigger": row.actions_on_trigger,
-        "actions_on_resolve": row.actions_on_resolve,
-        "paused_reason": row.paused_reason,
-    }

@@ -9,10 +9,10 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from ...runtime.store.block_documents import BlockDocumentRow, BlockDocumentSort
-from ...runtime.store.block_types import BlockSchemaRow, BlockTypeRow
+from ...runtime.store.block_types import BlockSchemaRow
 from ...runtime.store.setup_filters import BlockDocumentFilter, BlockSchemaFilter, BlockTypeFilter
 from ..responses import Recorded
-from ..schemas import MOST_ROWS, Fields, Limit, Offset, OneModel
+from ..schemas import Fields, OneModel, Paged
 
 BlockName = Annotated[str, Field(pattern=r"^[^/%&><]+$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
@@ -43,11 +43,9 @@ class BlockTypeUpdate(OneModel):
     code_example: str | None = None
 
 
-class BlockTypePage(Fields):
+class BlockTypePage(Paged):
     block_types: BlockTypeFilter | None = None
     block_schemas: BlockSchemaFilter | None = None
-    offset: Offset = 0
-    limit: Limit = MOST_ROWS
 
 
 class BlockSchemaCreate(OneModel):
@@ -57,10 +55,8 @@ class BlockSchemaCreate(OneModel):
     version: str = "non-versioned"
 
 
-class BlockSchemaPage(Fields):
+class BlockSchemaPage(Paged):
     block_schemas: BlockSchemaFilter | None = None
-    offset: Offset = 0
-    limit: Limit = MOST_ROWS
 
 
 class BlockDocumentCreate(OneModel):
@@ -89,11 +85,9 @@ class BlockDocumentSearch(Fields):
     block_schemas: BlockSchemaFilter | None = None
 
 
-class BlockDocumentPage(BlockDocumentSearch):
+class BlockDocumentPage(BlockDocumentSearch, Paged):
     include_secrets: bool = False
     sort: BlockDocumentSort | None = "NAME_ASC"
-    offset: Offset = 0
-    limit: Limit = MOST_ROWS
 
 
 class ResultStorageUpdate(BaseModel):
@@ -131,34 +125,12 @@ class BlockDocument(Recorded):
     is_anonymous: bool
 
 
-def block_type(row: BlockTypeRow) -> dict[str, Any]:
-    """BlockType."""
-    return {
-        "id": row.id,
-        "created": row.created,
-        "updated": row.updated,
-        "name": row.name,
-        "slug": row.slug,
-        "logo_url": row.logo_url,
-        "documentation_url": row.documentation_url,
-        "description": row.description,
-        "code_example": row.code_example,
-        "is_protected": row.is_protected,
-    }
-
-
 def block_schema(row: BlockSchemaRow) -> dict[str, Any]:
     """BlockSchema."""
     return {
-        "id": row.id,
-        "created": row.created,
-        "updated": row.updated,
-        "checksum": row.checksum,
+        **BlockSchema.of(row),
         "fields": {"block_schema_references": {}, **row.fields},
-        "block_type_id": row.block_type_id,
-        "block_type": block_type(row.block_type),
-        "capabilities": row.capabilities,
-        "version": row.version,
+        "block_type": BlockType.of(row.block_type),
     }
 
 
@@ -174,7 +146,7 @@ def block_document(row: BlockDocumentRow) -> dict[str, Any]:
         "block_schema": block_schema(row.schema),
         "block_type_id": row.schema.block_type_id,
         "block_type_name": row.schema.block_type.name,
-        "block_type": block_type(row.schema.block_type),
+        "block_type": BlockType.of(row.schema.block_type),
         "block_document_references": _references(row),
         "is_anonymous": row.is_anonymous,
     }
@@ -186,7 +158,7 @@ def _references(row: BlockDocumentRow) -> dict[str, Any]:
             "block_document": {
                 "id": inner.id,
                 "name": inner.name,
-                "block_type": block_type(inner.schema.block_type),
+                "block_type": BlockType.of(inner.schema.block_type),
                 "is_anonymous": inner.is_anonymous,
                 "block_document_references": _references(inner),
             }

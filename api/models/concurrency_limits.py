@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from ...runtime.store.concurrency_limits import TAG_PREFIX, LimitRow
 from ..responses import Recorded
-from ..schemas import MOST_ROWS, Fields, Limit, Offset, OneModel
+from ..schemas import Fields, OneModel
 
 _MOST = 2**31 - 1
 
@@ -40,11 +40,6 @@ class LimitUpdate(OneModel):
     active_slots: Count | None = None
     denied_slots: Count | None = None
     slot_decay_per_second: Decay | None = None
-
-
-class LimitPage(Fields):
-    offset: Offset = 0
-    limit: Limit = MOST_ROWS
 
 
 class Increment(Fields):
@@ -131,25 +126,12 @@ class TagLimit(BaseModel):
 
 def shown(row: LimitRow) -> dict[str, Any]:
     """GlobalConcurrencyLimitResponse."""
-    return {
-        "id": row.id,
-        "created": row.created,
-        "updated": row.updated,
-        "active": row.active,
-        "name": row.name,
-        "limit": row.limit,
-        "active_slots": math.floor(row.active_slots),
-        "slot_decay_per_second": row.slot_decay_per_second,
-    }
+    return {**LimitAnswer.of(row), "active_slots": math.floor(row.active_slots)}
 
 
 def whole(row: LimitRow) -> dict[str, Any]:
     """ConcurrencyLimitV2."""
-    return {
-        **shown(row),
-        "denied_slots": row.denied_slots,
-        "avg_slot_occupancy_seconds": row.avg_slot_occupancy_seconds,
-    }
+    return {**WholeLimit.of(row), "active_slots": math.floor(row.active_slots)}
 
 
 def minimal(row: LimitRow) -> dict[str, Any]:

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from ...runtime.store.saved_searches import SavedSearchRow
 from ...runtime.store.setup_filters import VariableFilter
-from ...runtime.store.variables import VariableRow, VariableSort
+from ...runtime.store.variables import VariableSort
 from ..responses import Recorded
-from ..schemas import MOST_ROWS, Fields, Limit, Offset, OneModel
+from ..schemas import Fields, OneModel, Paged
 
 LONGEST_VALUE = 5_000  # characters of a value's JSON, as in the standard
 
@@ -47,10 +46,8 @@ class VariableSearch(Fields):
     variables: VariableFilter | None = None
 
 
-class VariablePage(VariableSearch):
-    offset: Offset = 0
+class VariablePage(VariableSearch, Paged):
     sort: VariableSort = "NAME_ASC"
-    limit: Limit = MOST_ROWS
 
 
 class Variable(Recorded):
@@ -72,34 +69,6 @@ class SavedSearchCreate(OneModel):
     filters: list[SearchFilter] = []
 
 
-class SavedSearchPage(Fields):
-    offset: Offset = 0
-    limit: Limit = MOST_ROWS
-
-
 class SavedSearch(Recorded):
     name: str
     filters: list[SearchFilter]
-
-
-def variable(row: VariableRow) -> dict[str, Any]:
-    """Variable."""
-    return {
-        "id": row.id,
-        "created": row.created,
-        "updated": row.updated,
-        "name": row.name,
-        "value": row.value,
-        "tags": row.tags,
-    }
-
-
-def saved_search(row: SavedSearchRow) -> dict[str, Any]:
-    """SavedSearch."""
-    return {
-        "id": row.id,
-        "created": row.created,
-        "updated": row.updated,
-        "name": row.name,
-        "filters": row.filters,
-    }

@@ -21,7 +21,7 @@ _WHAT = "Artifact"
 @router.post("/", response_model=models.Artifact, responses={201: {"model": models.Artifact}})
 async def create_artifact(body: models.ArtifactCreate, db: Db) -> JsonAnswer:
     """Keep an artifact; it is the newest of its key from now on."""
-    return JsonAnswer(models.artifact(await artifacts.create(db, NewArtifact(**body.model_dump()))), 201)
+    return JsonAnswer(models.Artifact.of(await artifacts.create(db, NewArtifact(**body.model_dump()))), 201)
 
 
 @router.post("/filter", response_model=list[models.Artifact])
@@ -31,7 +31,7 @@ async def filter_artifacts(db: Db, body: models.ArtifactPage | None = None) -> J
     rows = await artifacts.find(
         db, body.artifacts, body.search(), sort=body.sort, limit=body.limit, offset=body.offset
     )
-    return JsonAnswer([models.artifact(row) for row in rows])
+    return JsonAnswer([models.Artifact.of(row) for row in rows])
 
 
 @router.post("/latest/filter", response_model=list[models.ArtifactCollection])
@@ -61,13 +61,13 @@ async def count_latest_artifacts(db: Db, body: models.CollectionSearch | None = 
 @router.get("/{key}/latest", response_model=models.Artifact)
 async def read_latest_artifact(key: str, db: Db) -> JsonAnswer:
     """The newest artifact of a key."""
-    return JsonAnswer(models.artifact(await found(artifacts.latest(db, key), _WHAT)))
+    return JsonAnswer(models.Artifact.of(await found(artifacts.latest(db, key), _WHAT)))
 
 
 @router.get("/{id:uuid}", response_model=models.Artifact)
 async def read_artifact(id: UUID, db: Db) -> JsonAnswer:
     """The artifact with that id."""
-    return JsonAnswer(models.artifact(await found(artifacts.read(db, id), _WHAT)))
+    return JsonAnswer(models.Artifact.of(await found(artifacts.read(db, id), _WHAT)))
 
 
 @router.patch("/{id:uuid}", status_code=204)

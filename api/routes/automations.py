@@ -36,7 +36,7 @@ async def _check_runs(body: models.AutomationUpdate, db: Db) -> None:
 async def create_automation(body: models.AutomationCreate, db: Db) -> JsonAnswer:
     """Make an automation."""
     await _check_runs(body, db)
-    return JsonAnswer(models.automation(await automations.create(db, body.facts())), 201)
+    return JsonAnswer(models.Automation.of(await automations.create(db, body.facts())), 201)
 
 
 @router.post("/automations/filter", response_model=list[models.Automation])
@@ -44,7 +44,7 @@ async def filter_automations(db: Db, body: models.AutomationPage | None = None) 
     """Automations that match the filter."""
     body = body or models.AutomationPage()
     rows = await automations.find(db, body.automations, sort=body.sort, limit=body.limit, offset=body.offset)
-    return JsonAnswer([models.automation(row) for row in rows])
+    return JsonAnswer([models.Automation.of(row) for row in rows])
 
 
 @router.post("/automations/count")
@@ -56,7 +56,7 @@ async def count_automations(db: Db, body: models.AutomationSearch | None = None)
 @router.get("/automations/related-to/{resource_id:path}", response_model=list[models.Automation])
 async def automations_related_to(resource_id: str, db: Db) -> JsonAnswer:
     """The automations that act on a resource, listen to it or belong to it."""
-    return JsonAnswer([models.automation(row) for row in await automations.related_to(db, resource_id)])
+    return JsonAnswer([models.Automation.of(row) for row in await automations.related_to(db, resource_id)])
 
 
 @router.delete("/automations/owned-by/{resource_id:path}", status_code=202)
@@ -69,7 +69,7 @@ async def delete_automations_owned_by(resource_id: str, db: Db) -> Response:
 @router.get("/automations/{id:uuid}", response_model=models.Automation)
 async def read_automation(id: UUID, db: Db) -> JsonAnswer:
     """The automation with that id."""
-    return JsonAnswer(models.automation(await there(automations.read(db, id), _WHAT)))
+    return JsonAnswer(models.Automation.of(await there(automations.read(db, id), _WHAT)))
 
 
 @router.put("/automations/{id:uuid}", status_code=204)

@@ -25,7 +25,7 @@ _WHAT = "Block type"
 async def create_block_type(body: models.BlockTypeCreate, db: Db) -> JsonAnswer:
     """Make a block type: 409 when there is one of that slug, 403 for reserved names."""
     row = await block_types.create(db, NewBlockType(**body.model_dump()))
-    return JsonAnswer(models.block_type(row), 201)
+    return JsonAnswer(models.BlockType.of(row), 201)
 
 
 @router.post("/filter", response_model=list[models.BlockType])
@@ -35,7 +35,7 @@ async def filter_block_types(db: Db, body: models.BlockTypePage | None = None) -
     rows = await block_types.find(
         db, body.block_types, body.block_schemas, limit=body.limit, offset=body.offset
     )
-    return JsonAnswer([models.block_type(row) for row in rows])
+    return JsonAnswer([models.BlockType.of(row) for row in rows])
 
 
 @router.post("/install_system_block_types")
@@ -47,7 +47,7 @@ async def install_system_block_types(db: Db) -> None:
 @router.get("/slug/{slug}", response_model=models.BlockType)
 async def read_block_type_by_slug(slug: str, db: Db) -> JsonAnswer:
     """The block type of that slug."""
-    return JsonAnswer(models.block_type(await found(block_types.read(db, slug), _WHAT)))
+    return JsonAnswer(models.BlockType.of(await found(block_types.read(db, slug), _WHAT)))
 
 
 @router.get("/slug/{slug}/block_documents", response_model=list[models.BlockDocument])
@@ -71,7 +71,7 @@ async def read_document_of_type(
 @router.get("/{id:uuid}", response_model=models.BlockType)
 async def read_block_type(id: UUID, db: Db) -> JsonAnswer:
     """The block type with that id."""
-    return JsonAnswer(models.block_type(await found(block_types.read(db, id), _WHAT)))
+    return JsonAnswer(models.BlockType.of(await found(block_types.read(db, id), _WHAT)))
 
 
 @router.patch("/{id:uuid}", status_code=204)

@@ -14,6 +14,7 @@ from ..answers import JsonAnswer, no_content
 from ..database_access import Db
 from ..errors import found
 from ..models import concurrency_limits as models
+from ..schemas import Paged
 
 router = APIRouter(prefix="/v2/concurrency_limits", tags=["Concurrency Limits"])
 
@@ -35,9 +36,9 @@ async def create_limit(body: models.LimitCreate, db: Db) -> JsonAnswer:
 
 
 @router.post("/filter", response_model=list[models.LimitAnswer])
-async def filter_limits(db: Db, body: models.LimitPage | None = None) -> JsonAnswer:
+async def filter_limits(db: Db, body: Paged | None = None) -> JsonAnswer:
     """All concurrency limits, by name."""
-    body = body or models.LimitPage()
+    body = body or Paged()
     rows = await concurrency_limits.list(db, limit=body.limit, offset=body.offset)
     return JsonAnswer([models.shown(row) for row in rows])
 

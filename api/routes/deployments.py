@@ -17,7 +17,7 @@ from ...runtime.store import deployment_search, deployments, flows, work_pools
 from ...runtime.store.deployment_rows import NewDeployment
 from ...runtime.store.filters import Search
 from .. import responses_deployments as responses
-from .. import wire, wire_deployments
+from .. import wire_deployments
 from ..answers import JsonAnswer, made, no_content
 from ..authors import ByDeploy, ByHand
 from ..database_access import Db
@@ -40,6 +40,7 @@ from ..schemas_deployments import (
     DeploymentSearch,
     DeploymentUpdate,
 )
+from .numbered_pages import numbered_page
 
 router = APIRouter(prefix="/deployments", tags=["Deployments"])
 
@@ -116,11 +117,8 @@ async def filter_deployments(db: Db, body: DeploymentPage | None = None) -> Json
 async def paginate_deployments(db: Db, body: DeploymentNumberedPage | None = None) -> JsonAnswer:
     """One page of the deployments that match the filter."""
     body = body or DeploymentNumberedPage()
-    asked, offset = body.search(), (body.page - 1) * body.limit
-    rows = await deployment_search.deployments(db, asked, sort=body.sort, limit=body.limit, offset=offset)
-    count = await deployment_search.count(db, asked)
-    return JsonAnswer(
-        wire.page([wire_deployments.deployment(row) for row in rows], count, body.limit, body.page)
+    return await numbered_page(
+        db, body, deployment_search.deployments, deployment_search.count, wire_deployments.deployment
     )
 
 

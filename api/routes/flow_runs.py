@@ -34,6 +34,7 @@ from ..schemas import (
     SetState,
 )
 from .histories import span_of
+from .numbered_pages import numbered_page
 
 router = APIRouter(prefix="/flow_runs", tags=["Flow Runs"])
 
@@ -102,10 +103,7 @@ async def filter_flow_runs(db: Db, body: FlowRunPage | None = None) -> JsonAnswe
 async def paginate_flow_runs(db: Db, body: FlowRunNumberedPage | None = None) -> JsonAnswer:
     """One page of the flow runs that match the filter."""
     body = body or FlowRunNumberedPage()
-    asked, offset = body.search(), (body.page - 1) * body.limit
-    rows = await search.flow_runs(db, asked, sort=body.sort, limit=body.limit, offset=offset)
-    count = await search.count_flow_runs(db, asked)
-    return JsonAnswer(wire.page([_shown(row) for row in rows], count, body.limit, body.page))
+    return await numbered_page(db, body, search.flow_runs, search.count_flow_runs, _shown)
 
 
 @router.post("/count")

@@ -12,6 +12,7 @@ from ..answers import JsonAnswer, made, no_content
 from ..database_access import Db
 from ..errors import found
 from ..schemas import FlowCreate, FlowNumberedPage, FlowPage, FlowSearch, FlowUpdate
+from .numbered_pages import numbered_page
 
 router = APIRouter(prefix="/flows", tags=["Flows"])
 
@@ -35,10 +36,7 @@ async def filter_flows(db: Db, body: FlowPage | None = None) -> JsonAnswer:
 async def paginate_flows(db: Db, body: FlowNumberedPage | None = None) -> JsonAnswer:
     """One page of the flows that match the filter."""
     body = body or FlowNumberedPage()
-    asked, offset = body.search(), (body.page - 1) * body.limit
-    rows = await search.flows(db, asked, sort=body.sort, limit=body.limit, offset=offset)
-    count = await search.count_flows(db, asked)
-    return JsonAnswer(wire.page([wire.flow(row) for row in rows], count, body.limit, body.page))
+    return await numbered_page(db, body, search.flows, search.count_flows, wire.flow)
 
 
 @router.post("/count")

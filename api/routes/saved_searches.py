@@ -11,6 +11,7 @@ from ..answers import JsonAnswer, made, no_content
 from ..database_access import Db
 from ..errors import found
 from ..models import variables as models
+from ..schemas import Paged
 
 router = APIRouter(prefix="/saved_searches", tags=["Saved Searches"])
 
@@ -21,21 +22,21 @@ _WHAT = "Saved search"
 async def save_search(body: models.SavedSearchCreate, db: Db) -> JsonAnswer:
     """Keep a search; it replaces the one of its name (200)."""
     row, is_new = await saved_searches.save(db, body.name, [each.model_dump() for each in body.filters])
-    return JsonAnswer(models.saved_search(row), made(is_new))
+    return JsonAnswer(models.SavedSearch.of(row), made(is_new))
 
 
 @router.post("/filter", response_model=list[models.SavedSearch])
-async def filter_searches(db: Db, body: models.SavedSearchPage | None = None) -> JsonAnswer:
+async def filter_searches(db: Db, body: Paged | None = None) -> JsonAnswer:
     """All saved searches, by name."""
-    body = body or models.SavedSearchPage()
+    body = body or Paged()
     rows = await saved_searches.list(db, body.limit, body.offset)
-    return JsonAnswer([models.saved_search(row) for row in rows])
+    return JsonAnswer([models.SavedSearch.of(row) for row in rows])
 
 
 @router.get("/{id:uuid}", response_model=models.SavedSearch)
 async def read_search(id: UUID, db: Db) -> JsonAnswer:
     """The saved search with that id."""
-    return JsonAnswer(models.saved_search(await found(saved_searches.read(db, id), _WHAT)))
+    return JsonAnswer(models.SavedSearch.of(await found(saved_searches.read(db, id), _WHAT)))
 
 
 @router.delete("/{id:uuid}", status_code=204)

@@ -14,6 +14,7 @@ from ..answers import JsonAnswer, made
 from ..database_access import Db
 from ..errors import found
 from ..models import concurrency_limits as models
+from ..schemas import Paged
 
 router = APIRouter(prefix="/concurrency_limits", tags=["Concurrency Limits"])
 
@@ -40,9 +41,9 @@ async def create_tag_limit(body: models.TagLimitCreate, db: Db) -> JsonAnswer:
 
 
 @router.post("/filter", response_model=list[models.TagLimit])
-async def filter_tag_limits(db: Db, body: models.LimitPage | None = None) -> JsonAnswer:
+async def filter_tag_limits(db: Db, body: Paged | None = None) -> JsonAnswer:
     """All limits on tags, by tag."""
-    body = body or models.LimitPage()
+    body = body or Paged()
     rows = await concurrency_limits.list(db, tags_only=True, limit=body.limit, offset=body.offset)
     holders = await concurrency_slots.task_run_holders(db, [row.id for row in rows])
     return JsonAnswer([models.of_tag(row, holders[row.id]) for row in rows])

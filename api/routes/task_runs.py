@@ -25,6 +25,7 @@ from ..schemas import (
     TaskRunUpdate,
 )
 from .histories import span_of
+from .numbered_pages import numbered_page
 
 router = APIRouter(prefix="/task_runs", tags=["Task Runs"])
 
@@ -73,10 +74,7 @@ async def filter_task_runs(db: Db, body: TaskRunPage | None = None) -> JsonAnswe
 async def paginate_task_runs(db: Db, body: TaskRunNumberedPage | None = None) -> JsonAnswer:
     """One page of the task runs that match the filter."""
     body = body or TaskRunNumberedPage()
-    asked, offset = body.search(), (body.page - 1) * body.limit
-    rows = await search.task_runs(db, asked, sort=body.sort, limit=body.limit, offset=offset)
-    count = await search.count_task_runs(db, asked)
-    return JsonAnswer(wire.page([_shown(row) for row in rows], count, body.limit, body.page))
+    return await numbered_page(db, body, search.task_runs, search.count_task_runs, _shown)
 
 
 @router.post("/count")

@@ -20,7 +20,7 @@ _WHAT = "Variable"
 @router.post("/", status_code=201, response_model=models.Variable)
 async def create_variable(body: models.VariableCreate, db: Db) -> JsonAnswer:
     """Make a variable: 409 when there is one of that name."""
-    return JsonAnswer(models.variable(await variables.create(db, body.name, body.value, body.tags)), 201)
+    return JsonAnswer(models.Variable.of(await variables.create(db, body.name, body.value, body.tags)), 201)
 
 
 @router.post("/filter", response_model=list[models.Variable])
@@ -28,7 +28,7 @@ async def filter_variables(db: Db, body: models.VariablePage | None = None) -> J
     """Variables that match the filter."""
     body = body or models.VariablePage()
     rows = await variables.find(db, body.variables, sort=body.sort, limit=body.limit, offset=body.offset)
-    return JsonAnswer([models.variable(row) for row in rows])
+    return JsonAnswer([models.Variable.of(row) for row in rows])
 
 
 @router.post("/count")
@@ -40,7 +40,7 @@ async def count_variables(db: Db, body: models.VariableSearch | None = None) -> 
 @router.get("/name/{name}", response_model=models.Variable)
 async def read_variable_by_name(name: str, db: Db) -> JsonAnswer:
     """The variable of that name."""
-    return JsonAnswer(models.variable(await found(variables.read(db, name), _WHAT)))
+    return JsonAnswer(models.Variable.of(await found(variables.read(db, name), _WHAT)))
 
 
 @router.patch("/name/{name}", status_code=204)
@@ -60,7 +60,7 @@ async def delete_variable_by_name(name: str, db: Db) -> Response:
 @router.get("/{id:uuid}", response_model=models.Variable)
 async def read_variable(id: UUID, db: Db) -> JsonAnswer:
     """The variable with that id."""
-    return JsonAnswer(models.variable(await found(variables.read(db, id), _WHAT)))
+    return JsonAnswer(models.Variable.of(await found(variables.read(db, id), _WHAT)))
 
 
 @router.patch("/{id:uuid}", status_code=204)

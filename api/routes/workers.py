@@ -6,7 +6,6 @@ from fastapi import APIRouter, Response
 
 from ...runtime.store import place_search, workers
 from .. import responses_places as responses
-from .. import wire_places
 from ..answers import JsonAnswer, no_content
 from ..database_access import Db
 from ..errors import found
@@ -31,7 +30,7 @@ async def filter_workers(work_pool_name: str, db: Db, body: WorkerPage | None = 
         db, body.workers, pool_name=work_pool_name, limit=body.limit, offset=body.offset
     )
     rows = await found(reading, f'Work pool "{work_pool_name}"')
-    return JsonAnswer([wire_places.worker(row) for row in rows])
+    return JsonAnswer([responses.Worker.of(row) for row in rows])
 
 
 @router.delete("/{name}", status_code=204)
