@@ -1,4 +1,4 @@
-"""Write `docs/settings.md` from the settings: `python docs/settings.py`. A test compares the two."""
+"""Write `docs/settings.md` from the table of settings: `python docs/settings.py`. A test compares the two."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ HEAD = """\
 
 Strongest first: the environment, the active profile in `$HELIOSTAT_HOME/profiles.toml`, defaults.
 `heliostat config view --show-sources` shows the values in force and where each comes from;
-`heliostat config set NAME=VALUE` sets one in the active profile. A bad value is refused with what is
-accepted and changes nothing.
+`heliostat config set NAME=VALUE` sets one in the active profile. A bad value is refused: the error says what
+is accepted, and nothing changes.
 
 This page is written by `docs/settings.py`.
 

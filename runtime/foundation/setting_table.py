@@ -161,45 +161,47 @@ class Settings:
         mask=mask_password,
     )
     api_url: str | None = _setting(
-        None, "Address of a Heliostat API; unset means the database directly.", _url("http", "https")
+        None,
+        "Address of the API to record to and to ask; unset means this machine's database and server.",
+        _url("http", "https"),
     )
     public_api_url: str | None = _setting(
         None,
-        "Address at which Ray's machines reach the API of a server; unset means the one that it listens at.",
+        "Address at which Ray's machines reach the API of a server; unset means its own address.",
         _url("http", "https"),
     )
     api_auth_string: str | None = _setting(
-        None, "What clients tell an API that asks for it, as USER:PASSWORD.", mask=_mask_login
+        None, "Login that clients send to the API, as USER:PASSWORD.", mask=_mask_login
     )
     server_auth_string: str | None = _setting(
-        None, "What a server asks of everyone who calls its API, as USER:PASSWORD.", mask=_mask_login
+        None, "Login that a server asks of everyone who calls its API, as USER:PASSWORD.", mask=_mask_login
     )
     server_csrf_protection: bool = _setting(
-        False, "Whether a server takes writes only with a token that it gave.", _flag
+        False, "Whether a server accepts writes only with a token that it issued.", _flag
     )
     server_allowed_hosts: str = _setting(
         "",
-        "Names besides its own by which a server may be asked, separated by commas: `*.example.com` is every "
-        "name below that one, `*` any name.",
+        "Host names besides its own that a server answers to, separated by commas: `*.example.com` is every "
+        "name below example.com, `*` any name.",
     )
     server_cors_allowed_origins: str = _setting(
         "",
         "Origins besides its own whose pages may call the API of a server, such as https://ui.example.com, "
-        "separated by commas; `*` lets every page that anybody visits run code there.",
+        "separated by commas; `*` lets every page that anybody visits run code on the server.",
         _origins,
     )
-    server_cors_allowed_methods: str = _setting("*", "Methods that pages of those origins may use.")
-    server_cors_allowed_headers: str = _setting("*", "Headers that pages of those origins may send.")
+    server_cors_allowed_methods: str = _setting("*", "Methods that pages of allowed origins may use.")
+    server_cors_allowed_headers: str = _setting("*", "Headers that pages of allowed origins may send.")
     stock_ui: str | None = _setting(
         None, "Folder of an installed prefect package whose pages a server shows as well."
     )
     stock_python: str | None = _setting(
         None,
-        "Python that executes flows of the stock client in ray pools; unset means the flow's process's own.",
+        "Python that executes flows of the stock client in ray pools; unset means that of the flow process.",
     )
     encryption_key: str | None = _setting(
         None,
-        "Key of encrypted secrets, 32 bytes in url-safe base64; unset means one in the home folder.",
+        "Key of encrypted secrets, 32 bytes in url-safe base64; unset means a key file in the home folder.",
         mask=_mask_all,
     )
     ray_address: str | None = _setting(
@@ -207,7 +209,9 @@ class Settings:
         'Ray cluster: unset starts a local Ray at first need, "auto" finds a running one, else host:port.',
     )
     ray_dashboard: bool = _setting(
-        True, "Whether a server starts the dashboard of its own Ray too, which takes some 600 MiB.", _flag
+        True,
+        "Whether a server starts the dashboard of its own Ray, which takes some 600 MiB of memory.",
+        _flag,
     )
     task_runner: str = _setting(
         "ray", "Where submitted tasks run when the flow names no runner.", _one_of("ray", "threads", "inline")
@@ -222,25 +226,27 @@ class Settings:
         16_384, "Pickled results up to this size are recorded with the run itself.", _whole(0)
     )
     code_package_limit_bytes: int = _setting(
-        104_857_600, "Most that a project folder may hold to be packed and sent with a deployment.", _whole(1)
+        104_857_600,
+        "Bytes of the largest project folder that is packed and sent with a deployment.",
+        _whole(1),
     )
     persist_results: bool = _setting(
-        False, "Store larger results too, for flows and tasks that do not say.", _flag
+        False, "Store larger results too, where a flow or task does not set persist_result.", _flag
     )
     log_prints: bool = _setting(True, "Record what flows and tasks print as log lines.", _flag)
     lease_s: float = _setting(
-        15.0, "Seconds after which a silent owner of a run is taken for dead.", _seconds(above=0)
+        15.0, "Seconds after which the silent process of a run is taken for dead.", _seconds(above=0)
     )
     journal_buffer_events: int = _setting(
         20_000, "Events a process may hold unrecorded before producers wait.", _whole(1)
     )
     journal_flush_ms: int = _setting(
-        10, "Milliseconds an event waits for company before it is committed.", _whole(0)
+        10, "Milliseconds that an event waits for others to be committed together with it.", _whole(0)
     )
     automation_chain_depth: int = _setting(
         10,
-        "Automations in a row, each fired by what the one before did, before a server lets the chain end; "
-        "and how often one may fire on what goes back to one event.",
+        "Most automations in a chain in which each sets off the next; also how often one automation may fire "
+        "on what goes back to one event.",
         _whole(1),
     )
     automation_firings_per_minute: int = _setting(
@@ -252,14 +258,14 @@ class Settings:
     crash_retries: int = _setting(
         2, "Times a task is run again after its process died; these do not count as retries.", _whole(0)
     )
-    default_retries: int = _setting(0, "Retries of tasks that do not say.", _whole(0))
+    default_retries: int = _setting(0, "Retries of tasks that do not set retries.", _whole(0))
     default_retry_delay_s: float = _setting(
-        0.0, "Seconds before each retry of tasks that do not say.", _seconds()
+        0.0, "Seconds before each retry of tasks that do not set a delay.", _seconds()
     )
     unplaceable_s: float = _setting(
         300.0,
         "Seconds that a task or a flow waits for a node that has what it asks for, on a Ray cluster that "
-        "adds none by itself, before it is Crashed; 0 for any time.",
+        "adds no nodes by itself, before it is Crashed; 0 means for ever.",
         _seconds(),
     )
     dispatch_window: int = _setting(
@@ -270,7 +276,7 @@ class Settings:
     )
     replay_divergence: str = _setting(
         "rerun",
-        "When a replayed run makes another call than its journal knows: run it with a warning, or fail.",
+        "When a replayed run makes another call than its journal has: rerun (with a warning) or fail.",
         _one_of("rerun", "fail"),
     )
     progress: str = _setting(
