@@ -1,1 +1,1 @@
-"""The only SQL: tables, migrations and one file of verbs a noun."""
+"""All SQL of Heliostat: tables, migrations, and a file of verbs for each kind of object."""

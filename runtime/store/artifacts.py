@@ -1,4 +1,4 @@
-"""Artifacts: what runs show to people. Each is a version of its key; a collection knows the newest one."""
+"""Artifacts, which runs show to people. Each is a version of its key; a collection has the newest one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class NewArtifact:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactRow:
-    """An artifact as it stands."""
+    """An artifact in its present form."""
 
     id: UUID
     key: str | None
@@ -65,7 +65,7 @@ class CollectionRow:
 
 
 async def create(db: Database, new: NewArtifact) -> ArtifactRow:
-    """Keep an artifact; it is the newest of its key from now on."""
+    """Store an artifact as the newest of its key."""
     artifact_id = uuid7()
     key = None if new.key is None else plain_text(new.key)
     async with db.write() as connection:
@@ -137,7 +137,7 @@ async def find(
     limit: int = 200,
     offset: int = 0,
 ) -> list[ArtifactRow]:
-    """The artifacts that fit, of runs that fit."""
+    """The artifacts that match, of runs that match."""
     statement = (
         select(artifact)
         .where(*SetupConditions(db.is_sqlite).of_artifacts(asked, search or Search()))
@@ -158,7 +158,7 @@ async def find_latest(
     limit: int = 200,
     offset: int = 0,
 ) -> list[CollectionRow]:
-    """The newest artifact of each key, of those that fit."""
+    """The newest artifact of each key, among those that match."""
     collection = artifact_collection.c
     shown: list[ColumnElement[Any]] = [
         *artifact.c,
@@ -215,7 +215,7 @@ async def change(db: Database, artifact_id: UUID, changes: Mapping[str, Any]) ->
 
 
 async def delete(db: Database, artifact_id: UUID) -> None:
-    """Remove an artifact; the one before it is the newest of its key then. Raises NotFound."""
+    """Remove an artifact; the one before it becomes the newest of its key. Raises NotFound."""
     async with db.write() as connection:
         gone = await connection.execute(
             sql_delete(artifact).where(artifact.c.id == artifact_id).returning(artifact.c.key)

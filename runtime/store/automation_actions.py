@@ -1,4 +1,4 @@
-"""Actions of automations that fired, from the moment they are due until they were carried out."""
+"""Actions of automations that fired, from when they are due until they were executed."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ class DueAction:
     firing: Firing
     triggered_event_id: UUID
     attempts: int
-    unreadable: str | None = None  # what of it could not be read: it cannot be carried out
+    unreadable: str | None = None  # why its firing cannot be read; then it cannot be executed
 
     @property
     def chain(self) -> Chain | None:
-        """The automations that led to it, its own the last."""
+        """The automations that led to the action, its own last."""
         return chain_in(self.automation)
 
     @property
     def event(self) -> Event | None:
-        """What made the automation fire; None where nothing happened."""
+        """The event that made the automation fire; None when the lack of events did."""
         return self.firing.event
 
 
 async def claim(db: Database, limit: int, lease_s: float) -> list[DueAction]:
-    """Take actions that are due, for `lease_s` seconds: then they are due again unless finished."""
+    """Take due actions for `lease_s` seconds, after which unfinished ones are due again."""
     table = automation_action.c
     async with db.read() as connection:
         if await connection.scalar(select(table.id).where(table.due <= db.now()).limit(1)) is None:
@@ -66,7 +66,7 @@ def _due(row: RowMapping) -> DueAction:
     attempts = row["attempts"] + 1
     try:
         firing, unreadable = firing_from_json(row["firing"]), None
-    except Exception as error:  # told as the action's failure; those behind it are carried out
+    except Exception as error:  # reported as this action's failure; others are executed
         firing, unreadable = None, f"why it fired cannot be read: {type(error).__name__}: {error}"
     return DueAction(
         row["id"],
@@ -81,7 +81,9 @@ def _due(row: RowMapping) -> DueAction:
 
 
 async def finish(db: Database, action_id: UUID, events: Sequence[Event]) -> bool:
-    """An action was carried out or failed for good, as the events tell. False: somebody said so before."""
+    """Record that an action was executed or failed for good, with its events. False if that was recorded
+    before.
+    """
     async with db.write() as connection:
         gone = await connection.execute(delete(automation_action).where(automation_action.c.id == action_id))
         if not gone.rowcount:

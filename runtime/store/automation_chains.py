@@ -1,4 +1,4 @@
-"""What the database knows of chains of automations, and how often each has fired of late."""
+"""The chains of automations behind events, and how often an automation has fired lately."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _MOST_REMEMBERED = 5_000
 _MOST_PARENTS = 20
 _EXECUTED = "prefect.automation.action.executed"
 _PLACES = ("prefect.work-pool.", "prefect.work-queue.", "prefect.deployment.")
-_SEEN_WITHIN = timedelta(seconds=30)  # so soon a change of a place is told of
+_SEEN_WITHIN = timedelta(seconds=30)  # a change of a place becomes an event within this time
 
 
 @dataclass(slots=True)
 class Chains:
-    """Which automations led to events, asked for once an event."""
+    """Finds which automations led to events."""
 
     connection: AsyncConnection
     _known: dict[UUID, Chain | None] = field(default_factory=dict[UUID, "Chain | None"])
@@ -61,7 +61,7 @@ class Chains:
             asked = above
 
     def of(self, event: Event) -> Chain | None:
-        """The chain that led to an event; None when nobody led to it."""
+        """The chain that led to an event; None when no automation did."""
         return self._known.get(event.id)
 
     def longest(self, events: Iterable[Event]) -> Chain | None:
@@ -72,7 +72,7 @@ class Chains:
     async def _of_place(self, told: Event) -> Chain | None:
         """The chain of what an automation did to a pool, a queue or a deployment a moment ago.
 
-        Events of these are made by whoever sees that they have changed, who does not know why they have.
+        Events of these are made by a service that sees a change without knowing its cause.
         """
         statement = (
             select(event.c.payload)
@@ -104,13 +104,13 @@ class Chains:
 
 @dataclass(slots=True)
 class Firings:
-    """How often one automation has fired: in the last minute, and for each root of late."""
+    """How often one automation has fired: in the last minute, and lately for each root."""
 
     in_a_minute: int
     by_root: Counter[str]
 
     def admit(self, root: str | None, most_of_a_root: int) -> bool:
-        """Count one more, unless its root had enough; `root` is None where no automation led to it."""
+        """Count a firing, unless its root has had enough; `root` is None when no automation led to it."""
         if root is not None and self.by_root[root] >= most_of_a_root:
             return False
         self.in_a_minute += 1
@@ -122,7 +122,7 @@ class Firings:
 async def firings_of(
     connection: AsyncConnection, resource_id: str, since: datetime, now: datetime
 ) -> Firings:
-    """What the events tell of one automation, at most since it was changed."""
+    """The firings of one automation, by its events since it was last changed."""
     rows: Sequence[Any] = (
         await connection.execute(
             select(event.c.occurred, event.c.resource)

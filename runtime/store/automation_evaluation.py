@@ -1,7 +1,7 @@
-"""Automations meet events: read on in the table of events, count, and note the actions of those that fire.
+"""Evaluates automations: reads new events, counts them, and stores the actions of automations that fire.
 
-One transaction does all of it and moves the position, so that a process may die at any moment: what it had
-read is read again, and nothing has fired twice. Whoever holds the position's row is the only one at it.
+One transaction does all of it and moves the position, so a process may die at any moment: its events are read
+again, and nothing fires twice. A lock on the position's row lets only one process do it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from .events import insert_within
 _log = logging.getLogger("heliostat.services")
 
 _NAME = "automations"
-_AT_ONCE = 200  # places that are asked for in one statement
+_AT_ONCE = 200  # places in one statement
 _CLOCKS_DIFFER_BY = timedelta(seconds=1)
 
 
@@ -96,7 +96,7 @@ async def advance(db: Database) -> bool:
 
 
 async def close_windows(db: Database) -> float | None:
-    """Let windows end whose time has come, once all events are read; gives the seconds until the next end."""
+    """Close windows whose time is over, once all events are read; returns the seconds until the next end."""
     async with db.read() as connection:
         watching = [one for one in await _watching(db, connection) if _waits_for_time(one)]
         if not watching:
@@ -107,7 +107,7 @@ async def close_windows(db: Database) -> float | None:
             return None
         now = await db.time_within(connection)
         if await connection.scalar(select(event.c.seq).where(event.c.seq > tail.last).limit(1)) is not None:
-            return 0.0  # what has been said meanwhile comes first
+            return 0.0  # new events must be read first
         chains = Chains(connection)
         for one in await _watching(db, connection):
             if _waits_for_time(one):
@@ -128,7 +128,7 @@ def _waits_for_time(one: _Watching) -> bool:
 
 
 async def _is_behind(db: Database) -> bool:
-    """Whether there may be something to read; asking costs no lock."""
+    """Whether there may be events to read, found without a lock."""
     async with db.read() as connection:
         place = (await connection.execute(select(service_position).where(_is_ours()))).mappings().first()
         if place is None or place["gaps"]:
@@ -138,7 +138,7 @@ async def _is_behind(db: Database) -> bool:
 
 
 async def _tail(db: Database, connection: AsyncConnection) -> EventTail | None:
-    """Where to read on, held until the transaction ends; None while another process is at it."""
+    """The reading position, locked until the transaction ends; None while another process has it."""
     place = select(service_position).where(_is_ours()).with_for_update(skip_locked=True)
     row = (await connection.execute(place)).mappings().first()
     if row is None:
@@ -163,7 +163,7 @@ async def _watching(db: Database, connection: AsyncConnection) -> list[_Watching
 
 @asynccontextmanager
 async def _alone(db: Database, connection: AsyncConnection, row: AutomationRow) -> AsyncGenerator[None]:
-    """What goes wrong inside concerns this automation only."""
+    """Errors inside switch off this automation and do not reach the others."""
     try:
         async with db.failures_told():
             yield
@@ -174,7 +174,7 @@ async def _alone(db: Database, connection: AsyncConnection, row: AutomationRow) 
 async def _set_aside(
     db: Database, connection: AsyncConnection, row: AutomationRow, doing: str, error: Exception
 ) -> None:
-    """Switch off an automation that cannot be evaluated: the others are not to wait for it."""
+    """Switch off an automation that cannot be evaluated, so that the others go on."""
     if is_away(error):
         raise error
     reason = f"It was switched off because {doing}: {type(error).__name__}: {error}"
@@ -215,7 +215,9 @@ async def _evaluate(
 
 
 def _fit_to_fire_on(row: AutomationRow, events: Sequence[Event], chains: Chains) -> list[Event]:
-    """Those that count for an automation: what it caused itself does not, and too long a chain ends here."""
+    """The events that count for an automation: none that it caused itself, none at the end of too long a
+    chain.
+    """
     most = current_settings().automation_chain_depth
     led = [(each, chains.of(each)) for each in events]
     ended = [chain for _, chain in led if chain is not None and len(chain.automations) >= most]
@@ -237,7 +239,7 @@ async def _windows(
     places: Iterable[Place] = (),
     before: datetime | None = None,
 ) -> dict[Place, Window]:
-    """The windows at these places; or, with `before`, those that ended until then and those of no key."""
+    """The windows at these places; with `before`, those that have ended by then and those without a key."""
     columns = automation_window.c
     ours = select(automation_window).where(columns.automation_id == one.row.id)
     if before is not None:
@@ -268,7 +270,7 @@ async def _parts(connection: AsyncConnection, automation_id: UUID) -> dict[str, 
 async def _keep(
     db: Database, connection: AsyncConnection, one: _Watching, evaluation: Evaluation, chains: Chains
 ) -> None:
-    """Write what changed, and the actions of what fired: all of it or, after an error, nothing."""
+    """Write the changes and the actions of firings: all of them or, after an error, none."""
     if evaluation.touched or evaluation.touched_parts or evaluation.fired:
         async with connection.begin_nested():
             await _keep_within(db, connection, one, evaluation, chains)
@@ -315,7 +317,7 @@ async def _keep_within(
 async def _fire(
     db: Database, connection: AsyncConnection, row: AutomationRow, fired: Sequence[Firing], chains: Chains
 ) -> None:
-    """The events that tell of it, and an action each to be carried out; no more often than is allowed."""
+    """Write the events and actions of a firing, unless the automation fires too often."""
     now, settings = await db.time_within(connection), current_settings()
     most_in_a_minute, deep = settings.automation_firings_per_minute, settings.automation_chain_depth
     await chains.learn(event for firing in fired for event in firing.events())
@@ -352,7 +354,7 @@ async def _fire(
 
 
 async def _pause(db: Database, connection: AsyncConnection, row: AutomationRow, most: int) -> Event:
-    """Switch off an automation that fires too fast; gives the event that says so."""
+    """Switch off an automation that fires too fast; returns the event about it."""
     reason = (
         f"It fired more than {most} times in a minute. Narrow its trigger, or raise "
         "HELIOSTAT_AUTOMATION_FIRINGS_PER_MINUTE, then switch it on again."
@@ -365,7 +367,7 @@ async def _pause(db: Database, connection: AsyncConnection, row: AutomationRow, 
 
 
 def _actions(row: AutomationRow, firing: Firing, told: Event, chain: Chain) -> list[dict[str, Any]]:
-    """Rows of the actions of one firing; those on entering the state are about the event that tells of it."""
+    """Rows of the actions of one firing; actions on triggering get the event about the firing."""
     entering = replace(firing, event=told)
     actions = [(action, firing) for action in row.actions]
     actions += [(action, entering) for action in row.actions_on_trigger]

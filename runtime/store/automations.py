@@ -1,4 +1,4 @@
-"""Automations: kept, found, changed and removed. What they do is decided in `automation_evaluation`."""
+"""Automations: storing, finding, changing and removing them. `automation_evaluation` evaluates them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class AutomationFilter(Filter):
 
 @dataclass(frozen=True, slots=True)
 class AutomationRow:
-    """An automation as it stands; trigger and actions are JSON in the standard's form."""
+    """An automation; trigger and actions are JSON in the standard's form."""
 
     id: UUID
     name: str
@@ -71,7 +71,7 @@ class AutomationRow:
 
 
 async def create(db: Database, facts: Mapping[str, Any]) -> AutomationRow:
-    """Make an automation of its columns' values, all but ids and times."""
+    """Create an automation from the values of its columns, without ids and times."""
     automation_id = uuid7()
     async with db.write() as connection:
         await connection.execute(
@@ -94,7 +94,9 @@ async def replace(db: Database, automation_id: UUID, facts: Mapping[str, Any]) -
 
 
 def _kept(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns. What actions say, parameters above all, is kept as it is. Raises UnstorableValue."""
+    """The columns to store. Actions, above all their parameters, must be stored unchanged. Raises
+    UnstorableValue.
+    """
     data_value(facts.get("actions"), "actions")
     return json_value(dict(facts))
 
@@ -102,12 +104,12 @@ def _kept(facts: Mapping[str, Any]) -> dict[str, Any]:
 async def enable(
     db: Database, automation_id: UUID, enabled: bool, cause: Mapping[str, Any] | None = None
 ) -> None:
-    """Switch an automation on or off; `cause` goes into the event that tells of it. Raises NotFound."""
+    """Switch an automation on or off; `cause` goes into the event about it. Raises NotFound."""
     await _set(db, automation_id, {"enabled": enabled, "paused_reason": None}, cause)
 
 
 async def pause_within(db: Database, connection: AsyncConnection, automation_id: UUID, reason: str) -> None:
-    """Switch an automation off and keep why, as a part of a larger transaction that tells of it."""
+    """Switch an automation off and store the reason, within a transaction that records the event."""
     statement = update(automation).where(automation.c.id == automation_id)
     await connection.execute(statement.values(enabled=False, paused_reason=reason, updated=db.now()))
     await _forget_counts(connection, [automation_id])
@@ -131,7 +133,7 @@ async def find(
     limit: int = 200,
     offset: int = 0,
 ) -> list[AutomationRow]:
-    """The automations that fit."""
+    """The automations that match."""
     orders: dict[str, ColumnElement[Any]] = {
         "CREATED_DESC": automation.c.created.desc(),
         "UPDATED_DESC": automation.c.updated.desc(),
@@ -145,7 +147,7 @@ async def find(
 
 
 async def count(db: Database, asked: AutomationFilter | None = None) -> int:
-    """How many automations fit."""
+    """How many automations match."""
     conditions = _AutomationConditions(db.is_sqlite).of_automations(asked)
     async with db.read() as connection:
         return int(
@@ -217,7 +219,7 @@ async def _tell(
 
 
 async def _forget_counts(connection: AsyncConnection, ids: list[UUID]) -> None:
-    """What was counted for automations that change or go: a changed one begins anew."""
+    """Delete the counts of automations that are changed or removed: a changed one starts from zero."""
     for table in (automation_window, automation_part):
         await connection.execute(sql_delete(table).where(table.c.automation_id.in_(ids)))
 

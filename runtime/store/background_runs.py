@@ -1,8 +1,8 @@
 """Background tasks: runs without a flow run that wait for a task worker, handed to one worker each.
 
-A run is in the queue until it has left Scheduled. Whoever serves a worker's subscription claims it and renews
-the claim while the worker is connected; a claim that lapses while the run is still Scheduled gives it to the
-next one. So a run that was handed over and never begun is not lost.
+A run is in the queue until it leaves Scheduled. The server process of a worker's subscription claims it and
+renews the claim while the worker is connected. When a claim lapses while the run is still Scheduled, the next
+worker gets it, so a run that was handed over and never begun is not lost.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .database.wire_text import json_value, plain_text
 from .task_runs import task_run_row
 
 LEASE_S = 60.0
-"""So long is a claim, and so long a worker counts as there, after it was last heard of."""
+"""How long a claim lasts, and how long a worker counts as connected after its last sign of life."""
 
 _LOOKED_AT = 50
 
@@ -40,7 +40,7 @@ class TaskWorkerRow:
 
 
 async def put_within(db: Database, connection: AsyncConnection, task_run_id: UUID, task_key: str) -> None:
-    """Queue a run, as the last one; one that is in the queue keeps its place."""
+    """Queue a run as the last one; a queued run keeps its place."""
     put = (sqlite.insert if db.is_sqlite else postgresql.insert)(background_run)
     values = {"task_run_id": task_run_id, "task_key": plain_text(task_key), "queued": db.now()}
     await connection.execute(put.values(**values).on_conflict_do_nothing())
@@ -48,7 +48,7 @@ async def put_within(db: Database, connection: AsyncConnection, task_run_id: UUI
 
 
 async def claim(db: Database, task_keys: Sequence[str], subscription_id: UUID) -> TaskRunRow | None:
-    """The next run of these tasks, for one subscription; None when there is none."""
+    """Claim the next run of these tasks for one subscription; None when there is none."""
     table = background_run.c
     keys = [plain_text(key) for key in task_keys]
     free = or_(table.claimed_until.is_(None), table.claimed_until <= db.now())
@@ -76,7 +76,7 @@ async def claim(db: Database, task_keys: Sequence[str], subscription_id: UUID) -
 
 
 async def release(db: Database, task_run_id: UUID, subscription_id: UUID) -> None:
-    """Give back a run that did not reach its worker: it is the first in line again."""
+    """Give back a run that did not reach its worker; it becomes the first in line again."""
     table = background_run.c
     async with db.write() as connection:
         ours = (table.task_run_id == task_run_id) & (table.claimed_by == subscription_id)
@@ -87,7 +87,9 @@ async def release(db: Database, task_run_id: UUID, subscription_id: UUID) -> Non
 
 
 async def attend(db: Database, subscription_id: UUID, client_id: str, task_keys: Sequence[str]) -> None:
-    """A worker is connected: list it, keep for it what it was given, and forget what it began."""
+    """Note that a worker is connected: list it, renew its claims, and drop the claims on runs that have
+    begun.
+    """
     table = background_run.c
     seen = {"last_seen": db.now()}
     async with db.write() as connection:
@@ -112,13 +114,15 @@ async def attend(db: Database, subscription_id: UUID, client_id: str, task_keys:
 
 
 async def leave(db: Database, subscription_id: UUID) -> None:
-    """A worker has gone: it is not listed any more."""
+    """Remove a worker that has disconnected from the list."""
     async with db.write() as connection:
         await connection.execute(delete(task_worker).where(task_worker.c.id == subscription_id))
 
 
 async def workers(db: Database, task_keys: Sequence[str] | None = None) -> list[TaskWorkerRow]:
-    """The workers that are connected to any process; with `task_keys` those that serve one of them."""
+    """The workers that are connected to any server process; with `task_keys` those that serve one of
+    these.
+    """
     columns = task_worker.c
     statement = select(columns.client_id, columns.task_keys, columns.last_seen)
     statement = statement.where(columns.last_seen > db.from_now(-LEASE_S)).order_by(columns.client_id)

@@ -1,4 +1,4 @@
-"""Block documents: data of a block type, encrypted at rest. Documents may hold others by reference."""
+"""Block documents: data of a block type, encrypted at rest. Documents may refer to others."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from .setup_filters import BlockDocumentFilter, BlockSchemaFilter, BlockTypeFilt
 
 BlockDocumentSort = Literal["NAME_DESC", "NAME_ASC", "BLOCK_TYPE_AND_NAME_ASC"]
 
-_DEEPEST = 16  # documents in documents; what refers to itself is cut off there
+_DEEPEST = 16  # levels of references; a document that refers to itself is cut there
 
 
 @dataclass(frozen=True, slots=True)
 class BlockDocumentRow:
-    """A document as it stands: `data` with that of referred documents in place, `references` by its keys."""
+    """A document: `data` includes the data of referred documents; `references` are by its keys."""
 
     id: UUID
     name: str
@@ -51,7 +51,7 @@ async def create(
     data: Mapping[str, Any],
     is_anonymous: bool,
 ) -> BlockDocumentRow:
-    """Keep a document; an anonymous one without a name gets one of its own.
+    """Store a document; an anonymous one without a name gets a generated name.
 
     Raises BadBlock (no such schema of that type, a reference to nothing), Duplicate.
     """
@@ -79,7 +79,7 @@ async def create(
 
 
 async def read(db: Database, document_id: UUID, *, secrets: bool = False) -> BlockDocumentRow:
-    """The document with that id; secrets are masked unless they are asked for. Raises NotFound."""
+    """The document with that id; secrets are masked unless `secrets` is True. Raises NotFound."""
     return await _one(db, block_document.c.id == document_id, document_id, secrets)
 
 
@@ -90,7 +90,9 @@ async def read_by_name(db: Database, type_slug: str, name: str, *, secrets: bool
 
 
 async def data_of(db: Database, references: list[str]) -> dict[str, Any]:
-    """The data, secrets in clear text, of what documents there are of these ids or names ("type/name")."""
+    """The data, with secrets in clear text, of the existing documents with these ids or names
+    ("type/name").
+    """
     found: dict[str, Any] = {}
     for reference in references:
         try:
@@ -118,7 +120,7 @@ async def find(
     limit: int = 200,
     offset: int = 0,
 ) -> list[BlockDocumentRow]:
-    """The documents that fit."""
+    """The documents that match."""
     name = block_document.c.name
     orders: dict[str, list[ColumnElement[Any]]] = {
         "NAME_DESC": [name.desc()],
@@ -142,7 +144,7 @@ async def count(
     types: BlockTypeFilter | None = None,
     schemas: BlockSchemaFilter | None = None,
 ) -> int:
-    """How many documents fit."""
+    """How many documents match."""
     conditions = SetupConditions(db.is_sqlite).of_block_documents(documents, types, schemas)
     async with db.read() as connection:
         statement = select(func.count()).select_from(block_document).where(*conditions)
@@ -157,7 +159,7 @@ async def change(
     merge: bool = True,
     schema_id: UUID | None = None,
 ) -> None:
-    """Set a document's data, over the present data or in its place; what is sent masked stays as it was.
+    """Merge data into a document's data or replace it; secrets that are sent masked keep their values.
 
     Raises NotFound, BadBlock (a schema of another type, a reference to nothing).
     """
@@ -199,7 +201,7 @@ async def delete(db: Database, document_id: UUID) -> None:
 
 
 async def _tell(connection: AsyncConnection, action: Action, document_id: UUID) -> None:
-    """Without its data: what is secret in it is not to be told."""
+    """Record the event of a document without its data, which may be secret."""
     statement = select(block_document).where(block_document.c.id == document_id)
     row = (await connection.execute(statement)).first()
     if row is None or row.is_anonymous:
@@ -216,7 +218,7 @@ async def _tell(connection: AsyncConnection, action: Action, document_id: UUID) 
 async def _check(
     connection: AsyncConnection, schema_id: UUID, type_id: UUID, data: Mapping[str, Any]
 ) -> None:
-    """Raises BadBlock unless there is such a schema of that type, and everything that data refers to."""
+    """Raise BadBlock unless the schema exists for that type, and all documents that the data refers to."""
     of_type = await connection.scalar(
         select(block_schema.c.block_type_id).where(block_schema.c.id == schema_id)
     )
@@ -232,7 +234,7 @@ def _uuid(reference: str) -> UUID:
     try:
         return UUID(reference)
     except ValueError:
-        raise BadBlock(f"{reference[:50]!r} is no id of a block document") from None
+        raise BadBlock(f"{reference[:50]!r} is not the id of a block document") from None
 
 
 def _selected() -> Select[Any]:
@@ -258,7 +260,7 @@ async def _one(db: Database, same: ColumnElement[bool], reference: object, secre
 async def _loaded(
     connection: AsyncConnection, statement: Select[Any], secrets: bool
 ) -> list[BlockDocumentRow]:
-    """The documents of a statement, with those that they refer to: one query for each level."""
+    """The documents of a statement with those they refer to, by one query for each level."""
     top = await _rows(connection, statement)
     known = {row.id: row for row in top}
     wanted = _referred(top)

@@ -22,13 +22,13 @@ from .database.wire_text import json_value, plain_text
 from .setup_filters import BlockSchemaFilter, BlockTypeFilter, SetupConditions
 
 RESERVED_PREFIX = "prefect"
-PROTECTED = "protected block types cannot be deleted."  # word for word what clients compare with
-SYSTEM_VERSION = "1"  # of the schemas that come with the server
+PROTECTED = "protected block types cannot be deleted."  # clients compare this text letter by letter
+SYSTEM_VERSION = "1"  # version of the schemas that come with the server
 
 
 @dataclass(frozen=True, slots=True)
 class NewBlockType:
-    """A type to be made."""
+    """A type to be created."""
 
     name: str
     slug: str
@@ -41,7 +41,7 @@ class NewBlockType:
 
 @dataclass(frozen=True, slots=True)
 class BlockTypeRow:
-    """A type as it stands."""
+    """A block type."""
 
     id: UUID
     name: str
@@ -57,7 +57,7 @@ class BlockTypeRow:
 
 @dataclass(frozen=True, slots=True)
 class BlockSchemaRow:
-    """A schema as it stands, with its type."""
+    """A block schema with its type."""
 
     id: UUID
     block_type_id: UUID
@@ -71,9 +71,8 @@ class BlockSchemaRow:
 
 
 async def install(db: Database, blocks: Sequence[tuple[NewBlockType, Mapping[str, Any], list[str]]]) -> None:
-    """Make types that come with the server, each with the fields and capabilities of its schema.
-
-    Those that there are already stay as they are.
+    """Create the types that come with the server, each with the fields and capabilities of its schema.
+    Existing types are not changed.
     """
     make = sqlite.insert if db.is_sqlite else postgresql.insert
     types = [
@@ -158,7 +157,7 @@ async def find(
     limit: int = 200,
     offset: int = 0,
 ) -> list[BlockTypeRow]:
-    """The types that fit and have a schema that fits, by name."""
+    """The types that match and have a schema that matches, by name."""
     conditions = SetupConditions(db.is_sqlite)
     asked = conditions.of_block_types(types)
     if of_schemas := conditions.of_block_schemas(schemas):
@@ -196,7 +195,7 @@ async def delete(db: Database, type_id: UUID) -> None:
 async def create_schema(
     db: Database, type_id: UUID, fields: Mapping[str, Any], capabilities: list[str], version: str
 ) -> tuple[BlockSchemaRow, bool]:
-    """Make a schema; one of the same checksum and version is given as it is. Raises NotFound (the type)."""
+    """Create a schema, or return the one with its checksum and version. Raises NotFound (the type)."""
     await read(db, type_id)
     named = block_schemas.checksum(fields)
     same = (block_schema.c.checksum == named) & (block_schema.c.version == plain_text(version))
@@ -216,7 +215,7 @@ async def create_schema(
                         updated=db.now(),
                     )
                 )
-    except IntegrityError:  # somebody else made the same one a moment ago
+    except IntegrityError:  # another process has just created it
         known = named
     return await _one_schema(db, same, named), known is None
 
@@ -227,7 +226,7 @@ async def read_schema(db: Database, schema_id: UUID) -> BlockSchemaRow:
 
 
 async def schema_of_checksum(db: Database, checksum: str, version: str | None = None) -> BlockSchemaRow:
-    """The newest schema with that checksum, of one version where it is given. Raises NotFound."""
+    """The newest schema with that checksum and, if given, that version. Raises NotFound."""
     same = block_schema.c.checksum == plain_text(checksum)
     if version is not None:
         same &= block_schema.c.version == plain_text(version)
@@ -237,7 +236,7 @@ async def schema_of_checksum(db: Database, checksum: str, version: str | None = 
 async def find_schemas(
     db: Database, asked: BlockSchemaFilter | None = None, *, limit: int = 200, offset: int = 0
 ) -> list[BlockSchemaRow]:
-    """The schemas that fit, newest first."""
+    """The schemas that match, newest first."""
     statement = selected_schemas().where(*SetupConditions(db.is_sqlite).of_block_schemas(asked))
     statement = statement.order_by(block_schema.c.created.desc(), block_schema.c.id)
     async with db.read() as connection:
@@ -258,7 +257,7 @@ async def delete_schema(db: Database, schema_id: UUID) -> None:
 
 
 async def capabilities(db: Database) -> list[str]:
-    """Everything that blocks of some schema can do."""
+    """All capabilities of block schemas."""
     async with db.read() as connection:
         rows = await connection.scalars(select(block_schema.c.capabilities))
         return sorted({each for row in rows for each in row})

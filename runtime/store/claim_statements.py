@@ -1,4 +1,4 @@
-"""The two statements at the heart of a claim, as each database says them."""
+"""The two main statements of a claim, in the dialect of each database."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ async def due_runs(
     full: Collection[UUID],
     past: Collection[UUID],
 ) -> Sequence[Any]:
-    """Lock runs of a queue that are due, first the earliest: neither of deployments in `full` nor in `past`.
-
-    Runs that another transaction has locked are passed over.
+    """Lock due runs of a queue, the earliest first, except runs of deployments in `full` and runs in `past`.
+    Runs that another transaction has locked are skipped.
     """
     facts: dict[str, Any] = {"queue": queue_id, "limit": limit}
     if db.is_sqlite:
@@ -44,7 +43,7 @@ async def due_runs(
 async def take_leases(
     db: Database, connection: AsyncConnection, run_ids: list[UUID], owner: Owner, lease_s: float
 ) -> dict[UUID, tuple[int, int]]:
-    """Take the runs' leases; gives epoch and last event number of those that were free."""
+    """Take the runs' leases; returns epoch and last event number of those that were free."""
     if not run_ids:
         return {}
     facts: dict[str, Any] = {
@@ -67,8 +66,8 @@ async def take_leases(
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-# A run whose lease lives is being retried by its process. One that a client of ours never leased is retried
-# there too, as its policy says; where there was a lease and it lapsed, that process is gone.
+# A run with a living lease is being retried by its process. A run that never had a lease may be retried by #
+# its client's process, too, as its policy says; a lapsed lease means that the process is gone.
 _DUE = """
     SELECT r.id, r.flow_id, r.name, r.deployment_id, r.work_queue_id, r.run_count, r.entrypoint,
       r.code_revision, r.job_variables, r.next_scheduled_start_time AS due_at,

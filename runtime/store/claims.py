@@ -1,8 +1,8 @@
 """Claiming runs that are due: one transaction finds them, counts limits, takes leases and moves the runs.
 
-Claims of one pool go one after the other only where the pool or one of its queues has a limit; a deployment's
-limit is counted under a lock on the deployment (one that several share under a lock on the limit), and one
-that another claim holds is left to that claim.
+Claims of one pool run one after another only when the pool or one of its queues has a limit. A deployment's
+limit is counted under a lock on the deployment (a shared limit under a lock on the limit); a deployment that
+another claim has locked is left to that claim.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from .database.tables import deployment, flow_run, rule_decision, work_pool, wor
 from .deployment_rows import ClaimedRun
 from .run_moves import Move, move_within
 
-_MOST_ROUNDS = 20  # looks at one queue, each past the deployments that the ones before found full
+_MOST_ROUNDS = 20  # queries of one queue, each without the deployments that were found full before
 
 
 async def claim(db: Database, pool_id: UUID, limit: int, owner: Owner, lease_s: float) -> list[ClaimedRun]:
-    """Take up to `limit` runs of a pool that are due: they are PENDING and leased to `owner` then.
+    """Claim up to `limit` due runs of a pool: they become PENDING and are leased to `owner`.
 
-    By queue priority, then by due time. Paused pools and queues give none; the limits of pool, queues and
-    deployments hold, however many claim at once. Runs that a client retries inside its own process are left
-    to it. A run that its deployment's CANCEL_NEW has no room for is cancelled. Never waits for runs of
+    By queue priority, then by due time. Paused pools and queues give none. The limits of pool, queues and
+    deployments hold however many processes claim at once. Runs that a client retries inside its own process
+    are left to it. A run without room in a deployment with CANCEL_NEW is cancelled. Never waits for runs of
     another claim. An unknown pool has none.
     """
     async with db.write() as connection:
@@ -59,11 +59,11 @@ async def claim(db: Database, pool_id: UUID, limit: int, owner: Owner, lease_s: 
 
 @dataclass(slots=True)
 class _Places:
-    """How much room there is while runs are gathered, and what was gathered so far."""
+    """The free slots while runs are collected, and the runs collected so far."""
 
     pool: int | None  # None: no limit
     queues: dict[UUID, int | None]
-    # Of limits that were locked and counted, by the deployment or, where several share one, by the limit.
+    # Free slots of counted limits, by deployment or, for a shared limit, by limit.
     slots: dict[UUID, float] = field(default_factory=dict[UUID, float])
     full: set[UUID] = field(default_factory=set[UUID])
     cancels: set[UUID] = field(default_factory=set[UUID])
@@ -72,13 +72,13 @@ class _Places:
 
     @classmethod
     async def of(cls, connection: AsyncConnection, pool_id: UUID, queues: Sequence[Any]) -> _Places:
-        """The free slots of a pool and its queues; locked and counted only where there are limits."""
+        """The free slots of a pool and its queues, locked and counted only when there are limits."""
         pool_limit = queues[0].pool_limit if queues else None
         if pool_limit is None and all(queue.concurrency_limit is None for queue in queues):
             return cls(None, {queue.id: None for queue in queues})
         lock = select(work_pool.c.id).where(work_pool.c.id == pool_id).with_for_update(key_share=True)
         await connection.execute(lock)
-        # What was read before may have been changed while somebody else had the lock.
+        # Values read before may have changed while another transaction had the lock.
         queues = [
             each for each in await open_queues(connection, pool_id) if each.id in {q.id for q in queues}
         ]
@@ -90,12 +90,12 @@ class _Places:
         )
 
     def seen(self) -> list[UUID]:
-        """The runs that need no second look."""
+        """The runs that need not be queried again."""
         return [*self.taken, *(run.id for run in self.refused)]
 
     def room(self, queue_id: UUID, wanted: int) -> int:
         """How many more runs this queue may give."""
-        # A queue that is missing was paused a moment ago.
+        # A missing queue was paused meanwhile.
         free = (wanted - len(self.taken), self.pool, self.queues.get(queue_id, 0))
         return max(0, min(number for number in free if number is not None))
 
@@ -120,7 +120,7 @@ class _Places:
 
 
 async def open_queues(connection: AsyncConnection, pool_id: UUID) -> Sequence[Any]:
-    """The queues that may give runs, first priority first."""
+    """The queues that may give runs, by priority."""
     return (await connection.execute(_OPEN_QUEUES, {"pool": pool_id})).all()
 
 
@@ -155,7 +155,7 @@ def _free(limit: int | None, active: int) -> int | None:
 async def _gather(
     db: Database, connection: AsyncConnection, places: _Places, queue_id: UUID, wanted: int
 ) -> None:
-    """Lock due runs of a queue until there are enough, no room, or no more of them."""
+    """Lock due runs of a queue until there are enough, no slots, or no more runs."""
     for _ in range(_MOST_ROUNDS):
         room = places.room(queue_id, wanted)
         if not room:
@@ -176,7 +176,7 @@ async def _gather(
 
 
 async def _count_deployments(connection: AsyncConnection, places: _Places, runs: Sequence[Any]) -> None:
-    """Find the free slots of the limited deployments among the runs' that are not known yet."""
+    """Count the free slots of the runs' limited deployments that were not counted yet."""
     own = {run.deployment_id for run in runs if run.deployment_limit is not None and not run.shared_limit_id}
     new = own - set(places.slots)
     if not new:
@@ -196,7 +196,7 @@ async def _count_deployments(connection: AsyncConnection, places: _Places, runs:
     active: dict[UUID, int] = {row[0]: row[1] for row in counted}
     for deployment_id in new:
         row = limits.get(deployment_id)
-        if row is None:  # another claim, or an editor, has it: its runs' turn comes with the next claim
+        if row is None:  # another transaction has it: the next claim takes its runs
             places.slots[deployment_id] = 0
             continue
         limit: int = row.concurrency_limit if row.concurrency_limit is not None else len(runs)
@@ -208,7 +208,7 @@ async def _count_deployments(connection: AsyncConnection, places: _Places, runs:
 async def _count_shared(
     db: Database, connection: AsyncConnection, places: _Places, runs: Sequence[Any]
 ) -> None:
-    """The same of limits that deployments share."""
+    """Count the free slots of limits that deployments share."""
     shared = [run for run in runs if run.shared_limit_id is not None]
     for run in shared:
         if cancels_new(run):
@@ -231,7 +231,7 @@ def cancels_new(owner: Any) -> bool:
 
 
 async def cancel_new_within(db: Database, connection: AsyncConnection, runs: Sequence[Any]) -> None:
-    """Cancel runs (`id` and `due_at` of each) that their full deployment has no room for; they are locked."""
+    """Cancel locked runs (`id` and `due_at` of each) for which their deployment has no slot."""
     reason = "The deployment's concurrency limit is reached and its strategy is to cancel new runs"
     moves = [Move(run.id, _details(run.due_at)) for run in runs]
     await move_within(db, connection, moves, StateType.CANCELLED, "Cancelled", reason)

@@ -1,4 +1,4 @@
-"""What nobody else brings to its end: pauses that timed out, and what is left of cancelled runs."""
+"""Clean-ups by services: pauses that timed out, and unfinished parts of cancelled runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WHY = "The flow run was cancelled."
 
 
 async def expire_pauses(db: Database, limit: int = 500) -> list[UUID]:
-    """Fail the runs that were paused and not resumed in time; gives their ids."""
+    """Fail the runs that were paused and not resumed in time; returns their ids."""
     statement = (
         select(flow_run.c.id, flow_run.c.state_id, flow_run_state.c.details)
         .join(flow_run_state, flow_run_state.c.id == flow_run.c.state_id)
@@ -31,7 +31,7 @@ async def expire_pauses(db: Database, limit: int = 500) -> list[UUID]:
     expired: list[UUID] = []
     for run_id, state_id, details in paused:
         paused_still = Fence(state_id=state_id)
-        # Left as it is when somebody has resumed it a moment ago.
+        # Not changed if it was resumed meanwhile.
         async with alone(db, run_id, "the end of its pause could not be recorded", paused_still):
             if len(expired) < limit and _is_over(details, now):
                 failed = Failed("The run was paused and not resumed in time.")
@@ -55,9 +55,8 @@ async def cancelled_with_remains(db: Database, since: datetime | None, limit: in
 
 
 async def cancel_remains(db: Database, run_id: UUID) -> int:
-    """End the task runs and sub-flow runs of a cancelled flow run; gives the number of task runs.
-
-    A sub-flow run that is a deployment's is asked to stop, its executor ends it.
+    """End the task runs and sub-flow runs of a cancelled flow run; returns the number of task runs. A
+    sub-flow run of a deployment is asked to stop, and its executor ends it.
     """
     for child_id, deployment_id, state_id in await _unfinished_children(db, run_id):
         state = Cancelled(_WHY) if deployment_id is None else Cancelling(_WHY)
@@ -85,7 +84,7 @@ async def cancel_remains(db: Database, run_id: UUID) -> int:
                 end_time=db.now(),
             )
         )
-        # Within the same transaction: once it ends the run may be resumed, and its calls with it.
+        # In one transaction: afterwards the run may be resumed, and its calls with it.
         with_history = list(await connection.scalars(select(task_run.c.id).where(*own, ~children).limit(500)))
         for task_run_id in with_history:
             cancelled = Cancelled(_WHY)
@@ -94,7 +93,9 @@ async def cancel_remains(db: Database, run_id: UUID) -> int:
 
 
 async def give_up_on_cancelling(db: Database, after_s: float, limit: int = 200) -> list[UUID]:
-    """Cancel runs that have been CANCELLING for `after_s` while nobody holds their lease; gives their ids."""
+    """Cancel runs that have been CANCELLING for `after_s` while no process holds their lease; returns their
+    ids.
+    """
     living = exists(
         select(1)
         .where(
@@ -117,9 +118,9 @@ async def give_up_on_cancelling(db: Database, after_s: float, limit: int = 200) 
         found = (await connection.execute(overdue)).all()
     ended: list[UUID] = []
     for run_id, state_id in found:
-        gone = Cancelled(f"Whoever was to cancel it has said nothing for {after_s:.0f} s.")
+        gone = Cancelled(f"No process has cancelled it within {after_s:.0f} s.")
         fence = Fence(state_id=state_id, is_unheld=True)
-        async with alone(db, run_id, "it could not be told as cancelled", fence):
+        async with alone(db, run_id, "it could not be recorded as cancelled", fence):
             if (await flow_run_changes.propose(db, run_id, gone, fence=fence)).written:
                 ended.append(run_id)
     return ended

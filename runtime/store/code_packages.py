@@ -1,4 +1,4 @@
-"""Code packages in the database: put once under what they contain, fetched once by each machine."""
+"""Code packages in the database: stored once under a hash of their content, fetched once by each machine."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from .deployment_rows import CodePackageRow
 async def put(
     db: Database, revision: str, content: bytes, *, limit_bytes: int | None = None
 ) -> CodePackageRow:
-    """Keep a package under its revision; harmless where it is there already.
-
-    Raises BadPackage (its content is no package, or not of that revision), PackageTooLarge.
+    """Store a package under its revision; harmless when it exists. Raises BadPackage (its content is not a
+    package, or not of that revision), PackageTooLarge.
     """
     found = await asyncio.to_thread(revision_of, content, limit_bytes=limit_bytes)
     if found != revision:
@@ -37,7 +36,7 @@ async def put(
 
 
 async def exists(db: Database, revision: str) -> bool:
-    """Whether the package is there, so that it need not be sent."""
+    """Whether the package exists, so that it need not be sent."""
     known = select(code_package.c.revision).where(code_package.c.revision == revision)
     async with db.read() as connection:
         return await connection.scalar(known) is not None

@@ -1,7 +1,7 @@
-"""New runs of full deployments whose strategy is to cancel them, wherever those runs wait.
+"""Cancels new runs of full deployments whose strategy is CANCEL_NEW, wherever they wait.
 
-A claim, and whoever takes a run over the API, cancels such a run when its turn comes. Where the pool or the
-queue is full, too, or the runner that serves the deployment, its turn never comes: so they are looked for.
+A claim, or a proposal of PENDING over the API, cancels such a run when its turn comes. Its turn never comes
+while the pool, the queue or the serving runner is full, too, so a service looks for such runs.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from .polling import waiting
 
 
 async def cancel_new(db: Database, limit: int = 500) -> list[UUID]:
-    """Cancel runs that are due while their deployment is full, where that is its strategy; gives their ids.
-
-    Those of paused pools and queues are left alone: they do not ask for a slot.
+    """Cancel due runs of full deployments with that strategy; returns their ids. Runs in paused pools and
+    queues are left alone: they do not need a slot yet.
     """
     own, shared = deployment.c.concurrency_limit, deployment.c.global_concurrency_limit_id
     options = deployment.c.concurrency_options
@@ -44,7 +43,7 @@ async def cancel_new(db: Database, limit: int = 500) -> list[UUID]:
 
 
 def _due(db: Database) -> list[Any]:
-    """Conditions on runs that would be given to whoever asks, but for limits."""
+    """Conditions on runs that only limits keep from being given out."""
     paused = (
         select(1)
         .select_from(work_queue.join(work_pool, work_pool.c.id == work_queue.c.work_pool_id))
@@ -60,7 +59,7 @@ def _due(db: Database) -> list[Any]:
 async def _cancel_new_of(
     db: Database, connection: AsyncConnection, deployment_id: UUID, limit: int
 ) -> list[UUID]:
-    # Locked as claims do; one that is being claimed from, or edited, is looked at again the next time.
+    # Locked in the way of claims; a deployment locked by a claim or an edit is left for the next time.
     lock = select(
         deployment.c.concurrency_limit,
         deployment.c.global_concurrency_limit_id,
@@ -70,7 +69,7 @@ async def _cancel_new_of(
     if found is None or not cancels_new(found):
         return []
     if found.global_concurrency_limit_id is not None:
-        # None of a limit that another transaction holds: then nothing is known of it.
+        # Missing when another transaction has the limit locked, so it cannot be counted.
         shared = (await shared_limits.of_ids(db, connection, [found.global_concurrency_limit_id])).values()
         is_full = any(each.active and each.active_slots + 1 > each.limit for each in shared)
     else:

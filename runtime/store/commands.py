@@ -1,6 +1,6 @@
-"""What was asked of runs that somebody executes: the state that the API wrote is the command.
+"""Commands to processes that execute runs: the state that the API wrote is the command.
 
-Whoever executes runs asks again when the topic `commands` is announced, and now and then without that.
+An executing process reads them when the topic `commands` is announced, and from time to time.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _ASKED = (StateType.CANCELLING, StateType.PAUSED, *sorted(FINAL_STATES))
 @dataclass(frozen=True, slots=True)
 class Command:
     """`cancel`: tear down, then write Cancelled. `pause`: start nothing until the run is RUNNING again.
-    `suspend`: make durable what is done, give the lease back and go. `stop`: somebody gave the run a final
-    state; tear down and write nothing.
+    `suspend`: record what is done, release the lease and end. `stop`: the API gave the run a final state;
+    tear down and write nothing.
     """
 
     run_id: UUID
@@ -33,9 +33,8 @@ class Command:
 
 
 async def pending(db: Database, run_ids: Sequence[UUID]) -> list[Command]:
-    """What is asked of those of the runs that are not simply to go on.
-
-    A run that its own executor paused, suspended or ended is told too: it knows that already.
+    """The commands for the runs that should not just go on. They include runs that their own executor paused,
+    suspended or ended, which it must ignore.
     """
     if not run_ids:
         return []

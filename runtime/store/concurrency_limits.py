@@ -1,7 +1,7 @@
 """Concurrency limits: how many slots of a name may be held at once, or refill in a second.
 
-A slot is held plainly, until it is given back or has decayed, or by a lease (`concurrency_slots`). Leases
-that expire give their slots back by themselves: they are counted by the database's clock.
+A slot is held until it is given back or has decayed, or by a lease (`concurrency_slots`). Expired leases free
+their slots by themselves, because slots are counted by the database's clock.
 """
 
 from __future__ import annotations
@@ -29,17 +29,15 @@ from .lifecycle_events import Action, tell_within
 from .slot_waiters import came_free
 
 TAG_PREFIX = "tag:"
-"""Limits on the tasks with a tag are limits named so."""
+"""The prefix of the names of limits on tasks with a tag."""
 
-EXPECTED_OCCUPANCY_S = (
-    2.0  # how long a slot is held, as long as nothing is known (reference notes, section 11)
-)
+EXPECTED_OCCUPANCY_S = 2.0  # the assumed time that a slot is held, at first (reference notes, section 11)
 _MOST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class NewLimit:
-    """A limit to be made."""
+    """A limit to be created."""
 
     name: str
     limit: int
@@ -51,7 +49,7 @@ class NewLimit:
 
 @dataclass(frozen=True, slots=True)
 class LimitRow:
-    """A limit as it stands now: `active_slots` after decay, with leased ones and those of runs."""
+    """A limit with its present `active_slots`: after decay, with leased slots and those of runs."""
 
     id: UUID
     name: str
@@ -95,7 +93,7 @@ async def create(db: Database, new: NewLimit) -> LimitRow:
 
 
 async def set_tag_limit(db: Database, tag: str, limit: int) -> tuple[LimitRow, bool]:
-    """Let at most `limit` tasks with that tag run at once; gives the limit and whether it was made."""
+    """Let at most `limit` tasks with that tag run at once; returns the limit and whether it was created."""
     name = TAG_PREFIX + tag
     try:
         await change(db, name, {"limit": limit})
@@ -113,7 +111,7 @@ async def read(db: Database, reference: UUID | str) -> LimitRow:
 async def list(
     db: Database, *, tags_only: bool = False, limit: int = 200, offset: int = 0
 ) -> builtins.list[LimitRow]:
-    """Limits by name; on request those on tags alone."""
+    """Limits by name, or only those on tags."""
     statement = selected(db).order_by(concurrency_limit.c.name).limit(limit).offset(min(offset, 2**63 - 1))
     if tags_only:
         statement = statement.where(concurrency_limit.c.name.startswith(TAG_PREFIX, autoescape=True))
@@ -124,8 +122,7 @@ async def list(
 async def change(db: Database, reference: UUID | str, changes: Mapping[str, Any]) -> None:
     """Set any of name, limit, active, active_slots, denied_slots, slot_decay_per_second.
 
-    Slots that are set take the place of all that are held; leases on them are void.
-    Raises NotFound, Duplicate.
+    Setting slots replaces all held slots and removes their leases. Raises NotFound, Duplicate.
     """
     values = dict(changes)
     if "name" in values:
@@ -145,7 +142,7 @@ async def change(db: Database, reference: UUID | str, changes: Mapping[str, Any]
                 values |= {"active_slots": float(values["active_slots"]), "decayed_at": db.now()}
                 held = (concurrency_lease.c.limit_id == limit_id) & (concurrency_lease.c.slots > 0)
                 await connection.execute(sql_delete(concurrency_lease).where(held))
-            elif "slot_decay_per_second" in values:  # what has decayed so far did so at the old speed
+            elif "slot_decay_per_second" in values:  # slots decayed at the old speed until now
                 values |= {"active_slots": decayed(db), "decayed_at": db.now()}
             await connection.execute(
                 update(concurrency_limit)
@@ -161,7 +158,7 @@ async def change(db: Database, reference: UUID | str, changes: Mapping[str, Any]
 
 
 async def delete(db: Database, reference: UUID | str) -> None:
-    """Remove a limit and the leases on its slots; deployments share it no more. Raises NotFound."""
+    """Remove a limit, the leases on its slots, and deployments' references to it. Raises NotFound."""
     async with db.write() as connection:
         limit_id = await connection.scalar(
             select(concurrency_limit.c.id).where(same_as(reference)).with_for_update()
@@ -199,7 +196,7 @@ def selected(db: Database) -> Select[Any]:
 
 
 def decayed(db: Database) -> ColumnElement[float]:
-    """Slots without a lease that are still held: whole ones decay, never below none."""
+    """Slots without a lease that are still held: they decay as whole slots, never below 0."""
     columns = concurrency_limit.c
     gone = func.floor(columns.slot_decay_per_second * seconds_between(db, columns.decayed_at, db.now()))
     left = columns.active_slots - gone
@@ -208,7 +205,7 @@ def decayed(db: Database) -> ColumnElement[float]:
 
 
 def leased(db: Database) -> ColumnElement[int]:
-    """Slots under leases that still hold, of limits whose slots do not decay."""
+    """Slots under living leases, of limits whose slots do not decay."""
     lease, limit = concurrency_lease.c, concurrency_limit.c
     counted = (
         select(func.coalesce(func.sum(lease.slots), 0))
@@ -220,7 +217,7 @@ def leased(db: Database) -> ColumnElement[int]:
 
 
 def by_runs() -> ColumnElement[int]:
-    """Slots of the runs at work of deployments that share the limit."""
+    """Slots of active runs of deployments that share the limit."""
     return (
         select(func.count())
         .select_from(deployment)

@@ -1,7 +1,7 @@
-"""Slots of concurrency limits: taken all or none, given back, leased and renewed.
+"""Slots of concurrency limits: taking all or none, giving them back, leasing and renewing them.
 
-Every tagged task of a stock client comes by here before it runs, mostly for names that nobody has limited:
-those cost one short read. Where there are limits, they are locked in the order of their names.
+Every tagged task of a stock client asks here before it runs, mostly for names without a limit, which cost one
+short read. Existing limits are locked in the order of their names.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MOST_DENIED = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """How long slots are taken for, and by whom. `id` None: a new one is made."""
+    """How long slots are taken for, and by whom. `id` None: a new id is made."""
 
     duration_s: float
     holder: Mapping[str, Any] | None = None
@@ -61,9 +61,9 @@ async def take(
     mode: Mode = "concurrency",
     lease: Lease | None = None,
 ) -> Taken:
-    """Take `slots` of each active limit in `names`, or none at all. Names without a limit are passed over.
+    """Take `slots` of each active limit in `names`, or none at all. Names without a limit are ignored.
 
-    Raises NoFreeSlots, and BadSlots (more than a limit has; a rate of one that does not refill).
+    Raises NoFreeSlots, and BadSlots (more than a limit has; a rate from a limit without slot decay).
     """
     lease_id = (lease.id if lease else None) or uuid7()
     wanted = sorted({plain_text(name) for name in names})
@@ -84,7 +84,7 @@ async def take(
 async def give_back(
     db: Database, names: Collection[str], slots: int, occupancy_s: float | None = None
 ) -> list[LimitRow]:
-    """Give back slots that were taken without a lease; `occupancy_s` tells how long they were held."""
+    """Give back slots that were taken without a lease; `occupancy_s` is how long they were held."""
     wanted = sorted({plain_text(name) for name in names})
     if not await _any_active(db, wanted):
         return []
@@ -97,7 +97,7 @@ async def give_back(
 
 
 async def release(db: Database, lease_id: UUID) -> bool:
-    """Give a lease's slots back. False when it is not known (any more)."""
+    """Give a lease's slots back. False when the lease does not exist (any more)."""
     async with db.write() as connection:
         return await release_within(db, connection, lease_id)
 
@@ -127,7 +127,7 @@ async def release_within(db: Database, connection: AsyncConnection, lease_id: UU
 async def renew(db: Database, lease_id: UUID, duration_s: float) -> None:
     """Keep a lease for `duration_s` from now. Raises NotFound when it has expired or was given back.
 
-    A lease that found no limit holds nothing and cannot be renewed either.
+    A lease on names without limits holds nothing and cannot be renewed.
     """
     columns = concurrency_lease.c
     statement = (
@@ -170,7 +170,7 @@ async def waiting(db: Database, name: str) -> list[UUID]:
 
 
 async def reset(db: Database, name: str, holders: Sequence[UUID], duration_s: float) -> None:
-    """Take all slots of a limit away, and give one to each task run in `holders`. Raises NotFound."""
+    """Free all slots of a limit, then give one to each task run in `holders`. Raises NotFound."""
     async with db.write() as connection:
         limit_id = await connection.scalar(
             select(concurrency_limit.c.id)
@@ -205,7 +205,7 @@ async def lock(db: Database, connection: AsyncConnection, names: Collection[str]
     columns = concurrency_limit.c
     found = columns.name.in_(names) & columns.active
     await connection.execute(select(columns.id).where(found).order_by(columns.name).with_for_update())
-    # Postgres counts what it saw when the statement began: the count must begin behind the lock.
+    # A Postgres statement sees the data at its start, so the count must start after the lock.
     rows = await connection.execute(selected(db).where(found).order_by(columns.name))
     return [LimitRow(**row) for row in rows.mappings()]
 
@@ -218,7 +218,7 @@ async def hold(
     lease_id: UUID,
     lease: Lease | None,
 ) -> None:
-    """Write down that slots of locked limits are taken."""
+    """Record that slots of locked limits are taken."""
     ids = [limit.id for limit in limits]
     if lease is not None:
         columns = concurrency_lease.c
@@ -252,7 +252,7 @@ async def hold(
 
 
 async def deny(connection: AsyncConnection, limits: Sequence[LimitRow], slots: int) -> None:
-    """Count who was sent away: the more wait, the later each is told to come back."""
+    """Count a refused request: the more there are, the later each is told to come back."""
     columns = concurrency_limit.c
     await connection.execute(
         update(concurrency_limit)
@@ -262,7 +262,7 @@ async def deny(connection: AsyncConnection, limits: Sequence[LimitRow], slots: i
 
 
 def retry_after_s(limit: LimitRow) -> float:
-    """When to ask again: the time in which a slot comes free, longer the more wait for it, with jitter."""
+    """Seconds until asking again: the time until a slot is free, longer with more refusals, with jitter."""
     refill = limit.slot_decay_per_second
     per_slot_s = 1.0 / refill if refill > 0 else limit.avg_slot_occupancy_seconds
     waiting = max(1.0, limit.denied_slots if refill > 0 else limit.denied_slots / max(limit.limit, 1))
@@ -306,7 +306,7 @@ async def unhold(
     slots: int,
     occupancy_s: float | None,
 ) -> None:
-    """Take slots off what is held without a lease, and learn from how long they were held."""
+    """Give back slots held without a lease, and update the average time that slots are held."""
     columns = concurrency_limit.c
     values: dict[str, Any] = {}
     if slots:

@@ -1,4 +1,4 @@
-"""Short answers for pages: counts and small rows of many runs, each in one or two statements."""
+"""Counts and small rows of many runs for pages, each read in one or two statements."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .search import FlowRunSort, run_order
 
 @dataclass(frozen=True, slots=True)
 class BriefFlowRun:
-    """What a point of a history needs."""
+    """The few fields that a point in a history needs."""
 
     id: UUID
     state_type: str
@@ -35,7 +35,7 @@ class BriefFlowRun:
 
 @dataclass(frozen=True, slots=True)
 class NextFlowRun:
-    """The run of a flow that is scheduled first."""
+    """The next scheduled run of a flow."""
 
     id: UUID
     flow_id: UUID
@@ -48,7 +48,7 @@ class NextFlowRun:
 async def brief_flow_runs(
     db: Database, search: Search, *, sort: FlowRunSort, limit: int, offset: int = 0
 ) -> list[BriefFlowRun]:
-    """The flow runs that fit and have a state, as little of each as a history needs."""
+    """The matching flow runs with a state, with the few fields that a history needs."""
     columns = flow_run.c
     statement = (
         select(
@@ -70,7 +70,7 @@ async def brief_flow_runs(
 
 
 async def count_task_runs(db: Database, flow_run_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """How many task runs each flow run has, those left out that stand for sub-flow runs."""
+    """How many task runs each flow run has, without those that represent sub-flow runs."""
     counts = dict.fromkeys(flow_run_ids, 0)
     of_runs = task_run.c.flow_run_id.in_(flow_run_ids)
     tracking = (
@@ -102,7 +102,7 @@ async def count_deployments(db: Database, flow_ids: Sequence[UUID]) -> dict[UUID
 
 
 async def next_runs(db: Database, flow_ids: Sequence[UUID]) -> dict[UUID, NextFlowRun | None]:
-    """The run of each flow that is scheduled first."""
+    """The next scheduled run of each flow."""
     columns = flow_run.c
     place = func.row_number().over(
         partition_by=columns.flow_id, order_by=(columns.next_scheduled_start_time, columns.id)
@@ -132,7 +132,7 @@ async def next_runs(db: Database, flow_ids: Sequence[UUID]) -> dict[UUID, NextFl
 
 
 async def task_runs_by_state(db: Database, search: Search) -> dict[str, int]:
-    """How many task runs that fit are in a state of each type; every type is there."""
+    """How many matching task runs are in a state of each type; the result has every type."""
     statement = (
         select(task_run.c.state_type, func.count())
         .where(*FilterConditions(db.is_sqlite).of_task_runs(search))
@@ -147,7 +147,7 @@ async def task_runs_by_state(db: Database, search: Search) -> dict[str, int]:
 async def task_run_ends(
     db: Database, search: Search, start: datetime, end: datetime, buckets: int
 ) -> list[tuple[int, int]]:
-    """How many task runs that fit completed, and failed, by when they started: in so many equal parts."""
+    """How many matching task runs completed, and failed, by start time in that many equal parts."""
     columns = task_run.c
     started: Any = func.coalesce(columns.start_time, columns.expected_start_time, type_=Timestamp())
     step_s = max((end - start).total_seconds() / buckets, 1e-6)
@@ -163,7 +163,7 @@ async def task_run_ends(
     ends = [(0, 0)] * buckets
     async with db.read() as connection:
         for begin, state_type, count in await connection.execute(statement):
-            # The very end belongs to the last part.
+            # The end belongs to the last part.
             at = min(max(interval_number(begin, start, step_s), 0), buckets - 1)
             completed, failed = ends[at]
             if state_type == "COMPLETED":

@@ -35,7 +35,7 @@ async def test_a_missing_postgres_database_is_unavailable(postgres_url: str) -> 
 async def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "notes.db"
     path.write_bytes(b"just some notes" * 1000)
-    with pytest.raises(DatabaseUnavailable, match="no usable SQLite database") as failed:
+    with pytest.raises(DatabaseUnavailable, match="not a usable SQLite database") as failed:
         await Database.open(f"sqlite:///{path}")
     assert not failed.value.heals
     assert path.read_bytes() == b"just some notes" * 1000

@@ -1,1 +1,1 @@
-"""The append path: how what the journal brings becomes rows, in one transaction a batch."""
+"""The append path: turns batches of the journal's records into rows, each in one transaction."""

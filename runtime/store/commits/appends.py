@@ -1,4 +1,4 @@
-"""The hot path: what journals append becomes durable here, the events of many runs in one transaction."""
+"""The hot path: makes the appends of journals durable, with the events of many runs in one transaction."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ async def commit(db: Database, appends: list[RunAppend], lease_s: float | None) 
     """Record appends, one Ack for each, in one transaction.
 
     An append whose `(epoch, owner)` does not hold the run is fenced: nothing of it is written. Events that
-    the database has already are skipped, so that sending again is harmless. The runs' leases are renewed for
-    `lease_s` (None leaves them alone). Raises JournalGap, DatabaseUnavailable.
+    the database has are skipped, so sending again is harmless. The runs' leases are renewed for `lease_s`
+    (None: not renewed). Raises JournalGap, DatabaseUnavailable.
     """
     if not appends:
         return []

@@ -1,4 +1,4 @@
-"""A commit on Postgres, with the bare driver: one INSERT ... SELECT FROM unnest(...) a block of task runs."""
+"""A commit on Postgres, with the bare driver: one INSERT ... SELECT FROM unnest(...) for each block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .commit_plan import CommitPlan, Hold, plan_commit
 from .derive import FlowRunFacts, StateEntry, fold
 from .task_columns import COLUMNS, FIXED, KEPT, Block, blocks_of, cache_entries
 
-# Driver types by the kinds of COLUMNS, and how a value of that type becomes the column's.
+# Driver types by the kinds of COLUMNS, and how a value of the type becomes that of the column.
 _TYPES = {
     "uuid": "uuid",
     "time": "float8",
@@ -45,7 +45,7 @@ async def write_appends(connection: Any, appends: list[RunAppend], lease_s: floa
 
 
 async def _holds(connection: Any, run_ids: Iterable[UUID]) -> dict[UUID, Hold]:
-    """The leases, locked until the end: a takeover waits for this commit, or this commit sees it."""
+    """The leases, locked until the end: a takeover waits for this commit, or is seen by it."""
     rows = await connection.fetch(
         "SELECT run_id, epoch, owner, last_seq FROM run_lease WHERE run_id = ANY($1::uuid[]) "
         "ORDER BY run_id FOR NO KEY UPDATE",
@@ -170,7 +170,7 @@ def _state_row(entry: StateEntry) -> tuple[Any, ...]:
 
 
 async def _tell_of_free_slots(connection: Any, plan: CommitPlan) -> None:
-    """Wake those who start runs; runs without a pool, such as those of scripts, make room for nobody."""
+    """Announce free slots to the services that start runs; runs without a pool take no slots."""
     given_up = plan.given_up()
     in_pool = "SELECT 1 FROM flow_run WHERE id = ANY($1::uuid[]) AND work_queue_id IS NOT NULL LIMIT 1"
     if given_up and await connection.fetchval(in_pool, given_up):

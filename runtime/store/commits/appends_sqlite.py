@@ -1,7 +1,7 @@
 """A commit on SQLite, with the bare driver, on the writer's thread.
 
-Rows go in by statements of many rows each: the driver gives the interpreter lock away at every step of a
-statement, and with one step a row a busy flow would make each row wait for its turn.
+Rows are inserted by statements of many rows: the driver releases the interpreter lock at every step of a
+statement, and with a step for each row a busy flow would make each row wait for the lock.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _upsert_tasks(connection: sqlite3.Connection, block: Block) -> None:
 
 
 def _sizes(rows: int) -> Iterable[int]:
-    """Statement sizes that add up to `rows`: few different ones, so that statements stay prepared."""
+    """Statement sizes that add up to `rows`; few different ones, so that statements stay prepared."""
     size = 128
     while rows:
         while size > rows:
@@ -156,7 +156,7 @@ def _write_transitions(connection: sqlite3.Connection, plan: CommitPlan) -> None
 
 
 def _tell_of_free_slots(connection: sqlite3.Connection, plan: CommitPlan) -> None:
-    """Wake those who start runs; runs without a pool, such as those of scripts, make room for nobody."""
+    """Announce free slots to the services that start runs; runs without a pool take no slots."""
     for run_id in plan.given_up():
         in_pool = "SELECT 1 FROM flow_run WHERE id = ? AND work_queue_id IS NOT NULL"
         if connection.execute(in_pool, (run_id.hex,)).fetchone() is not None:

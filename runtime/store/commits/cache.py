@@ -1,4 +1,4 @@
-"""Results kept under a cache key. Commits file them along with the task runs that made them."""
+"""Results stored under cache keys. Commits write them together with the task runs that made them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _IN_ONE_QUERY = 500
 
 
 async def get(db: Database, key: str, now: float | None = None) -> CacheHit | None:
-    """What is kept under `key` and not expired at `now` (epoch seconds; the database's now unless given)."""
+    """The result under `key` that has not expired at `now` (epoch seconds; default: the database's time)."""
     return (await get_many(db, [key], now)).get(key)
 
 
 async def get_many(db: Database, keys: Iterable[str], now: float | None = None) -> dict[str, CacheHit]:
-    """The same for many keys; those without a hit are left out."""
+    """`get` for many keys; those without a result are left out."""
     async with db.read() as connection:
         return await get_many_within(db, connection, keys, now)
 
@@ -47,7 +47,7 @@ async def put(
     created: float,
     expires: float | None = None,
 ) -> None:
-    """Keep a result under `key`, in place of an older one. `result_kind` is "none", "inline" or "stored"."""
+    """Store a result under `key`, replacing an older one. `result_kind` is "none", "inline" or "stored"."""
     async with db.write() as connection:
         await put_within(db, connection, key, result_kind, result, created, expires)
 
@@ -70,7 +70,7 @@ async def put_within(
 
 
 async def delete_expired(db: Database, now: float | None = None) -> int:
-    """Forget what has expired; gives how many entries that were."""
+    """Delete expired results; returns their number."""
     async with db.write() as connection:
         return (await connection.execute(delete(cache).where(~_alive(db, now)))).rowcount
 

@@ -1,4 +1,4 @@
-"""What a commit has to write, worked out from appends and leases before any row is touched. No SQL here."""
+"""What a commit must write, computed from appends and leases before any row is touched. No SQL here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class NumberedBatch:
-    """Task runs with the number of the first of them; the others follow without a gap."""
+    """Task runs with the event number of the first; the others follow without a gap."""
 
     batch: TaskRunBatch
     first_seq: int
@@ -45,12 +45,12 @@ class CommitPlan:
     released: set[UUID] = field(default_factory=set[UUID])
 
     def given_up(self) -> list[UUID]:
-        """The runs that take no slot of a pool any more, or wait for one."""
+        """The runs that no longer take a slot of a pool, or wait for one."""
         return [run for run, moves in self.transitions.items() if moves[-1].state_type not in _TAKES_SLOT]
 
 
 def plan_commit(appends: list[RunAppend], holds: Mapping[UUID, Hold]) -> CommitPlan:
-    """Decide append by append: fenced, already there, or to be written.
+    """Decide for each append: fenced, already recorded, or to be written.
 
     Raises JournalGap when events are missing between what the database has and what an append starts with.
     """
@@ -59,7 +59,7 @@ def plan_commit(appends: list[RunAppend], holds: Mapping[UUID, Hold]) -> CommitP
         hold = holds.get(append.run_id)
         if hold is None or (hold.epoch, hold.owner) != (append.epoch, append.owner):
             known = hold.last_seq if hold else 0
-            # The append that gave the lease back may come again when its answer was lost: it is not fenced.
+            # The append that released the lease may be sent again when its answer was lost: it is not fenced.
             returned = hold is not None and hold.owner is None and hold.epoch == append.epoch
             plan.acks.append(Ack(append.run_id, known, fenced=not (returned and append.last_seq <= known)))
             continue
@@ -76,7 +76,7 @@ def plan_commit(appends: list[RunAppend], holds: Mapping[UUID, Hold]) -> CommitP
 
 
 def _take_records(plan: CommitPlan, append: RunAppend, last_seq: int) -> int:
-    """File the records that the database does not have yet; gives the last number then."""
+    """Add the records that the database does not have yet; returns the last event number."""
     run_id = append.run_id
     seq = append.first_seq
     for record in append.records:
@@ -85,7 +85,7 @@ def _take_records(plan: CommitPlan, append: RunAppend, last_seq: int) -> int:
             continue
         match record:
             case TaskRunBatch():
-                # One that is partly there goes in whole: the rows that are not older win over themselves.
+                # A batch that is partly recorded is written whole: rows that are not newer change nothing.
                 plan.tasks.append(NumberedBatch(record, first, append.epoch))
             case FlowRunTransition():
                 plan.transitions.setdefault(run_id, []).append(record)

@@ -1,4 +1,4 @@
-"""What a flow run's row says, derived from its transitions. Times here are microseconds since 1970."""
+"""Derives a flow run's row from its transitions. Times are microseconds since 1970."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..database.types import to_micros
 
 @dataclass(slots=True)
 class FlowRunFacts:
-    """The columns of a flow run that its transitions decide."""
+    """The columns of a flow run that are derived from its transitions."""
 
     id: UUID
     version: int = 0
@@ -31,12 +31,12 @@ class FlowRunFacts:
     result_kind: str | None = None
     result: bytes | None = None
     error: str | None = None
-    resuming: bool = False  # the next RUNNING goes on after a pause: it is no new attempt
+    resuming: bool = False  # the next RUNNING continues after a pause and is not a new attempt
 
 
 @dataclass(frozen=True, slots=True)
 class StateEntry:
-    """A transition as the history keeps it: its timestamp is later than that of the one before."""
+    """A transition in the history; its timestamp is later than that of the one before."""
 
     flow_run_id: UUID
     transition: FlowRunTransition
@@ -44,10 +44,9 @@ class StateEntry:
 
 
 def fold(facts: FlowRunFacts, transitions: list[FlowRunTransition]) -> list[StateEntry]:
-    """Apply transitions in order: changes `facts`, gives the history entries.
-
-    Of a run that is being cancelled only its end is taken: what its process wrote before it heard of that
-    must not undo the request (reference notes, section 6, rule 4). That it began is noted all the same.
+    """Apply transitions in order: changes `facts`, returns the history entries. A run that is being cancelled
+    only takes its end: what its process wrote before it knew must not undo the request (reference notes,
+    section 6, rule 4). Its start is still recorded.
     """
     entries: list[StateEntry] = []
     for transition in transitions:
@@ -71,17 +70,17 @@ def _note_beginning(facts: FlowRunFacts, new: FlowRunTransition, at: int) -> Non
 
 
 def apply(facts: FlowRunFacts, new: FlowRunTransition) -> StateEntry:
-    """Apply one transition, whatever the state before it: changes `facts`, gives the history entry."""
+    """Apply one transition, whatever the state before it: changes `facts`, returns the history entry."""
     at = to_micros(new.at)
     if facts.state_timestamp is not None:
-        # The standard takes a run's state timestamps as unique, and clocks may stand still or step back.
+        # The standard needs unique state timestamps in a run, and clocks may stand still or step back.
         at = max(at, facts.state_timestamp + 1)
         if facts.state_type == "RUNNING":
             facts.total_run_time += (at - facts.state_timestamp) / 1e6
     _note_beginning(facts, new, at)
     if new.state_type not in FINAL_STATES:
         facts.end_time = None
-    elif facts.end_time is None:  # else it has ended already, and only its end is told anew
+    elif facts.end_time is None:  # else the run has ended before and only gets another end
         facts.start_time = facts.start_time or at
         facts.end_time = at
     scheduled = _moment(new.details.get("scheduled_time")) if new.state_type == "SCHEDULED" else None

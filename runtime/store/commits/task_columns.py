@@ -40,15 +40,15 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("result_kind", "text"),
     ("result", "bytes"),
 )
-# Set once and the same ever after: an update leaves them alone.
+# Set once and never changed: an update leaves them alone.
 FIXED = frozenset(
     {"id", "flow_run_id", "task_key", "dynamic_key", "task_name", "tags", "policy", "task_version"}
 )
-# Known from some moment on: an update that does not carry them keeps what is there.
+# Set at some time: an update without them keeps the recorded values.
 KEPT = frozenset({"name", "node", "pid", "task_inputs", "input_hash", "cache_key", "cache_expiration"})
 
 DURABLE_RESULTS = frozenset({"none", "inline", "stored"})
-_LARGE = 64  # from here on a batch is worth a statement of its own
+_LARGE = 64  # a batch of this size is worth a separate statement
 
 Column = Any  # a list (one entry a row) or a scalar (all rows alike)
 Block = tuple[int, list[Column]]  # number of rows, columns
@@ -56,8 +56,8 @@ IdEncoder = Callable[[bytes], Any]
 
 
 def blocks_of(batches: Sequence[NumberedBatch], encode_id: IdEncoder) -> Iterable[Block]:
-    """Group batches into blocks, one statement each. No task run comes twice in a block, and later blocks
-    hold later states: a statement cannot change one row twice.
+    """Group batches into blocks, one statement each. A block has each task run once, because a statement
+    cannot change one row twice; later blocks have later states.
     """
     small: list[NumberedBatch] = []
     seen: set[int] = set()
@@ -160,9 +160,8 @@ def _joined(parts: list[Column], sizes: list[int]) -> Column:
 def cache_entries(
     batches: Iterable[NumberedBatch],
 ) -> list[tuple[str, str, bytes | None, float, float | None]]:
-    """`(key, result_kind, result, created, expires)` of the completed task runs that are to be found again.
-
-    The last entry of a key wins.
+    """`(key, result_kind, result, created, expires)` of completed task runs with a cache key. The last entry
+    of a key wins.
     """
     entries: dict[str, tuple[str, str, bytes | None, float, float | None]] = {}
     for numbered in batches:
@@ -175,7 +174,7 @@ def cache_entries(
 def _cache_entries_of(batch: TaskRunBatch) -> Iterable[tuple[str, str, bytes | None, float, float | None]]:
     for row, key in enumerate(batch.cache_keys or ()):
         kind = _at(batch.result_kinds, row)
-        # A result that itself came from the cache (state name Cached) leaves the entry's age as it was.
+        # A result from the cache (state name Cached) does not change the age of its entry.
         if key is None or kind not in DURABLE_RESULTS or _at(batch.state_types, row) != "COMPLETED":
             continue
         if _at(batch.state_names, row) == "Cached":

@@ -1,1 +1,1 @@
-"""What every verb stands on: connections, tables, rows, and how either database says things."""
+"""What all verbs use: connections, tables, rows, and the differences between the two databases."""

@@ -1,7 +1,7 @@
-"""Telling others that something changed, inside the transaction that changes it: the writing end of the feed.
+"""Announces a change to other processes inside the transaction that makes it: the writing end of the feed.
 
-Postgres carries an announcement to whoever listens when the transaction commits. SQLite has nothing like it,
-so there every topic has a number that rises; `feed` reads the numbers when the file has changed.
+Postgres delivers an announcement to listeners when the transaction commits. SQLite cannot, so each topic has
+a number there that rises; `feed` reads the numbers when the file has changed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ POOLS = "pools"
 SCHEDULES = "schedules"
 """Schedules or their deployments were made, changed, paused or removed."""
 COMMANDS = "commands"
-"""A run that somebody executes was asked to stop, to pause or to go on."""
+"""A running run was asked to stop, to pause or to go on."""
 EVENTS = "events"
 """Events were stored."""
 ACTIONS = "actions"
@@ -47,7 +47,7 @@ _RAISE_STATEMENT = text(_RAISE.replace("?", ":topic"))
 
 
 async def announce(connection: AsyncConnection, *topics: str) -> None:
-    """Tell whoever follows these topics, when the transaction commits. Cheap; the same twice is one."""
+    """Announce these topics when the transaction commits. Cheap; announcing a topic twice counts once."""
     for topic in _known(topics):
         if connection.dialect.name == "postgresql":
             await connection.execute(_NOTIFY_STATEMENT, {"topic": topic})
@@ -56,13 +56,13 @@ async def announce(connection: AsyncConnection, *topics: str) -> None:
 
 
 async def announce_by_asyncpg(driver: Any, *topics: str) -> None:
-    """The same on the bare driver of Postgres."""
+    """`announce` on the bare driver of Postgres."""
     for topic in _known(topics):
         await driver.execute(_NOTIFY, topic)
 
 
 def announce_by_sqlite(connection: sqlite3.Connection, *topics: str) -> None:
-    """The same on the bare driver of SQLite."""
+    """`announce` on the bare driver of SQLite."""
     for topic in _known(topics):
         connection.execute(_RAISE, (topic,))
 

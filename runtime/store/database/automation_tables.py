@@ -1,4 +1,4 @@
-"""What services keep: how far automations are evaluated, actions and background tasks that wait."""
+"""Tables of services: the progress of automations, waiting actions and waiting background tasks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ service_position = Table(
     metadata,
     Column("name", Key, primary_key=True),
     Column("last", BigInteger, nullable=False),
-    Column("gaps", Json, nullable=False),  # number to when it was passed over, in seconds
+    Column("gaps", Json, nullable=False),  # maps a number to when it was skipped, in seconds
 )
 
 # Open windows: what a trigger has counted for a key.
@@ -40,7 +40,7 @@ automation_window = Table(
     Index("ix_automation_window__end", "end"),
 )
 
-# What children of composite triggers fired, until their parent uses it.
+# Firings of children of composite triggers, until their parent uses them.
 automation_part = Table(
     "automation_part",
     metadata,
@@ -61,7 +61,7 @@ automation_action = Table(
     Column("firing", Json, nullable=False),
     Column("triggered_event_id", Uuid, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("due", Timestamp, nullable=False),  # in the future: somebody is at it
+    Column("due", Timestamp, nullable=False),  # in the future while a process executes it
     Index("ix_automation_action__due", "due"),
 )
 
@@ -88,14 +88,14 @@ task_worker = Table(
     Column("last_seen", Timestamp, nullable=False),
 )
 
-# Pools, queues and deployments as events told of them last.
+# Pools, queues and deployments as the last event about each described it.
 told_place = Table(
     "told_place",
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("status", Text, nullable=False),  # empty: none was told yet
+    Column("status", Text, nullable=False),  # empty: no event yet
     Column("updated", Timestamp, nullable=False),
     Column("owner", Text),
 )

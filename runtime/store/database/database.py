@@ -31,15 +31,15 @@ T = TypeVar("T")
 class Database:
     """An opened and migrated database; belongs to the event loop on which it was opened.
 
-    Verbs take it as their first argument. `read()` and `write()` give one transaction each; driver errors
-    leave them as errors of Heliostat's own.
+    Verbs take it as their first argument. `read()` and `write()` open one transaction each, and turn driver
+    errors into Heliostat's errors.
     """
 
     def __init__(self, target: Target, engine: AsyncEngine) -> None:
         self.dialect = target.dialect
         self.engine = engine
-        # Postgres shows each statement what is committed by then, in a transaction or not: beginning one and
-        # ending it would be two more ways to the database and back.
+        # Each Postgres statement sees what is committed by then, in a transaction or not: beginning and
+        # ending # a transaction would cost two more round trips.
         self._reading = engine if self.is_sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._target = target
         self._write_turn = (
@@ -72,7 +72,7 @@ class Database:
 
     @property
     def target(self) -> Target:
-        """Where the database is, with its password, and how its driver is called."""
+        """Where the database is, with its password, and the arguments of its driver."""
         return self._target
 
     @property
@@ -91,7 +91,7 @@ class Database:
             await sqlite_connections.fold(self._target.path)
 
     def close_first(self, close: Callable[[], Awaitable[None]]) -> None:
-        """Have something closed before this is: what holds a connection of its own."""
+        """Register a callback to close an owner of a separate connection before the database is closed."""
         self._closed_first.append(close)
 
     async def ping(self) -> None:
@@ -105,14 +105,16 @@ class Database:
             return await self.time_within(connection)
 
     async def time_within(self, connection: AsyncConnection) -> datetime:
-        """What the database's clock shows, inside a transaction that is open. What several hosts write down
-        and compare is of this clock: their own may differ.
+        """The time of the database's clock, inside an open transaction. Times that several hosts compare must
+        come from this clock, because their own may differ.
         """
         return (await connection.execute(select(type_coerce(self.now(), Timestamp())))).scalar_one()
 
     @asynccontextmanager
     async def failures_told(self) -> AsyncGenerator[None]:
-        """Turn what drivers raise inside into DatabaseUnavailable or UnstorableValue where that is meant."""
+        """Turn driver errors raised inside into DatabaseUnavailable or UnstorableValue where they mean
+        that.
+        """
         try:
             yield
         except Exception as error:
@@ -123,8 +125,8 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection]:
-        """A connection that only reads: one state of the database on SQLite; on Postgres each statement sees
-        what is committed by then.
+        """A connection that only reads. On SQLite all statements see one snapshot; on Postgres each statement
+        sees what is committed by then.
         """
         async with self._connected(self._reading) as connection:
             yield connection
@@ -148,14 +150,16 @@ class Database:
 
     @asynccontextmanager
     async def asyncpg_statements(self) -> AsyncGenerator[Any]:
-        """The same where every statement is a transaction of its own: one way less to the database and back,
-        and the same back.
+        """The bare asyncpg connection where each statement is its own transaction, which saves round
+        trips.
         """
         async with self._connected() as connection:
             yield (await connection.get_raw_connection()).driver_connection
 
     async def sqlite_write(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `act` in one write transaction on a thread of its own: one hop, however many statements."""
+        """Run `act` in one write transaction on a separate thread: one thread switch for any number of
+        statements.
+        """
         async with self.failures_told(), self._write_turn:
             if self._sqlite_writer is None:
                 self._sqlite_writer = SqliteWriter(self._target.path)
@@ -163,7 +167,7 @@ class Database:
 
     @asynccontextmanager
     async def _connected(self, engine: AsyncEngine | None = None) -> AsyncGenerator[AsyncConnection]:
-        """A connection from the pool; one that broke does not go back there."""
+        """A connection from the pool; a broken one is not returned to it."""
         async with self.failures_told(), (engine or self.engine).connect() as connection:
             try:
                 yield connection
@@ -193,7 +197,7 @@ class Database:
         return self.seconds_from_now(literal(seconds))
 
     def seconds_from_now(self, seconds: ColumnElement[float]) -> ColumnElement[Any]:
-        """The same for seconds that are an SQL expression."""
+        """`from_now` for seconds that are an SQL expression."""
         if self.is_sqlite:
             now = bindparam(
                 "now", type_=BigInteger(), callable_=lambda: to_micros(clock.epoch_s()), unique=True
@@ -204,12 +208,12 @@ class Database:
 
 
 def engine_for(target: Target, poolclass: type[NullPool] | None = None) -> AsyncEngine:
-    """A SQLAlchemy engine with the settings that our promises need.
+    """A SQLAlchemy engine with the settings that Heliostat's guarantees need.
 
-    `poolclass=NullPool` is for a connection that is kept apart (Postgres only).
+    `poolclass=NullPool` is for a separate connection (Postgres only).
     """
     if target.dialect == "sqlite":
-        with suppress(OSError):  # who opens it says why it cannot be made
+        with suppress(OSError):  # opening it reports why it cannot be created
             make_file(target.path)
         shut_database(target.path, home_folder())
         engine = create_async_engine(
@@ -238,7 +242,7 @@ def _pool(target: Target) -> dict[str, Any]:
 
 
 def _refuse_closed(connection: AdaptedConnection, _record: ConnectionPoolEntry, _proxy: Any) -> None:
-    """A server that was restarted costs no verb: its connections are known to be closed, without asking."""
+    """Refuse a connection that is known to be closed, so that a restart of the server fails no verb."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
 

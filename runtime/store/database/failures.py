@@ -14,19 +14,19 @@ _FULL_SQLSTATES = {"53100"}
 _READ_ONLY_SQLSTATES = {"25006"}
 # Too many connections, shutting down, starting up, wrong credentials, no such database.
 _AWAY_SQLSTATES = {"53300", "57P01", "57P02", "57P03", "28000", "28P01", "3D000"}
-# Deadlock and serialization failures: nothing was applied, the same again will do.
+# Deadlock and serialization failures: nothing was applied, so try again.
 _AGAIN_SQLSTATES = {"40001", "40P01", "55P03", "57014"}
 
 _DATA_SQLSTATES = ("22",)  # NUL in a text, a number or a moment out of range
 
 
 def plain_url(url: URL | str) -> str:
-    """The URL as it may be shown: with the password starred out."""
+    """The URL with its password masked, to be shown."""
     return make_url(url).render_as_string(hide_password=True)
 
 
 def translate(error: BaseException, url: URL | str) -> DatabaseUnavailable | None:
-    """What to raise instead of a driver's error; None where the database is not unavailable."""
+    """The error to raise for a driver's error; None when the database is available."""
     cause = _driver_error(error)
     shown = plain_url(url)
     if isinstance(cause, sqlite3.Error):
@@ -40,7 +40,7 @@ def translate(error: BaseException, url: URL | str) -> DatabaseUnavailable | Non
 
 
 def refused(error: BaseException) -> UnstorableValue | None:
-    """What to raise where the database refuses a value; None where the error is another one."""
+    """The error to raise when the database refuses a value; None for other errors."""
     cause = _driver_error(error)
     sqlstate: str = getattr(cause, "sqlstate", None) or ""
     if not sqlstate.startswith(_DATA_SQLSTATES):
@@ -63,7 +63,7 @@ def _lost_connection(error: BaseException, cause: BaseException) -> bool:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     if type(cause).__module__.startswith("asyncpg"):
-        # asyncpg notices an ended connection in several ways; one of them looks like a fault of its own.
+        # asyncpg reports an ended connection in several ways, one of which looks like an internal error.
         text = str(cause)
         return type(cause).__name__ == "InternalClientError" or (
             "connection" in text and ("closed" in text or "lost" in text or "released" in text)
@@ -99,7 +99,7 @@ def _sqlite_failure(cause: sqlite3.Error, shown: str) -> DatabaseUnavailable | N
         or "malformed" in text
     ):
         return _unavailable(
-            f"the file behind {shown} is no usable SQLite database ({text})",
+            f"the file behind {shown} is not a usable SQLite database ({text})",
             "set HELIOSTAT_DATABASE_URL to another file, or restore a backup",
             heals=False,
         )
@@ -113,7 +113,7 @@ def _postgres_failure(cause: BaseException, sqlstate: str, shown: str) -> Databa
     if sqlstate in _READ_ONLY_SQLSTATES:
         return _read_only(shown, text)
     if sqlstate in _AGAIN_SQLSTATES:
-        return _unavailable(f"the database {shown} put the transaction off ({text})", "try again")
+        return _unavailable(f"the database {shown} aborted the transaction ({text})", "try again")
     if sqlstate.startswith("08") or sqlstate in _AWAY_SQLSTATES:
         return _away(cause, shown)
     return None

@@ -1,8 +1,9 @@
-"""The change feed: a process learns within milliseconds that another one wrote what concerns it.
+"""The change feed: a process learns within milliseconds of relevant writes by another process.
 
-Postgres tells by LISTEN and NOTIFY over one connection of its own; where that cannot be (PgBouncer), and
-while the connection is away, everything counts as changed several times a second. On SQLite the file's
-`data_version` is watched. A wake-up says "look", never "what": who misses one loses its poll interval only.
+On Postgres it uses LISTEN and NOTIFY over a separate connection; where that is impossible (PgBouncer), and
+while the connection is away, everything counts as changed several times a second. On SQLite it watches the
+file's `data_version`. A wake-up only says that a topic changed: a consumer that misses one is late by one
+poll interval.
 """
 
 from __future__ import annotations
@@ -54,16 +55,16 @@ __all__ = [
 _log = logging.getLogger("heliostat.feed")
 
 _SQLITE_POLL_S = 0.005
-_SQLITE_QUIET_POLL_S = 0.010  # once nothing has changed for a while: it halves what polling costs
+_SQLITE_QUIET_POLL_S = 0.010  # after a while without changes: halves the cost of polling
 _QUIET_AFTER_POLLS = 400
-_BLIND_POLL_S = 0.25  # how often everything counts as changed where nobody tells
+_BLIND_POLL_S = 0.25  # how often everything counts as changed without notifications
 _PROBE_WITHIN_S = 5.0
 _ALIVE_EVERY_S = 10.0
 _ALIVE_WITHIN_S = 5.0
 
 
 class Subscription:
-    """Some topics as one consumer follows them. What changes while it is busy is told at its next wait."""
+    """The topics that one consumer follows. Changes while it is busy are returned by its next wait."""
 
     def __init__(self, topics: Iterable[str], pending: Iterable[str] = ()) -> None:
         self.topics = frozenset(topics)
@@ -84,14 +85,14 @@ class Subscription:
         return changed
 
     def tell(self, topics: Iterable[str]) -> None:
-        """Topics that changed; wakes whoever waits."""
+        """Note that topics changed, and wake the waiting consumer."""
         self._pending |= self.topics.intersection(topics)
         if self._pending:
             self._changed.set()
 
 
 class Feed:
-    """What changes in a database, for one event loop: the one on which it was opened."""
+    """The changes of a database, for the event loop on which the feed was opened."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -102,9 +103,8 @@ class Feed:
 
     @classmethod
     async def open(cls, db: Database) -> Feed:
-        """Follow the changes of an open database, from now on.
-
-        Does not fail while the database is away. Holds one connection more on Postgres.
+        """Follow the changes of an open database from now on. Does not fail while the database is away. Uses
+        one more connection on Postgres.
         """
         feed = cls(db)
         ready = asyncio.Event()
@@ -113,7 +113,7 @@ class Feed:
         return feed
 
     def subscribe(self, *topics: str) -> Subscription:
-        """Follow some topics from now on, apart from every other consumer."""
+        """Follow some topics from now on, independently of other consumers."""
         subscription = Subscription(topics)
         self._subscriptions.append(subscription)
         return subscription
@@ -124,10 +124,8 @@ class Feed:
             self._subscriptions.remove(subscription)
 
     async def wait(self, topics: Iterable[str], timeout_s: float) -> set[str]:
-        """Which of `topics` changed since the last wait for the same ones, or since the feed was opened.
-
-        Empty when none did within `timeout_s`. For one consumer a set of topics; several in one process
-        subscribe.
+        """Which of `topics` changed since the last wait for this set, or since the feed was opened. Empty
+        when none did within `timeout_s`. A set serves one consumer; several consumers must subscribe.
         """
         wanted = frozenset(topics)
         if wanted not in self._by_topics:
@@ -158,8 +156,8 @@ class Feed:
                 await self._listen(ready)
         except asyncio.CancelledError:
             raise
-        except Exception:  # whatever it was: looking now and then finds changes, too
-            _log.exception("the change feed failed; changes are looked for every %g s", _BLIND_POLL_S)
+        except Exception:  # whatever it was: polling finds changes, too
+            _log.exception("the change feed failed; changes are polled every %g s", _BLIND_POLL_S)
             await self._watch_blindly(ready)
 
     async def _watch_blindly(self, ready: asyncio.Event) -> None:
@@ -169,7 +167,9 @@ class Feed:
             await asyncio.sleep(_BLIND_POLL_S)
 
     async def _watch_file(self, ready: asyncio.Event) -> None:
-        """Asking for the version takes microseconds and never waits for a writer, so no thread is needed."""
+        """Watch the file's version on the event loop: reading it takes microseconds and never waits for a
+        writer.
+        """
         connection = sqlite3.connect(self._db.target.path, isolation_level=None, timeout=0)
         try:
             version, numbers, quiet = -1, _numbers(connection), 0
@@ -196,12 +196,12 @@ class Feed:
                 async with self._listening() as lost:
                     is_told = False
                     ready.set()
-                    self._tell(TOPICS)  # while nobody listened anything may have happened
+                    self._tell(TOPICS)  # anything may have changed before listening
                     await lost
             except _NoNotifications:
                 _log.warning(
-                    "the database passes no notifications on (a pooler in transaction mode?): changes are "
-                    "looked for every %g s; say pgbouncer=true in HELIOSTAT_DATABASE_URL",
+                    "the database delivers no notifications (a pooler in transaction mode?): changes are "
+                    "polled every %g s; put pgbouncer=true into HELIOSTAT_DATABASE_URL",
                     _BLIND_POLL_S,
                 )
                 await self._watch_blindly(ready)
@@ -215,7 +215,7 @@ class Feed:
 
     @asynccontextmanager
     async def _listening(self) -> AsyncGenerator[asyncio.Future[None]]:
-        """Listen over a connection of its own; the future ends, with an error, when it is lost."""
+        """Listen over a separate connection; the future gets an error when the connection is lost."""
         engine = engine_for(self._db.target, poolclass=NullPool)
         lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
@@ -246,17 +246,17 @@ class Feed:
                 finally:
                     alive.cancel()
                     driver.remove_termination_listener(ended)
-                    driver.terminate()  # it has nothing to finish, and may not answer any more
+                    driver.terminate()  # it has no work left, and may not answer
         finally:
             await engine.dispose()
 
 
 class _NoNotifications(Exception):
-    """Listening succeeds and nothing is heard."""
+    """LISTEN succeeds, but no notification arrives."""
 
 
 async def _check(driver: Any, lost: asyncio.Future[None]) -> None:
-    """Find a connection that is dead without a word."""
+    """Detect a connection that died without an error."""
     while True:
         await asyncio.sleep(_ALIVE_EVERY_S)
         try:

@@ -1,7 +1,7 @@
-"""Group commit: what is asked while a transaction is under way rides in the next one.
+"""Group commit: items that arrive during a transaction are written together in the next one.
 
-The first who asks is served at once, alone. A transaction (or a question to another process) costs about the
-same for one as for many, so a process that is asked a lot is not kept busy by beginning and committing.
+The first item is written at once, alone. A transaction (or a request to another process) costs about as much
+for one item as for many, so a busy process does not spend its time on beginning and committing.
 """
 
 from __future__ import annotations
@@ -21,21 +21,19 @@ Together = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 TogetherIn = Callable[[Database, Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
 Subjects = Callable[[Item], Iterable[Hashable]]
 
-_AT_ONCE = 64  # bounds how long the first of a group waits for the last
+_AT_ONCE = 64  # bounds how long the first item of a group waits for the last
 
 
 def gathered(
     subjects: Subjects[Item],
 ) -> Callable[[TogetherIn[Item, Result]], Callable[[Database, Item], Awaitable[Result]]]:
-    """Make a verb that writes many items in one transaction into one that takes a single item; `Gathering`
-    says how.
-    """
+    """Turn a verb that writes many items in one transaction into a verb of a single item, by `Gathering`."""
 
     def decorate(together: TogetherIn[Item, Result]) -> Callable[[Database, Item], Awaitable[Result]]:
         gatherings: WeakKeyDictionary[Database, Gathering[Item, Result]] = WeakKeyDictionary()
 
         def gathering_in(db: Database) -> Gathering[Item, Result]:
-            known = ref(db)  # its place here goes when nobody else has it
+            known = ref(db)  # removed when the database is not used any more
 
             def together_here(items: Sequence[Item]) -> Awaitable[Sequence[Result | Exception]]:
                 db = known()
@@ -57,12 +55,11 @@ def gathered(
 
 
 class Gathering(Generic[Item, Result]):
-    """Carries items out together; belongs to one event loop.
+    """Executes items together; belongs to one event loop.
 
-    `together` gives for each item its result, or what is wrong with it alone. When it raises, nothing of it
-    may have been done, and each item is tried alone; but for DatabaseUnavailable, which all of them get. Two
-    items that have one of their `subjects` in common never go together, and the one that came first goes
-    first.
+    `together` returns a result or an error for each item. When it raises DatabaseUnavailable, all items get
+    that; when it raises another error, it must have changed nothing, and each item is tried alone. Two items
+    with a common subject never go together; they keep their order.
     """
 
     def __init__(self, together: Together[Item, Result], subjects: Subjects[Item]) -> None:
@@ -72,7 +69,7 @@ class Gathering(Generic[Item, Result]):
         self._work: asyncio.Task[None] | None = None
 
     async def do(self, item: Item) -> Result:
-        """Who stops waiting leaves the item where it is: it may be under way already."""
+        """Add an item and wait for its result. An item is not withdrawn when its caller stops waiting."""
         waiting = _Waiting[Item, Result](item)
         self._waiting.append(waiting)
         if self._work is None or self._work.done():
@@ -113,7 +110,7 @@ class Gathering(Generic[Item, Result]):
             results = await self._together([each.item for each in group])
         except DatabaseUnavailable:
             raise
-        except Exception:  # it may concern one of them alone: each is tried by itself
+        except Exception:  # one item may be the cause: try each alone
             if len(group) == 1:
                 raise
             for each in group:
@@ -137,7 +134,7 @@ class _Waiting(Generic[Item, Result]):
         self.served: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
 
     def settle(self, result: Result | Exception) -> None:
-        if self.served.done():  # nobody waits any more
+        if self.served.done():  # the caller stopped waiting
             return
         if isinstance(result, Exception):
             self.served.set_exception(result)

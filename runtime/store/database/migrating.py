@@ -14,17 +14,17 @@ from .urls import target_of
 
 
 async def upgrade(db_url: str, revision: str = "head") -> str | None:
-    """Bring the database to `revision` (the newest unless told). Gives the revision it then has."""
+    """Upgrade the database to `revision` (default: the newest). Returns its revision afterwards."""
     return await _on(db_url, partial(move, direction="upgrade", revision=revision))
 
 
 async def downgrade(db_url: str, revision: str) -> str | None:
-    """Take the database back to `revision` ("base": no tables). What only newer tables hold is lost."""
+    """Downgrade the database to `revision` ("base": no tables). Data of newer tables is lost."""
     return await _on(db_url, partial(move, direction="downgrade", revision=revision))
 
 
 async def reset(db_url: str) -> str | None:
-    """Drop everything that Heliostat recorded and start anew with empty tables."""
+    """Drop all of Heliostat's tables and create them empty."""
 
     def act(connection: Connection) -> str | None:
         move(connection, "downgrade", "base")

@@ -1,7 +1,7 @@
 """Statements that are built once for each kind of database: building one takes longer than running it.
 
-What differs from one execution to the next is bound by name (`bindparam`), or asked for when the statement is
-executed, as `Database.now` is.
+Values that differ between executions are bound by name (`bindparam`), or computed when the statement is
+executed, like `Database.now`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ S = TypeVar("S")
 
 
 def prepared(build: Callable[Concatenate[Database, P], S]) -> Callable[Concatenate[Database, P], S]:
-    """A function that builds a statement, made to build it once for each choice of its other arguments."""
+    """Decorator that makes a function build its statement only once for each choice of arguments."""
     built: dict[tuple[Hashable, ...], S] = {}
 
     @wraps(build)
@@ -34,8 +34,8 @@ def prepared(build: Callable[Concatenate[Database, P], S]) -> Callable[Concatena
 
 
 def is_one_of(db: Database, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-    """That a column has one of the values of a list that is bound by `name`; one statement for every length
-    where the database can.
+    """The condition that a column has a value of the list bound by `name`; on Postgres one statement serves
+    lists of any length.
     """
     if db.is_sqlite:
         return column.in_(bindparam(name, expanding=True))

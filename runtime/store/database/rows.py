@@ -1,4 +1,4 @@
-"""What verbs take and give: plain records, aware UTC times, no SQLAlchemy."""
+"""The arguments and results of verbs: plain records, aware UTC times, no SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 from ...records import FlowRunTransition
 
 NO_FLOW_RUN = UUID(int=0)
-"""Stands in for the flow run of task runs and log lines that belong to none."""
+"""The id used as flow run by task runs and log lines without one."""
 
 OCCUPYING = ("PENDING", "RUNNING")  # states in which a run takes a slot of its pool and queue
 HOLDING = ("PENDING", "RUNNING", "CANCELLING")
@@ -19,7 +19,7 @@ HOLDING = ("PENDING", "RUNNING", "CANCELLING")
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write for a run: appends carry its epoch. `last_seq` is where the journal stands."""
+    """The right to write for a run: appends carry its epoch. `last_seq` is the last event of the journal."""
 
     run_id: UUID
     epoch: int
@@ -28,7 +28,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class LeaseRow:
-    """Who holds a run; `owner` is None when nobody does."""
+    """Who holds a run's lease; `owner` is None when no process does."""
 
     run_id: UUID
     epoch: int
@@ -39,7 +39,7 @@ class LeaseRow:
     pid: int | None
     process_started: float | None
     lapsed: bool  # by the database's clock
-    left_s: float  # until it lapses, by that clock, which others cannot compare with theirs
+    left_s: float  # seconds until it lapses, by the database's clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class NewFlowRun:
     name: str
     transitions: list[FlowRunTransition]
     expected_start: float | None = None  # epoch seconds; None: the time of the first state
-    parameters: dict[str, Any] = field(default_factory=dict[str, Any])  # for people: JSON, as good as it gets
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])  # for people: approximate JSON
     parameters_pickle: bytes | None = None  # for resume
     entrypoint: str | None = None  # "path:function"
     code_revision: str | None = None
@@ -96,7 +96,7 @@ class FlowRunRow:
     state_name: str | None
     state_timestamp: datetime | None
     run_count: int
-    total_run_time: float  # seconds in Running, ended spells only
+    total_run_time: float  # seconds in Running, without the present period
     expected_start_time: datetime | None
     next_scheduled_start_time: datetime | None
     start_time: datetime | None
@@ -117,21 +117,21 @@ class FlowRunRow:
     job_variables: dict[str, Any] | None
     result_kind: str | None
     error: dict[str, Any] | None
-    # Of runs of deployments; schedule and slot of those that a schedule made.
+    # For runs of deployments; schedule and slot for those that a schedule made.
     deployment_id: UUID | None = None
     deployment_version: str | None = None
     work_pool_id: UUID | None = None
     work_queue_id: UUID | None = None
     schedule_key: str | None = None
     slot_at: datetime | None = None
-    # Bytes that lists leave out: None there.
+    # Bytes, which are None in lists.
     parameters_pickle: bytes | None = None
     result: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What came of beginning a run. `lease` is None when there is nothing to execute."""
+    """The result of beginning a run. `lease` is None when there is nothing to execute."""
 
     run: FlowRunRow
     lease: Lease | None
@@ -158,12 +158,12 @@ class FlowRunStateRow:
     message: str | None
     details: dict[str, Any]
     result_kind: str | None
-    data: Any = None  # JSON: what a remote client says of the run's result
+    data: Any = None  # JSON: a remote client's description of the run's result
 
 
 @dataclass(frozen=True, slots=True)
 class RuleDecisionRow:
-    """What a rule said about a transition, and why."""
+    """What a rule decided about a transition, and why."""
 
     id: int
     flow_run_id: UUID
@@ -179,7 +179,7 @@ class RuleDecisionRow:
 
 @dataclass(frozen=True, slots=True)
 class TaskRunRow:
-    """A task run as it stands. `name` is never None: the default is the task's name and its dynamic key."""
+    """A task run. `name` is never None: the default is the task's name and its dynamic key."""
 
     id: UUID
     flow_run_id: UUID
@@ -214,7 +214,7 @@ class TaskRunRow:
 
 @dataclass(frozen=True, slots=True)
 class ReplayedTask:
-    """A recorded task run as a replay wants it."""
+    """The fields of a recorded task run that a replay needs."""
 
     id: UUID
     state_type: str
@@ -233,14 +233,14 @@ class TaskRunState:
     name: str
     timestamp: datetime
     message: str | None
-    id: UUID | None = None  # None: it has none of its own
+    id: UUID | None = None  # None: the state has no id
     details: dict[str, Any] = field(default_factory=dict[str, Any])
-    data: Any = None  # JSON, as of flow run states
+    data: Any = None  # JSON: a remote client's description of the result
 
 
 @dataclass(frozen=True, slots=True)
 class FlowRunInputRow:
-    """Something that was sent to a flow run under a key."""
+    """An input that was sent to a flow run under a key."""
 
     id: UUID
     flow_run_id: UUID

@@ -1,6 +1,6 @@
 """The schema's versions: which one a connection's database has, and moving it from one to another.
 
-alembic is imported only when there is something to move: comparing a constant is enough on every other start.
+alembic is imported only when there is a migration to run; other starts only compare a constant.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REVISIONS = (
     "0015",
     "0016",
 )
-"""All of ours, oldest first; a test holds it against the files."""
+"""All revisions, oldest first; a test compares them with the files."""
 
 NEWEST = REVISIONS[-1]
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
@@ -77,7 +77,7 @@ def _refuse_unknown(revision: str | None) -> None:
 
 
 def move(connection: Connection, direction: str, revision: str) -> str | None:
-    """Run migrations inside the transaction that is open; whoever comes second finds them done."""
+    """Run migrations inside the open transaction; a second process finds them done."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
     _refuse_unknown(revision_of(connection))
