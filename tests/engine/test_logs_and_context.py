@@ -151,7 +151,7 @@ def test_hooks_may_log(recorded: Any) -> None:
 
 
 def test_a_run_logger_outside_of_a_run_is_refused() -> None:
-    with pytest.raises(HeliostatError, match="no run here"):
+    with pytest.raises(HeliostatError, match="no flow is running here"):
         get_run_logger()
 
 

@@ -374,7 +374,7 @@ def test_a_logger_that_outlives_its_run_goes_on_as_a_plain_logger(recorded: Any,
         return [logger]
 
     [logger] = run()
-    with pytest.warns(UserWarning, match="its run is over"):
+    with pytest.warns(UserWarning, match="after its run"):
         logger.info("too late")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

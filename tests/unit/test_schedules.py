@@ -221,7 +221,7 @@ def test_day_and_weekday_must_both_match_when_asked():
     [
         ({"cron": "61 * * * *"}, "cron", "minute field: 61 is not between 0 and 59"),
         ({"cron": "* * * *"}, "cron", "4 fields"),
-        ({"cron": "0 0 30 2 *"}, "cron", "never comes"),
+        ({"cron": "0 0 30 2 *"}, "cron", "never matches"),
         ({"cron": "H * * * *"}, "cron", "hashed"),
         ({"cron": "0 0 15W * *"}, "cron", "nearest weekday"),
         ({"cron": "0 0 1 1 * 0 2030"}, "cron", "7 fields"),
@@ -229,9 +229,9 @@ def test_day_and_weekday_must_both_match_when_asked():
         ({"cron": "* * * * *", "timezone": "Mars/Olympus"}, "timezone", "'Mars/Olympus'"),
         ({"cron": "* * * * *", "day_or": "yes"}, "day_or", "true or false"),
         ({"cron": "* * * * *", "zone": "UTC"}, "zone", "no such field"),
-        ({"interval": 0}, "interval", "no usable interval"),
-        ({"interval": float("nan")}, "interval", "no usable interval"),
-        ({"interval": "often"}, "interval", "no duration"),
+        ({"interval": 0}, "interval", "cannot be used as an interval"),
+        ({"interval": float("nan")}, "interval", "cannot be used as an interval"),
+        ({"interval": "often"}, "interval", "not a duration"),
         ({"interval": 60, "anchor_date": "soon"}, "anchor_date", "'soon'"),
         ({"rrule": "FREQ=SOMETIMES"}, "rrule", "SOMETIMES"),
         ({"rrule": "FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30"}, "rrule", "never comes"),
@@ -240,7 +240,7 @@ def test_day_and_weekday_must_both_match_when_asked():
         ({"rrule": "FREQ=DAILY" + " " * 6500}, "rrule", "6,500"),
         ({"interval": 60, "cron": "* * * * *"}, "", "interval and cron"),
         ({}, "", "one of interval, cron, rrule"),
-        ("* * * * *", "", "no object"),
+        ("* * * * *", "", "not an object"),
     ],
 )
 def test_bad_schedule_is_refused_with_its_place_and_reason(value, where, text):
