@@ -1,1 +1,1 @@
-"""Routes, one resource a file; `ROUTERS` lists them all."""
+"""Routes, one resource a file; `ROUTERS` in `api/app.py` lists them all."""

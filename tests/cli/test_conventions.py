@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -50,6 +51,23 @@ def all_commands() -> Iterator[tuple[str, click.Command]]:
 
 COMMANDS = dict(all_commands())
 VERBS = {words: command for words, command in COMMANDS.items() if not isinstance(command, click.Group)}
+
+
+def test_the_page_of_the_command_line_lists_every_noun_and_verb() -> None:
+    """Seen: `ray`, `server start` and `server services` were not on the page."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
+    if not page.exists():
+        pytest.skip("not run from a checkout")
+    rows = [
+        line.split("|") for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| `")
+    ]
+    listed = {noun: verbs for _, nouns, verbs, _ in rows for noun in re.findall("`(.+?)`", nouns)}
+    missing = []
+    for words in VERBS:
+        noun, _, verb = words.removeprefix("heliostat ").rpartition(" ")
+        if f"`{verb}" not in listed.get(noun, "") if noun else verb not in listed:
+            missing.append(words)
+    assert missing == []
 
 
 @pytest.mark.parametrize("words", COMMANDS)
