@@ -28,7 +28,7 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 @click.argument("path")
 @click.option("--data", "-d", metavar="JSON", help="The body; - reads stdin.")
 def api(method: str, path: str, data: str | None) -> None:
-    """Ask a route of the server and write its answer as JSON. PATH is what follows /api."""
+    """Send a request to a route of the server and write the answer as JSON. PATH is what follows /api."""
     text = sys.stdin.read() if data == "-" else data
     try:
         body: Any = None if text is None else json.loads(text)

@@ -1,4 +1,4 @@
-"""`--param NAME=VALUE` and `--params JSON`: what a command line says of parameters and variables."""
+"""`--param NAME=VALUE` and `--params JSON`: parameters and variables on the command line."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def from_document(document: str | None) -> dict[str, Any]:
 def from_assignments(
     assignments: Sequence[str], schema: dict[str, Any] | None = None, option: str = "--param"
 ) -> dict[str, Any]:
-    """Values by name: read as JSON where they are JSON; text where the schema asks for nothing else.
+    """Values by name. A value is parsed as JSON if it is valid JSON and the schema does not ask for text.
 
-    Raises ParameterMismatch for what is no NAME=VALUE or is given twice.
+    Raises ParameterMismatch for an assignment that is not NAME=VALUE, and for a name that is given twice.
     """
     properties: dict[str, Any] = (schema or {}).get("properties") or {}
     values: dict[str, Any] = {}
@@ -72,9 +72,9 @@ def from_assignments(
 
 
 def check_names(values: Mapping[str, Any], schema: Mapping[str, Any] | None) -> None:
-    """Whether the flow takes parameters of these names. Raises ParameterMismatch with the near miss.
+    """Check that the flow has parameters of these names. Raises ParameterMismatch with the nearest name.
 
-    A schema without properties is that of a deployment whose flow was not looked at.
+    A schema without properties comes from a deployment whose flow was not inspected, so any name passes.
     """
     properties: Mapping[str, Any] = (schema or {}).get("properties") or {}
     if not properties or (schema or {}).get("additionalProperties") not in (None, False):

@@ -33,7 +33,7 @@ def config() -> None:
 @click.argument("names", nargs=-1)
 @click.option("--show-sources", is_flag=True, help="Show where each value comes from.")
 @click.option("--show-secrets", is_flag=True, help="Show passwords in URLs.")
-@click.option("--changed", is_flag=True, help="Only those that are not defaults.")
+@click.option("--changed", is_flag=True, help="Only settings that are not at their default.")
 @output_option
 def view(names: tuple[str, ...], show_sources: bool, show_secrets: bool, changed: bool, output: str) -> None:
     """Show the settings in force, with defaults."""
@@ -64,7 +64,7 @@ def view(names: tuple[str, ...], show_sources: bool, show_secrets: bool, changed
     "heliostat config set database_url=postgresql://me:secret@db.example.com/heliostat lease_s=30",
 )
 @click.argument("assignments", metavar="NAME=VALUE...", nargs=-1, required=True)
-@click.option("--profile", "profile_name", metavar="PROFILE", help="Instead of the active profile.")
+@click.option("--profile", "profile_name", metavar="PROFILE", help="Change this profile, not the active one.")
 def set_(assignments: tuple[str, ...], profile_name: str | None) -> None:
     """Set settings in the active profile. A bad name or value changes nothing."""
     values: dict[str, str] = {}
@@ -82,7 +82,7 @@ def set_(assignments: tuple[str, ...], profile_name: str | None) -> None:
 
 @verb(config, "unset", "heliostat config unset HELIOSTAT_LOGGING_LEVEL", "heliostat config unset lease_s")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
-@click.option("--profile", "profile_name", metavar="PROFILE", help="Instead of the active profile.")
+@click.option("--profile", "profile_name", metavar="PROFILE", help="Change this profile, not the active one.")
 def unset(names: tuple[str, ...], profile_name: str | None) -> None:
     """Remove settings from the active profile, so that their defaults hold again."""
     target = profile_name or _active_name()
@@ -91,11 +91,11 @@ def unset(names: tuple[str, ...], profile_name: str | None) -> None:
 
 
 def _active_name() -> str:
-    """The active profile, found without judging its values: setting is how a bad one is mended."""
+    """The active profile, found without checking its values, so that `set` can mend a bad one."""
     return os.environ.get("HELIOSTAT_PROFILE") or profiles.current_profiles().active
 
 
 def _say_if_hidden(name: str) -> None:
     variable = f"HELIOSTAT_{name.upper()}"
     if os.environ.get(variable):
-        note(f"In this shell the environment's {variable} wins over it.")
+        note(f"In this shell the environment variable {variable} overrides it.")

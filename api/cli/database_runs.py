@@ -1,4 +1,4 @@
-"""Runs that are read from this machine's database."""
+"""Reads runs from this machine's database."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class DatabaseRuns:
         return task_run_details(await task_runs.find(self._db, reference, within))
 
     async def task_run_names(self, flow_run_id: UUID, ids: set[UUID]) -> Mapping[UUID, str]:
-        """Fetched a stretch at a time: the ids of one call site follow each other."""
+        """Names are fetched for a whole range of ids at a time, since those of one call site are adjacent."""
         names: dict[UUID, str] = {}
         for task_run_id in sorted(ids):
             if task_run_id not in names:

@@ -1,4 +1,4 @@
-"""`heliostat demo`: thousands of real tasks on this machine, and what was recorded of them."""
+"""`heliostat demo`: thousands of real tasks on this machine, and the records of them."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 @click.option(
     "--runner",
     type=click.Choice(["ray", "threads", "inline"]),
-    help="Run it in this process, with its tasks there, and start no server.",
+    help="Run the flow and its tasks in this process, without a server.",
 )
 @click.option(
-    "--exit", "exits", is_flag=True, help="End with the run. So it does where stdout is no terminal."
+    "--exit", "exits", is_flag=True, help="End with the run. This is the default when stdout is no terminal."
 )
 @click.option("--no-progress", is_flag=True, help="Show no progress while it runs.")
 @output_option
 def demo(files: int | None, runner: str | None, exits: bool, no_progress: bool, output: str) -> int:
     """Start a server, and survey every Python file of this installation on it, one task a file.
 
-    The survey is a deployment on the work pool "default". A server that runs already is used, else a new one
-    stays up until Ctrl-C. The files are those of the standard library and of installed packages; nothing is
-    downloaded. Files that cannot be parsed show up as failed task runs. The exit code is 0 when the flow run
+    The survey is a deployment on the work pool "default". It uses a server that runs already, or starts one
+    that stays up until Ctrl-C. The files are those of the standard library and of installed packages; nothing
+    is downloaded. Files that cannot be parsed become failed task runs. The exit code is 0 when the flow run
     completed.
     """
     with override_settings(**({"progress": "never"} if no_progress else {})):
@@ -61,7 +61,7 @@ def demo(files: int | None, runner: str | None, exits: bool, no_progress: bool, 
 
 
 def _tell(outcome: Outcome, output: str) -> int:
-    """Show what was found; gives the exit code."""
+    """Show the outcome; returns the exit code."""
     from ...demo.summary import write_summary
 
     summary = outcome.summary

@@ -1,4 +1,4 @@
-"""The demo as a deployment: a server that runs already or one of its own, and a run followed to its end."""
+"""The demo as a deployment: on a running server or a new one, with a run that is followed to its end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _POOL = "default"
 
 @dataclass(frozen=True, slots=True)
 class DemoServer:
-    """The server that the demo runs on; `record` where it runs on this machine."""
+    """The server that the demo runs on; `record` is set if that is on this machine."""
 
     url: str
     record: ServerRecord | None
@@ -44,8 +44,8 @@ class DemoServer:
 
 @contextmanager
 def demo_server() -> Generator[DemoServer]:
-    """The server that HELIOSTAT_API_URL names or that runs under this home folder; else a new one, which ends
-    with the block. Raises Unavailable when its Ray does not come up.
+    """The server that HELIOSTAT_API_URL names or that runs under this home folder, or else a new one, which
+    ends with the `with` block. Raises Unavailable when its Ray does not come up.
     """
     url = current_settings().api_url
     running = [each for each in servers() if url is None or each.url == url]
@@ -73,7 +73,7 @@ def run_on(server: DemoServer, files: int | None) -> Outcome:
         deployment_id = await client.create_deployment(
             flow_id,
             "demo",
-            description="Surveys the Python files of the installation that it runs in.",
+            description="Surveys the Python files of the installation that runs it.",
             entrypoint="heliostat.demo.survey:survey",
             work_pool_name=_POOL,
             enforce_parameter_schema=False,
@@ -83,13 +83,13 @@ def run_on(server: DemoServer, files: int | None) -> Outcome:
     run_id = with_client(start)
     note(f"Flow run {run_id} of deployment survey/demo goes to work pool {_POOL!r}.")
     _follow(run_id)
-    # A server of the demo's own may be gone when people look at its database.
+    # Name the database too: a server that the demo started may be gone when people look at the run.
     database = current_settings().masked("database_url") if server.is_own else server.url
     return outcome_of(run_id, "ray", database)
 
 
 def stay_up(server: DemoServer) -> None:
-    """Until Ctrl-C, or the end of the server."""
+    """Wait until Ctrl-C, or until the server ends."""
     note(f"The server stays up at {server.url} until Ctrl-C. From another terminal:")
     note("  heliostat deployment run survey/demo --param files=500 --watch")
     with suppress(KeyboardInterrupt):
@@ -105,13 +105,13 @@ def _start() -> DemoServer:
     run_in_background(options, _say_nothing)
     record = server_at(options.port)
     if record is None:
-        raise Unavailable("the server has ended at once", hint="see why: heliostat server start")
+        raise Unavailable("the server ended at once", hint="see why: heliostat server start")
     note(f"Server: {record.url} (docs: {record.url.removesuffix('/api')}/docs), log: {record.log}")
     return DemoServer(record.url, record, True)
 
 
 def _say_nothing(_text: str) -> None:
-    """Its banner tells how to stop it, which the demo does by itself."""
+    """Hides the server's banner, which tells how to stop it: the demo stops it by itself."""
 
 
 def _follow(run_id: UUID) -> None:
@@ -144,7 +144,7 @@ def _line(counts: dict[str, int], elapsed_s: float) -> ProgressLine:
     return ProgressLine(
         "survey",
         done,
-        None,  # the run finds out by itself how many there are
+        None,  # only the run itself finds out how many there are
         ended["FAILED"] + ended["CRASHED"],
         ended["CANCELLED"],
         sum(counts.values()) - done,
@@ -155,7 +155,7 @@ def _line(counts: dict[str, int], elapsed_s: float) -> ProgressLine:
 
 
 def _screen() -> Screen | None:
-    """As the setting `progress` wants it."""
+    """Where to show progress, by the setting `progress`; None for nowhere."""
     from ...runtime.authoring.terminal import terminal_here
     from ...runtime.engine.progress_screens import LinesNowAndThen, RichScreen
 

@@ -32,28 +32,30 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("entrypoint", metavar="[PATH.py:FLOW]", required=False)
-@click.option("--name", "-n", "names", metavar="NAME", multiple=True, help="Its name, or which of the file.")
+@click.option("--name", "-n", "names", metavar="NAME", multiple=True, help="Name of a deployment.")
 @click.option("--all", "all_of_them", is_flag=True, help="All deployments of the file.")
 @click.option(
     "--file", "--prefect-file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The deployment file. By default heliostat.yaml or prefect.yaml of this folder.",
+    help="The deployment file. Default: heliostat.yaml or prefect.yaml here.",
 )  # fmt: skip
 @click.option("--pool", "-p", metavar="NAME", help="The work pool.")
 @click.option("--work-queue", "-q", metavar="NAME", help="The queue of the pool.")
-@click.option("--cron", metavar="EXPRESSION", multiple=True, help="When it runs; repeatable.")
-@click.option("--interval", metavar="DURATION", multiple=True, help="The same: every 90, 10m, 1h, 1d.")
-@click.option("--rrule", metavar="RULE", multiple=True, help="The same, by a recurrence rule.")
-@click.option("--timezone", metavar="ZONE", help="Of --cron and --rrule.")
+@click.option("--cron", metavar="EXPRESSION", multiple=True, help="Run by a cron expression; repeatable.")
+@click.option("--interval", metavar="DURATION", multiple=True, help="Run every 90, 10m, 1h; repeatable.")
+@click.option("--rrule", metavar="RULE", multiple=True, help="Run by a recurrence rule; repeatable.")
+@click.option("--timezone", metavar="ZONE", help="Time zone of --cron and --rrule.")
 @click.option("--param", "assignments", metavar="NAME=VALUE", multiple=True, help="A parameter; repeatable.")
 @click.option("--params", "document", metavar="JSON", help="Parameters as one JSON object; - reads stdin.")
 @click.option(
     "--job-variable", "-jv", "job_variables", metavar="NAME=VALUE", multiple=True, help="Repeatable."
 )
 @click.option("--tag", "-t", "tags", metavar="TAG", multiple=True, help="A tag; repeatable.")
-@click.option("--version", metavar="TEXT", help="Its version.")
-@click.option("--description", "-d", metavar="TEXT", help="What it is for.")
-@click.option("--concurrency-limit", "-cl", type=click.IntRange(1), help="At most so many runs at once.")
-@click.option("--collision-strategy", type=click.Choice(["ENQUEUE", "CANCEL_NEW"]), help="What with more.")
+@click.option("--version", metavar="TEXT", help="Version of the deployment.")
+@click.option("--description", "-d", metavar="TEXT", help="What the deployment is for.")
+@click.option("--concurrency-limit", "-cl", type=click.IntRange(1), help="The most runs at once.")
+@click.option(
+    "--collision-strategy", type=click.Choice(["ENQUEUE", "CANCEL_NEW"]), help="For runs beyond the limit."
+)
 @click.option("--dry-run", "--diff", "dry_run", is_flag=True, help="Show what would change, and do nothing.")
 @output_option
 def deploy(
@@ -65,11 +67,11 @@ def deploy(
     output: str,
     **options: Any,
 ) -> None:
-    """Let the server know deployments: those of heliostat.yaml or prefect.yaml, or one of PATH.py:FLOW.
+    """Make or update deployments: those in heliostat.yaml or prefect.yaml, or one of PATH.py:FLOW.
 
-    The project's folder is packed and goes along unless the server has it, or pull steps say otherwise. What
-    is there just like that is left alone, and so is what the file or code does not say, such as schedules
-    that were made or paused by hand. All are checked before the first is made; all mistakes are told.
+    The project's folder is packed and sent unless the server has it or pull steps say otherwise. Nothing
+    changes for a deployment that is up to date. What the file or code leaves out stays, such as schedules
+    that were made or paused by hand. All are checked before the first is made; all mistakes are shown.
     """
     from ...runtime.client.client import get_client
     from ...runtime.deploying.mistakes import Mistakes
@@ -94,7 +96,7 @@ def deploy(
                     note(left_undone(todo, place))
                 raise
             sent = f", {done.uploaded_bytes / 1024:.0f} KiB of code sent" if done.uploaded_bytes else ""
-            what = "made" if done.changes is None else "updated" if done.changes else "as it was"
+            what = "made" if done.changes is None else "updated" if done.changes else "unchanged"
             note(f"{done.full_name}: {what}{sent}.")
             for text in done.notes:
                 note(f"{text}.")
@@ -124,7 +126,7 @@ def _over(
     concurrency_limit: int | None,
     collision_strategy: str | None,
 ) -> Row:
-    """What the command line says, as options of a deployment."""
+    """The options of the command line as options of a deployment."""
     from ...runtime.deploying.timetable import timetable
     from .assignments import from_document
 
@@ -182,7 +184,7 @@ def _of_file(
     known = Known(partial(read_variable, client), partial(read_block, client))
     entries = read_file(path, mistakes)
     if not all_of_them:
-        mistakes.tell(1)  # which of them is meant is to be found among all
+        mistakes.tell(1)  # which entry is meant cannot be told while some are wrong
     entries = chosen(entries, names, all_of_them, known)
     for entry in entries:
         for text in entry.notes:
@@ -194,7 +196,7 @@ def _of_file(
 
 
 def _difference(todo: Plan) -> Row:
-    """What deploying changes: all fields of a new one; of one that is there, those which will be others."""
+    """The fields that deploying changes: all of a new deployment, those that differ of an existing one."""
     what = "new" if todo.changes is None else "changed" if todo.changes else "unchanged"
     changes: list[Row] = (
         [{"field": name, "before": None, "after": value} for name, value in todo.body.items()]

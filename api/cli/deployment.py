@@ -1,4 +1,4 @@
-"""`heliostat deployment`: what the server can run, running it, and its schedules."""
+"""`heliostat deployment`: see and run the deployments of a server, and change their schedules."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ deployment_argument = click.argument("deployment", metavar="DEPLOYMENT")
 def deployment() -> None:
     """See, run, pause and delete deployments on a server.
 
-    DEPLOYMENT is FLOW/NAME, an id, or NAME alone where only one deployment has it.
+    DEPLOYMENT is FLOW/NAME, an id, or NAME alone if only one deployment has it.
     """
 
 
@@ -52,10 +52,10 @@ def deployment() -> None:
     "heliostat deployment ls",
     "heliostat deployment ls --flow etl --output json",
 )
-@click.option("--flow", "flow_name", metavar="NAME", help="Only those of this flow.")
-@click.option("--pool", metavar="NAME", help="Only those of this work pool.")
+@click.option("--flow", "flow_name", metavar="NAME", help="Only deployments of this flow.")
+@click.option("--pool", metavar="NAME", help="Only deployments on this work pool.")
 @click.option(
-    "--tag", "-t", "tags", metavar="TAG", multiple=True, help="Only those with this tag; repeatable."
+    "--tag", "-t", "tags", metavar="TAG", multiple=True, help="Only deployments with this tag; repeatable."
 )
 @limit_option(50)
 @offset_option
@@ -127,22 +127,22 @@ def inspect(deployment: str, output: str) -> None:
 @deployment_argument
 @parameter_options
 @click.option("--start-in", metavar="DURATION", help="Begin after this long: 90, 30s, 10m, 2h, 1d.")
-@click.option("--start-at", metavar="TIME", help="Begin then: 2026-01-31T06:30, or just 06:30.")
+@click.option("--start-at", metavar="TIME", help="Begin at this time: 2026-01-31T06:30, or just 06:30.")
 @click.option("--name", metavar="NAME", help="Name of the run.")
 @click.option("--tag", "-t", "tags", metavar="TAG", multiple=True, help="Tag of the run; repeatable.")
 @click.option(
     "--job-variable", "-jv", "job_variables", metavar="NAME=VALUE", multiple=True,
-    help="Over the deployment's job variables; repeatable.",
+    help="Overrides a job variable of the deployment; repeatable.",
 )  # fmt: skip
 @click.option("--work-queue", metavar="NAME", help="Another queue of the pool.")
-@click.option("--idempotency-key", metavar="KEY", help="One key gives one run.")
+@click.option("--idempotency-key", metavar="KEY", help="Make only one run with this key.")
 @click.option("--watch", is_flag=True, help="Follow the run to its end; its outcome is the exit code.")
-@click.option("--watch-timeout", type=click.FloatRange(0), metavar="SECONDS", help="Follow at most so long.")
+@click.option("--watch-timeout", type=click.FloatRange(0), metavar="SECONDS", help="Follow only this long.")
 @output_option
 def run(deployment: str, **said: object) -> int:
     """Make a run of a deployment, now or later.
 
-    A VALUE is read as JSON where it is JSON and as text elsewhere.
+    A VALUE that is valid JSON is read as JSON, any other as text.
     """
     from .deployment_run import run_deployment
 
@@ -183,7 +183,7 @@ def resume(deployment: str) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted, and do nothing.")
 @yes_option
 def delete(deployments: tuple[str, ...], dry_run: bool, yes: bool) -> None:
-    """Delete deployments with their schedules and the runs made ahead. Other waiting runs are cancelled."""
+    """Delete deployments with their schedules and scheduled runs. Other waiting runs are cancelled."""
 
     async def find_all(client: HeliostatClient) -> dict[UUID, str]:
         found = [await find_deployment(client, each) for each in deployments]
@@ -255,7 +255,7 @@ def _code(found: Row) -> str | None:
 
 
 def _takes(schema: Row | None) -> str | None:
-    """The parameters and their types; those with a star are required."""
+    """The parameters and their types; required ones have a star."""
     if not schema or not schema.get("properties"):
         return None
     required = set(schema.get("required") or ())

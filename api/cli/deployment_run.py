@@ -1,4 +1,4 @@
-"""`heliostat deployment run`: from the words of the command line to a run on the server."""
+"""`heliostat deployment run`: turns the options of the command line into a run on the server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run_deployment(
     watch_timeout: float | None,
     output: str,
 ) -> int:
-    """Make the run, say which it is, and follow it if asked; gives the exit code."""
+    """Make a run, show its name, and follow it if asked; returns the exit code."""
     given = from_document(document)
     moment = moment_of(start_in, start_at)
     variables = from_assignments(job_variables, option="--job-variable")

@@ -29,7 +29,7 @@ schedule_argument = click.argument("schedule_id", metavar="SCHEDULE")
 def schedule() -> None:
     """See and change when a deployment runs.
 
-    SCHEDULE is an id, the first or last 8 characters of one, or the schedule's slug.
+    SCHEDULE is an id, its first or last 8 characters, or the schedule's slug.
     """
 
 
@@ -62,15 +62,15 @@ def ls(deployment: str, output: str) -> None:
     "heliostat deployment schedule create etl/nightly --rrule 'FREQ=WEEKLY;BYDAY=MO' --param limit=3",
 )
 @deployment_argument
-@click.option("--cron", metavar="EXPRESSION", help="By a cron expression of 5 or 6 fields.")
-@click.option("--interval", metavar="DURATION", help="Every so often: 90, 10m, 1h, 1d.")
-@click.option("--rrule", metavar="RULE", help="By a recurrence rule (RFC 5545).")
-@click.option("--timezone", metavar="ZONE", help="Of the wall clock, such as Europe/Berlin.")
-@click.option("--anchor-date", metavar="TIME", help="From when an interval counts.")
-@click.option("--param", "-p", "assignments", metavar="NAME=VALUE", multiple=True, help="Of its runs.")
-@click.option("--slug", metavar="NAME", help="A name for it.")
-@click.option("--inactive", is_flag=True, help="Make it, but let it make no runs yet.")
-@click.option("--replace", is_flag=True, help="Instead of those that the deployment has.")
+@click.option("--cron", metavar="EXPRESSION", help="Run by a cron expression of 5 or 6 fields.")
+@click.option("--interval", metavar="DURATION", help="Run every 90 (s), 10m, 1h, 1d.")
+@click.option("--rrule", metavar="RULE", help="Run by a recurrence rule (RFC 5545).")
+@click.option("--timezone", metavar="ZONE", help="Time zone, such as Europe/Berlin.")
+@click.option("--anchor-date", metavar="TIME", help="The time from which an interval counts.")
+@click.option("--param", "-p", "assignments", metavar="NAME=VALUE", multiple=True, help="For its runs.")
+@click.option("--slug", metavar="NAME", help="A short name for the schedule.")
+@click.option("--inactive", is_flag=True, help="Make the schedule, but let it make no runs yet.")
+@click.option("--replace", is_flag=True, help="Replace the schedules that the deployment has.")
 def create(
     deployment: str,
     cron: str | None,
@@ -83,7 +83,7 @@ def create(
     inactive: bool,
     replace: bool,
 ) -> None:
-    """Add a schedule to a deployment. A bad one changes nothing."""
+    """Add a schedule to a deployment. A bad schedule changes nothing."""
     entry = _entry(cron, interval, rrule, timezone, anchor_date)
     entry["active"] = not inactive
     if slug:
@@ -112,11 +112,11 @@ def create(
     "heliostat deployment schedule preview --cron '30 6 * * MON-FRI' --timezone Europe/Berlin",
 )
 @click.argument("deployment", metavar="DEPLOYMENT", required=False)
-@click.option("--cron", metavar="EXPRESSION", help="Of this expression, without any deployment.")
-@click.option("--interval", metavar="DURATION", help="Of this interval.")
-@click.option("--rrule", metavar="RULE", help="Of this recurrence rule.")
-@click.option("--timezone", metavar="ZONE", help="Of the wall clock, such as Europe/Berlin.")
-@click.option("--count", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many times.")
+@click.option("--cron", metavar="EXPRESSION", help="Times of this expression, without a deployment.")
+@click.option("--interval", metavar="DURATION", help="Times of this interval.")
+@click.option("--rrule", metavar="RULE", help="Times of this recurrence rule.")
+@click.option("--timezone", metavar="ZONE", help="Time zone, such as Europe/Berlin.")
+@click.option("--count", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many.")
 @output_option
 def preview(
     deployment: str | None,
@@ -136,10 +136,10 @@ def preview(
     rows = _upcoming(rules, count)
     columns = (
         Column("At", lambda row: local(row["time"]), "bold"),
-        Column("That is", lambda row: ago(row["time"])),
+        Column("From now", lambda row: ago(row["time"])),
         Column("By", lambda row: in_words(row["schedule"])),
     )
-    write_rows(rows, columns, output, empty="It has no active schedule.")
+    write_rows(rows, columns, output, empty="The deployment has no active schedule.")
 
 
 @verb(schedule, "pause", "heliostat deployment schedule pause etl/nightly 5b6d7e8f")
@@ -229,7 +229,7 @@ def _meant(deployment: Deployment, reference: str) -> DeploymentSchedule:
 def _entry(
     cron: str | None, interval: str | None, rrule: str | None, timezone: str | None, anchor: str | None
 ) -> Row:
-    """The one schedule that the options mean. Raises BadSchedule, UsageError."""
+    """The schedule that the options describe. Raises BadSchedule, UsageError."""
     from ...runtime.deploying.timetable import schedule_entry
     from .when import seconds_of
 

@@ -1,4 +1,4 @@
-"""What a person sees when a command fails, and which exit code a script gets."""
+"""What people see when a command fails, and the exit code for scripts."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Exit(IntEnum):
     """Exit codes of every command."""
 
     OK = 0
-    FAILED = 1  # also: a run that was waited for did not complete
+    FAILED = 1  # also when the run that a command followed did not complete
     USAGE = 2
     NOT_FOUND = 3
     AUTH = 4
     SERVER = 5
     UNREACHABLE = 7
-    PARKED = 75  # the server of a run is gone; what is unrecorded is kept, and the run can be resumed
+    PARKED = 75  # a run's server is gone; its unsent records are kept, and the run can be resumed
     INTERRUPTED = 130
 
 
@@ -47,7 +47,7 @@ EXIT_CODES: tuple[tuple[type[BaseException], Exit], ...] = (
     (errors.Unavailable, Exit.UNREACHABLE),
     (errors.HeliostatError, Exit.FAILED),
 )
-"""First match wins; what is not here exits with 1."""
+"""The first match wins; an error that is not listed exits with 1."""
 
 
 def guarded(command: Callable[[], Any], args: Sequence[str], program: str) -> int:
@@ -84,7 +84,7 @@ def guarded(command: Callable[[], Any], args: Sequence[str], program: str) -> in
 
 
 def exit_code_of(error: BaseException) -> Exit:
-    """The exit code for an error of ours; several mistakes have their common one."""
+    """The exit code for an error; for a group of mistakes the code that they share."""
     if isinstance(error, errors.BadDeployments):
         common = {exit_code_of(each) for each in error.mistakes}
         return common.pop() if len(common) == 1 else Exit.USAGE
@@ -93,7 +93,7 @@ def exit_code_of(error: BaseException) -> Exit:
 
 def report(what: str, where: str | None = None, hint: str | None = None) -> None:
     """Three lines on stderr: what went wrong, where, and what to type next."""
-    with suppress(*GONE):  # the exit code says it, too
+    with suppress(*GONE):  # without stderr the exit code has to do
         click.echo(_styled(what, fg="red"), err=True)
         if where:
             click.echo(_styled(f"where: {where}", dim=True), err=True)
@@ -102,14 +102,14 @@ def report(what: str, where: str | None = None, hint: str | None = None) -> None
 
 
 def _reader_left() -> int:
-    """The reader (`| head`) has seen enough: no failure, and nothing more to say at exit."""
+    """The reader of stdout (`| head`) has left, which is no failure; drop what would be flushed at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
     return Exit.OK
 
 
 @contextmanager
 def _settings_warnings_in_one_line() -> Generator[None, None, None]:
-    """Names in the environment that mean nothing are told without the place in our code; others as ever."""
+    """Show warnings of unknown settings in one line, without the place in the code; others as usual."""
     shown_before = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
@@ -126,7 +126,7 @@ def _settings_warnings_in_one_line() -> Generator[None, None, None]:
 
 
 def _styled(text: str, **style: Any) -> str:
-    """Colour for terminals; click itself takes it away where stderr is none."""
+    """Styled text; click removes the style when stderr is no terminal."""
     return text if os.environ.get("NO_COLOR") else click.style(text, **style)
 
 
@@ -136,13 +136,13 @@ def _trace(debug: bool) -> None:
 
 
 def _text_of(error: BaseException) -> str:
-    """What the error says up to its first empty line."""
+    """The error's message up to its first empty line."""
     text = str(error).strip() or type(error).__doc__ or type(error).__name__
     return text.split("\n\n")[0]
 
 
 def _words(args: Sequence[str]) -> list[str]:
-    """The noun and verb of a command line: what stands before the first option or value."""
+    """The noun and verb of a command line: the words before the first option or value."""
     words: list[str] = []
     for word in args:
         if word.startswith("-") and not words:
@@ -159,8 +159,8 @@ def _where(error: click.ClickException, where: str) -> str:
 
 
 def _with_near_options(error: click.NoSuchOption) -> click.NoSuchOption:
-    """The error with what the option may have meant: click also offers what is far away."""
-    from ...runtime.foundation.near_names import nearest  # late: only mistakes pay for it
+    """The error with the nearest options only, since click also offers distant ones."""
+    from ...runtime.foundation.near_names import nearest  # imported only for mistakes
 
     near = nearest(error.option_name, error.possibilities or ())
     return click.NoSuchOption(error.option_name, None, [] if near is None else [near], error.ctx)

@@ -1,4 +1,4 @@
-"""`heliostat flow`: the flows that have run here, and running one."""
+"""`heliostat flow`: list the flows that have run, and run one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .times import ago
 
 @click.group(cls=Noun)
 def flow() -> None:
-    """List flows; run one."""
+    """List flows, and run one."""
 
 
 @verb(flow, "ls", "heliostat flow ls", "heliostat flow ls --output json")
@@ -44,7 +44,7 @@ def ls(limit: int, offset: int, output: str) -> None:
 @parameter_options
 @click.option("--name", metavar="NAME", help="Name of the run.")
 @click.option("--tag", "-t", "tag_names", metavar="TAG", multiple=True, help="Tag of the run; repeatable.")
-@click.option("--runner", type=click.Choice(["ray", "threads", "inline"]), help="Where its tasks run.")
+@click.option("--runner", type=click.Choice(["ray", "threads", "inline"]), help="Where the tasks run.")
 def run(
     entrypoint: str,
     assignments: tuple[str, ...],
@@ -53,9 +53,9 @@ def run(
     tag_names: tuple[str, ...],
     runner: str | None,
 ) -> int:
-    """Run a flow here and now. PATH.py:FLOW or package.module:FLOW says which.
+    """Run a flow in this process. ENTRYPOINT is PATH.py:FLOW or package.module:FLOW.
 
-    A VALUE is read as JSON where it is JSON and as text elsewhere, then fitted to the parameter's annotation.
+    A VALUE that is valid JSON is read as JSON, any other as text, then converted to the parameter's type.
     The exit code is 1 when the run did not complete.
     """
     from .running import run_flow

@@ -1,4 +1,4 @@
-"""`heliostat flow-run`: what was run, what became of it, and going on with it."""
+"""`heliostat flow-run`: see flow runs and how they ended, and continue or delete them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _COLUMNS = (
     cls=Noun,
     lazy={
         "cancel": Lazy(".flow_run_control:cancel", "Ask a run to stop."),
-        "execute": Lazy(".flow_run_execute:execute", "Execute a claimed run here, as workers do."),
+        "execute": Lazy(".flow_run_execute:execute", "Execute a claimed run in this process, as workers do."),
         "explain": Lazy(".flow_run_control:explain", "Say why a run waits."),
         "pause": Lazy(".flow_run_control:pause", "Let a running run start no more tasks for now."),
         "retry": Lazy(".flow_run_control:retry", "Run an ended run again."),
@@ -63,8 +63,8 @@ _COLUMNS = (
 def flow_run() -> None:
     """See, continue and delete flow runs.
 
-    RUN is an id, its last (or first) 8 characters, a name, or @last for the run created last. Where
-    HELIOSTAT_API_URL is set the runs are those of that server.
+    RUN is an id, its last (or first) 8 characters, a name, or @last for the run created last. If
+    HELIOSTAT_API_URL is set, the runs are those of that server.
     """
 
 
@@ -105,7 +105,7 @@ def ls(
 @run_argument
 @output_option
 def inspect(run: str, output: str) -> None:
-    """Show a flow run: its states, what rules decided and why, and how its tasks stand."""
+    """Show a flow run: its states, what the rules decided and why, and the states of its tasks."""
     found = with_runs(lambda runs: runs.flow_run(run))
     if output == "table":
         _show(found)
@@ -122,13 +122,13 @@ def inspect(run: str, output: str) -> None:
     "heliostat flow-run logs 'quiet-heron' --reverse --output jsonl",
 )
 @run_argument
-@click.option("--follow", "-f", is_flag=True, help="Go on with lines as they come, until the run has ended.")
+@click.option("--follow", "-f", is_flag=True, help="Show new lines as they come, until the run has ended.")
 @head_tail_options
 @output_option
 def logs(
     run: str, follow: bool, head: int | None, tail: int | None, reverse: bool, level: str, output: str
 ) -> None:
-    """Show the log of a flow run, the lines of its task runs included. To follow it, a server must run."""
+    """Show the log of a flow run with the lines of its task runs. --follow needs a running server."""
 
     async def read(runs: RunSource) -> None:
         row = await runs.flow_run(run)
@@ -163,11 +163,12 @@ def logs(
     "--params", "document", metavar="JSON", help="The input that a paused run waits for; - reads stdin."
 )
 def resume(run: str, document: str | None) -> int:
-    """Go on with a paused or suspended run; or with one whose process died, on this machine.
+    """Continue a paused or suspended run, or, on this machine, one whose process died.
 
-    A paused run goes on where it is, or here if its process has left this machine. A run whose process died
-    or has parked it, and that is no deployment's on a server, needs the same code: tasks whose completion is
-    recorded, or kept on this machine since the server was gone, answer from the record, the rest run.
+    A paused run goes on in its process, or here if that process has left this machine. A run whose process
+    died or parked it, and that belongs to no deployment on a server, goes on here and needs its code: tasks
+    whose completion is recorded, or kept on this machine because the server was gone, answer from the record;
+    the other tasks run.
     """
     from ...runtime.engine.flow.resume import is_left_here, resume_flow_run
 
@@ -203,7 +204,7 @@ def delete(runs: tuple[str, ...], dry_run: bool, yes: bool) -> None:
     async def delete_all(source: RunSource) -> int:
         gone = 0
         for row in found:
-            with suppress(NotFound):  # it is gone: as a sub-flow run of one before it, or by someone else
+            with suppress(NotFound):  # deleted already: with its parent run, or by someone else
                 gone += await source.delete_flow_run(UUID(str(row["id"])))
         return gone
 
@@ -217,7 +218,7 @@ def delete(runs: tuple[str, ...], dry_run: bool, yes: bool) -> None:
 
 
 def report_end(flow_name: str, state: State, run_id: UUID | None = None) -> int:
-    """Say on stderr how a run ended and how to see more of it; gives the exit code."""
+    """Tell on stderr how a run ended and how to see more of it; returns the exit code."""
     known = run_id or state.details.get("flow_run_id")
     message = f": {state.message}" if state.message else ""
     which = f"Flow run {known}" if known else "The flow run"

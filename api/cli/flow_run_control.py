@@ -1,4 +1,4 @@
-"""The verbs of `flow-run` that move a run on a server: cancel, pause, retry, and what it waits for."""
+"""The verbs of `flow-run` that control a run on a server, such as cancel and pause, and explain it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ run_argument = click.argument("run", metavar="RUN")
 
 @click.command("cancel", cls=Verb, examples=("heliostat flow-run cancel @last",))
 @run_argument
-@click.option("--watch", is_flag=True, help="Wait until it has ended.")
+@click.option("--watch", is_flag=True, help="Wait until the run has ended.")
 def cancel(run: str, watch: bool) -> int:
-    """Ask a run to stop. It is Cancelled once all of it has stopped, at once where nothing runs."""
+    """Ask a run to stop. It becomes Cancelled once everything has stopped, or at once if nothing runs."""
     result = _propose(run, State(StateType.CANCELLING))
     if result.state is None or result.state.type not in (StateType.CANCELLING, StateType.CANCELLED):
         raise _refused(result)
@@ -42,7 +42,7 @@ def cancel(run: str, watch: bool) -> int:
 )
 @run_argument
 @click.option(
-    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="It fails when it is not resumed."
+    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Fail the run if it is not resumed."
 )
 def pause(run: str, timeout: float | None) -> None:
     """Let a running run start no more tasks until it is resumed. Its process waits."""
@@ -55,10 +55,10 @@ def pause(run: str, timeout: float | None) -> None:
 @click.command("suspend", cls=Verb, examples=("heliostat flow-run suspend @last",))
 @run_argument
 @click.option(
-    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="It fails when it is not resumed."
+    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Fail the run if it is not resumed."
 )
 def suspend(run: str, timeout: float | None) -> None:
-    """Pause a run of a deployment and end its process; resuming starts another, which goes on."""
+    """Pause a run of a deployment and end its process. Resuming continues it in another process."""
     from ...runtime.states import Suspended
 
     _accepted(_propose(run, Suspended(timeout_s=timeout if timeout is not None else 3600.0)))
@@ -67,7 +67,7 @@ def suspend(run: str, timeout: float | None) -> None:
 
 @click.command("retry", cls=Verb, examples=("heliostat flow-run retry @last --watch",))
 @run_argument
-@click.option("--watch", is_flag=True, help="Follow it to its end.")
+@click.option("--watch", is_flag=True, help="Follow the run to its end.")
 def retry(run: str, watch: bool) -> int:
     """Run an ended run of a deployment again; tasks that completed answer from the record."""
     from ...runtime.states import AwaitingRetry
@@ -83,10 +83,10 @@ def retry(run: str, watch: bool) -> int:
     examples=("heliostat flow-run watch @last", "heliostat flow-run watch @last --timeout 60"),
 )
 @run_argument
-@click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", help="At most so long.")
-@click.option("--no-logs", is_flag=True, help="Only its states.")
+@click.option("--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Watch no longer than this.")
+@click.option("--no-logs", is_flag=True, help="Show only the states.")
 def watch(run: str, timeout: float | None, no_logs: bool) -> int:
-    """Follow a run to its end: its outcome is the exit code. Ctrl-C ends the watching, not the run."""
+    """Follow a run to its end; the exit code is its outcome. Ctrl-C ends the watching, not the run."""
     run_id = with_client(lambda client: flow_run_id(client, run))
     return watch_run(run_id, timeout, logs=not no_logs)
 
@@ -102,9 +102,9 @@ def watch(run: str, timeout: float | None, no_logs: bool) -> int:
 @run_argument
 @click.argument("state")
 @click.option("--message", metavar="TEXT", help="Why.")
-@click.option("--force", is_flag=True, help="Ask only the rules that keep results from being lost.")
+@click.option("--force", is_flag=True, help="Apply only the rules that protect results.")
 def set_state(run: str, state: str, message: str | None, force: bool) -> None:
-    """Propose a state of a run, by type or name; the rules decide, and say why when they do not accept."""
+    """Propose a state for a run, by type or name. The rules decide, and say why if they do not accept it."""
     wanted = _state_called(state)
     _accepted(_propose(run, State(wanted.type, wanted.name, message), force))
     note(f"Flow run {run} is {wanted.name}.")
@@ -114,12 +114,12 @@ def set_state(run: str, state: str, message: str | None, force: bool) -> None:
 @run_argument
 @output_option
 def explain(run: str, output: str) -> None:
-    """Say why a run waits: what is paused or full, who holds it, since when; or that its process is gone."""
+    """Say why a run waits: what is paused or full, who holds it, since when, or that its process is gone."""
     found = with_runs(lambda runs: runs.explanation(run))
     if output != "table":
         write_json(found, indent=output == "json")
         return
-    click.echo(found.get("summary") or "Nothing keeps it.")
+    click.echo(found.get("summary") or "Nothing holds the run up.")
     for reason in found.get("reasons") or ():
         click.echo(f"- {_reason(reason)}")
 
@@ -170,7 +170,7 @@ def _state_called(word: str) -> State:
     for name, kind in STATE_NAMES.items():
         if name.lower() == word.lower():
             return State(kind, name)
-    raise click.BadParameter(f"{word!r} is no state; one of {', '.join(STATE_NAMES)}.")
+    raise click.BadParameter(f"{word!r} is not a state; use one of {', '.join(STATE_NAMES)}.")
 
 
 def _ending(run: str, watch: bool) -> int:

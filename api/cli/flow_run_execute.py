@@ -1,4 +1,4 @@
-"""`heliostat flow-run execute`: what a worker's process does."""
+"""`heliostat flow-run execute`: the command that a worker starts for each run."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .lazy import Verb
 @click.command("execute", cls=Verb, examples=("heliostat flow-run execute 0192f1e0-...",))
 @click.argument("run", metavar="[RUN]", required=False)
 def execute(run: str | None) -> int:
-    """Execute a run that was claimed, in this process; a worker does this. RUN is its whole id.
+    """Execute a claimed run in this process, as workers do. RUN is its whole id.
 
-    Without RUN the environment names it (HELIOSTAT_FLOW_RUN_ID). The exit code is 1 when it did not complete.
+    By default HELIOSTAT_FLOW_RUN_ID names the run. The exit code is 1 if it did not complete.
     """
     named = run or os.environ.get("HELIOSTAT_FLOW_RUN_ID") or os.environ.get("PREFECT__FLOW_RUN_ID")
     if not named:
@@ -25,7 +25,7 @@ def execute(run: str | None) -> int:
     try:
         run_id = UUID(named)
     except ValueError:
-        raise NotFound(f"{named!r} is no id of a run.", hint="give the whole id") from None
+        raise NotFound(f"{named!r} is not the id of a run.", hint="give the whole id") from None
     from ...runtime.running.execute import execute_run
 
     state = execute_run(run_id)

@@ -23,15 +23,15 @@ class Lazy:
 
 
 _OTHER_WORDS = {"list": "ls", "show": "inspect", "get": "inspect", "rm": "delete", "remove": "delete"}
-"""What some command lines call what ours call otherwise."""
+"""Verbs of other command lines, with the verbs that stand for them here."""
 
 
 class ReaderLeft(Exception):
-    """Whoever read our stdout (`| head`) has seen enough."""
+    """The reader of stdout (`| head`) has left."""
 
 
 class Verb(click.Command):
-    """A command with examples in its help; every one takes --debug."""
+    """A command with examples in its help, which takes --debug."""
 
     def __init__(self, *args: Any, examples: tuple[str, ...] = (), **options: Any) -> None:
         super().__init__(*args, **options)
@@ -41,19 +41,19 @@ class Verb(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError as gone:  # click would make it exit code 1
+        except BrokenPipeError as gone:  # click would exit with 1
             raise ReaderLeft from gone
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:
             with formatter.section("Examples"):
                 for example in self.examples:
-                    formatter.write(f"{'':{formatter.current_indent}}{example}\n")  # never broken in two
+                    formatter.write(f"{'':{formatter.current_indent}}{example}\n")  # never wrapped
         super().format_epilog(ctx, formatter)
 
 
 class Noun(click.Group):
-    """A group of verbs, some of them lazy. A verb that does not exist gets the nearest that does."""
+    """A group of verbs, some of them lazy. For an unknown verb the error names the nearest one."""
 
     command_class = Verb
 
@@ -89,18 +89,18 @@ class Noun(click.Group):
 
 
 class UnknownCommand(click.UsageError):
-    """There is no such command in this group."""
+    """The group has no such command."""
 
     def __init__(self, name: str, known: list[str], ctx: click.Context) -> None:
         super().__init__(f"There is no command {name!r}.", ctx)
-        from ...runtime.foundation.near_names import nearest  # late: only mistakes pay for it
+        from ...runtime.foundation.near_names import nearest  # imported only for mistakes
 
         close = _OTHER_WORDS.get(name) if _OTHER_WORDS.get(name) in known else nearest(name, known)
         self.hint = f"did you mean: {ctx.command_path} {close}" if close else f"one of: {', '.join(known)}"
 
 
 def debug_option() -> click.Option:
-    """`--debug`, taken before and after the verb; `failures` looks for it in the command line's words."""
+    """`--debug`, allowed before and after the verb; `failures` looks for it in the command line."""
     return click.Option(
         ["--debug"], is_flag=True, expose_value=False, help="Show the full trace when something fails."
     )

@@ -1,4 +1,4 @@
-"""How log lines of a run are written: all of them, the first or last, or as they come."""
+"""Writes log lines of a run: all of them, the first or last ones, or new ones as they come."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def write_logs(
     level: str,
     output: str,
 ) -> None:
-    """Write the lines of a flow run with those of its task runs, or of one task run alone."""
+    """Write the lines of a flow run and its task runs, or of one task run alone."""
     if head is not None and tail is not None:
         raise click.UsageError("Give --head or --tail, not both.")
     choice = LogChoice(
@@ -77,7 +77,7 @@ async def follow_logs(client: HeliostatClient, flow_run_id: UUID, *, level: str,
 
 
 class LogTail:
-    """The lines of a flow run on a server that have come since the last look."""
+    """The lines of a flow run on a server that are new since the last look."""
 
     def __init__(self, client: HeliostatClient, flow_run_id: UUID, level: str = "DEBUG") -> None:
         from .server_runs import ServerRuns
@@ -91,7 +91,7 @@ class LogTail:
     async def rows(self) -> list[Row]:
         """New lines, in order."""
         fresh: list[Row] = []
-        # Workers' lines may come a little late and sort before those that are known: look back a page.
+        # Lines of workers may come late and sort before known ones, so each look goes back a page.
         offset = max(0, self._offset - _LOOK_BACK)
         async for lines in self._source.log_pages(replace(self._choice, offset=offset)):
             fresh += [line for line in lines if line["id"] not in self._seen]
@@ -101,7 +101,7 @@ class LogTail:
         return await self._names.added_to(fresh)
 
     async def lines(self, last: bool = False) -> list[str]:
-        """New lines as text. `last`: give lines that are on their way a moment."""
+        """New lines as text; `last` waits a moment for lines that are on their way."""
         rows = await self.rows()
         if last and not rows:
             await asyncio.sleep(_PAUSE_S)
@@ -118,7 +118,7 @@ class _TaskRunNames:
         self._names: dict[UUID | None, str | None] = {None: None}
 
     async def added_to(self, lines: list[Row]) -> list[Row]:
-        """The lines, each with the name of its task run; one that is gone is called by its id."""
+        """The lines with the names of their task runs; a task run that is gone is called by its id."""
         unknown = {line["task_run_id"] for line in lines} - self._names.keys()
         if unknown:
             self._names |= {each: str(each) for each in unknown}
@@ -127,7 +127,7 @@ class _TaskRunNames:
 
 
 async def _shown_pages(source: RunSource, choice: LogChoice, reverse: bool) -> AsyncIterator[list[Row]]:
-    """The lines asked for, in the order in which they are to be shown."""
+    """The chosen lines, in the order in which they are shown."""
     if choice.newest_first == reverse:
         async for lines in source.log_pages(choice):
             yield lines
@@ -144,7 +144,7 @@ def _write(row: Row, flow_run_name: str, output: str) -> None:
 
 
 def _line_of(row: Row, flow_run_name: str | None) -> str:
-    """One line for people; without the run's name where everybody knows it."""
+    """One line for people, without the flow run's name if that is None."""
     if row["task_run_name"]:
         who = f"Task run {row['task_run_name']!r}"
     else:

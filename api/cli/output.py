@@ -1,4 +1,4 @@
-"""How read verbs write: rows for people, JSON for programs. stdout is data, stderr is for people."""
+"""How reading verbs write: rows for people, JSON for programs. Data goes to stdout, messages to stderr."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def write_page(
     rows: Sequence[Row], columns: Sequence[Column], output: str, limit: int, offset: int, *, empty: str
 ) -> None:
-    """Write the first `limit` rows; that there are more is said on stderr, whatever the form."""
+    """Write the first `limit` rows; if there are more, stderr says so in every format."""
     write_rows(rows[:limit], columns, output, empty=empty if not offset else "No more.")
     if len(rows) > limit:
         after = offset + limit
@@ -68,7 +68,7 @@ def write_page(
 
 
 def write_rows(rows: Sequence[Row], columns: Sequence[Column], output: str, *, empty: str = "") -> None:
-    """Write a list. `empty` is said on stderr when a table has no rows."""
+    """Write a list. `empty` goes to stderr when a table has no rows."""
     if output == "json":
         write_json(list(rows))
     elif output == "jsonl":
@@ -83,7 +83,7 @@ def write_rows(rows: Sequence[Row], columns: Sequence[Column], output: str, *, e
 
 
 def write_one(fields: Iterable[tuple[str, Any]]) -> None:
-    """Write one object for people: a name and a value a line, aligned; None is left out."""
+    """Write one object for people: aligned lines of a name and a value; None is left out."""
     shown = [(name, str(value)) for name, value in fields if value is not None]
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
@@ -94,24 +94,24 @@ def write_json(value: Any, *, indent: bool = True) -> None:
     """Write JSON: ids as text, times as UTC with a Z."""
     import orjson
 
-    # For programs that read what the API answered, which is JSON already: `str` is for ids and the like.
+    # The values come from the API, so they are JSON already; `str` writes ids and the like.
     options = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if indent else 0)
     click.echo(orjson.dumps(value, default=str, option=options).decode())
 
 
 def note(text: str) -> None:
-    """Say something to people, on stderr."""
+    """Write a message for people to stderr."""
     if text:
         with suppress(*GONE):
             click.echo(text, err=True)
 
 
 def confirm_or_refuse(question: str, yes: bool) -> None:
-    """Ask before something is destroyed; where no one can answer, --yes is needed. Declining exits with 1."""
+    """Ask before something is destroyed. Without a terminal --yes is needed. Declining exits with 1."""
     if yes:
         return
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-        raise click.UsageError(f"{question} Say --yes: there is no terminal to ask on.")
+        raise click.UsageError(f"{question} Add --yes: there is no terminal to ask on.")
     if not click.confirm(question, err=True):
         note("Nothing was changed.")
         raise click.exceptions.Exit(1)

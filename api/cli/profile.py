@@ -1,4 +1,4 @@
-"""`heliostat profile`: sets of settings and which one is active."""
+"""`heliostat profile`: sets of settings, one of which is active."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .output import (
 def profile() -> None:
     """Keep several sets of settings (dev, staging, prod) and switch between them.
 
-    They live in $HELIOSTAT_HOME/profiles.toml. HELIOSTAT_PROFILE chooses one for a single command.
+    Profiles are kept in $HELIOSTAT_HOME/profiles.toml. HELIOSTAT_PROFILE chooses one for a single command.
     """
 
 
@@ -49,7 +49,7 @@ def ls(output: str) -> None:
 
 @verb(profile, "create", "heliostat profile create staging", "heliostat profile create prod --from staging")
 @click.argument("name")
-@click.option("--from", "copy_of", metavar="PROFILE", help="Start with the settings of this profile.")
+@click.option("--from", "copy_of", metavar="PROFILE", help="Copy the settings of this profile.")
 def create(name: str, copy_of: str | None) -> None:
     """Make a new profile."""
     profiles.create_profile(name, copy_of=copy_of)
@@ -64,7 +64,7 @@ def use(name: str) -> None:
     note(f"Profile {name!r} is active.")
     forced = _active_name(known)
     if forced != name:
-        note(f"In this shell HELIOSTAT_PROFILE={forced} wins over it.")
+        note(f"In this shell HELIOSTAT_PROFILE={forced} overrides it.")
 
 
 @verb(profile, "inspect", "heliostat profile inspect", "heliostat profile inspect staging --output json")
@@ -91,7 +91,7 @@ def inspect(name: str | None, show_secrets: bool, output: str) -> None:
 @click.argument("name")
 @click.argument("new_name")
 def rename(name: str, new_name: str) -> None:
-    """Rename a profile; it stays active if it was."""
+    """Rename a profile; the active profile stays active."""
     profiles.rename_profile(name, new_name)
     note(f"Profile {name!r} is now {new_name!r}.")
 
@@ -108,5 +108,5 @@ def delete(name: str, yes: bool) -> None:
 
 
 def _active_name(known: profiles.Profiles) -> str:
-    """The profile in force here; the environment may name a missing one, which `ls` must survive."""
+    """The profile in force, without an error when the environment names a missing one."""
     return os.environ.get("HELIOSTAT_PROFILE") or known.active

@@ -1,4 +1,4 @@
-"""`heliostat ray`: what a server of this home folder keeps on Ray."""
+"""`heliostat ray`: the actors that a server of this home folder keeps on Ray."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def ray() -> None:
     "heliostat ray status --token",
 )
 @click.option(
-    "--token", "shows_token", is_flag=True, help="Print only the token that Rays of this home folder ask for."
+    "--token", "shows_token", is_flag=True, help="Print only the token of the Rays of this home folder."
 )
 @output_option
 def status(shows_token: bool, output: str) -> int:
     """Show the control actors, supervisors and nodes, as the server's keeper last saw them.
 
-    Servers with other databases on the same cluster have actors of their own; they are named.
+    Servers with other databases on the cluster have actors of their own; their namespaces are shown too.
 
-    A Ray that a server or a script has started lets in only who tells its token; --token shows it, for the
-    dashboard and for Ray's own tools: RAY_AUTH_MODE=token RAY_AUTH_TOKEN=$(heliostat ray status --token) ray
-    status. A cluster that was joined has a token of its own, or none.
+    A Ray that a server or a script has started demands a token. --token shows it, for the dashboard and for
+    Ray's own tools: RAY_AUTH_MODE=token RAY_AUTH_TOKEN=$(heliostat ray status --token) ray status. A cluster
+    that was joined has its own token, or none.
 
     The exit code is 0 when Ray and every control actor are up, else 7.
     """
@@ -73,5 +73,5 @@ def status(shows_token: bool, output: str) -> int:
         Column("State", "state"),
         Column("Details", "details"),
     )
-    write_rows(rows, columns, output, empty="No server keeps anything on Ray; heliostat server start")
+    write_rows(rows, columns, output, empty="No server keeps Ray. Start one: heliostat server start")
     return Exit.OK if is_up else Exit.UNREACHABLE

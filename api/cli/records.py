@@ -1,4 +1,4 @@
-"""What reading verbs share: opening this machine's database, and the options that say what is shown."""
+"""Shared by reading verbs: opening this machine's database, and options that choose what is shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def with_database(act: Callable[[Database], Awaitable[T]]) -> T:
-    """Open the database of the active profile, do `act` with it, close it."""
+    """Open the database of the active profile, call `act` with it, and close it."""
 
     async def run() -> T:
         from ...runtime.store.database.database import Database
@@ -36,7 +36,7 @@ def _state_types(_ctx: click.Context, _param: click.Parameter, words: tuple[str,
 
 
 def _state_type(word: str) -> str:
-    """A state type in any case: FAILED, failed, Failed."""
+    """A state type from text in any case: FAILED, failed, Failed."""
     from ...runtime.states import STATE_NAMES, StateType
 
     if word.upper() in StateType.__members__:
@@ -44,7 +44,7 @@ def _state_type(word: str) -> str:
     for name, state_type in STATE_NAMES.items():
         if name.lower() == word.lower():
             raise click.BadParameter(f"{name} is the name of a state; its type is {state_type.value}.")
-    raise click.BadParameter(f"{word!r} is no state type; one of {', '.join(StateType.__members__)}.")
+    raise click.BadParameter(f"{word!r} is not a state type; use one of {', '.join(StateType.__members__)}.")
 
 
 state_option = click.option(
@@ -60,11 +60,11 @@ state_option = click.option(
 def limit_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`--limit`."""
     return click.option(
-        "--limit", type=click.IntRange(0), default=default, show_default=True, help="At most so many."
+        "--limit", type=click.IntRange(0), default=default, show_default=True, help="The most to show."
     )
 
 
-offset_option = click.option("--offset", type=click.IntRange(0), default=0, help="Leave out so many first.")
+offset_option = click.option("--offset", type=click.IntRange(0), default=0, help="Skip this many.")
 
 
 def head_tail_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,6 +92,6 @@ def level_number(level: str) -> int:
         number = int(level)
     if number is None:
         raise click.BadParameter(
-            f"{level!r} is no level; use DEBUG, INFO, WARNING, ERROR, CRITICAL or a number."
+            f"{level!r} is not a level; use DEBUG, INFO, WARNING, ERROR, CRITICAL or a number."
         )
     return number

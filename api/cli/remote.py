@@ -1,4 +1,4 @@
-"""What the verbs that ask a server share: the connection, which object is meant, and near misses."""
+"""Shared by verbs that ask a server: the connection, finding the object that is meant, and near misses."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 PAGE = 200
-"""The most that a server gives at a time."""
+"""The most objects that a server returns at once."""
 
 
 def with_client(act: Callable[[HeliostatClient], Awaitable[T]]) -> T:
-    """Do `act` with a client of the server that is set, or of the one that runs here."""
+    """Call `act` with a client of the configured server, or of the one that runs on this machine."""
 
     async def run() -> T:
         from ...runtime.client.client import HeliostatClient
@@ -38,8 +38,8 @@ def with_client(act: Callable[[HeliostatClient], Awaitable[T]]) -> T:
 async def pages(
     read: Callable[..., Awaitable[Sequence[R]]], limit: int | None, offset: int = 0, **chosen: Any
 ) -> list[R]:
-    """Up to `limit` objects of a server and one more where there is one, so that it can be told; all of them
-    where `limit` is None. A server gives at most `PAGE` at a time.
+    """Up to `limit` objects of a server, and one more if there is one, which tells that there are more. A
+    `limit` of None means all.
     """
     found: list[R] = []
     while limit is None or len(found) <= limit:
@@ -57,18 +57,18 @@ def api_is_set() -> bool:
 
 
 async def find_flow_run(client: HeliostatClient, reference: str) -> Row:
-    """Everything of the flow run that is meant: by id, name, part of an id, or @last. Raises NotFound."""
+    """The details of a flow run, found by id, name, part of an id, or @last. Raises NotFound."""
     return await client.request("GET", f"/heliostat/flow_runs/{quote(reference, safe='')}/details")
 
 
 async def flow_run_id(client: HeliostatClient, reference: str) -> UUID:
-    """The id of the flow run that is meant. Raises NotFound."""
+    """The id of a flow run, found by id, name, part of an id, or @last. Raises NotFound."""
     known = as_uuid(reference)
     return known or UUID((await find_flow_run(client, reference))["id"])
 
 
 async def find_deployment(client: HeliostatClient, reference: str) -> Deployment:
-    """The deployment "flow/name", of that id, or the only one of that name. Raises NotFound."""
+    """The deployment "flow/name", the one with that id, or the only one of that name. Raises NotFound."""
     known = as_uuid(reference)
     if known is not None:
         return await client.read_deployment(known)
@@ -101,7 +101,7 @@ async def find_work_pool(client: HeliostatClient, name: str) -> WorkPool:
 
 
 def not_found(what: str, name: str, known: Iterable[str], ls: str) -> NotFound:
-    """The error for a name that is not there, with the nearest one."""
+    """The error for an unknown name, with the nearest known one as its hint."""
     close = nearest(name, known)
     return NotFound(
         f"There is no {what} {name!r}.",
@@ -116,7 +116,7 @@ async def full_names(client: HeliostatClient, deployments: Sequence[Deployment])
 
 
 async def flow_names(client: HeliostatClient, flow_ids: Iterable[UUID]) -> dict[UUID, str]:
-    """Names of flows by id; one that is gone is called by its id."""
+    """Names of flows by id; a flow that is gone is called by its id."""
     wanted = list(dict.fromkeys(flow_ids))
     names = {flow_id: str(flow_id) for flow_id in wanted}
     for start in range(0, len(wanted), 200):
@@ -133,7 +133,7 @@ async def flow_run_rows(client: HeliostatClient, runs: Sequence[FlowRun]) -> lis
 
 
 def as_uuid(text: str) -> UUID | None:
-    """The id, where the text is a whole one."""
+    """The id that a text is, or None when the text is not a whole id."""
     try:
         return UUID(text)
     except ValueError:
@@ -141,5 +141,5 @@ def as_uuid(text: str) -> UUID | None:
 
 
 def changed(**fields: Any) -> dict[str, Any]:
-    """The fields that were given."""
+    """The fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}

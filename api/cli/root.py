@@ -1,4 +1,4 @@
-"""`heliostat`: the nouns and what they are for. Nothing of a noun is imported before it is named."""
+"""`heliostat`: the nouns and what they are for. A noun's module is imported only when it is used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .lazy import Lazy, Noun, debug_option
 
 
 class Root(Noun):
-    """The outermost group: reports failures in our manner, under a test's runner too."""
+    """The outermost group, which reports failures by `failures`, also under a test's runner."""
 
     def main(
         self,
@@ -44,16 +44,16 @@ def _nouns() -> dict[str, Lazy]:
         "demo": Lazy(".demo:demo", "See thousands of tasks fan out on this machine."),
         "deploy": Lazy(".deploy:deploy", "Deploy flows: of heliostat.yaml, prefect.yaml or an entrypoint."),
         "deployment": Lazy(".deployment:deployment", "See, run, pause and delete deployments."),
-        "flow": Lazy(".flow:flow", "List flows; run one."),
+        "flow": Lazy(".flow:flow", "List flows, and run one."),
         "flow-run": Lazy(".flow_run:flow_run", "See, continue and delete flow runs."),
         "profile": Lazy(".profile:profile", "Keep several sets of settings and switch between them."),
         "ray": Lazy(".ray:ray", "See what runs on Ray."),
-        "server": Lazy(".server:server", "Start and stop the server; look after the database."),
+        "server": Lazy(".server:server", "Start and stop the server, and maintain the database."),
         "task-run": Lazy(".task_run:task_run", "See task runs."),
-        "version": Lazy(".version:version", "Show the versions of Heliostat and of what it stands on."),
+        "version": Lazy(".version:version", "Show the versions of Heliostat and its main dependencies."),
         "work-pool": Lazy(".work_pool:work_pool", "See, make and change work pools."),
         "work-queue": Lazy(".work_queue:work_queue", "See, make and change the queues of a work pool."),
-        "worker": Lazy(".worker:worker", "Execute the runs of a process pool; see who does."),
+        "worker": Lazy(".worker:worker", "Execute the runs of a process pool, and list its workers."),
     }
 
 
@@ -68,7 +68,7 @@ def _nouns() -> dict[str, Lazy]:
 def cli() -> None:
     """Durable, observable workflows in plain Python, native to Ray.
 
-    Data goes to stdout, words to people go to stderr. Read verbs take --output table|json|jsonl.
+    Data goes to stdout, messages go to stderr. Reading verbs take --output table|json|jsonl.
     """
 
 

@@ -1,4 +1,4 @@
-"""What reading commands ask of the place that keeps the runs: this machine's database, or a server."""
+"""What reading commands ask of the source of runs: this machine's database, or a server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .output import Row
 
 @dataclass(frozen=True, slots=True)
 class LogChoice:
-    """Which log lines are asked for, and from which end."""
+    """Which log lines to read, and from which end."""
 
     flow_run_id: UUID
     """Lines of this flow run and of its task runs."""
@@ -25,10 +25,10 @@ class LogChoice:
 
 
 class RunSource(Protocol):
-    """A place that keeps runs. Objects are the standard's, with ids as text or UUID and times as moments.
+    """A source of runs. Objects are the standard's; ids are text or UUID, times are datetimes.
 
-    Lists give one object more than `limit` where there is one. A REFERENCE to a run is what people type: an
-    id, a part of one, a name or @last. Methods that take one raise NotFound.
+    Lists hold one object more than `limit` if there is one. A REFERENCE to a run is what people type: an id,
+    a part of an id, a name or @last. Methods that take a reference raise NotFound.
     """
 
     async def flows(self, limit: int, offset: int) -> list[Row]:
@@ -42,7 +42,7 @@ class RunSource(Protocol):
         ...
 
     async def flow_run(self, reference: str) -> Row:
-        """A flow run with its states, what rules decided, its executor, and how its tasks stand."""
+        """A flow run with its states, the decisions of rules, its executor, and its task runs by state."""
         ...
 
     async def explanation(self, reference: str) -> Row:
@@ -52,7 +52,7 @@ class RunSource(Protocol):
     async def delete_flow_run(self, run_id: UUID) -> int:
         """Delete a flow run with everything recorded of it and of its sub-flow runs. Raises NotFound.
 
-        Gives the number of deleted runs; a server tells nothing of sub-flow runs, so they do not count there.
+        Returns the number of deleted runs; a server does not count sub-flow runs.
         """
         ...
 
@@ -63,11 +63,11 @@ class RunSource(Protocol):
         ...
 
     async def task_run(self, reference: str, flow_run: str | None) -> Row:
-        """A task run with its states, where it ran and its error; looked for in `flow_run` unless None."""
+        """A task run with its states, where it ran and its error; looked for in `flow_run`, if given."""
         ...
 
     async def task_run_names(self, flow_run_id: UUID, ids: set[UUID]) -> Mapping[UUID, str]:
-        """Names of task runs of a flow run by id, without those that are gone; others may be among them."""
+        """Names of a flow run's task runs by id, at least of those in `ids` that exist."""
         ...
 
     def log_pages(self, choice: LogChoice) -> AsyncIterator[list[Row]]:

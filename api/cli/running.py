@@ -1,4 +1,4 @@
-"""`heliostat flow run`: from the words of the command line to a run of a flow in this process."""
+"""`heliostat flow run`: turns the options of the command line into a run of a flow in this process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run_flow(
     tag_names: Sequence[str],
     runner: str | None,
 ) -> int:
-    """Run a flow and report how it ended; gives the exit code. Nothing starts when a parameter is bad."""
+    """Run a flow and report how it ended; returns the exit code. A bad parameter starts nothing."""
     given = from_document(document)
     flow = load_flow(entrypoint)
     given |= parameters.from_cli(flow.fn, assignments)
@@ -37,7 +37,7 @@ def run_flow(
 
 
 def _call(flow: FlowDefinition[..., Any], valid: dict[str, Any], tag_names: Sequence[str]) -> State:
-    """The state that the run ended in; a failure of the flow's own is in it, and not raised."""
+    """The final state of the run; it holds a failure of the flow itself, which is not raised."""
     from ...runtime.engine.flow.flow_call import run_to_end
 
     with tags(*tag_names):

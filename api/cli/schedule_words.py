@@ -10,7 +10,7 @@ from .times import duration
 
 
 def in_words(rule: Mapping[str, Any]) -> str:
-    """Such as "cron 30 6 * * * (Europe/Berlin)" or "every 1h 0m"."""
+    """A schedule as text, such as "cron 30 6 * * * (Europe/Berlin)" or "every 1h 0m"."""
     zone = rule.get("timezone")
     place = f" ({zone})" if zone and zone != "UTC" else ""
     if "cron" in rule:
@@ -21,7 +21,7 @@ def in_words(rule: Mapping[str, Any]) -> str:
 
 
 def set_by(row: Mapping[str, Any]) -> str:
-    """Whose a schedule is, and who changed it since, such as "deploy (ada@laptop), then by hand (UI)"."""
+    """Who made and last changed a schedule, such as "deploy (ada@laptop), then by hand (UI)"."""
     first, last = authorship.in_words(row.get("created_by")), authorship.in_words(row.get("updated_by"))
     return first if first == last or not last else f"{first}, then {last}"
 

@@ -1,4 +1,4 @@
-"""`heliostat server`: its processes, the schema of its database, and starting anew."""
+"""`heliostat server`: its processes and services, and the schema of its database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...runtime.foundation.settings import current_settings
 from .lazy import Lazy, Noun, verb
 from .output import confirm_or_refuse, note, yes_option
 
-dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 
 
 @click.group(
@@ -24,14 +24,14 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be
     },
 )
 def server() -> None:
-    """Start and stop the server; look after the database."""
+    """Start and stop the server, and maintain the database."""
 
 
 @server.group("database", cls=Noun)
 def database() -> None:
     """Bring the database to another schema, or empty it.
 
-    HELIOSTAT_DATABASE_URL says which; it is made and upgraded by itself at first use.
+    HELIOSTAT_DATABASE_URL names the database, which is made and upgraded by itself at first use.
     """
 
 
@@ -45,7 +45,7 @@ def database() -> None:
 @dry_run_option
 @yes_option
 def upgrade(revision: str, dry_run: bool, yes: bool) -> None:
-    """Bring the database to the newest schema. Nothing that it holds is lost, so it does not ask."""
+    """Bring the database to the newest schema. This loses no data, so it does not ask."""
     from ...runtime.store.database import migrating, schema
 
     url = current_settings().database_url
@@ -58,7 +58,7 @@ def upgrade(revision: str, dry_run: bool, yes: bool) -> None:
     after = asyncio.run(migrating.upgrade(url, revision))
     note(
         f"{_shown()} has schema {after}"
-        + (", as it had." if after == before else f" (was {before or 'empty'}).")
+        + (", as before." if after == before else f" (was {before or 'empty'}).")
     )
 
 
@@ -72,7 +72,7 @@ def upgrade(revision: str, dry_run: bool, yes: bool) -> None:
 @dry_run_option
 @yes_option
 def downgrade(revision: str | None, dry_run: bool, yes: bool) -> None:
-    """Take the database back to an older schema. What only the newer one holds is lost."""
+    """Take the database back to an older schema. Data that only the newer schema holds is lost."""
     from ...runtime.store.database import migrating
 
     url = current_settings().database_url
@@ -91,7 +91,7 @@ def downgrade(revision: str | None, dry_run: bool, yes: bool) -> None:
 @dry_run_option
 @yes_option
 def reset(dry_run: bool, yes: bool) -> None:
-    """Delete everything that is recorded, and start with empty tables."""
+    """Delete everything that is recorded, and make empty tables."""
     from ...runtime.store.database import migrating
 
     if dry_run:
@@ -107,7 +107,7 @@ def _shown() -> str:
 
 
 async def _revision(url: str) -> str | None:
-    """The schema that the database has; a SQLite file that is not there yet is not made by looking."""
+    """The schema that the database has. Looking does not create a SQLite file that is missing."""
     from ...runtime.store.database import migrating
     from ...runtime.store.database.urls import target_of
 

@@ -36,23 +36,21 @@ _STOP_WITHIN_S = 15.0
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=4200, show_default=True, help="0: any free one."
+    "--port", type=click.IntRange(0, 65535), default=4200, show_default=True, help="0 means any free port."
 )
 @click.option("--api-workers", type=click.IntRange(1), default=1, show_default=True, help="API processes.")
-@click.option("--background", is_flag=True, help="Return when the server answers; it goes on by itself.")
+@click.option("--background", is_flag=True, help="Run in the background; return when the server answers.")
 @click.option("--no-services", is_flag=True, help="Serve the API only.")
 @click.option(
     "--services",
     metavar="NAMES",
-    help="Only these services, by name with commas: ray, scheduler, late-runs, ... See: server services ls.",
+    help="Only these services, comma-separated: ray, scheduler, late-runs, ... See: server services ls.",
 )
-@click.option(
-    "--ray-address", metavar="HOST:PORT", help="Ray cluster to run flows on. Default: a local one of its own."
-)
+@click.option("--ray-address", metavar="HOST:PORT", help="Ray cluster to run flows on. Default: a local one.")
 @click.option(
     "--stock-ui",
     metavar="PATH",
-    help="Folder of an installed prefect package, whose pages are shown as well.",
+    help="Folder of an installed prefect package whose pages are to be served too.",
 )
 @click.option("--log-file", hidden=True)
 def start(
@@ -68,15 +66,15 @@ def start(
 ) -> int:
     """Serve the API, and run flows on Ray, until Ctrl-C.
 
-    The database is the one of HELIOSTAT_DATABASE_URL; it is made and upgraded at first use.
+    HELIOSTAT_DATABASE_URL names the database, which is made and upgraded at first use.
     """
     from ..server.start import ServerOptions, run, run_in_background
 
     if background and port == 0:
-        raise click.BadParameter("--background needs a port that is known: pass --port.")
+        raise click.BadParameter("--background needs a fixed port: pass --port.")
     if stock_ui is not None:
         _show_pages_of(stock_ui)
-    settings = current_settings()  # a bad setting is best told here, in one line
+    settings = current_settings()  # report a bad setting here, in one line
     chosen = () if no_services else _services(services)
     options = ServerOptions(host, port, api_workers, chosen, ray_address or settings.ray_address)
     return run_in_background(options, note) if background else run(options, note, log_file)
@@ -95,7 +93,7 @@ def _services(given: str | None) -> tuple[str, ...] | None:
 
 
 @click.command("stop", cls=Verb, examples=("heliostat server stop", "heliostat server stop --port 4300"))
-@click.option("--port", type=click.IntRange(1, 65535), help="Which one, where several run.")
+@click.option("--port", type=click.IntRange(1, 65535), help="The server on this port, if several run.")
 def stop(port: int | None) -> None:
     """Stop a server of this home folder and wait until it has ended."""
     server = _meant(port)
@@ -121,19 +119,19 @@ def stop(port: int | None) -> None:
         "heliostat server status -o json",
     ),
 )
-@click.option("--port", type=click.IntRange(1, 65535), help="Only the one on this port.")
-@click.option("--wait", "wait_s", type=click.FloatRange(0), metavar="SECONDS", help="Wait until it is ready.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Only the server on this port.")
+@click.option("--wait", "wait_s", type=click.FloatRange(0), metavar="SECONDS", help="Wait until it is up.")
 @output_option
 def status(port: int | None, wait_s: float | None, output: str) -> int:
     """Show the servers of this home folder, or the one that HELIOSTAT_API_URL names.
 
-    The exit code is 0 when there is one and all of them are ready, else 7. `--wait` waits for Ray, too.
+    The exit code is 0 if there is a server and all of them are ready, else 7. `--wait` waits for Ray too.
     """
     until = clock.monotonic_s() + (wait_s or 0.0)
     while True:
         rows = _states(port)
         is_ready = bool(rows) and all(row["ready"] for row in rows)
-        if wait_s is not None:  # the API answers long before Ray is there
+        if wait_s is not None:  # the API answers long before Ray is up
             is_ready = is_ready and all(row["ray"] in (None, "up") for row in rows)
         if is_ready or clock.monotonic_s() >= until:
             break
@@ -145,12 +143,12 @@ def status(port: int | None, wait_s: float | None, output: str) -> int:
         Column("Ray", lambda row: row["ray"] or "-"),
         Column("Log", "log"),
     )
-    write_rows(rows, columns, output, empty="No server runs; start one: heliostat server start")
+    write_rows(rows, columns, output, empty="No server runs. Start one: heliostat server start")
     return Exit.OK if is_ready else Exit.UNREACHABLE
 
 
 def _states(port: int | None) -> list[dict[str, object]]:
-    """What is known of each server, and whether its API and database answer."""
+    """The record of each server, and whether its API and database answer."""
     from ..server.record import servers
     from ..server.start import answers
 
@@ -162,7 +160,7 @@ def _states(port: int | None) -> list[dict[str, object]]:
 
 
 def _ray_of(server: dict[str, object]) -> str | None:
-    """How the server's Ray is; None where it keeps none."""
+    """The state of the server's Ray; None when it keeps none."""
     from ...actors import keeper_state
 
     state = keeper_state.read(str(server.get("port")))
@@ -174,7 +172,7 @@ def _ray_of(server: dict[str, object]) -> str | None:
 
 
 def _show_pages_of(stock_ui: str) -> None:
-    """Tell the server's processes whose pages to show. Raises BadSetting when there are none."""
+    """Let the server's processes serve the pages of a package. Raises BadSetting when it has none."""
     from pathlib import Path
 
     from ..stock_ui import bundles
@@ -194,5 +192,5 @@ def _meant(port: int | None) -> ServerRecord:
         raise NotFound(f"no server of this home folder runs{where}", hint="heliostat server status")
     if len(found) > 1:
         ports = ", ".join(str(each.port) for each in found)
-        raise NotFound(f"several servers run, on the ports {ports}", hint="say which: --port PORT")
+        raise NotFound(f"several servers run, on the ports {ports}", hint="choose one: --port PORT")
     return found[0]

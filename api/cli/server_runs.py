@@ -1,4 +1,4 @@
-"""Runs that are read from a server."""
+"""Reads runs from a server."""
 
 from __future__ import annotations
 
@@ -90,12 +90,12 @@ class ServerRuns:
             count += len(lines)
 
     async def _seen_from_here(self, runs: list[Row]) -> list[Row]:
-        """Runs with their executors, of which those of this machine are looked for."""
+        """Runs with their executors; those on this machine are checked for being alive."""
         held = [run["id"] for run in runs if run.get("state_type") in HOLDING]
         found: list[Any] = []
         if held:
             from ...runtime.journal.remote_verbs import (
-                remote_verb,  # late: these two load the database's tools
+                remote_verb,  # imported here, since both load the database's libraries
             )
             from ...runtime.store import leases
 
@@ -108,7 +108,7 @@ class ServerRuns:
 
 
 def with_moments(value: Any) -> Any:
-    """A document of the API with its times as moments."""
+    """A document of the API with its times as datetimes."""
     if isinstance(value, list):
         return [with_moments(each) for each in cast("list[Any]", value)]
     if not isinstance(value, dict):
@@ -125,6 +125,6 @@ def with_moments(value: Any) -> Any:
 
 
 def _filter(state_types: Sequence[str], name: str | None) -> Row:
-    """The standard's filter of runs by the types of their states and a part of their names."""
+    """The standard's filter of runs by state types and a part of their names."""
     of_state = {"state": {"type": {"any_": list(state_types)}}} if state_types else {}
     return of_state | ({"name": {"like_": name}} if name else {})

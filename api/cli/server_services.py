@@ -1,4 +1,4 @@
-"""`heliostat server services`: what a server does by itself, and where it runs."""
+"""`heliostat server services`: the services of the servers, and where they run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @click.group(cls=Noun)
 def services() -> None:
-    """Schedules, late runs and the like: the parts of a server that act without being asked."""
+    """See the services of a server, such as the scheduler: the parts that act by themselves."""
 
 
 @verb(services, "ls", "heliostat server services ls", "heliostat server services ls -o json")
 @output_option
 def ls(output: str) -> None:
-    """Show every service with where it runs, of all servers on this database."""
+    """Show the services of all servers on this database, and where each runs."""
     from ...actors.loops.names import LOOPS
 
     found = asyncio.run(_read())

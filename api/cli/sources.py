@@ -1,4 +1,4 @@
-"""Which place the reading commands ask: the server that is set, else this machine's database."""
+"""The source that reading commands use: the configured server, or else this machine's database."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 def with_runs(act: Callable[[RunSource], Awaitable[T]]) -> T:
-    """Do `act` with the place that keeps the runs."""
+    """Call `act` with the source of runs."""
     if api_is_set():
-        from .server_runs import ServerRuns  # here, as below: only what is asked of is imported
+        from .server_runs import ServerRuns  # only the source that is used is imported
 
         return with_client(lambda client: act(ServerRuns(client)))
 

@@ -1,4 +1,4 @@
-"""`heliostat task-run`: the calls that a flow run made."""
+"""`heliostat task-run`: see the task runs of a flow run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _COLUMNS = (
 def task_run() -> None:
     """See task runs.
 
-    TASK_RUN is an id or, in the flow run that --flow-run names, the last 8 characters of one, or a name.
+    TASK_RUN is an id, or, within the run given by --flow-run, a name or the last 8 characters of an id.
     """
 
 
@@ -52,7 +52,7 @@ def task_run() -> None:
 )
 @flow_run_option
 @state_option
-@click.option("--name", metavar="TEXT", help="Only those whose name contains this.")
+@click.option("--name", metavar="TEXT", help="Only task runs whose name contains this.")
 @limit_option(50)
 @offset_option
 @output_option
@@ -122,7 +122,7 @@ def logs(
 
 
 def _within(reference: str, flow_run: str) -> str | None:
-    """The flow run in which a task run is looked for; a whole id needs none."""
+    """The flow run in which a task run is looked for; None for a whole id, which needs none."""
     return None if as_uuid(reference.strip()) else flow_run
 
 

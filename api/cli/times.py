@@ -1,4 +1,4 @@
-"""Moments and durations as people read them."""
+"""Times and durations as people read them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ...runtime.foundation import clock
 
 
 def local(moment: datetime | None) -> str | None:
-    """A moment in this machine's time zone, to the millisecond."""
+    """A time in this machine's time zone, to the millisecond."""
     return None if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 def ago(moment: datetime | None) -> str:
-    """How long ago a moment was, or how far ahead it is."""
+    """How long ago a time was, or how far ahead it is."""
     if moment is None:
         return ""
     seconds = (clock.now() - moment).total_seconds()
@@ -21,7 +21,7 @@ def ago(moment: datetime | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds, as short as they can be told without losing what matters."""
+    """A duration in seconds as short text, with the precision that matters at its size."""
     if not seconds:
         return "0s"
     if seconds < 1:

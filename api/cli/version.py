@@ -11,7 +11,7 @@ from .output import output_option, write_json, write_one
 @click.command("version", cls=Verb, examples=("heliostat version", "heliostat version --output json"))
 @output_option
 def version(output: str) -> None:
-    """Show the versions of Heliostat and of what it stands on."""
+    """Show the versions of Heliostat and its main dependencies."""
     import platform
     import sqlite3
     from importlib.metadata import PackageNotFoundError

@@ -1,4 +1,4 @@
-"""Following a run on a server to its end: its states and log lines as they come."""
+"""Follows a run on a server to its end: its states and log lines as they come."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
 
 
 def watch_run(run_id: UUID, timeout_s: float | None = None, *, logs: bool = True) -> int:
-    """Follow a run until it has ended; gives the exit code of its outcome.
+    """Follow a run until it has ended; returns the exit code of its outcome.
 
-    Ctrl-C ends the watching, never the run, and says so.
+    Ctrl-C ends the watching, not the run, and a message says so.
     """
     try:
         run = with_client(lambda client: _follow(client, run_id, timeout_s, logs))

@@ -1,4 +1,4 @@
-"""Moments and durations as people type them."""
+"""Times and durations as people type them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w|)[a-z]*\s*")
 
 
 def moment_of(start_in: str | None, start_at: str | None) -> datetime | None:
-    """The moment that `--start-in` or `--start-at` means; None when neither is given. Raises BadParameter."""
+    """The time that `--start-in` or `--start-at` means; None when neither is given. Raises BadParameter."""
     if start_in is not None and start_at is not None:
         raise click.UsageError("Give --start-in or --start-at, not both.")
     if start_in is not None:
@@ -23,13 +23,13 @@ def moment_of(start_in: str | None, start_at: str | None) -> datetime | None:
 
 
 def seconds_of(text: str) -> float:
-    """Seconds of "90", "30s", "10m", "1h30m", "2 days". Raises BadParameter."""
+    """The seconds in a text such as "90", "30s", "10m", "1h30m", "2 days". Raises BadParameter."""
     words = text.strip().lower().removeprefix("in ").replace(" and ", " ")
     total, at = 0.0, 0
     while at < len(words):
         part = _PART.match(words, at)
         if part is None or part.end() == at:
-            raise click.BadParameter(f"{text!r} is no duration; write 90, 30s, 10m, 2h or 1d.")
+            raise click.BadParameter(f"{text!r} is not a duration; write 90, 30s, 10m, 2h or 1d.")
         total += float(part[1]) * _UNITS_S[part[2]]
         at = part.end()
     if not words:
@@ -38,7 +38,7 @@ def seconds_of(text: str) -> float:
 
 
 def _moment(text: str) -> datetime:
-    """A time without an offset is this machine's; one without a day is the next."""
+    """A time from text, by default in this machine's time zone; without a date, the next such time."""
     now = clock.now().astimezone()
     try:
         if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text.strip()):
@@ -50,5 +50,5 @@ def _moment(text: str) -> datetime:
         return datetime.fromisoformat(text.strip()).astimezone()
     except ValueError:
         raise click.BadParameter(
-            f"{text!r} is no time; write 2026-01-31T06:30, with an offset if you like, or 06:30."
+            f"{text!r} is not a time; write 2026-01-31T06:30, with an offset if you like, or 06:30."
         ) from None

@@ -1,4 +1,4 @@
-"""`heliostat work-pool`: where runs get their place."""
+"""`heliostat work-pool`: see and change work pools, which give runs a place."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ template_option = click.option(
 )
 description_option = click.option("--description", metavar="TEXT", help="What it is for.")
 concurrency_option = click.option(
-    "--concurrency-limit", type=click.IntRange(0), metavar="N", help="At most so many runs at once."
+    "--concurrency-limit", type=click.IntRange(0), metavar="N", help="The most runs at once."
 )
 
 
@@ -79,7 +79,7 @@ def ls(limit: int, offset: int, output: str) -> None:
 )
 @name_argument
 @click.option(
-    "--type", "-t", "kind", default="ray", show_default=True, help="What runs its runs: ray, process."
+    "--type", "-t", "kind", default="ray", show_default=True, help="What executes its runs: ray, process."
 )
 @template_option
 @description_option
@@ -97,7 +97,7 @@ def create(
     overwrite: bool,
     output: str,
 ) -> None:
-    """Make a work pool. Its template is that of its type, unless a file gives another."""
+    """Make a work pool. It has the template of its type, unless a file gives another."""
     job_template = _template_in(template)
 
     async def act(client: HeliostatClient) -> Row:
@@ -121,7 +121,7 @@ def create(
     if output != "table":
         write_json(made, indent=output == "json")
         return
-    note(f"Work pool {name!r} of type {made['type']} is there.")
+    note(f"Work pool {name!r} of type {made['type']} is ready.")
     if made["type"] != "ray":
         note(f"hint: start a worker with: heliostat worker start --pool {name!r}")
     click.echo(made["id"])
@@ -151,7 +151,7 @@ def inspect(name: str, output: str) -> None:
 @verb(work_pool, "pause", "heliostat work-pool pause gpu")
 @name_argument
 def pause(name: str) -> None:
-    """Let no more runs begin in a pool. Those that run go on."""
+    """Let no more runs begin in a pool. Running ones go on."""
     _update(name, is_paused=True)
     note(f"Work pool {name!r} is paused.")
 
@@ -175,12 +175,12 @@ def resume(name: str) -> None:
 @description_option
 @concurrency_option
 def update(name: str, template: Path | None, description: str | None, concurrency_limit: int | None) -> None:
-    """Change a work pool; what is not given stays."""
+    """Change a work pool; options that are left out stay as they are."""
     fields = changed(
         base_job_template=_template_in(template), description=description, concurrency_limit=concurrency_limit
     )
     if not fields:
-        raise click.UsageError("Say what to change.")
+        raise click.UsageError("Give at least one option to change.")
     _update(name, **fields)
     note(f"Work pool {name!r} is changed.")
 
@@ -189,7 +189,7 @@ def update(name: str, template: Path | None, description: str | None, concurrenc
 @name_argument
 @click.argument("limit", type=click.IntRange(0))
 def set_concurrency_limit(name: str, limit: int) -> None:
-    """Let at most LIMIT runs of a pool go at once."""
+    """Let at most LIMIT runs of a pool run at once."""
     _update(name, concurrency_limit=limit)
     note(f"At most {limit} run(s) at once in work pool {name!r}.")
 
@@ -197,7 +197,7 @@ def set_concurrency_limit(name: str, limit: int) -> None:
 @verb(work_pool, "clear-concurrency-limit", "heliostat work-pool clear-concurrency-limit gpu")
 @name_argument
 def clear_concurrency_limit(name: str) -> None:
-    """Take the limit of a pool away."""
+    """Remove the limit of a pool."""
     _update(name, concurrency_limit=None)
     note(f"Work pool {name!r} has no limit.")
 
@@ -254,9 +254,9 @@ def preview(name: str, hours: float, output: str) -> None:
     "heliostat work-pool get-default-base-job-template --type ray > template.json",
 )
 @click.option("--type", "-t", "kind", default="ray", show_default=True, help="Type of work pools.")
-@click.option("--file", "-f", type=click.Path(dir_okay=False, path_type=Path), help="Write it there.")
+@click.option("--file", "-f", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
 def get_default_base_job_template(kind: str, file: Path | None) -> None:
-    """Show the base job template that pools of a type begin with."""
+    """Show the base job template of new pools of a type."""
     from ...pools.known_types import find_pool_type
 
     template = find_pool_type(kind).default_base_job_template()
@@ -283,7 +283,7 @@ def _template_in(file: Path | None) -> dict[str, Any] | None:
     except ValueError as error:
         raise click.BadParameter(f"{file} is not valid JSON: {error}") from None
     if not isinstance(template, dict):
-        raise click.BadParameter(f"{file} holds no JSON object.")
+        raise click.BadParameter(f"{file} does not hold a JSON object.")
     return template  # pyright: ignore[reportUnknownVariableType]
 
 

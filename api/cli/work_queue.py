@@ -1,4 +1,4 @@
-"""`heliostat work-queue`: which runs of a pool go first."""
+"""`heliostat work-queue`: see and change queues, which order the runs of a pool."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 name_argument = click.argument("name", metavar="QUEUE")
 pool_option = click.option(
-    "--pool", "-p", default="default", show_default=True, metavar="POOL", help="Its work pool."
+    "--pool", "-p", default="default", show_default=True, metavar="POOL", help="Work pool of the queue."
 )
 
 
@@ -55,7 +55,7 @@ def ls(pool: str, output: str) -> None:
 @name_argument
 @pool_option
 @click.option("--priority", "-q", type=click.IntRange(1), help="1 is the most urgent.")
-@click.option("--limit", "-l", type=click.IntRange(0), help="At most so many runs at once.")
+@click.option("--limit", "-l", type=click.IntRange(0), help="The most runs at once.")
 @click.option("--description", metavar="TEXT", help="What it is for.")
 def create(name: str, pool: str, priority: int | None, limit: int | None, description: str | None) -> None:
     """Add a queue to a pool."""
@@ -108,13 +108,13 @@ def resume(name: str, pool: str) -> None:
 @name_argument
 @pool_option
 @click.option("--priority", "-q", type=click.IntRange(1), help="1 is the most urgent.")
-@click.option("--limit", "-l", type=click.IntRange(0), help="At most so many runs at once.")
+@click.option("--limit", "-l", type=click.IntRange(0), help="The most runs at once.")
 @click.option("--description", metavar="TEXT", help="What it is for.")
 def update(name: str, pool: str, priority: int | None, limit: int | None, description: str | None) -> None:
-    """Change a queue; what is not given stays."""
+    """Change a queue; options that are left out stay as they are."""
     fields = changed(priority=priority, concurrency_limit=limit, description=description)
     if not fields:
-        raise click.UsageError("Say what to change.")
+        raise click.UsageError("Give at least one option to change.")
     _update(name, pool, **fields)
     note(f"Queue {name!r} of work pool {pool!r} is changed.")
 
@@ -124,7 +124,7 @@ def update(name: str, pool: str, priority: int | None, limit: int | None, descri
 @click.argument("limit", type=click.IntRange(0))
 @pool_option
 def set_concurrency_limit(name: str, limit: int, pool: str) -> None:
-    """Let at most LIMIT runs of a queue go at once."""
+    """Let at most LIMIT runs of a queue run at once."""
     _update(name, pool, concurrency_limit=limit)
     note(f"At most {limit} run(s) at once in queue {name!r} of work pool {pool!r}.")
 
@@ -133,7 +133,7 @@ def set_concurrency_limit(name: str, limit: int, pool: str) -> None:
 @name_argument
 @pool_option
 def clear_concurrency_limit(name: str, pool: str) -> None:
-    """Take the limit of a queue away."""
+    """Remove the limit of a queue."""
     _update(name, pool, concurrency_limit=None)
     note(f"Queue {name!r} of work pool {pool!r} has no limit.")
 
@@ -151,7 +151,7 @@ def delete(name: str, pool: str, yes: bool) -> None:
 
 
 async def _found(client: HeliostatClient, name: str, pool: str) -> WorkQueue:
-    """The queue. Raises NotFound with the nearest name."""
+    """The queue of that name in a pool. Raises NotFound with the nearest name."""
     await find_work_pool(client, pool)
     queues = {queue.name: queue for queue in await client.read_work_queues(pool)}
     if name not in queues:

@@ -1,4 +1,4 @@
-"""`heliostat worker`: executing the runs of `process` pools on this machine, and who does."""
+"""`heliostat worker`: execute the runs of `process` pools on this machine, and list workers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @click.group(cls=Noun)
 def worker() -> None:
-    """Execute the runs of a process pool on this machine, and see who does."""
+    """Execute the runs of a process pool on this machine, and list its workers."""
 
 
 @verb(worker, "ls", "heliostat worker ls --pool local", "heliostat worker ls --pool local --output json")
-@click.option("--pool", "-p", required=True, metavar="NAME", help="Their work pool.")
+@click.option("--pool", "-p", required=True, metavar="NAME", help="Work pool of the workers.")
 @output_option
 def ls(pool: str, output: str) -> None:
     """List the workers that have polled a pool."""
@@ -49,7 +49,7 @@ def ls(pool: str, output: str) -> None:
     "heliostat worker start --pool local --limit 4 --work-queue urgent",
 )
 @click.option("--pool", "-p", required=True, metavar="NAME", help="The work pool to poll.")
-@click.option("--name", "-n", metavar="NAME", help="Name of this worker. By default of host and process.")
+@click.option("--name", "-n", metavar="NAME", help="Name of this worker. Default: host and process.")
 @click.option(
     "--work-queue", "-q", "queues", multiple=True, metavar="NAME", help="Only this queue; repeatable."
 )
@@ -60,19 +60,19 @@ def ls(pool: str, output: str) -> None:
     type=click.FloatRange(min=0),
     default=10.0,
     show_default=True,
-    help="Take runs into view that long before they are due.",
+    help="Fetch runs this long before they are due.",
 )
-@click.option("--run-once", is_flag=True, help="Execute what is due now, and end.")
+@click.option("--run-once", is_flag=True, help="Execute the runs that are due now, and end.")
 @click.option(
     "--create-pool-if-not-found/--no-create-pool-if-not-found",
     default=True,
     show_default=True,
-    help="Make the pool when there is none of that name.",
+    help="Make the pool if it does not exist.",
 )
 @click.option(
     "--drain-seconds",
     type=click.FloatRange(min=0),
-    help="On SIGTERM wait that long for what runs; the rest goes on elsewhere. By default until it ends.",
+    help="On SIGTERM wait this long for running runs; others go on elsewhere. By default until they end.",
 )
 def start(
     pool: str,
@@ -87,8 +87,8 @@ def start(
 ) -> None:
     """Poll a pool and execute its runs, each in a process of its own, until Ctrl-C.
 
-    The first Ctrl-C or SIGTERM stops polling and waits for what runs; the second ends that too: such runs go
-    on from their journals when another worker takes them.
+    The first Ctrl-C or SIGTERM stops polling and waits for running runs. The second ends them: they go on
+    from their journals when another worker takes them.
     """
     from ...pools.process.worker import WorkerOptions
     from ...runtime.foundation.settings import current_settings
@@ -142,7 +142,7 @@ def _stop_on_signals(worker: object) -> None:
         worker.stop_polling()
         running = len(worker.run_ids)
         if running:
-            note(f"No more runs are taken; waiting for {running}. Once more Ctrl-C ends them at once.")
+            note(f"No more runs are taken; waiting for {running}. Press Ctrl-C again to end them at once.")
 
     ending: set[asyncio.Future[None]] = set()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -105,7 +105,7 @@ def test_a_standard_file_is_deployed_as_it_is(server: str, project: Path, helios
     packed = inspected(heliostat, "packed")
     assert "heliostat.code_package" in packed["pull_steps"][0]
     again = heliostat("deploy", "--all")
-    assert again.stderr.count("as it was") == 2
+    assert again.stderr.count("unchanged") == 2
     (project / "prefect.yaml").write_text(FILE.replace("limit: 7", "limit: 8"))
     assert "parameters" in heliostat("deploy", "--name", "etl/night*", "--diff").stdout
     assert "updated" in heliostat("deploy", "--name", "nightly").stderr

@@ -96,7 +96,7 @@ def test_environment_that_wins_over_what_was_set_is_mentioned(
     heliostat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HELIOSTAT_LEASE_S", "20")
-    assert "HELIOSTAT_LEASE_S wins" in heliostat("config", "set", "lease_s=30").stderr
+    assert "HELIOSTAT_LEASE_S overrides" in heliostat("config", "set", "lease_s=30").stderr
 
 
 @pytest.mark.parametrize(

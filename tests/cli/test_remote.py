@@ -112,7 +112,7 @@ def test_a_deployment_is_listed_run_paused_and_deleted(deployed: Callable[..., U
         (("deployment", "run", "etl/dialy"), 3, "did you mean 'etl/daily'"),
         (("deployment", "run", "etl/daily", "-p", "day"), 2, "NAME=VALUE"),
         (("deployment", "run", "etl/daily"), 2, "day"),
-        (("deployment", "run", "etl/daily", "-p", "day=x", "--start-in", "soon"), 2, "no duration"),
+        (("deployment", "run", "etl/daily", "-p", "day=x", "--start-in", "soon"), 2, "not a duration"),
         (("deployment", "run", "etl/daily", "-p", "day=x", "-jv", "num_cpu=1"), 2, "num_cpu"),
         (("work-pool", "inspect", "defualt"), 3, "did you mean 'default'"),
         (("work-pool", "create", "x", "--type", "rey"), 3, "did you mean ray"),

@@ -15,7 +15,7 @@ def rows(heliostat) -> list[dict[str, object]]:
 def test_upgrade_makes_the_database_and_a_second_one_changes_nothing(heliostat, heliostat_home: Path) -> None:
     assert "(was empty)" in heliostat("server", "database", "upgrade").stderr
     assert (heliostat_home / "heliostat.db").is_file()
-    assert "as it had" in heliostat("server", "database", "upgrade").stderr
+    assert "as before" in heliostat("server", "database", "upgrade").stderr
 
 
 def test_dry_run_makes_no_database(heliostat, heliostat_home: Path) -> None:
