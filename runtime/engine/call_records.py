@@ -64,6 +64,16 @@ def waits_for_slot(fanout: Fanout, position: int, answer: SlotAnswer) -> None:
     fanout.timelines.setdefault(position, []).append(entry)
 
 
+def is_plain(fanout: Fanout, outcome: Outcome) -> bool:
+    """Whether there is nothing to tell of a call but that it completed at its first attempt."""
+    return (
+        outcome.status == outcomes.COMPLETED
+        and outcome.extra is None
+        and not fanout.cache_keys
+        and not fanout.timelines
+    )
+
+
 def completed(
     fanout: Fanout,
     positions: Sequence[int],

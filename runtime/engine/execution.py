@@ -157,10 +157,8 @@ class PackExecution:
     def _attempt(self, position: int, call: Call, info: TaskRunInfo, hashed: bytes | None) -> Outcome:
         code = self.code
         history = AttemptHistory(call, clock.epoch_s())
-        if code.run_name is not None:
-            info.custom_name = history.name = name_of_call(code, call)
-        if code.on_running:
-            run_task_hooks(code.on_running, code.fn, info, "RUNNING", "Running")
+        if code.run_name is not None or code.on_running:
+            _begin(code, history, info)
         board = self.board
         while True:
             limit: type[DeadlinePassed] | None = None
@@ -234,10 +232,8 @@ class PackExecution:
         info = replace(self._template, index=call.index, attempt=call.attempt, numbering=None)
         flow_run_info.set(self._template.flow_run)
         task_run_info.set(info)
-        if code.run_name is not None:
-            info.custom_name = history.name = name_of_call(code, call)
-        if code.on_running:
-            run_task_hooks(code.on_running, code.fn, info, "RUNNING", "Running")
+        if code.run_name is not None or code.on_running:
+            _begin(code, history, info)
         board, task = self.board, asyncio.current_task()
         assert task is not None
         while True:
@@ -454,6 +450,14 @@ class AttemptHistory:
 
 def _at_once(run: Callable[[], Any]) -> Any:
     return run()
+
+
+def _begin(code: TaskCode, history: AttemptHistory, info: TaskRunInfo) -> None:
+    """The name that the author has given to the call, and the hooks of its start."""
+    if code.run_name is not None:
+        info.custom_name = history.name = name_of_call(code, history.call)
+    if code.on_running:
+        run_task_hooks(code.on_running, code.fn, info, "RUNNING", "Running")
 
 
 def name_of_call(code: TaskCode, call: Call) -> str:

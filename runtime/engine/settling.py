@@ -13,6 +13,7 @@ from ..foundation.errors import RunFailure, TaskCrashed, TaskTimedOut
 from ..journal.journal import WithoutWaiting
 from ..values import tracebacks
 from . import call_records, outcomes, records_lookup
+from .call_records import is_plain
 from .fanout import WAITING, Fanout, holding
 from .lane import Answer, Lane, Loss
 from .outcomes import (
@@ -159,7 +160,7 @@ class Settling:
             span, outcome = pack.spans[0], answer.outcomes[0]
             if (
                 outcome is not None
-                and _is_plain(span.fanout, outcome)
+                and is_plain(span.fanout, outcome)
                 and not span.fanout.is_settled(span.start)
             ):
                 plain.take_one(span, outcome, answer)
@@ -378,19 +379,9 @@ class Settling:
 
 
 def _all_plain(fanout: Fanout, span: ReadySpan, ended: Sequence[Outcome | None]) -> bool:
-    if not all(outcome is not None and _is_plain(fanout, outcome) for outcome in ended):
+    if not all(outcome is not None and is_plain(fanout, outcome) for outcome in ended):
         return False
     return not any(map(fanout.is_settled, range(span.start, span.stop)))
-
-
-def _is_plain(fanout: Fanout, outcome: Outcome) -> bool:
-    """Whether there is nothing to tell of a call but that it completed at its first attempt."""
-    return (
-        outcome.status == COMPLETED
-        and outcome.extra is None
-        and not fanout.cache_keys
-        and not fanout.timelines
-    )
 
 
 def _storage_of(fanout: Fanout) -> tuple[str, str]:

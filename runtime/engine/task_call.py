@@ -350,12 +350,7 @@ class DirectCall:
     def _write(self, outcome: Outcome) -> None:
         fanout = self._recorded
         assert fanout is not None
-        if (
-            outcome.status == COMPLETED
-            and outcome.extra is None
-            and not fanout.cache_keys
-            and not fanout.timelines
-        ):
+        if call_records.is_plain(fanout, outcome):
             call_records.completed(fanout, [0], [outcome], _NODE, os.getpid())
         else:
             call_records.ended(fanout, [(0, outcome)], _NODE, os.getpid())
