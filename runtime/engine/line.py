@@ -312,7 +312,7 @@ class LineToDriver:
         try:
             link = socket.create_connection((address.host, address.port), _HANDSHAKE_S)
             self._connection = handshake(link, address.secret, asks_first=False)
-            self._connection.recv_bytes()  # from now on the driver waits for our last words
+            self._connection.recv_bytes()  # then the driver waits for what is said here
         except Exception as error:
             _log.warning("no line to the driver at %s:%s: %s", address.host, address.port, error)
             return

@@ -27,7 +27,6 @@ from . import payload, ray_cluster, worker
 from .call_kind import Resources
 from .calls import Columns, Row, SlicedColumns
 from .code import module_by_value, ship_code
-from .culprits import refused_culprits
 from .fanout import Fanout
 from .lane import Answer, Loss, refused
 from .line import DriverLine
@@ -40,6 +39,7 @@ from .relay import RelayHost
 from .resolve import References, carries_futures
 from .spool import Salvaged, name_of, salvage
 from .stopping import take_interrupts
+from .unsendable import refused_unsendable
 from .wire import CODE_ALONG_BYTES, PackReply, PackSpec, Segment, WorkerCode, dump_lone, lone_key
 
 _ray: Any = ray  # its types leave much open
@@ -114,7 +114,7 @@ class RayLane:
                 references = References()
                 spec = self._spec(pack, references)
         except Exception as error:
-            self._refuse(refused_culprits(pack, error))
+            self._refuse(refused_unsendable(pack, error))
             return
         group.estimate.observe_arguments(len(pack), len(spec))
         try:

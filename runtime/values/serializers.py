@@ -83,7 +83,7 @@ def cannot_serialize(
 ) -> CannotPickle:
     """The error for a value that cannot leave its process; it names the part at fault if that is found."""
     serializer = serializer or _registry["pickle"]
-    path, part = _culprit(value, serializer)
+    path, part = _part_at_fault(value, serializer)
     blamed = f"{what}{path}" if path else what
     return CannotPickle(
         f"The {blamed} of type {type(part).__module__}.{type(part).__qualname__} cannot be sent or stored"
@@ -92,7 +92,7 @@ def cannot_serialize(
     )
 
 
-def _culprit(value: Any, serializer: Serializer) -> tuple[str, Any]:
+def _part_at_fault(value: Any, serializer: Serializer) -> tuple[str, Any]:
     """The path of the innermost part that the serializer refuses, such as "['key'].attribute[3]", and the
     part.
     """

@@ -15,7 +15,7 @@ from .pack_group import Pack, ReadySpan
 from .resolve import References
 
 
-def refused_culprits(pack: Pack, error: Exception) -> Answer:
+def refused_unsendable(pack: Pack, error: Exception) -> Answer:
     """The answer for a pack that could not be sent because of `error`: the calls at fault have failed, each
     with its own reason, and the others are as if not started. When none is at fault alone, all have failed.
     """
