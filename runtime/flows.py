@@ -20,14 +20,13 @@ from typing import (
 from .authoring.definitions import FlowDefinition, defined
 from .authoring.options import FlowOptions, refuse_unknown, tells
 from .foundation.errors import UserError
-from .values.tracebacks import drop_our_frames, show_errors_our_way
+from .values.tracebacks import show_errors_our_way
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from .deploying.options import DeploymentOptions
     from .deploying.spec import DeploymentSpec
-    from .engine.flow.flow_run import Resumption
     from .states import State
 
 P = ParamSpec("P")
@@ -67,24 +66,18 @@ class Flow(FlowDefinition[P, R_co]):
         return_state = bool(kwargs.pop("return_state", False))
         return self.run(bind(self.fn, args, kwargs), return_state)
 
-    def run(
-        self, parameters: dict[str, Any], return_state: bool = False, resumption: Resumption | None = None
-    ) -> Any:
+    def run(self, parameters: dict[str, Any], return_state: bool = False) -> Any:
         """Run with parameters by name; of an asynchronous flow, the coroutine that does.
 
-        Of a generator the values, one by one; with `return_state` or as the run of a deployment their list.
+        Of a generator the values, one by one; with `return_state` their list.
         """
         if self.is_generator and not return_state:
             from .engine.flow.flow_stream import stream_of
 
             return stream_of(self, parameters)
-        from .engine.flow.flow_call import run_flow, run_flow_async
+        from .engine.flow.flow_call import call_flow
 
-        start = run_flow_async if self.is_async else run_flow
-        try:
-            return start(self, parameters, return_state, resumption)
-        except BaseException as error:
-            raise drop_our_frames(error)  # noqa: B904  (it is the same exception)
+        return call_flow(self, parameters, return_state)
 
     def to_deployment(
         self, name: str, work_pool_name: str | None = None, **options: Unpack[DeploymentOptions]

@@ -101,7 +101,7 @@ class Definition(Generic[P, R_co]):
 
     def hooks(self, option: str) -> tuple[Hook, ...]:
         """The author's hooks under `option`, such as "on_failure"."""
-        return tuple(self._option(option))
+        return tuple(self._options.get(option) or ())
 
     @property
     def persists_result(self) -> bool | None:

@@ -115,17 +115,12 @@ DEFAULTS: dict[str, Any] = {
     "validate_parameters": True,
     "result_serializer": "pickle",
     "refresh_cache": False,
-    "on_running": (),
-    "on_completion": (),
-    "on_failure": (),
-    "on_cancellation": (),
-    "on_crashed": (),
     "num_cpus": 1.0,
     "num_gpus": 0.0,
     "resources": {},
     "pack": True,
 }
-"""What options are that nobody has said, of flows and tasks; those that are missing here are None."""
+"""What options are that nobody has said, of flows and tasks: those that are missing here are None."""
 
 
 def tells(options: type) -> Callable[[F], F]:

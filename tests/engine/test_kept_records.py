@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from heliostat import current_flow_run, flow
+from heliostat.runtime.engine.flow.flow_call import call_flow
 from heliostat.runtime.engine.flow.flow_run import Resumption
 from heliostat.runtime.foundation import clock
 from heliostat.runtime.journal import unrecorded
@@ -31,7 +32,7 @@ def test_kept_log_lines_are_recorded_once_over_two_resumes(
 
     def resume() -> Any:
         run = current_recording().call(flow_runs.read, seen[0])
-        return fails_thrice.run({}, True, Resumption(run, None))
+        return call_flow(fails_thrice, {}, True, Resumption(run, None))
 
     assert fails_thrice(return_state=True).is_failed()
     unrecorded.keep({seen[0]: [LINES]})

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from heliostat import current_flow_run, current_task_run, flow, task
+from heliostat.runtime.engine.flow.flow_call import call_flow
 from heliostat.runtime.engine.flow.flow_run import Resumption
 from heliostat.runtime.foundation.errors import NondeterministicReplay
 from heliostat.runtime.foundation.settings import reload_settings
@@ -115,7 +116,7 @@ def execute(how: str, drawn: Plan) -> list[tuple[int, str]]:
     while not state.is_completed() and plan.attempt < len(plan.orders):
         assert plan.run_id is not None
         run = current_recording().call(flow_runs.read, plan.run_id)
-        state = asyncio.run(parent.run({"how": how}, True, Resumption(run, None)))
+        state = asyncio.run(call_flow(parent, {"how": how}, True, Resumption(run, None)))
     return state.result()
 
 

@@ -11,6 +11,7 @@ import inspect
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, cast
 
+from ...authoring.definitions import FlowDefinition
 from ...values import tracebacks
 from ..deadline import DeadlinePassed, time_limit
 from ..interrupts import raise_unheard, undisturbed
@@ -19,29 +20,31 @@ from ..nested_futures import not_started, replace_futures, result_of, wait_for_f
 from .flow_run import FlowRun, Resumption
 
 if TYPE_CHECKING:
-    from ...authoring.definitions import FlowDefinition
     from ...states import State
 
 
-def run_to_end(
-    flow: FlowDefinition[Any, Any], values: dict[str, Any], resumption: Resumption | None = None
-) -> State:
+AnyFlow = FlowDefinition[Any, Any]
+Values = dict[str, Any]
+"""The arguments of a flow, bound to its parameters."""
+
+
+def run_to_end(flow: AnyFlow, values: Values, resumption: Resumption | None = None) -> State:
     """Run a flow to its end in this thread and give the state that the run ended in, or was left in."""
+    ended = call_flow(flow, values, True, resumption)
+    return asyncio.run(ended) if flow.is_async else ended
+
+
+def call_flow(flow: AnyFlow, values: Values, return_state: bool, resumption: Resumption | None = None) -> Any:
+    """Run a flow in this thread, or give the coroutine that runs an asynchronous one."""
+    run = run_flow_async if flow.is_async else run_flow
     try:
-        if flow.is_async:
-            return asyncio.run(run_flow_async(flow, values, True, resumption))
-        return run_flow(flow, values, True, resumption)
+        return run(flow, values, return_state, resumption)
     except BaseException as error:
         raise tracebacks.drop_our_frames(error)  # noqa: B904  (it is the same exception)
 
 
-def run_flow(
-    flow: FlowDefinition[Any, Any],
-    values: dict[str, Any],
-    return_state: bool,
-    resumption: Resumption | None = None,
-) -> Any:
-    """Run a flow whose function is synchronous, in this thread. `values` are its bound arguments."""
+def run_flow(flow: AnyFlow, values: Values, return_state: bool, resumption: Resumption | None) -> Any:
+    """Run a flow whose function is synchronous, in this thread."""
     failed = wait_for_futures(values)
     if failed is not None:
         return not_started(flow.name, failed, return_state)
@@ -68,10 +71,7 @@ def run_flow(
 
 
 async def run_flow_async(
-    flow: FlowDefinition[Any, Any],
-    values: dict[str, Any],
-    return_state: bool,
-    resumption: Resumption | None = None,
+    flow: AnyFlow, values: Values, return_state: bool, resumption: Resumption | None
 ) -> Any:
     """Run a flow whose function is asynchronous, on the running loop."""
     failed = await wait_for_futures_async(values)
