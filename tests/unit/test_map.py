@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md is the map of the code: what it names is there, and it answers what newcomers ask."""
+"""The map of the code in CONTRIBUTING.md answers what newcomers ask, and what the pages name exists."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+
+from heliostat.runtime.foundation.setting_table import setting_specs
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "CONTRIBUTING.md"
@@ -64,3 +66,27 @@ def test_each_question_of_a_newcomer_is_answered_by_one_path() -> None:
     for question, answer in questions:
         assert question.endswith("?"), question
         assert answer == f"`{answer.strip('`')}`" and (ROOT / answer.strip("`")).is_file(), question
+
+
+def pages() -> list[Path]:
+    return [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
+
+
+def test_every_link_of_the_pages_leads_to_a_file() -> None:
+    broken = [
+        f"{page.name}: {link}"
+        for page in pages()
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+        if not (page.parent / link).exists()
+    ]
+    assert broken == []
+
+
+def test_every_setting_that_the_pages_name_exists() -> None:
+    known = {spec.env_name for spec in setting_specs()} | {"HELIOSTAT_SERVER_CORS_ORIGINS"}  # an earlier name
+    named = {
+        (page.name, name)
+        for page in pages()
+        for name in re.findall(r"\bHELIOSTAT_[A-Z_]+", page.read_text(encoding="utf-8"))
+    }
+    assert {each for each in named if each[1] not in known} == set()
