@@ -19,6 +19,17 @@ COUNTER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    _cache()
+    _flows()
+    _flow_runs()
+    _flow_run_states()
+    _logs()
+    _rule_decisions()
+    _run_leases()
+    _task_runs()
+
+
+def _cache() -> None:
     op.create_table(
         "cache",
         sa.Column("key", KEY, nullable=False),
@@ -36,6 +47,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("expires IS NOT NULL"),
         postgresql_where=sa.text("expires IS NOT NULL"),
     )
+
+
+def _flows() -> None:
     op.create_table(
         "flow",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -47,6 +61,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_flow")),
         sa.UniqueConstraint("name", name=op.f("uq_flow__name")),
     )
+
+
+def _flow_runs() -> None:
     op.create_table(
         "flow_run",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -102,6 +119,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_flow_run__state_type", "flow_run", ["state_type", "expected_start_time"], unique=False
     )
+
+
+def _flow_run_states() -> None:
     op.create_table(
         "flow_run_state",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -117,6 +137,9 @@ def upgrade() -> None:
             "flow_run_id", "timestamp", name=op.f("uq_flow_run_state__flow_run_id_timestamp")
         ),
     )
+
+
+def _logs() -> None:
     op.create_table(
         "log",
         sa.Column("id", COUNTER, sa.Identity(always=False), nullable=False),
@@ -137,6 +160,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("task_run_id IS NOT NULL"),
         postgresql_where=sa.text("task_run_id IS NOT NULL"),
     )
+
+
+def _rule_decisions() -> None:
     op.create_table(
         "rule_decision",
         sa.Column("id", COUNTER, sa.Identity(always=False), nullable=False),
@@ -152,6 +178,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rule_decision")),
     )
     op.create_index("ix_rule_decision__flow_run_id", "rule_decision", ["flow_run_id", "id"], unique=False)
+
+
+def _run_leases() -> None:
     op.create_table(
         "run_lease",
         sa.Column("run_id", sa.Uuid(), nullable=False),
@@ -165,6 +194,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_run_lease")),
         postgresql_with={"fillfactor": "50"},
     )
+
+
+def _task_runs() -> None:
     op.create_table(
         "task_run",
         sa.Column("id", sa.Uuid(), nullable=False),

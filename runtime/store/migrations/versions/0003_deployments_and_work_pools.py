@@ -17,6 +17,16 @@ KEY = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
+    _code_packages()
+    _deployments()
+    _deployment_schedules()
+    _work_pools()
+    _work_queues()
+    _workers()
+    _flow_runs()
+
+
+def _code_packages() -> None:
     op.create_table(
         "code_package",
         sa.Column("revision", KEY, nullable=False),
@@ -26,6 +36,9 @@ def upgrade() -> None:
         sa.Column("uri", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("revision", name=op.f("pk_code_package")),
     )
+
+
+def _deployments() -> None:
     op.create_table(
         "deployment",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -61,6 +74,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_deployment__name", "deployment", ["name"])
     op.create_index("ix_deployment__work_queue_id", "deployment", ["work_queue_id"])
+
+
+def _deployment_schedules() -> None:
     op.create_table(
         "deployment_schedule",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -81,6 +97,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("deployment_id", "key", name=op.f("uq_deployment_schedule__deployment_id_key")),
     )
     op.create_index("ix_deployment_schedule__next_at", "deployment_schedule", ["next_at"])
+
+
+def _work_pools() -> None:
     op.create_table(
         "work_pool",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -97,6 +116,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_work_pool")),
         sa.UniqueConstraint("name", name=op.f("uq_work_pool__name")),
     )
+
+
+def _work_queues() -> None:
     op.create_table(
         "work_queue",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -112,6 +134,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_work_queue")),
         sa.UniqueConstraint("work_pool_id", "name", name=op.f("uq_work_queue__work_pool_id_name")),
     )
+
+
+def _workers() -> None:
     op.create_table(
         "worker",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -125,6 +150,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("work_pool_id", "name", name=op.f("uq_worker__work_pool_id_name")),
         postgresql_with={"fillfactor": "50"},
     )
+
+
+def _flow_runs() -> None:
     op.add_column("flow_run", sa.Column("deployment_id", sa.Uuid(), nullable=True))
     op.add_column("flow_run", sa.Column("deployment_version", sa.Text(), nullable=True))
     op.add_column("flow_run", sa.Column("work_pool_id", sa.Uuid(), nullable=True))
