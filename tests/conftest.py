@@ -38,6 +38,13 @@ class _RootIsNoTestPackage:
         return pytest.Dir.from_parent(parent, path=path) if path == parent.config.rootpath else None
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from sharing import Sharing
+
+    return Sharing(config, log)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Registered by hand: the hooks of a conftest are not asked about folders above its own.
     config.pluginmanager.register(_RootIsNoTestPackage(), "heliostat-root")
