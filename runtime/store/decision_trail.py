@@ -1,4 +1,4 @@
-"""What the rules said of proposals, kept with the run."""
+"""The decisions of rules about proposals, stored with the run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DECISION = insert(rule_decision)
 def trail_of(
     flow_run_id: UUID, task_run_id: UUID | None, current: Any, proposed: State, verdict: Verdict
 ) -> list[dict[str, Any]]:
-    """The rows of one proposal. `current`: the state before, if there is one."""
+    """The rows of one proposal. `current` is the state before, or None."""
     at = clock.epoch_s()
     return [
         {
@@ -39,6 +39,6 @@ def trail_of(
 
 
 async def record_trail(connection: AsyncConnection, rows: list[dict[str, Any]]) -> None:
-    """Keep rows of `trail_of`."""
+    """Store rows of `trail_of`."""
     if rows:
         await connection.execute(_DECISION, rows)

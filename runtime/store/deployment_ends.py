@@ -1,4 +1,4 @@
-"""Runs of deployments that are removed: they keep their record, and nobody is given them."""
+"""Runs of deployments that are removed: their records stay, and no worker gets them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from .polling import retry_type
 from .run_moves import Move, move_within
 
 _BATCH = 500
-DELETED = "Its deployment was deleted, so nobody will start it."
+DELETED = "Its deployment was deleted, so it will not be started."
 
 
 async def end_runs_within(db: Database, connection: AsyncConnection, deployment_id: UUID) -> None:
-    """Remove the runs that schedules made ahead; cancel those that wait for somebody to start them.
-
-    A run that its own process tries again stays with that process.
+    """Remove the runs that schedules made ahead, and cancel those that wait for a worker. A run that its own
+    process retries stays with that process.
     """
     of_it = flow_run.c.deployment_id == deployment_id
     await remove_within(connection, [of_it, *made_ahead(db)])

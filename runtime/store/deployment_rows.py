@@ -1,4 +1,4 @@
-"""What the verbs of deployments, schedules, work pools and queues take and give: plain records."""
+"""The arguments and results of the verbs of deployments, schedules, work pools and queues: plain records."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ WorkerStatus = Literal["ONLINE", "OFFLINE"]
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSpec:
-    """A schedule as it is sent. None is "as it is" for one that exists, and the default for a new one.
+    """A schedule as a client sends it. None means "unchanged" for an existing one, and the default for a new
+    one.
 
-    `definition` is the standard's form, told apart by its key: `{"cron": ...}`, `{"interval": ...}` or
+    `definition` is the standard's form, whose key tells the kind: `{"cron": ...}`, `{"interval": ...}` or
     `{"rrule": ...}`. `replaces` names the slug of the schedule that becomes this one.
     """
 
@@ -30,12 +31,12 @@ class ScheduleSpec:
     slug: str | None = None
     replaces: str | None = None
     catchup: str | None = None
-    by: dict[str, Any] | None = None  # who says so
+    by: dict[str, Any] | None = None  # the author of the change
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRow:
-    """A schedule as it stands. `revision` grows with every edit; `key` is what its runs carry."""
+    """A schedule. `revision` grows with every edit; `key` is part of its runs."""
 
     id: UUID
     deployment_id: UUID
@@ -57,7 +58,7 @@ class ScheduleRow:
 
 @dataclass(frozen=True, slots=True)
 class NewDeployment:
-    """A deployment to be made, or to replace the one of that flow and name."""
+    """A deployment to be created, or to replace the one of that flow and name."""
 
     flow_id: UUID
     name: str
@@ -73,7 +74,9 @@ class NewDeployment:
     path: str | None = None
     pull_steps: list[dict[str, Any]] | None = None
     code_revision: str | None = None
-    work_pool_name: str | None = None  # None without a queue name: no pool, something else polls its runs
+    work_pool_name: str | None = (
+        None  # None without a queue name: no pool, so a serving process polls its runs
+    )
     work_queue_name: str | None = None  # None: the pool's default queue
     job_variables: dict[str, Any] = field(default_factory=dict[str, Any])
     concurrency_limit: int | None = None
@@ -81,13 +84,13 @@ class NewDeployment:
     global_concurrency_limit_id: UUID | None = None
     storage_document_id: UUID | None = None
     infrastructure_document_id: UUID | None = None
-    created_by: dict[str, Any] | None = None  # and updated_by, where it is there already
+    created_by: dict[str, Any] | None = None  # becomes updated_by of an existing deployment
     schedules: Sequence[ScheduleSpec] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DeploymentRow:
-    """A deployment as it stands; `schedules` are newest first. `active_slots`: None without a limit."""
+    """A deployment; `schedules` are newest first. `active_slots`: None without a limit."""
 
     id: UUID
     flow_id: UUID
@@ -123,11 +126,11 @@ class DeploymentRow:
     updated_by: dict[str, Any] | None
     paused_by: dict[str, Any] | None = None
     active_slots: int | None = None
-    shared_limit: LimitRow | None = None  # in lists and where one is read
+    shared_limit: LimitRow | None = None  # set when deployments are read or listed
     schedules: list[ScheduleRow] = field(default_factory=list[ScheduleRow])
 
     def columns(self) -> dict[str, Any]:
-        """By name, as a row of the table has them."""
+        """The columns by name, as in a row of the table."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
@@ -146,7 +149,7 @@ class NewWorkPool:
 
 @dataclass(frozen=True, slots=True)
 class WorkPoolRow:
-    """A work pool as it stands. `active_slots`: its runs in PENDING or RUNNING; None without a limit."""
+    """A work pool. `active_slots`: its runs in PENDING or RUNNING; None without a limit."""
 
     id: UUID
     name: str
@@ -176,7 +179,7 @@ class NewWorkQueue:
 
 @dataclass(frozen=True, slots=True)
 class WorkQueueRow:
-    """A work queue as it stands. Priority 1 goes first."""
+    """A work queue. Priority 1 goes first."""
 
     id: UUID
     work_pool_id: UUID
@@ -195,7 +198,7 @@ class WorkQueueRow:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
-    """A worker of a pool: ONLINE until it was silent for three heartbeats."""
+    """A worker of a pool: ONLINE until it has missed three heartbeats."""
 
     id: UUID
     work_pool_id: UUID
@@ -216,7 +219,7 @@ class RunnableDeployment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRun:
-    """A run that was claimed: what is needed to start it. `epoch` and `last_seq` are its new lease's."""
+    """A claimed run, with what is needed to start it. `epoch` and `last_seq` belong to its new lease."""
 
     run_id: UUID
     epoch: int
@@ -229,9 +232,9 @@ class ClaimedRun:
     run_count: int
     entrypoint: str | None
     code_revision: str | None
-    job_variables: dict[str, Any] | None  # its own, to go over the deployment's
-    deployment_variables: dict[str, Any] | None  # None: there is no deployment
-    path: str | None  # of the deployment's code, and how it is fetched
+    job_variables: dict[str, Any] | None  # the run's own, which override the deployment's
+    deployment_variables: dict[str, Any] | None  # None: no deployment
+    path: str | None  # the deployment's code, and how it is fetched
     pull_steps: list[dict[str, Any]] | None
     pool_updated: datetime  # when the pool was last changed
 
@@ -255,7 +258,7 @@ class LapsedLease:
 
 @dataclass(frozen=True, slots=True)
 class StrandedClaim:
-    """A run that was claimed and not begun; `state_id` is that of the claim."""
+    """A run that was claimed and not begun; `state_id` is the state that the claim wrote."""
 
     run_id: UUID
     state_id: UUID
@@ -265,7 +268,7 @@ class StrandedClaim:
 
 @dataclass(frozen=True, slots=True)
 class CodePackageRow:
-    """A code package without its bytes. `uri` tells where they are when the database does not hold them."""
+    """A code package without its bytes. `uri` is where they are when the database does not have them."""
 
     revision: str
     size_bytes: int

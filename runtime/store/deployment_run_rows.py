@@ -1,4 +1,4 @@
-"""What a deployment's run is recorded with: the deployment as it is now, overlaid by what is asked for."""
+"""The columns of a deployment's new run: the deployment's fields, overridden by the request."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .recorded_states import transition_of
 
 @dataclass(frozen=True, slots=True)
 class NewDeploymentRun:
-    """What is asked of one run of a deployment; what is left out is as the deployment says.
+    """The request for one run of a deployment; missing fields come from the deployment.
 
-    `state` None: Scheduled for now. Parameters and labels go over the deployment's by name; tags are added;
-    job variables are kept apart, to go over the deployment's when the run is started. A `work_queue_name` is
-    one of the deployment's pool.
+    `state` None: Scheduled for now. Parameters and labels override the deployment's by name; tags are added;
+    job variables are stored separately, to override the deployment's when the run is started.
+    `work_queue_name` names a queue of the deployment's pool.
     """
 
     id: UUID = field(default_factory=uuid7)
@@ -39,7 +39,7 @@ class NewDeploymentRun:
     job_variables: Mapping[str, Any] | None = None
     created_by: Mapping[str, Any] | None = None
     work_queue_name: str | None = None
-    schedule_key: str | None = None  # of runs that a schedule makes, with their slot
+    schedule_key: str | None = None  # of runs made by a schedule, with their slot
     slot_at: datetime | None = None
 
 
@@ -50,12 +50,12 @@ class Columns(Protocol):
 
 
 def _origin(deployment: Columns) -> dict[str, str]:
-    """Labels that tell where a run comes from, as the standard's clients look for them."""
+    """Labels that tell where a run comes from, which the standard's clients read."""
     return {"prefect.flow.id": str(deployment["flow_id"]), "prefect.deployment.id": str(deployment["id"])}
 
 
 def run_and_state_rows(deployment: Columns, new: NewDeploymentRun) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The columns of the run and of its first state. `deployment`: a row of that table."""
+    """The columns of the run and of its first state. `deployment` is a row of its table."""
     state = new.state or Scheduled()
     facts = FlowRunFacts(new.id)
     (entry,) = fold(facts, [transition_of(state)])

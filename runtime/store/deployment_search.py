@@ -1,4 +1,4 @@
-"""Searching deployments by filters, sorted and by the page; and counting."""
+"""Searching deployments by filters, sorted and by pages, and counting them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DeploymentSort = Literal["CREATED_DESC", "UPDATED_DESC", "NAME_ASC", "NAME_DESC"
 async def deployments(
     db: Database, search: Search, *, sort: DeploymentSort = "NAME_ASC", limit: int = 200, offset: int = 0
 ) -> list[DeploymentRow]:
-    """The deployments that fit, with their schedules."""
+    """The deployments that match, with their schedules."""
     order: dict[str, Any] = {
         "CREATED_DESC": deployment.c.created.desc(),
         "UPDATED_DESC": deployment.c.updated.desc(),
@@ -39,7 +39,7 @@ async def deployments(
 
 
 async def count(db: Database, search: Search) -> int:
-    """How many deployments fit."""
+    """How many deployments match."""
     conditions = FilterConditions(db.is_sqlite).of_deployments(search)
     async with db.read() as connection:
         found = await connection.scalar(select(func.count()).select_from(deployment).where(*conditions))

@@ -1,10 +1,10 @@
-"""Limits of deployments, pools and queues, where a client proposes PENDING: the same slots that claims count.
+"""Limits of deployments, pools and queues when a client proposes PENDING: these slots are counted like in
+claims.
 
-A run holds a slot of its deployment while it is in one of the states HOLDING, and one of its pool and queue
-while it is OCCUPYING, so slots come back by themselves with whatever ends a run. Clients are offered no more
-runs than a pool has slots for; but several that ask at once are offered different ones where a run became due
-in between, so the slots are counted once more when a run is taken. (Reference notes, section 6, rules 7, 8
-and 17; section 11.)
+A run holds a slot of its deployment while it is in one of the states HOLDING, and a slot of its pool and
+queue while it is in one of OCCUPYING, so slots are free again however a run ends. Clients are offered only as
+many runs as a pool has slots; but clients that ask at once may be offered different runs, so the slots are
+counted again when a run is taken. (Reference notes, section 6, rules 7, 8 and 17; section 11.)
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ RETRY_AFTER_S = 30.0  # reference notes, section 11
 
 
 async def lock_limit(connection: AsyncConnection, run_id: UUID) -> None:
-    """Lock what limits a run, before the run itself and in the order of claims: its pool if that or its queue
-    has a limit, its deployment if that has one, and the limit that it shares.
+    """Lock the limits of a run, before the run itself and in the order of claims: its pool if it or its queue
+    has a limit, its deployment if it has one, and its shared limit.
     """
     in_queue = select(flow_run.c.work_queue_id).where(flow_run.c.id == run_id).scalar_subquery()
     of_queue = (
@@ -52,7 +52,7 @@ async def lock_limit(connection: AsyncConnection, run_id: UUID) -> None:
 
 
 async def admitted(db: Database, connection: AsyncConnection, run: RowMapping, verdict: Verdict) -> Verdict:
-    """The verdict, or what the limit of the run's deployment makes of it when no slot is free."""
+    """The given verdict, or another one when a limit has no free slot for the run."""
     state = verdict.state_to_write
     if state is None or not state.is_pending() or run["state_type"] in HOLDING:
         return verdict
@@ -97,7 +97,7 @@ async def _held(connection: AsyncConnection, deployment_id: UUID) -> int:
 
 
 async def _place_is_full(connection: AsyncConnection, queue_id: UUID) -> Abort | None:
-    """The run stays where it is then, and is offered again when a slot is free."""
+    """Abort when the pool or queue is full: the run stays there, and is offered again when a slot is free."""
     found = await connection.execute(
         select(
             work_pool.c.id,

@@ -1,4 +1,4 @@
-"""Deployments: how and where a flow is run when someone, or a schedule, asks for it.
+"""Deployments: how and where a flow is run on request or by a schedule.
 
 Locks are taken in one order everywhere: work pool, deployment, schedule, flow run.
 """
@@ -51,12 +51,12 @@ from .schedules import (
 )
 from .work_queues import POLLED_WITHIN_S, place_within
 
-_DATA = ("parameters", "job_variables")  # of the author: kept as they are, or not at all
+_DATA = ("parameters", "job_variables")  # the author's data: stored unchanged, or not at all
 _NOT_COLUMNS = frozenset({"flow_id", "name", "schedules", "work_pool_name", "work_queue_name", "created_by"})
 _COLUMNS = frozenset(field.name for field in fields(NewDeployment)) - _NOT_COLUMNS
 _CHANGEABLE = _COLUMNS | {"work_pool_name", "work_queue_name", "updated_by"}
 _NEVER_NULL = frozenset(column.name for column in deployment.c if not column.nullable)
-_FREE_TO_CHANGE = frozenset({"description", "updated_by"})  # no run that was made ahead depends on these
+_FREE_TO_CHANGE = frozenset({"description", "updated_by"})  # runs that were made ahead do not depend on these
 
 Match = Callable[[Sequence[ScheduleRow], Sequence[ScheduleSpec]], ScheduleChanges]
 
@@ -64,12 +64,11 @@ Match = Callable[[Sequence[ScheduleRow], Sequence[ScheduleSpec]], ScheduleChange
 async def upsert(
     db: Database, new: NewDeployment, said: Collection[str] | None = None
 ) -> tuple[DeploymentRow, bool]:
-    """Make a deployment, or let it replace the one of that flow and name; gives it and whether it was made.
+    """Create a deployment, or replace the one of that flow and name; returns it and whether it was created.
 
-    `said`: the fields that replace what is there, where it is not all of them. Replacing keeps id and
-    creation; schedules are made anew. Runs that schedules had made ahead follow: those go whose slot is gone,
-    others get what is changed. A queue that does not exist is made. Raises NotFound
-    (flow or pool), BadSchedule; then nothing is changed.
+    `said`: the fields to replace, if not all. Replacing keeps id and creation time, and creates new
+    schedules. Runs that schedules have made ahead are removed when their slot is gone, and updated otherwise.
+    A missing queue is created. Raises NotFound (flow or pool), BadSchedule; then nothing is changed.
     """
     async with db.write() as connection:
         if await connection.scalar(select(flow.c.id).where(flow.c.id == new.flow_id)) is None:
@@ -120,9 +119,8 @@ async def change(
     """Set fields of NewDeployment (but flow and name), or `updated_by`; match schedules by slug, or as
     `match` says. `by` did it.
 
-    None leaves those as they are that must have a value: paused, tags, parameters, job variables and so on.
-
-    Runs made ahead by schedules follow: those go whose slot is gone, others get what is changed. Raises
+    None does not change fields that must have a value: paused, tags, parameters, job variables and so on.
+    Runs that schedules have made ahead are removed when their slot is gone, and updated otherwise. Raises
     NotFound (deployment or pool), BadSchedule; then nothing is changed.
     """
     given = {
@@ -145,7 +143,7 @@ async def change_within(
     schedules: Sequence[ScheduleSpec] | None = None,
     match: Match = match_schedules,
 ) -> None:
-    """`change` as a part of a larger transaction, by fields that may be set. Who did it is `updated_by`."""
+    """`change` within a larger transaction, by fields that may be set. The author is `updated_by`."""
     place = await _changed_place(db, connection, deployment_id, given)
     await lock_deployment(connection, deployment_id)
     existing = await of_deployment(connection, deployment_id)
@@ -167,7 +165,7 @@ async def change_within(
 
 
 async def pause(db: Database, deployment_id: UUID, by: Author | None = None) -> None:
-    """Let its schedules make no runs, and take back those made ahead. Raises NotFound."""
+    """Keep its schedules from making runs, and remove the runs made ahead. Raises NotFound."""
     await change(db, deployment_id, {"paused": True}, by=by)
 
 
@@ -179,7 +177,7 @@ async def resume(db: Database, deployment_id: UUID, by: Author | None = None) ->
 async def delete(db: Database, deployment_id: UUID) -> None:
     """Remove a deployment with its schedules and the runs that they made ahead. Raises NotFound.
 
-    Every other run stays. Those that wait for somebody to start them are cancelled: nobody will.
+    Every other run stays. Those that wait for a worker are cancelled, because none will get them.
     """
     async with db.write() as connection:
         await lock_deployment(connection, deployment_id)
@@ -213,7 +211,7 @@ def _of_none(_: UUID) -> tuple[()]:
 async def to_run(
     db: Database, deployment_ids: Sequence[UUID]
 ) -> builtins.list[RunnableDeployment | Exception]:
-    """What making a run of a deployment takes, in one question for all who ask at the moment. Raises
+    """What is needed to create a run of a deployment, read by one query for all concurrent callers. Raises
     NotFound.
     """
     known: dict[UUID, RunnableDeployment] = {}
@@ -246,7 +244,7 @@ async def find(db: Database, reference: str) -> DeploymentRow:
         try:
             condition: ColumnElement[bool] = deployment.c.id == UUID(reference)
         except ValueError:
-            # Both names may hold a slash, so the whole is compared; narrowed by the name for the index.
+            # Both names may have a slash, so the whole text is compared; the name is for the index.
             names = {reference[at + 1 :] for at, letter in enumerate(reference) if letter == "/"}
             condition = deployment.c.name.in_(names) & (flow.c.name + "/" + deployment.c.name == reference)
         return await _one(db, connection, condition, reference)
@@ -270,7 +268,7 @@ async def list(
 
 
 async def polled(db: Database, deployment_ids: Sequence[UUID]) -> None:
-    """Note that someone asked for runs of these deployments: they are ready."""
+    """Note that a process asked for runs of these deployments, which makes them ready."""
     async with db.write() as connection:
         await connection.execute(
             update(deployment).where(deployment.c.id.in_(deployment_ids)).values(last_polled=db.now())
@@ -333,7 +331,7 @@ def _active_slots() -> ColumnElement[int | None]:
 
 
 async def _replaced(connection: AsyncConnection, new: NewDeployment) -> Standing | None:
-    """What a deployment of that flow and name was until now, held still; None where there is none."""
+    """The present deployment of that flow and name, locked; None if there is none."""
     same = (deployment.c.flow_id == new.flow_id) & (deployment.c.name == plain_text(new.name))
     found = await connection.scalar(select(deployment.c.id).where(same).with_for_update(key_share=True))
     if found is None:
@@ -344,7 +342,7 @@ async def _replaced(connection: AsyncConnection, new: NewDeployment) -> Standing
 async def _take_in_placeless(
     db: Database, connection: AsyncConnection, deployment_id: UUID, place: Mapping[str, UUID | None]
 ) -> None:
-    """Let runs that wait in no queue, since their pool was deleted, wait where the deployment is now."""
+    """Move runs that wait in no queue, since their pool was deleted, to the deployment's present queue."""
     if place.get("work_queue_id") is None:
         return
     run = flow_run.c
@@ -355,14 +353,14 @@ async def _take_in_placeless(
 
 
 def _replaced_columns(said: Collection[str], place: Mapping[str, Any]) -> Iterable[str]:
-    """The columns that a deployment's replacement sets when it says only some fields."""
+    """The columns to set when a replacement gives only some fields."""
     columns = [name for name in _COLUMNS if name in said or name == "labels"]
     if "paused" in said:
         columns.append("paused_by")
     if "pull_steps" in said:
         columns.append("code_revision")
     if "concurrency_limit" in said or "global_concurrency_limit_id" in said:
-        columns += ["concurrency_limit", "global_concurrency_limit_id"]  # what is set last takes the place
+        columns += ["concurrency_limit", "global_concurrency_limit_id"]  # a new limit replaces both kinds
     if "work_pool_name" in said or "work_queue_name" in said:
         columns += place
     return dict.fromkeys(columns)

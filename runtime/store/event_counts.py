@@ -1,4 +1,4 @@
-"""Counting events that fit a filter: by spans of time, by name or by resource."""
+"""Counts of events that match a filter: by spans of time, by name or by resource."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TimeUnit = Literal["week", "day", "hour", "minute", "second"]
 
 MOST_BUCKETS = 1_000
 
-_PIVOT = datetime(2024, 4, 1, tzinfo=UTC)  # a Monday: from here on time is divided
+_PIVOT = datetime(2024, 4, 1, tzinfo=UTC)  # a Monday, from which spans are counted
 _LONGEST = timedelta(days=1_000_000)
 _UNITS = {
     "week": timedelta(weeks=1),
@@ -35,7 +35,9 @@ _UNITS = {
 
 @dataclass(frozen=True, slots=True)
 class EventCount:
-    """How many events have one value; `start` and `end` are the span, or the first and the last of them."""
+    """How many events have one value; `start` and `end` are the span, or the times of the first and last
+    event.
+    """
 
     value: str
     label: str
@@ -45,7 +47,9 @@ class EventCount:
 
 
 async def by_time(db: Database, asked: EventFilter, unit: TimeUnit, interval: float) -> list[EventCount]:
-    """Counts of equal spans, those without events included. Raises BadEventQuery when there are too many."""
+    """Counts for equal spans, including those without events. Raises BadEventQuery when there are too many
+    spans.
+    """
     step = checked_step(asked, unit, interval)
     column: Any = event.c.occurred
     if db.is_sqlite:
@@ -62,13 +66,13 @@ async def by_time(db: Database, asked: EventFilter, unit: TimeUnit, interval: fl
 
 
 async def by_name(db: Database, asked: EventFilter, unit: TimeUnit, interval: float) -> list[EventCount]:
-    """Counts of each event's name, the most frequent first. Raises BadEventQuery as `by_time` does."""
+    """Counts for each event name, the most frequent first. Raises BadEventQuery like `by_time`."""
     checked_step(asked, unit, interval)
     return await _by(db, asked, event.c.event, event.c.event)
 
 
 async def by_resource(db: Database, asked: EventFilter, unit: TimeUnit, interval: float) -> list[EventCount]:
-    """The same of each resource; its label is its name."""
+    """Counts for each resource, labelled with its name. Raises BadEventQuery like `by_time`."""
     checked_step(asked, unit, interval)
     resource: Any = event.c.resource
     name = resource.op("->>", return_type=Text())(literal(RESOURCE_NAME, JsonKey()))
@@ -107,7 +111,7 @@ def _span(index: int, step: timedelta, count: int) -> EventCount:
 
 
 def _moment(index: int, step: timedelta) -> datetime:
-    """Where a span begins, within the calendar."""
+    """The start of a span, kept within the calendar."""
     try:
         return _PIVOT + step * index
     except OverflowError:

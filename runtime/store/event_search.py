@@ -1,4 +1,4 @@
-"""Searching events by filter, by the page."""
+"""Searching events by filters, in pages."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Place:
 
 
 async def find(db: Database, asked: EventFilter, limit: int, after: Place | None = None) -> list[Event]:
-    """A page of the events that fit, by when they occurred, behind the place where another page ended."""
+    """A page of matching events by time of occurrence, after the place where the page before ended."""
     columns = event.c
     statement = select(event).where(*conditions(db, asked), *_distinct(db, asked))
     if after is not None:
@@ -61,7 +61,7 @@ async def find(db: Database, asked: EventFilter, limit: int, after: Place | None
 
 
 async def every(db: Database, asked: EventFilter) -> AsyncGenerator[Event]:
-    """All events that fit, read by the page."""
+    """All events that match, read in pages."""
     after: Place | None = None
     while page := await find(db, asked, _AT_ONCE, after):
         for each in page:
@@ -70,7 +70,7 @@ async def every(db: Database, asked: EventFilter) -> AsyncGenerator[Event]:
 
 
 async def count(db: Database, asked: EventFilter) -> int:
-    """How many events fit."""
+    """How many events match."""
     statement = select(func.count()).select_from(event).where(*conditions(db, asked), *_distinct(db, asked))
     async with db.read() as connection:
         return int(await connection.scalar(statement) or 0)
@@ -97,7 +97,7 @@ def event_of(row: RowMapping) -> Event:
 
 
 def conditions(db: Database, asked: EventFilter) -> list[Condition]:
-    """What a filter says, as conditions on rows of `event`."""
+    """A filter as conditions on rows of `event`."""
     asked, columns = _storable(asked), event.c
     found: list[Condition] = [
         columns.occurred >= asked.occurred.since,
@@ -119,7 +119,7 @@ def conditions(db: Database, asked: EventFilter) -> list[Condition]:
 
 
 def _storable(value: T) -> T:
-    """The same filter with text as both databases take it."""
+    """The filter with texts that both databases accept."""
     found: Any = value
     if isinstance(value, str):
         found = plain_text(value)
@@ -134,7 +134,7 @@ def _storable(value: T) -> T:
 
 
 def _distinct(db: Database, asked: EventFilter) -> list[Condition]:
-    """Of each resource the first event in the asked order alone."""
+    """The condition that an event is the first of its resource, in the requested order."""
     if asked.resource is None or not asked.resource.distinct:
         return []
     order = event.c.occurred.asc() if asked.order == "ASC" else event.c.occurred.desc()
@@ -181,7 +181,7 @@ def _of_related(db: Database, asked: OfRelated) -> list[Condition]:
     found: list[Condition] = []
     if narrowed:
         found.append(event.c.seq.in_(select(event_resource.c.event_seq).where(*narrowed)))
-    if asked.labels:  # the one resource that has them must be the one that is meant by the rest
+    if asked.labels:  # one resource must have these labels and match the other parts
         each = _related_labels(db)
         same = _has_labels(each, asked.labels)
         if asked.id:

@@ -1,8 +1,8 @@
 """Reading on in the table of events, without missing one.
 
-Numbers are given when a row is inserted but rows are seen when their transaction commits, so on Postgres a
-number may turn up after a higher one. Numbers that were passed over are looked at again for a while; those of
-transactions that came to nothing, and of events that were there already, never come.
+A number is assigned when a row is inserted, but the row is visible when its transaction commits, so on
+Postgres a row may appear after one with a higher number. Skipped numbers are read again for a while; those of
+rolled back transactions and of duplicate events never appear.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _MOST_GAPS = 5_000
 
 
 class EventTail:
-    """Gives events that were recorded after `begin`, each once; or after where another one had come to."""
+    """Returns events that were recorded after `begin`, or after another tail's position, each once."""
 
     def __init__(self, db: Database, last: int = 0, gaps: Mapping[int, float] | None = None) -> None:
         self._db = db
         self._last = last
-        self._gaps = dict(gaps or {})  # number to when it was passed over
+        self._gaps = dict(gaps or {})  # maps a number to when it was skipped
 
     @property
     def last(self) -> int:
@@ -37,11 +37,11 @@ class EventTail:
 
     @property
     def gaps(self) -> Mapping[int, float]:
-        """Numbers that were passed over and may still come, each with when that was."""
+        """Skipped numbers that may still appear, each with the time when it was skipped."""
         return self._gaps
 
     async def begin(self) -> None:
-        """Take the end of the table as the place from which to read."""
+        """Start reading at the end of the table."""
         async with self._db.read() as connection:
             self._last = int(await connection.scalar(select(func.max(event.c.seq))) or 0)
             near = range(max(self._last - _AT_ONCE, 0) + 1, self._last)
@@ -52,7 +52,7 @@ class EventTail:
         self._gaps = {seq: now for seq in near if seq not in there}
 
     async def read(self, is_wanted: Callable[[str], bool]) -> list[Event]:
-        """The next events whose name is wanted. An empty list: there is nothing more for now."""
+        """The next events whose name is wanted; an empty list when there are none yet."""
         async with self._db.read() as connection:
             while True:
                 found, read = await self.read_within(connection, is_wanted)
@@ -62,7 +62,7 @@ class EventTail:
     async def read_within(
         self, connection: AsyncConnection, is_wanted: Callable[[str], bool]
     ) -> tuple[list[Event], int]:
-        """Read on by one batch; gives the events that are wanted and how many there were at all."""
+        """Read one batch; returns the wanted events and the number of all."""
         columns = event.c
         new = select(columns.seq, columns.event).where(columns.seq > self._last)
         rows = (await connection.execute(new.order_by(columns.seq).limit(_AT_ONCE))).all()
@@ -85,11 +85,13 @@ class EventTail:
         return [(row[0], row[1]) for row in rows]
 
     async def _now(self, connection: AsyncConnection) -> float:
-        """Processes of several hosts go on with each other's gaps: they are dated by the database's clock."""
+        """The database's time: processes of several hosts share the gaps, so their own clocks do not
+        serve.
+        """
         return (await self._db.time_within(connection)).timestamp()
 
     async def _pass(self, connection: AsyncConnection, seqs: list[int], late: list[int]) -> None:
-        """Remember how far it has been read, and what was passed over."""
+        """Note the highest number read, and the numbers that were skipped."""
         if seqs and not self._db.is_sqlite:
             first = max(self._last + 1, seqs[-1] - _MOST_GAPS)
             missing = set(range(first, seqs[-1])) - set(seqs)

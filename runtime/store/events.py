@@ -1,4 +1,4 @@
-"""Events become durable here, many in a transaction, together with what they say of task runs."""
+"""Records events, many in one transaction, together with the task runs that they describe."""
 
 from __future__ import annotations
 
@@ -28,19 +28,18 @@ _RETENTION_BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of a batch: how many events were new, and news of task runs that found no flow run."""
+    """The result for a batch: how many events were new, and news of task runs without a known flow run."""
 
     new: int
     orphans: list[TaskRunNews]
 
 
 async def record(db: Database, events: Sequence[Event]) -> Recorded:
-    """Record events and the task runs that they tell of, in one transaction.
-
-    Events that are there already, known by their id, change nothing. Raises DatabaseUnavailable.
+    """Record events and the task runs that they describe, in one transaction. Events whose id is recorded
+    already change nothing. Raises DatabaseUnavailable.
     """
-    # In one order everywhere, so that two of us who record the same events cannot block each other; by time
-    # first, because readers of the stream get them in the order of their rows.
+    # In one order everywhere, so that two processes that record equal events do not deadlock; by time first,
+    # # because readers of the stream get events in the order of their rows.
     batch = sorted(
         {event.id: event for event in events}.values(), key=lambda event: (event.occurred, event.id)
     )
@@ -53,7 +52,7 @@ async def record(db: Database, events: Sequence[Event]) -> Recorded:
 
 
 async def remove_before(db: Database, age: timedelta) -> int:
-    """Remove one small batch of the events that occurred longer than `age` ago; gives how many."""
+    """Remove a small batch of the events that occurred longer than `age` ago; returns their number."""
     before = (clock.now() - age).timestamp()
     oldest = "SELECT seq FROM event WHERE occurred < :before ORDER BY occurred LIMIT :most"
     params = {"before": to_micros(before) if db.is_sqlite else clock.from_epoch(before)}
@@ -71,7 +70,7 @@ async def remove_before(db: Database, age: timedelta) -> int:
 
 
 async def insert_within(connection: AsyncConnection, events: Sequence[Event]) -> None:
-    """Record events that the server makes, in a transaction that announces them. Those there already stay."""
+    """Record events that the server makes, in an open transaction, and announce them. Existing ones stay."""
     if not events:
         return
     ids = [each.id for each in events]

@@ -1,4 +1,4 @@
-"""Why a run waits, read from what is recorded: its state, what it waits for, and who has that."""
+"""Explains from the records why a run waits: its state, what it waits for, and which runs have that."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ __all__ = ["Explanation", "ExecutorNote", "Reason", "explain"]
 
 _AWAITS_SLOT = "AwaitingConcurrencySlot"
 ExecutorNote = Callable[[FlowRunRow, LeaseRow], str | None]
-"""Says what is wrong with the holder of a run's lease; None when nothing is."""
+"""Tells what is wrong with the holder of a run's lease; None when nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a run is where it is: in one line, and reason by reason, the one to mend first in front."""
+    """Why a run is in its state: a summary in one line, and the reasons, the most important first."""
 
     summary: str
     reasons: list[Reason]
@@ -44,8 +44,8 @@ class Explanation:
 
 
 async def explain(db: Database, run_id: UUID, executor_note: ExecutorNote | None = None) -> Explanation:
-    """Why the run waits, or what it does. `executor_note` says what is wrong with who executes it, as far as
-    that can be seen from where it is asked. Raises NotFound.
+    """Why the run waits, or what it does. `executor_note` tells what is wrong with its executor, if this
+    process can see that. Raises NotFound.
     """
     now = await db.time()
     async with db.read() as connection:
@@ -100,7 +100,7 @@ async def _reasons(
                 "tag-limit",
                 tag.text,
                 tag.since,
-                "raise the limit, or wait for those who hold its slots",
+                "raise the limit, or wait for the runs that hold its slots",
                 tag.holders,
             )
             for tag in await full_tags(db, connection, run.id)
@@ -116,10 +116,10 @@ async def _reasons(
         full = [each async for each in limits(connection, run)] if run.state_name == _AWAITS_SLOT else []
         return [_not_due(run, state, due_at, now), *full]
     if lease is not None and lease.owner is not None and not lease.lapsed:
-        text = f"process {lease.pid} on {lease.host} tries it again itself"
+        text = f"process {lease.pid} on {lease.host} will try it again"
         return [Reason("kept-by-process", text, run.state_timestamp)]
     if run.empirical_policy.get("retry_type") == "in_process" and (lease is None or lease.owner is None):
-        text = "the client that ran it is to try it again in its own process, so nobody else is given it"
+        text = "its client will try it again in its own process, so no worker gets it"
         hint = f"if that client is gone: heliostat flow-run set-state {run.id} failed"
         return [Reason("kept-by-process", text, run.state_timestamp, hint)]
     reasons = await of_place(db, connection, run, due_at, now)
@@ -127,7 +127,7 @@ async def _reasons(
         reasons.insert(0, Reason("last-attempt", state.message, state.timestamp))
     late_s = (now - due_at).total_seconds()
     if not reasons and run.work_queue_id is not None and late_s >= LATE_AFTER_S:
-        text = "nobody has claimed it: is the server that keeps its pool up, and Ray?"
+        text = "it has not been claimed: do the server of its pool and Ray run?"
         reasons.append(Reason("no-keeper", text, due_at, "heliostat ray status"))
     if late_s >= LATE_AFTER_S:
         reasons.append(Reason("late", f"it is {late_s:.0f} s late", due_at))
@@ -169,10 +169,10 @@ def _paused(run: FlowRunRow, state: FlowRunStateRow | None) -> Reason:
 async def _executor(
     db: Database, connection: AsyncConnection, run: FlowRunRow, lease: LeaseRow | None, now: datetime
 ) -> list[Reason]:
-    """Who works on it, and whether that one lives."""
+    """The process that executes the run, and whether it lives."""
     if lease is None or lease.owner is None:
         if run.state_type == "CANCELLING":
-            text = "it is being cancelled; whoever executes it has not confirmed that yet"
+            text = "it is being cancelled; its process has not confirmed that yet"
             return [Reason("cancelling", text, run.state_timestamp)]
         if run.state_type == "PENDING":
             return [await _taken(db, connection, run, now)]
@@ -180,7 +180,7 @@ async def _executor(
     who = f"process {lease.pid} on {lease.host}"
     if lease.lapsed:
         text = f"{who} has been silent since its lease ended at {lease.until:%H:%M:%S} UTC"
-        return [Reason("dead-executor", f"{text}: it is about to be given to another one", lease.until)]
+        return [Reason("dead-executor", f"{text}: it will soon be given to another process", lease.until)]
     if run.state_type == "CANCELLING":
         return [Reason("cancelling", f"it is being cancelled by {who}", run.state_timestamp)]
     if run.state_type == "PENDING":
@@ -190,7 +190,7 @@ async def _executor(
 
 
 async def _taken(db: Database, connection: AsyncConnection, run: FlowRunRow, now: datetime) -> Reason:
-    """A run that somebody who keeps no lease has taken: a worker, or another client."""
+    """The reason for a run that was taken without a lease, by a worker or another client."""
     ago = "" if run.state_timestamp is None else f" {(now - run.state_timestamp).total_seconds():.0f} s ago"
     if run.work_pool_id is not None:
         found = await connection.execute(selected_pools(db).where(work_pool.c.id == run.work_pool_id))
@@ -198,10 +198,10 @@ async def _taken(db: Database, connection: AsyncConnection, run: FlowRunRow, now
         if pool is not None and pool["status"] == "NOT_READY" and pool["type"] != "ray":
             text = (
                 f"a worker took it{ago} and has not begun it, and no worker of work pool {pool['name']!r} is "
-                "online now: the one that took it is gone"
+                "online now: the worker that took it is gone"
             )
             return Reason("claimer-gone", text, run.state_timestamp, _again(run))
-    return Reason("starting", f"somebody has taken it{ago} and has not begun", run.state_timestamp)
+    return Reason("starting", f"a client took it{ago} and has not begun it", run.state_timestamp)
 
 
 def _again(run: FlowRunRow) -> str:
@@ -220,7 +220,7 @@ async def _lease(db: Database, connection: AsyncConnection, run_id: UUID) -> Lea
 
 
 async def _unplaced(connection: AsyncConnection, run: FlowRunRow) -> list[Reason]:
-    """Calls of the run that no node of the cluster could execute when they were sent."""
+    """Reasons for calls of the run that no node of the cluster could execute when they were sent."""
     if run.state_type != "RUNNING":
         return []
     decided = rule_decision.c
@@ -263,5 +263,5 @@ def _summary(run: FlowRunRow, reasons: Iterable[Reason]) -> str:
     if StateType(run.state_type or "PENDING") in FINAL_STATES:
         return f"{name} has ended as {run.state_name}."
     if run.state_type == "SCHEDULED":
-        return f"{name} is due and nothing holds it: it is started as soon as its pool looks."
-    return f"{name} is {run.state_name}; nothing keeps it."
+        return f"{name} is due and nothing holds it: it is started when its pool next claims runs."
+    return f"{name} is {run.state_name}; nothing holds it."

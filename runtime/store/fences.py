@@ -1,8 +1,8 @@
-"""What a state that is written on behalf of a run is about: an execution of it, which may be over by then.
+"""Conditions for writing a state on behalf of a run: the execution that it is about must not be over.
 
-A pool that says that a process has died, a clean-up that has read a state a moment ago: each looks first and
-writes later. In between the run may have been taken over, resumed or ended elsewhere. So the writing
-transaction locks the lease, as journals do, and asks again.
+A pool that reports a dead process, or a clean-up that has read a state, looks first and writes later.
+Meanwhile the run may have been taken over, resumed or ended elsewhere. So the writing transaction locks the
+lease, like a journal's commit, and checks again.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ AT_WORK = ("PENDING", "RUNNING", "CANCELLING")
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """What must hold when a state is written; what is left out is not asked.
+    """What must hold when a state is written; unset fields are not checked.
 
-    `owners`: one of them holds the run's lease (None: nobody does), that of `epoch` if given. `is_unheld`:
-    nobody holds one that has not lapsed. `state_id`: the run is in that very state. `is_at_work`: it neither
-    waits nor is over. `releases`: the lease is given back with it.
+    `owners`: one of them holds the run's lease (None: no owner does), with `epoch` if given. `is_unheld`:
+    there is no living lease. `state_id`: the run is in that very state. `is_at_work`: the run neither waits
+    nor is over. `releases`: writing the state also releases the lease.
     """
 
     owners: frozenset[UUID | None] = frozenset()
@@ -37,13 +37,13 @@ class Fence:
     releases: bool = False
 
     async def check(self, db: Database, connection: AsyncConnection, run_id: UUID) -> None:
-        """Raise StaleState unless it holds; until the transaction ends nobody changes that."""
+        """Raise StaleState unless all holds; until the transaction ends it cannot change."""
         row = run_lease.c
         held = select(row.epoch, row.owner, (row.until <= db.now()).label("lapsed"))
         lease = (await connection.execute(held.where(row.run_id == run_id).with_for_update())).first()
         owner = None if lease is None else lease.owner
         if self.owners and (owner not in self.owners):
-            raise _stale(run_id, "another process executes it by now")
+            raise _stale(run_id, "another process executes it now")
         if self.epoch is not None and (lease is None or lease.epoch != self.epoch):
             raise _stale(run_id, "it was taken over meanwhile")
         if self.is_unheld and lease is not None and owner is not None and not lease.lapsed:
@@ -62,5 +62,5 @@ class Fence:
 def _stale(run_id: UUID, why: str) -> StaleState:
     return StaleState(
         f"flow run {run_id} is left as it is: {why}",
-        hint="`heliostat flow-run inspect` shows who executes it and what became of it",
+        hint="`heliostat flow-run inspect` shows its executor and its states",
     )

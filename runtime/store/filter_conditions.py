@@ -55,7 +55,7 @@ class FilterConditions:
     def __init__(self, is_sqlite: bool) -> None:
         self._is_sqlite = is_sqlite
 
-    # What a search asks of the rows of one table.
+    # The conditions of a search on the rows of one table.
 
     def of_flows(self, search: Search) -> list[Condition]:
         """Conditions on `flow`."""
@@ -126,7 +126,7 @@ class FilterConditions:
         ]
         return _joined(logs, parts)
 
-    # One record each: no condition where it asks for nothing.
+    # The conditions of one filter record; none for an empty one.
 
     def flow_parts(self, flows: FlowFilter | None) -> list[Condition]:
         if flows is None:
@@ -213,7 +213,7 @@ class FilterConditions:
         parts = [self._on(work_queue.c.id, queues.id), self._on(work_queue.c.name, queues.name)]
         return _joined(queues, parts)
 
-    # Kinds joined.
+    # Conditions across kinds.
 
     def _runs_of_flows(self, flows: FlowFilter | None) -> list[Condition]:
         parts = self.flow_parts(flows)
@@ -250,10 +250,10 @@ class FilterConditions:
                 found.append(at.in_(select(table.c.id).where(*parts).correlate(None)))
         return found
 
-    # One column each.
+    # Conditions on one column.
 
     def _on(self, at: Column, asked: Filter | None) -> Condition | None:
-        """The condition that a record of one column's operators states."""
+        """The condition of a record of operators on one column."""
         if asked is None:
             return None
         return _one(_joined(asked, _operators(at, asked)))
@@ -296,7 +296,7 @@ class FilterConditions:
     def _has_any(self, at: Column, tags: list[str]) -> Condition:
         if not self._is_sqlite:
             return type_coerce(at, JSONB).has_any(type_coerce(tags, ARRAY(Text)))
-        # A literal document where there is none: json_each of NULL has no rows, but the type must be text.
+        # A literal document instead of NULL: json_each of NULL has no rows, but the type must be text.
         each = func.json_each(func.coalesce(type_coerce(at, Text), "[]")).table_valued(column("value", Text))
         return exists(select(1).select_from(each).where(each.c.value.in_(tags)))
 
@@ -358,7 +358,7 @@ def _operator(at: Column, name: str, value: Any) -> Condition:
 
 
 def _comparable(value: Any) -> Any:
-    """A value that both databases take: no NUL in text, no moment or number outside of what they know."""
+    """A value that both databases accept: no NUL in text, no moment or number outside their range."""
     if isinstance(value, str):
         return plain_text(str(value))
     if isinstance(value, datetime):
@@ -370,7 +370,7 @@ def _comparable(value: Any) -> Any:
 
 
 def _joined(asked: Any, parts: Iterable[Condition | None]) -> list[Condition]:
-    """The parts that say something, joined as the record wants them; none where no part does."""
+    """The set parts, joined by the record's operator; none if no part is set."""
     said = [part for part in parts if part is not None]
     if len(said) > 1 and getattr(asked, "operator", "and_") == "or_":
         return [or_(*said)]
@@ -413,7 +413,7 @@ def _children_of(parent_ids: list[Any] | None) -> Condition | None:
 
 
 def _of_flow_run(asked: FlowRunOfTask | None) -> Condition | None:
-    """Of no flow run, or of one of these, or else of any."""
+    """Task runs of no flow run, of one of these, or of any."""
     if asked is None:
         return None
     if asked.is_null_:
@@ -435,7 +435,7 @@ _WORD = re.compile(r'([+!-]?)(?:"([^"]*)"|(\S+))')
 
 
 def _with_words(text: Column, query: str) -> Condition | None:
-    """`+word` must occur, `-word` or `!word` must not; of the others one must."""
+    """`+word` must occur, `-word` or `!word` must not; one of the other words must."""
     must: list[Condition] = []
     may: list[Condition] = []
     for sign, phrase, word in _WORD.findall(plain_text(query)):

@@ -1,9 +1,9 @@
-"""What searches can ask for: plain records, in the standard API's names, so that a request reads into them.
+"""The filters of searches: plain records in the standard API's names, into which requests are parsed.
 
-Inside one record the parts that are set are joined by its `operator`; one without any part filters nothing.
-`any_` means in the list; `all_` contains all of it; `like_` is a part of the text in any case, where `%` and
-`_` mean what they mean in SQL; `before_` and `after_` include the moment itself, and a moment without a zone
-is UTC. (Reference notes, section 14.)
+Inside one record the set parts are joined by its `operator`; a record without parts filters nothing. `any_`
+means in the list; `all_` means contains the whole list; `like_` is a part of the text in any case, with SQL's
+`%` and `_`; `before_` and `after_` include the moment itself, and a moment without a zone is UTC. (Reference
+notes, section 14.)
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class IdsOrNone(Filter):
 
 @dataclass(frozen=True, slots=True)
 class FlowRunOfTask(Filter):
-    """`is_null_`: of none, whatever else is asked for; false, and no list: of any."""
+    """`is_null_` True: of no flow run, whatever else is asked for; False without a list: of any."""
 
     operator: Operator = "and_"
     any_: list[UUID] | None = None
@@ -181,7 +181,7 @@ class Creator(Filter):
 
 @dataclass(frozen=True, slots=True)
 class Words(Filter):
-    """Words of which one must occur; `+word` must, `-word` must not; quotes hold a phrase together."""
+    """Words of which one must occur; `+word` must occur, `-word` must not; quotes make a phrase."""
 
     query: Annotated[str, MaxLen(200)]
 
@@ -197,7 +197,7 @@ class FlowFilter(Filter):
 
 @dataclass(frozen=True, slots=True)
 class FlowRunFilter(Filter):
-    """`start_time` falls back on the expected one for runs that have not started."""
+    """`start_time` means the expected one for runs that have not started."""
 
     operator: Operator = "and_"
     id: IdsOrNot | None = None

@@ -51,7 +51,7 @@ async def test_what_a_pool_says_of_a_run_that_was_adopted_elsewhere_is_refused(
     elsewhere = given.owner()
     taken = await leases.take(db, run.id, elsewhere, 15.0, dead_epoch=run.lease.epoch)
     fence = Fence(frozenset({run.owner.id, None}), run.lease.epoch if by_epoch else None, releases=True)
-    with pytest.raises(StaleState, match="another process executes it by now"):
+    with pytest.raises(StaleState, match="another process executes it now"):
         await flow_run_changes.propose(db, run.id, Crashed("lost"), force=True, fence=fence)
     assert await _state(db, run.id) == "RUNNING"
     lease = await leases.read(db, run.id)

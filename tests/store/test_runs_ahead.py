@@ -243,7 +243,7 @@ async def test_runs_of_a_deleted_deployment_keep_their_record_and_nobody_is_give
     history = [state.name for state in await flow_runs.history(db, retrying)]
     assert history == ["Scheduled", "Running", "AwaitingRetry", "Cancelled"]
     assert (await flow_runs.history(db, retrying))[-1].message == (
-        "Its deployment was deleted, so nobody will start it."
+        "Its deployment was deleted, so it will not be started."
     )
     assert left[retrying].run_count == 1
     await nobody_is_given_any(db, given)

@@ -1,4 +1,4 @@
-"""More tables: what people set up and what runs share or show."""
+"""Tables of what people set up, and of what runs share or show."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ concurrency_limit = Table(
     postgresql_with={"fillfactor": "50"},
 )
 
-# A lease that has expired counts no more: its slots are back without anyone doing anything.
+# An expired lease does not count, so its slots are free without any change.
 concurrency_lease = Table(
     "concurrency_lease",
     metadata,
@@ -170,7 +170,7 @@ block_document = Table(
     Index("ix_block_document__block_schema_id", "block_schema_id"),
 )
 
-# What the server remembers of itself, by name.
+# Values that the server stores about itself, by name.
 server_setting = Table(
     "server_setting",
     metadata,

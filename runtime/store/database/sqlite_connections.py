@@ -1,9 +1,8 @@
-"""SQLite connections for SQLAlchemy's pool that go to their thread once a statement.
+"""SQLite connections for SQLAlchemy's pool that switch to their thread once for each statement.
 
-The pool's own driver goes there four times a statement (for a cursor, the statement, its rows, the end), and
-for BEGIN and ROLLBACK besides; at the size of our statements that was most of their time. Here BEGIN travels
-with the first statement, rows come back with it, and the end of a transaction that only read is not waited
-for.
+The pool's own driver switches four times for each statement (cursor, statement, rows, end), and also for
+BEGIN and ROLLBACK, which took most of the time of our small statements. Here BEGIN is sent with the first
+statement, rows return with it, and the end of a transaction that only read is not waited for.
 """
 
 from __future__ import annotations
@@ -19,18 +18,20 @@ from typing import Any
 from .sqlite_thread import PRAGMAS, SqliteThread
 
 BEGIN_READ, BEGIN_WRITE = "BEGIN", "BEGIN IMMEDIATE"
-"""A write transaction takes the lock at once: upgrading a read later fails when another wrote in between."""
+"""A write transaction takes the lock at once: upgrading a read lock fails when another process wrote
+meanwhile.
+"""
 
 _FOLD_AFTER_S = (
     0.0,
     0.02,
-)  # with luck of the draw, so that those who were as quick as each other are not again
+)  # with jitter, so that processes that collided do not collide again
 
 _Answer = tuple[Any, list[Any], int, int | None]  # description, rows, row count, last row id
 
 
 def connector(path: Path) -> Callable[[], Awaitable[SqliteConnection]]:
-    """What makes connections to a file, as `create_async_engine(async_creator=...)` takes it."""
+    """The function that opens connections to a file, for `create_async_engine(async_creator=...)`."""
 
     async def connect() -> SqliteConnection:
         thread = SqliteThread(path, ("PRAGMA journal_mode = WAL", *PRAGMAS))
@@ -45,12 +46,12 @@ def connector(path: Path) -> Callable[[], Awaitable[SqliteConnection]]:
 
 
 async def fold(path: Path) -> None:
-    """Leave nothing beside the file where nobody else has it open: what is in its `-wal` goes into the file.
+    """Move the content of the `-wal` file into the database file, unless another process has it open.
 
-    SQLite does so when the last connection is closed; but when two processes close theirs at one moment, each
-    takes the other for one that stays, and both leave the rest behind.
+    SQLite does so when the last connection is closed; but two processes that close at one moment each take
+    the other for an open one, and neither does it.
 
-    No thread takes part: an interpreter that exits starts none any more.
+    It uses no thread: an exiting interpreter cannot start one.
     """
     wal = path.with_name(f"{path.name}-wal")
     for pause_s in _FOLD_AFTER_S:
@@ -58,29 +59,29 @@ async def fold(path: Path) -> None:
             return
         await asyncio.sleep(pause_s * random.random())
         with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=0)) as connection:
-            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # opens the file, too
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # opens the file
 
 
 class SqliteConnection:
-    """A connection as SQLAlchemy's adapter of asynchronous drivers uses one."""
+    """A connection with the interface that SQLAlchemy's adapter of asynchronous drivers needs."""
 
     isolation_level = None
-    _connection = True  # the adapter asks by this whether the connection is open
+    _connection = True  # tells the adapter that the connection is open
 
     def __init__(self, thread: SqliteThread) -> None:
         self._thread = thread
-        self._begin: str | None = None  # what the next statement is to begin with
-        self._open: str | None = None  # what the transaction under way began with
+        self._begin: str | None = None  # the BEGIN to send before the next statement
+        self._open: str | None = None  # the BEGIN of the open transaction
 
     def begin(self, how: str) -> None:
-        """The next statement begins a transaction."""
+        """Let the next statement begin a transaction."""
         self._begin = how
 
     def cursor(self) -> SqliteCursor:
         return SqliteCursor(self)
 
     async def execute(self, act: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
-        """Do something in the transaction; begins it where that is due."""
+        """Call `act` in the transaction, after beginning it if necessary."""
         begin, self._begin = self._begin, None
         if begin is None:
             return await self._thread.run(act)
@@ -93,13 +94,13 @@ class SqliteConnection:
         return await self._thread.run(begin_and_act)
 
     async def commit(self) -> None:
-        """Make it durable. A transaction without a statement was none."""
+        """Commit the transaction, if a statement has begun it."""
         self._begin, opened, self._open = None, self._open, None
         if opened is not None:
             await self._thread.run(_commit)
 
     async def rollback(self) -> None:
-        """Undo it; the end of a transaction that only read is not waited for."""
+        """Roll the transaction back; does not wait for one that only read."""
         self._begin, opened, self._open = None, self._open, None
         if opened == BEGIN_READ:
             self._thread.post(_rollback)
@@ -113,12 +114,12 @@ class SqliteConnection:
         self._thread.stop()
 
     async def create_function(self, name: str, arguments: int, function: Any, **options: Any) -> None:
-        """Give SQL a function of Python's."""
+        """Define an SQL function in Python."""
         await self._thread.run(lambda it: it.create_function(name, arguments, function, **options))
 
 
 class SqliteCursor:
-    """One statement: what it gave is here as soon as `execute` returns."""
+    """One statement, whose rows are here as soon as `execute` returns."""
 
     arraysize = 1
 

@@ -1,4 +1,6 @@
-"""A bare SQLite connection on a thread of its own: waiting for the file must not hold up the event loop."""
+"""A bare SQLite connection on a separate thread, so that waiting for the file does not block the event
+loop.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,10 @@ PRAGMAS = (
 
 
 class SqliteThread:
-    """Runs functions of one connection, one after another. The file is opened by the first.
+    """Runs functions with one connection, one after another. The first one opens the file.
 
-    Not an executor's thread: those refuse work once the interpreter begins to exit, which is when the last
-    events are to be written.
+    It does not use an executor: executors refuse work once the interpreter begins to exit, when the last
+    events must be written.
     """
 
     def __init__(self, path: Path, pragmas: tuple[str, ...] = PRAGMAS) -> None:
@@ -41,9 +43,8 @@ class SqliteThread:
         self._thread.start()
 
     def run(self, act: Act[T]) -> asyncio.Future[T]:
-        """Run `act` and answer on the calling loop. It is carried through even if nobody waits any more.
-
-        Once the connection was closed the answer is an OperationalError.
+        """Run `act` and give its result to the calling loop. It is executed even if the caller stops waiting.
+        After `close` the result is an OperationalError.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
@@ -67,7 +68,7 @@ class SqliteThread:
         return answer
 
     def post(self, act: Act[None]) -> None:
-        """Run `act` in its turn without an answer; a database error of it is dropped."""
+        """Run `act` in its turn without a result; its database errors are dropped."""
 
         def job() -> None:
             with suppress(sqlite3.Error):
@@ -85,7 +86,7 @@ class SqliteThread:
         await asyncio.wait([closed])
 
     def stop(self) -> None:
-        """The same without waiting."""
+        """`close` without waiting."""
         if not self._is_closing:
             self._is_closing = True
             self.post(_close)

@@ -1,4 +1,4 @@
-"""The SQLite connection that the hot path's commits go through: one hop, however many statements."""
+"""The SQLite connection of the hot path's commits: one thread switch for any number of statements."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class SqliteWriter:
         self._thread = SqliteThread(path)
 
     async def write(self, act: Act[T]) -> T:
-        """Run `act` between BEGIN IMMEDIATE and COMMIT; what it raises rolls back and comes out here."""
-        # Once begun it is carried through, whatever becomes of who waits: the outcome must not be in doubt.
+        """Run `act` between BEGIN IMMEDIATE and COMMIT; its error rolls back and is raised here."""
+        # Once begun it is finished, even if the caller is cancelled: the outcome must be certain.
         return await asyncio.shield(self._thread.run(lambda connection: _transaction(connection, act)))
 
     async def close(self) -> None:

@@ -1,4 +1,6 @@
-"""The tables: what is written often is narrow with few indexes, what is read often has the index it needs."""
+"""The main tables. Those written often are narrow with few indexes, those read often have the index they
+need.
+"""
 
 from __future__ import annotations
 
@@ -81,11 +83,11 @@ flow_run = Table(
     Column("work_pool_id", Uuid),
     Column("work_queue_id", Uuid),
     Column("schedule_key", Text),
-    Column("slot_at", Timestamp),  # the moment that the schedule gave this run
+    Column("slot_at", Timestamp),  # the date of the schedule for this run
     UniqueConstraint("flow_id", "idempotency_key"),
     Index("ix_flow_run__expected_start_time", "expected_start_time", "id"),
     Index("ix_flow_run__state_type", "state_type", "expected_start_time"),
-    # What pages sort and narrow by: a run that has not started counts by when it is to start.
+    # The start time by which pages sort and filter: for a run that has not started, its expected start.
     Index("ix_flow_run__started", text("coalesce(start_time, expected_start_time)"), "id"),
     Index("ix_flow_run__flow_id", "flow_id", "expected_start_time"),
     Index("ix_flow_run__name", "name"),
@@ -95,8 +97,8 @@ flow_run = Table(
         sqlite_where=text("parent_task_run_id IS NOT NULL"),
         postgresql_where=text("parent_task_run_id IS NOT NULL"),
     ),
-    # The rest have no entry for runs without a deployment, whose inserts stay as cheap as they were.
-    # One index a queue serves claims (SCHEDULED, by due time) and counting what fills its limit.
+    # The other indexes have no entry for runs without a deployment, so inserting those stays cheap. One index
+    # serves a queue's claims (SCHEDULED, by due time) and counts the runs in its limit.
     Index(
         "ix_flow_run__work_queue_id",
         "work_queue_id",
@@ -130,7 +132,8 @@ flow_run = Table(
         sqlite_where=text("schedule_key IS NOT NULL"),
         postgresql_where=text("schedule_key IS NOT NULL"),
     ),
-    # Those that may become late: a run leaves it with its first move, so a backlog of late runs is not read.
+    # Runs that may become late: a run leaves the index when it is marked, so a backlog of late runs is not
+    # read.
     Index(
         "ix_flow_run__next_scheduled_start_time",
         "next_scheduled_start_time",
@@ -139,7 +142,7 @@ flow_run = Table(
     ),
 )
 
-# Apart from flow_run and narrow: renewals and commits touch it many times a second.
+# Separate from flow_run and narrow: renewals and commits update it many times a second.
 run_lease = Table(
     "run_lease",
     metadata,
@@ -187,9 +190,9 @@ task_run = Table(
     Column("result", LargeBinary),
     Column("labels", Json),
     UniqueConstraint("flow_run_id", "task_key", "dynamic_key"),
-    # The newest task runs of all, by the page. Runs are written in this order, so it grows at its end.
+    # For pages of the newest task runs. Runs are written in this order, so the index grows at its end.
     Index("ix_task_run__expected_start_time", "expected_start_time", "id"),
-    # Next to nothing for those who write, and enough to leave out the days that nobody asked for.
+    # Costs writers almost nothing, and lets a query skip the days that it does not need.
     Index(
         "ix_task_run__times",
         "expected_start_time",
@@ -212,7 +215,7 @@ flow_run_state = Table(
     Column("message", Text),
     Column("details", Json, nullable=False),
     Column("result_kind", Text),
-    Column("data", Json),  # what remote clients say of a result: where it is stored, or that it is not
+    Column("data", Json),  # a remote client's description of a result: where it is stored, if at all
     UniqueConstraint("flow_run_id", "timestamp"),
 )
 
@@ -312,7 +315,7 @@ deployment = Table(
     Column("last_polled", Timestamp),
     Column("created_by", Json),
     Column("updated_by", Json),
-    Column("paused_by", Json),  # who paused it; NULL: nobody, or it was before this was noted
+    Column("paused_by", Json),  # who paused it; NULL: nobody, or an earlier version
     UniqueConstraint("flow_id", "name"),
     Index("ix_deployment__name", "name"),
     Index("ix_deployment__work_queue_id", "work_queue_id"),
@@ -323,7 +326,7 @@ deployment_schedule = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("deployment_id", Uuid, nullable=False),
-    Column("key", Text, nullable=False),  # what its runs carry: the slug, or else a hash of the definition
+    Column("key", Text, nullable=False),  # its runs have it: the slug, or else a hash of the definition
     Column("slug", Text),
     Column("definition", Json, nullable=False),
     Column("revision", BigInteger, nullable=False),  # raised by every edit
@@ -331,11 +334,11 @@ deployment_schedule = Table(
     Column("parameters", Json, nullable=False),
     Column("max_scheduled_runs", Integer),
     Column("catchup", Text),
-    Column("next_at", Timestamp),  # slots before it have their runs; NULL: it has no more slots
-    Column("reserved_until", Timestamp),  # until then some scheduler is making runs for it
+    Column("next_at", Timestamp),  # slots before it have their runs; NULL: there are no more slots
+    Column("reserved_until", Timestamp),  # until then a scheduler is making its runs
     Column("created", Timestamp, nullable=False),
     Column("updated", Timestamp, nullable=False),
-    Column("created_by", Json),  # whose it is: a deploy keeps schedules that people made by hand
+    Column("created_by", Json),  # its author: a deploy keeps schedules that people made by hand
     Column("updated_by", Json),
     UniqueConstraint("deployment_id", "key"),
     Index("ix_deployment_schedule__next_at", "next_at"),
@@ -349,7 +352,7 @@ deployment_serving = Table(
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("process_started", Double, nullable=False),
-    Column("until", Timestamp, nullable=False),  # a process that is silent for longer counts as gone
+    Column("until", Timestamp, nullable=False),  # when a silent process counts as gone
     Index("ix_deployment_serving__process_id", "process_id"),
 )
 
@@ -406,7 +409,7 @@ code_package = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("created", Timestamp, nullable=False),
     Column("content", LargeBinary),
-    Column("uri", Text),  # where the package is when it is not in `content`
+    Column("uri", Text),  # where the package is, if not in `content`
 )
 
 # The change feed on SQLite; on Postgres it stays empty.
@@ -417,7 +420,7 @@ announcement = Table(
     Column("number", BigInteger, nullable=False),
 )
 
-# Append-heavy: `seq` is the order in which streams read on, `id` what makes a resend harmless.
+# Append-heavy: streams read on in the order of `seq`; `id` makes a resend harmless.
 event = Table(
     "event",
     metadata,
@@ -434,10 +437,10 @@ event = Table(
     Index("ix_event__occurred", "occurred", "seq"),
     Index("ix_event__event", "event", "occurred"),
     Index("ix_event__resource_id", "resource_id", "occurred"),
-    sqlite_autoincrement=True,  # a number is not given twice, also when all events were removed
+    sqlite_autoincrement=True,  # a number is never used again, even when all events were removed
 )
 
-# The related resources of events, to find these by.
+# The related resources of events, by which events are found.
 event_resource = Table(
     "event_resource",
     metadata,
@@ -448,8 +451,7 @@ event_resource = Table(
     sqlite_with_rowid=False,
 )
 
-# States of flow runs that no event tells of yet: a trigger of the database puts in each one that is written,
-# whoever writes it.
+# States of flow runs that have no event yet: a trigger of the database adds each state that is written.
 event_outbox = Table(
     "event_outbox",
     metadata,
@@ -458,14 +460,14 @@ event_outbox = Table(
     sqlite_autoincrement=True,
 )
 
-# Flow runs whose task runs a remote client named: their ids do not begin as the run's does.
+# Flow runs whose task run ids come from a remote client: they do not begin like the run's id.
 flow_run_of_events = Table(
     "flow_run_of_events",
     metadata,
     Column("flow_run_id", Uuid, primary_key=True),
 )
 
-# Which loops of a server run where: a row for each in each process that hosts them.
+# Which services of a server run where: a row for each service in each process.
 service = Table(
     "service",
     metadata,
@@ -490,7 +492,7 @@ automation = Table(
     Column("actions", Json, nullable=False),
     Column("actions_on_trigger", Json, nullable=False),
     Column("actions_on_resolve", Json, nullable=False),
-    Column("owner_resource", Text),  # the automation goes with it
+    Column("owner_resource", Text),  # the automation is removed with it
     Column("related", Json, nullable=False),  # ids of resources that its triggers or actions name
     Column("created", Timestamp, nullable=False),
     Column("updated", Timestamp, nullable=False),

@@ -1,4 +1,4 @@
-"""Column types that mean the same on both databases: what differs between SQLite and Postgres ends here."""
+"""Column types with one meaning on both databases: they hide the differences between SQLite and Postgres."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def to_micros(epoch_s: float) -> int:
-    """Microseconds since 1970: the form in which SQLite keeps a moment. Halves go up, as in our SQL."""
+    """Microseconds since 1970: the form in which SQLite stores a moment. Halves are rounded up, as in our
+    SQL.
+    """
     return math.floor(epoch_s * 1e6 + 0.5)
 
 
 def from_micros(micros: int) -> datetime:
-    """Aware UTC of what `to_micros` gave, exact to the microsecond."""
+    """The aware UTC datetime of a result of `to_micros`, exact to the microsecond."""
     seconds, rest = divmod(micros, 1_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
 
@@ -32,7 +34,7 @@ def from_micros(micros: int) -> datetime:
 class Timestamp(TypeDecorator[datetime]):
     """A moment: TIMESTAMPTZ on Postgres, INTEGER microseconds since 1970 on SQLite.
 
-    Takes aware datetimes or epoch seconds; always gives aware UTC.
+    Accepts aware datetimes or epoch seconds; always returns aware UTC.
     """
 
     impl = BigInteger
@@ -83,7 +85,7 @@ class Json(TypeDecorator[Any]):
 
 
 class JsonKey(TypeDecorator[str]):
-    """A key of a JSON object, as the operator `->>` takes it: on SQLite a key with dots would be a path."""
+    """A key of a JSON object for the operator `->>`: on SQLite a key with dots would be a path."""
 
     impl = Text
     cache_ok = True
@@ -97,7 +99,7 @@ class JsonKey(TypeDecorator[str]):
 # Text that is compared byte by byte: the database's locale would only make its indexes slower.
 Key = Text().with_variant(Text(collation="C"), "postgresql")
 
-# A number that the database counts up by itself.
+# A number that the database increments by itself.
 Counter = BigInteger().with_variant(Integer(), "sqlite")
 
 

