@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 from uuid import UUID
 
 import click
@@ -11,7 +11,7 @@ import click
 from ...runtime.foundation.errors import NotFound
 from .failures import Exit
 from .lazy import Lazy, Noun, verb
-from .logs import follow_logs, write_logs
+from .logs import LogOptions, follow_logs, write_logs
 from .output import (
     Column,
     Row,
@@ -125,26 +125,15 @@ def inspect(run: str, output: str) -> None:
 @click.option("--follow", "-f", is_flag=True, help="Show new lines as they come, until the run has ended.")
 @head_tail_options
 @output_option
-def logs(
-    run: str, follow: bool, head: int | None, tail: int | None, reverse: bool, level: str, output: str
-) -> None:
+def logs(run: str, follow: bool, **asked: Unpack[LogOptions]) -> None:
     """Show the log of a flow run with the lines of its task runs. --follow needs a running server."""
 
     async def read(runs: RunSource) -> None:
         row = await runs.flow_run(run)
-        await write_logs(
-            runs,
-            UUID(str(row["id"])),
-            row["name"],
-            head=head,
-            tail=tail,
-            reverse=reverse,
-            level=level,
-            output=output,
-        )
+        await write_logs(runs, UUID(str(row["id"])), row["name"], **asked)
 
     async def go_on(client: HeliostatClient) -> None:
-        await follow_logs(client, UUID((await find_flow_run(client, run))["id"]), level=level, output=output)
+        await follow_logs(client, UUID((await find_flow_run(client, run))["id"]), asked)
 
     if follow:
         with_client(go_on)

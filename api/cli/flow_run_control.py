@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...runtime.foundation.errors import RequestRefused
-from ...runtime.states import STATE_NAMES, State, StateType
+from ...runtime.states import STATE_NAMES, AwaitingRetry, Paused, State, StateType, Suspended
 from .assignments import from_document
 from .failures import Exit
 from .lazy import Verb
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from ...runtime.client.records import OrchestrationResult
 
 run_argument = click.argument("run", metavar="RUN")
+_timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=3600.0,
+    metavar="SECONDS",
+    help="Fail the run if it is not resumed.",
+)
 
 
 @click.command("cancel", cls=Verb, examples=("heliostat flow-run cancel @last",))
@@ -41,27 +48,19 @@ def cancel(run: str, watch: bool) -> int:
     examples=("heliostat flow-run pause @last", "heliostat flow-run pause @last --timeout 600"),
 )
 @run_argument
-@click.option(
-    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Fail the run if it is not resumed."
-)
-def pause(run: str, timeout: float | None) -> None:
+@_timeout_option
+def pause(run: str, timeout: float) -> None:
     """Let a running run start no more tasks until it is resumed. Its process waits."""
-    from ...runtime.states import Paused
-
-    _accepted(_propose(run, Paused(timeout_s=timeout if timeout is not None else 3600.0)))
+    _accepted(_propose(run, Paused(timeout_s=timeout)))
     note(f"Flow run {run} is paused. hint: heliostat flow-run resume {run}")
 
 
 @click.command("suspend", cls=Verb, examples=("heliostat flow-run suspend @last",))
 @run_argument
-@click.option(
-    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Fail the run if it is not resumed."
-)
-def suspend(run: str, timeout: float | None) -> None:
+@_timeout_option
+def suspend(run: str, timeout: float) -> None:
     """Pause a run of a deployment and end its process. Resuming continues it in another process."""
-    from ...runtime.states import Suspended
-
-    _accepted(_propose(run, Suspended(timeout_s=timeout if timeout is not None else 3600.0)))
+    _accepted(_propose(run, Suspended(timeout_s=timeout)))
     note(f"Flow run {run} is suspended. hint: heliostat flow-run resume {run}")
 
 
@@ -70,8 +69,6 @@ def suspend(run: str, timeout: float | None) -> None:
 @click.option("--watch", is_flag=True, help="Follow the run to its end.")
 def retry(run: str, watch: bool) -> int:
     """Run an ended run of a deployment again; tasks that completed answer from the record."""
-    from ...runtime.states import AwaitingRetry
-
     _accepted(_propose(run, AwaitingRetry(message="asked for by hand")))
     note(f"Flow run {run} is scheduled again.")
     return _ending(run, watch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 from uuid import UUID
 
 import click
@@ -23,25 +23,32 @@ _PAUSE_S = 0.5
 _LOOK_BACK = 200
 
 
+class LogOptions(TypedDict):
+    """The options of commands that show a log."""
+
+    head: int | None
+    tail: int | None
+    reverse: bool
+    level: str
+    output: str
+
+
 async def write_logs(
     source: RunSource,
     flow_run_id: UUID,
     flow_run_name: str,
     *,
     task_run_id: UUID | None = None,
-    head: int | None,
-    tail: int | None,
-    reverse: bool,
-    level: str,
-    output: str,
+    **asked: Unpack[LogOptions],
 ) -> None:
     """Write the lines of a flow run and its task runs, or of one task run alone."""
+    head, tail, reverse, output = asked["head"], asked["tail"], asked["reverse"], asked["output"]
     if head is not None and tail is not None:
         raise click.UsageError("Give --head or --tail, not both.")
     choice = LogChoice(
         flow_run_id,
         task_run_id,
-        level_number(level),
+        level_number(asked["level"]),
         newest_first=tail is not None or (reverse and head is None),
         limit=head if head is not None else tail,
     )
@@ -61,15 +68,15 @@ async def write_logs(
         note("No log lines.")
 
 
-async def follow_logs(client: HeliostatClient, flow_run_id: UUID, *, level: str, output: str) -> None:
+async def follow_logs(client: HeliostatClient, flow_run_id: UUID, asked: LogOptions) -> None:
     """Write lines as they come, until the run has ended."""
     run = await client.read_flow_run(flow_run_id)
-    tail = LogTail(client, flow_run_id, level)
+    tail = LogTail(client, flow_run_id, asked["level"])
     ended = False
     while True:
         rows = await tail.rows()
         for row in rows:
-            _write(row, run.name, output)
+            _write(row, run.name, asked["output"])
         if ended and not rows:
             return
         ended = (await client.read_flow_run(flow_run_id)).is_final()

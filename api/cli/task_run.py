@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Unpack
 from uuid import UUID
 
 import click
 
 from .lazy import Noun, verb
-from .logs import write_logs
+from .logs import LogOptions, write_logs
 from .output import Column, Row, output_option, write_json, write_one, write_page, write_rows
 from .records import head_tail_options, limit_option, offset_option, state_option
 from .remote import as_uuid
@@ -93,30 +94,13 @@ def inspect(reference: str, flow_run: str, output: str) -> None:
 @flow_run_option
 @head_tail_options
 @output_option
-def logs(
-    reference: str,
-    flow_run: str,
-    head: int | None,
-    tail: int | None,
-    reverse: bool,
-    level: str,
-    output: str,
-) -> None:
+def logs(reference: str, flow_run: str, **asked: Unpack[LogOptions]) -> None:
     """Show the log of a task run."""
 
     async def read(runs: RunSource) -> None:
         row = await runs.task_run(reference, _within(reference, flow_run))
-        await write_logs(
-            runs,
-            UUID(str(row["flow_run_id"])),
-            "",
-            task_run_id=UUID(str(row["id"])),
-            head=head,
-            tail=tail,
-            reverse=reverse,
-            level=level,
-            output=output,
-        )
+        of, run_id = UUID(str(row["flow_run_id"])), UUID(str(row["id"]))
+        await write_logs(runs, of, "", task_run_id=run_id, **asked)
 
     with_runs(read)
 
