@@ -118,7 +118,7 @@ class Board:
 
 
 class LoneBoard:
-    """The same for calls that come alone, one after another in this process."""
+    """What this process is executing of calls that come alone, one after another."""
 
     def __init__(self, rouse: Callable[[], None]) -> None:
         self.current: LoneEntry | None = None

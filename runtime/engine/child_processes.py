@@ -29,7 +29,7 @@ from ..records import HeldLease, LogBatch
 from .line import DriverLine, LineToDriver
 from .local_lanes import ThreadTaskRunner
 from .process_hooks import install, lines
-from .relay import RelayHost, RelayRunJournal, line_here, recording_here, relaying_through
+from .relay import RelayHost, RelayRunJournal, find_cached, line_here, recording_here, relaying_through
 from .run_desk import RunDesk, add_to_run
 from .session import Dispatching, FlowSession, flow_session
 from .wire import LineAddress
@@ -98,7 +98,7 @@ class Ticket:
         journal = RelayRunJournal(line, self.flow_run.id, self.held)
         desk = RunDesk(self.flow_run, journal, terminal_here())
         install(Ticket.here)
-        session = FlowSession(self.flow_run, desk, Dispatching(ThreadTaskRunner()), _find_cached, self.scope)
+        session = FlowSession(self.flow_run, desk, Dispatching(ThreadTaskRunner()), find_cached, self.scope)
         tokens: list[tuple[Any, Any]] = [
             (flow_session, flow_session.set(session)),
             (flow_run_info, flow_run_info.set(self.flow_run)),
@@ -159,12 +159,6 @@ def _take_news(kind: str, news: Any, *_more: Any) -> None:
     if kind == "logs":
         for flow_run_id, line in news:
             add_to_run(flow_run_id, LogBatch([line]), shows_prints=False)
-
-
-def _find_cached(keys: Any) -> Any:
-    from ..store.commits import cache  # only where it is asked: loading a database's drivers takes a second
-
-    return recording_here().call(cache.get_many, keys)
 
 
 def _anew_after_fork() -> None:

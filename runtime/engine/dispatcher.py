@@ -20,6 +20,7 @@ from ..foundation import clock
 from ..foundation.errors import HeliostatError, LeaseLost, NoSlotEver
 from . import records_lookup
 from .admission import Admission
+from .calls import Columns
 from .cancelling import Cancelling
 from .fanout import IN_FLIGHT, QUEUED, RETRYING, Fanout
 from .lane import Answer, Lane, Loss, refused
@@ -149,8 +150,6 @@ class Dispatcher:
 
     def feed(self, fanout: Fanout, rows: Iterator[tuple[Any, ...]]) -> None:
         """Read the calls of an iterator's map as room becomes free; returns when all are sent."""
-        from .calls import Columns
-
         assert isinstance(fanout.calls, Columns)
         with self.changed:
             self.fanouts.add(fanout)

@@ -171,7 +171,7 @@ class Fanout:
         return dict(counted)
 
     def tally(self) -> Tally:
-        """The same for whoever asks often: a few scans for single bytes, no lock, right to within moments."""
+        """Calls by how they ended: a few scans for single bytes, no lock, right to within moments."""
         is_over = self.closed and not self.open_count
         standing = self.standing
         size, done = len(standing), len(standing) - self.open_count
@@ -314,7 +314,7 @@ class Fanout:
         self.attempts[position] = outcome.run_count + 1
 
     def tries_of(self, position: int) -> int:
-        """The same without attempts that ended in a crash: what the author's retries count."""
+        """Which attempt it is by the author's retries, which do not count attempts that ended in a crash."""
         return self.attempts.get(position, 1) - self.crashes.get(position, 0)
 
 

@@ -69,7 +69,7 @@ class PackGroup(CallKind):
             self.ready.append(span)
 
     def take_of(self, fanout: Fanout, count: int) -> list[ReadySpan]:
-        """The same as `take`, from the first calls that are ready of one fan-out."""
+        """Remove up to `count` calls of one fan-out, from the first of them that are ready."""
         span = next((span for span in self.ready if span.fanout is fanout), None)
         if span is None:
             return []

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 MAX_CALLS = 1_000  # in one pack: bounds what one answer holds and what the journal commits at once
 MAX_ARGUMENT_BYTES = 4 * 1024 * 1024  # of one pack
 GROWTH = 8  # at most this many times the largest pack that came back
-OVERLAPPING_GROWTH = 32  # the same for calls that run side by side: a large pack lasts no longer
+OVERLAPPING_GROWTH = 32  # of calls that run side by side: a large pack lasts no longer
 SMALLEST = 8  # at the end of a fan-out a pack still lasts this part of the target
 SMOOTHING = 0.5  # weight of the newest measurement
 OVERLAPPING_AT_LEAST_S = 2e-4  # what one more overlapping call is taken to cost before a pack tells
@@ -72,7 +72,7 @@ class Estimate:
         return max(1, min(usual, by_growth, max(by_rest, usual // SMALLEST), waiting))
 
     def usual_size(self, target_s: float, wanted: int | None = None) -> int:
-        """The same where plenty of calls wait, so that neither a start nor an end keeps packs small."""
+        """The size where plenty of calls wait, so that neither a start nor an end keeps packs small."""
         if wanted is not None:
             return wanted
         if self.call_s is None:

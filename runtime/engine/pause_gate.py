@@ -45,5 +45,5 @@ class PauseGate:
             pass
 
     def wait_for(self, timeout_s: float) -> bool:
-        """The same for a while; whether calls may begin."""
+        """Wait for so long at most; whether calls may begin."""
         return self._opened.wait(timeout_s)

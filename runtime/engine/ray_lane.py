@@ -387,7 +387,7 @@ def _in_a_row(span: ReadySpan) -> list[ReadySpan]:
 
 
 def carries_futures_cached(fanout: Fanout) -> bool:
-    """As `carries_futures`, asked once a fan-out."""
+    """Whether any argument may hold futures, looked at once a fan-out."""
     if fanout.has_futures is None:
         fanout.has_futures = carries_futures(fanout)
     return fanout.has_futures

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -67,7 +67,7 @@ class RelayJournal:
         last_seq: int,
         on_fenced: Callable[[UUID], None] | None = None,
     ) -> RelayRunJournal:
-        """As `Journal.open`; being fenced shows at the next barrier."""
+        """Have the driver open the journal of a run. That the run is fenced shows at the next barrier."""
         self._line.ask(OPEN, (run_id, epoch, owner, last_seq)).result()
         return RelayRunJournal(self._line, run_id, (run_id, epoch, owner))
 
@@ -88,7 +88,7 @@ class RelayRecording:
         return self.line.ask(CALL, (verb, args, kwargs)).result()
 
     def call_within(self, timeout_s: float, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """See Recording: the driver waits so long for the database."""
+        """Run a store verb where the database is; the driver waits so long for the database."""
         return self.line.ask(CALL_WITHIN, (timeout_s, verb, args, kwargs)).result()
 
     def close(self, timeout_s: float | None = None) -> None:
@@ -101,6 +101,13 @@ _relay: RelayRecording | None = None
 def recording_here() -> Recording:
     """The way to the database from this process."""
     return _relay if _relay is not None else current_recording()
+
+
+def find_cached(keys: Sequence[str]) -> Any:
+    """What the cache has of these keys."""
+    from ..store.commits import cache  # only where it is asked: loading a database's drivers takes a second
+
+    return recording_here().call(cache.get_many, keys)
 
 
 def relay_through(line: LineToDriver | None, lease_s: float) -> None:

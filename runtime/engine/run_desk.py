@@ -91,7 +91,7 @@ class RunDesk:
         self.terminal.show_line(self._subject(line.task_run_id), line)
 
     def log_here(self, _flow_run_id: UUID, line: LogLine) -> None:
-        """The same for a line of this process, whose prints are on the terminal already."""
+        """Record a log line of this process, and show it unless it is on the terminal as a print."""
         if line.logger == PRINTS:
             self.journal.append(LogBatch([line]))
         else:
@@ -117,11 +117,11 @@ class RunDesk:
             )
 
     def tell_flow_overrun(self, timeout_s: float) -> None:
-        """Say it of the flow."""
+        """Say that the flow runs on although its time is over."""
         self.tell_overrun(f"flow {self.flow_run.flow_name!r}", timeout_s)
 
     def note(self, level: int, message: str) -> LogLine:
-        """The same, recorded and not shown yet: what is told as a fact must be durable first."""
+        """Record a log line without showing it yet: what is told as a fact must be durable first."""
         line = _line(level, message)
         self.journal.append(LogBatch([line]))
         return line

@@ -51,12 +51,8 @@ class PlainCompletions:
 
     def take(self, span: ReadySpan, ended: Sequence[Outcome | None], answer: Answer, at: int) -> None:
         """Add the calls of one span; `at` is where they begin in the answer."""
-        fanout = span.fanout
-        key = (fanout, answer.node, answer.pid)
-        batch = self.batches.get(key)
-        if batch is None:
-            batch = self.batches[key] = _Batch()
-        url, serializer = _storage_of(fanout)
+        batch = self._batch_of(span.fanout, answer)
+        url, serializer = _storage_of(span.fanout)
         batch.positions.extend(range(span.start, span.stop))
         batch.outcomes.extend(outcome for outcome in ended if outcome is not None)
         batch.held.extend(
@@ -68,19 +64,22 @@ class PlainCompletions:
         )
 
     def take_one(self, span: ReadySpan, outcome: Outcome, answer: Answer) -> None:
-        """The same for a call that came alone."""
-        fanout = span.fanout
-        key = (fanout, answer.node, answer.pid)
-        batch = self.batches.get(key)
-        if batch is None:
-            batch = self.batches[key] = _Batch()
+        """Add a call that came alone."""
+        batch = self._batch_of(span.fanout, answer)
         batch.positions.append(span.start)
         batch.outcomes.append(outcome)
         if outcome.kind == "inline":
             batch.held.append(outcome.payload)
         else:
             large = answer.large.get(0)
-            batch.held.append(holding(outcome.kind, outcome.payload, *_storage_of(fanout), large))
+            batch.held.append(holding(outcome.kind, outcome.payload, *_storage_of(span.fanout), large))
+
+    def _batch_of(self, fanout: Fanout, answer: Answer) -> _Batch:
+        key = (fanout, answer.node, answer.pid)
+        batch = self.batches.get(key)
+        if batch is None:
+            batch = self.batches[key] = _Batch()
+        return batch
 
 
 class SendsAgain(Protocol):

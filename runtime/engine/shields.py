@@ -38,7 +38,7 @@ def take_up() -> Shield:
 
 
 def put_down() -> None:
-    """It is done with that."""
+    """The calling thread is done with code that may be stopped from outside."""
     thread = threading.get_ident()
     shield = _shields[thread]
     shield.users -= 1

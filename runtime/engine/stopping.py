@@ -58,7 +58,7 @@ def enter(board: Board) -> None:
 
 
 def leave(board: Board) -> None:
-    """It is done."""
+    """The calling thread is done with the calls of a board."""
     thread = threading.get_ident()
     boards = _boards[thread]
     boards.remove(board)

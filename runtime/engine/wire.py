@@ -146,7 +146,7 @@ def dump_reply(
 
 
 def dump_lone_reply(node: str, pid: int, elapsed_s: float, outcome: Outcome) -> bytes:
-    """The same for one call; the usual end of it is marshalled."""
+    """The reply for a call that travelled alone; its usual end is marshalled."""
     status, start_s, end_s, run_count, kind, value, hashed, extra = outcome
     if status == COMPLETED and run_count == 1 and extra is None:
         return marshal.dumps((node, pid, elapsed_s, start_s, end_s, kind, value, hashed), 2)

@@ -31,7 +31,7 @@ from .outcomes import Outcome
 from .own_arguments import Arguments, needs_making
 from .payload import Own, RefSlot, StoredSlot
 from .process_hooks import install as install_in_processes
-from .relay import RelayRunJournal, recording_here, relay_through
+from .relay import RelayRunJournal, find_cached, relay_through
 from .run_desk import RunDesk
 from .session import Dispatching, FlowSession, end_calls_of, flow_session
 from .spool import Spool
@@ -72,7 +72,7 @@ def execute(spec_blob: bytes, refs: Sequence[Any]) -> tuple[bytes, dict[int, Any
 
 
 def execute_alone(lone_blob: bytes) -> tuple[bytes, dict[int, Any] | None]:
-    """The same for a call that travels alone, once a pack of one has made its code and call site known."""
+    """Execute a call that travels alone, once a pack of one has made its code and call site known."""
     key, pack_id, index, arguments = load_lone(lone_blob)
     lone_calls = _lone_calls.get(key)
     if lone_calls is None:
@@ -133,17 +133,11 @@ def _session_of(code_key: bytes, worker_code: WorkerCode, line: LineToDriver) ->
         journal = RelayRunJournal(line, worker_code.flow_run.id, worker_code.held)
         desk = RunDesk(worker_code.flow_run, journal, terminal_here())
         install_in_processes(Ticket.here)
-        session = FlowSession(worker_code.flow_run, desk, Dispatching(ThreadTaskRunner()), _find_cached)
+        session = FlowSession(worker_code.flow_run, desk, Dispatching(ThreadTaskRunner()), find_cached)
         _sessions[code_key] = session
         if len(_sessions) > _KEPT_CODES:
             _sessions.popitem(last=False)
     return session
-
-
-def _find_cached(keys: Sequence[str]) -> Any:
-    from ..store.commits import cache  # only where it is asked: loading a database's drivers takes a second
-
-    return recording_here().call(cache.get_many, keys)
 
 
 def _reply(began: float, outcomes: list[Outcome | None], **nothing_done: Any) -> bytes:

@@ -44,7 +44,7 @@ class WorkerState:
 
 @lru_cache(maxsize=1)
 def state_of_this_worker() -> WorkerState:
-    """As it was before its first task."""
+    """The state of this process as it was before its first task."""
     return WorkerState()
 
 

@@ -35,7 +35,7 @@ def is_stock_flow(entrypoint: str, project: Path | None) -> bool:
 
 @lru_cache(maxsize=256)
 def _stock_names_in(path: Path, _mtime_ns: int, _size: int) -> frozenset[str]:
-    """The same for a file as it is now: one process may run a flow many times a second."""
+    """The names in a file as it is now, kept: one process may run a flow many times a second."""
     return frozenset(_stock_names(ast.parse(path.read_bytes())))
 
 
