@@ -13,7 +13,6 @@ from ...runtime.scheduling.schedule_slots import (
     LATE_AFTER_S,
     STANDARD_HORIZON,
     CatchUp,
-    ScheduleFacts,
     coming_slots,
     past_slots,
     slot_key,
@@ -97,9 +96,8 @@ def plan(row: ScheduleRow, now: datetime, made: Collection[str]) -> SlotBatch:
 def _plan(row: ScheduleRow, now: datetime, made: Collection[str]) -> SlotBatch:
     schedule = schedule_from_json(row.definition)
     since = min(row.next_at or now, now)
-    facts = ScheduleFacts(row.id, schedule, catch_up=cast("CatchUp | None", row.catchup))
-    past, unwanted = past_slots(facts, now, since)
-    if facts.catch_up is None:
+    past, unwanted = past_slots(schedule, cast("CatchUp | None", row.catchup), now, since)
+    if row.catchup is None:
         past = schedule.dates(max(since, now - timedelta(seconds=LATE_AFTER_S)), 1000, now)
     coming = list(coming_slots(schedule, now))
     beyond = [] if row.max_scheduled_runs is None else coming[row.max_scheduled_runs :]
