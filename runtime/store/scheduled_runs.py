@@ -1,6 +1,7 @@
-"""Runs on their way to a process: made from deployments, late, given back, or left by a dead owner.
+"""Runs on their way to a process: made from deployments, late, or given back.
 
-Claiming and polling them have files of their own (`claims`, `polling`).
+Claiming and polling them have files of their own (`claims`, `polling`), and so has what dead owners left
+(`rescues`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .database.database import Database
 from .database.tables import deployment, flow_run, run_lease, work_pool
 from .database.types import Timestamp
 from .deployment_ends import DELETED
-from .deployment_rows import DeploymentRow, LapsedLease
+from .deployment_rows import DeploymentRow
 from .deployment_run_rows import NewDeploymentRun, run_and_state_rows
 from .flow_run_changes import tell_parent_within
 from .flow_runs import INSERT_STATE, insert_flow_run
@@ -32,9 +33,7 @@ from .schedules import missing_deployment
 from .search import FlowRunAndState
 from .work_queues import get_or_create_within
 
-__all__ = ["claim", "create_run", "create_run_of", "lapsed_leases", "mark_late", "release"]
-
-_LIVING = ("PENDING", "RUNNING", "CANCELLING", "PAUSED")
+__all__ = ["claim", "create_run", "create_run_of", "mark_late", "release"]
 
 _DEPLOYMENT = select(deployment).where(deployment.c.id == bindparam("deployment"))
 
@@ -97,38 +96,6 @@ async def mark_late(db: Database, after_s: float = LATE_AFTER_S, limit: int = 50
         ]
         await move_within(db, connection, moves, StateType.SCHEDULED, "Late")
         return [move.run_id for move in moves]
-
-
-async def lapsed_leases(db: Database, *, pool_id: UUID | None = None, limit: int = 500) -> list[LapsedLease]:
-    """Runs that have begun and not ended while their owner has been silent for longer than its lease.
-
-    Longest silent first; of one pool, or of all and of none. Wait until the database has been up for a whole
-    lease before acting on it: while it was away nobody could renew.
-    """
-    lease, run = run_lease.c, flow_run.c
-    statement = (
-        select(
-            lease.run_id,
-            lease.epoch,
-            lease.owner,
-            lease.until,
-            lease.host,
-            lease.pid,
-            run.state_type,
-            run.state_name,
-            run.run_count,
-            run.deployment_id,
-            run.work_pool_id,
-        )
-        .join(run_lease, lease.run_id == run.id)
-        .where(run.state_type.in_(_LIVING), lease.owner.is_not(None), lease.until <= db.now())
-        .order_by(lease.until)
-        .limit(limit)
-    )
-    if pool_id is not None:
-        statement = statement.where(run.work_pool_id == pool_id)
-    async with db.read() as connection:
-        return [LapsedLease(**row) for row in (await connection.execute(statement)).mappings()]
 
 
 async def release(

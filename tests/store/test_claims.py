@@ -20,6 +20,7 @@ from heliostat.runtime.store import (
     flow_runs,
     leases,
     polling,
+    rescues,
     scheduled_runs,
     work_pools,
     work_queues,
@@ -329,12 +330,11 @@ async def test_runs_of_silent_owners_are_found(db: Database, pool: WorkPoolRow, 
     silent, ended = [run.run_id for run in await scheduled_runs.claim(db, pool.id, 2, dead, -1.0)]
     await given.move(db, ended, "COMPLETED")
     await scheduled_runs.claim(db, pool.id, 1, given.owner(), 15.0)
-    (lapsed,) = await scheduled_runs.lapsed_leases(db, pool_id=pool.id)
+    (lapsed,) = await rescues.lapsed(db, script_patience_s=60.0)
     assert (lapsed.run_id, lapsed.owner, lapsed.epoch) == (silent, dead.id, 1)
     assert (lapsed.state_type, lapsed.pid, lapsed.work_pool_id) == ("PENDING", dead.pid, pool.id)
-    assert await scheduled_runs.lapsed_leases(db, pool_id=uuid4()) == []
     await leases.take(db, silent, given.owner(), 15.0)
-    assert await scheduled_runs.lapsed_leases(db) == []
+    assert await rescues.lapsed(db, script_patience_s=60.0) == []
 
 
 async def test_pollers_are_offered_what_there_is_room_for(
