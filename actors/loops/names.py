@@ -10,6 +10,7 @@ LOOPS = {
     "automations": "evaluates automations and carries out what they ask for",
     "place-events": "makes the events of pools, queues and deployments",
     "event-retention": "removes events that are older than the retention period",
+    "cache-expiry": "removes cached results that have expired",
     "reaper": "gives runs of dead executors to new ones",
 }
 """What each loop does, in a few words for people."""

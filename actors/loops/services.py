@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...runtime.foundation.errors import BadSetting
+from .cache_expiry import CacheExpiry
 from .event_keeping import EventRetention, PlaceEvents
 from .loop import Loop
 from .reaper import Reaper
@@ -20,6 +21,7 @@ SERVICES: tuple[type[Loop], ...] = (
     Triggers,
     PlaceEvents,
     EventRetention,
+    CacheExpiry,
     Reaper,
 )
 

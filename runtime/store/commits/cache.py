@@ -29,7 +29,7 @@ async def get_many(db: Database, keys: Iterable[str], now: float | None = None) 
 async def get_many_within(
     db: Database, connection: AsyncConnection, keys: Iterable[str], now: float | None = None
 ) -> dict[str, CacheHit]:
-    """The same inside a transaction that is open."""
+    """`get_many` inside a transaction that is open."""
     hits: dict[str, CacheHit] = {}
     wanted = list(dict.fromkeys(keys))
     for start in range(0, len(wanted), _IN_ONE_QUERY):
@@ -61,7 +61,7 @@ async def put_within(
     created: float,
     expires: float | None = None,
 ) -> None:
-    """The same inside a transaction that is open."""
+    """`put` inside a transaction that is open."""
     insert = sqlite.insert if db.is_sqlite else postgresql.insert
     kept = {"result_kind": result_kind, "result": result, "created": created, "expires": expires}
     await connection.execute(
@@ -69,10 +69,14 @@ async def put_within(
     )
 
 
-async def delete_expired(db: Database, now: float | None = None) -> int:
-    """Delete expired results; returns their number."""
+async def delete_expired(db: Database) -> int:
+    """Delete one batch of the results that have expired by the database's clock; returns their number."""
     async with db.write() as connection:
-        return (await connection.execute(delete(cache).where(~_alive(db, now)))).rowcount
+        # A moment that is known before: no index is searched by one that may change while it is.
+        over = cache.c.expires <= db.moment((await db.time_within(connection)).timestamp())
+        oldest = select(cache.c.key).where(over).order_by(cache.c.expires).limit(_IN_ONE_QUERY)
+        # Asked once more of each: somebody may have filed a new result under a key meanwhile.
+        return (await connection.execute(delete(cache).where(cache.c.key.in_(oldest), over))).rowcount
 
 
 def _alive(db: Database, now: float | None) -> ColumnElement[bool]:
