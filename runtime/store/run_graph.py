@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..foundation.errors import GraphTooLarge, NotFound
 from .database.database import Database
@@ -81,85 +82,91 @@ async def read(db: Database, flow_run_id: UUID, since: datetime | None = None) -
     Raises NotFound, GraphTooLarge (more than 10,000 nodes).
     """
     async with db.read() as connection:
-        run = (
-            await connection.execute(
-                select(flow_run.c.start_time, flow_run.c.expected_start_time, flow_run.c.end_time).where(
-                    flow_run.c.id == flow_run_id
-                )
-            )
-        ).first()
+        columns = flow_run.c
+        times = select(columns.start_time, columns.expected_start_time, columns.end_time)
+        run = (await connection.execute(times.where(columns.id == flow_run_id))).first()
         if run is None:
             raise NotFound(f"there is no flow run {flow_run_id}")
-        columns = task_run.c
-        still = [] if since is None else [or_(columns.end_time.is_(None), columns.end_time >= since)]
-        of_run = [columns.flow_run_id == flow_run_id, *still]
-        count = await connection.scalar(select(func.count()).select_from(task_run).where(*of_run))
-        if (count or 0) > MOST_NODES:
-            raise GraphTooLarge(f"the graph of this run has more than {MOST_NODES:,} nodes")
-        children = await connection.execute(
-            select(
-                flow_run.c.parent_task_run_id,
-                flow_run.c.id,
-                flow.c.name,
-                flow_run.c.name,
-                flow_run.c.state_type,
-                func.coalesce(flow_run.c.start_time, flow_run.c.expected_start_time, type_=_TIME),
-                flow_run.c.end_time,
-            )
-            .join_from(flow_run, flow, flow.c.id == flow_run.c.flow_id)
-            .join(task_run, columns.id == flow_run.c.parent_task_run_id)
-            .where(columns.flow_run_id == flow_run_id)
-            .order_by(flow_run.c.created)
+        return RunGraph(
+            run.start_time or run.expected_start_time,
+            run.end_time,
+            await _tasks(connection, flow_run_id, since),
+            await _artifacts(connection, flow_run_id),
+            await _states(connection, flow_run_id),
         )
-        # The newest child of a tracking task run stands for it.
-        child_of = {
-            row[0]: GraphChild(row[1], f"{row[2]} / {row[3]}", row[4] or "PENDING", row[5], row[6])
-            for row in children
-            if row[5] is not None
-        }
-        tasks = await connection.execute(
-            select(
-                columns.id,
-                func.coalesce(columns.name, columns.task_name + "-" + columns.dynamic_key),
-                columns.state_type,
-                func.coalesce(columns.start_time, columns.expected_start_time, type_=_TIME),
-                columns.end_time,
-                columns.task_inputs,
-            ).where(*of_run)
+
+
+async def _tasks(connection: AsyncConnection, flow_run_id: UUID, since: datetime | None) -> list[GraphTask]:
+    columns = task_run.c
+    still = [] if since is None else [or_(columns.end_time.is_(None), columns.end_time >= since)]
+    of_run = [columns.flow_run_id == flow_run_id, *still]
+    count = await connection.scalar(select(func.count()).select_from(task_run).where(*of_run))
+    if (count or 0) > MOST_NODES:
+        raise GraphTooLarge(f"the graph of this run has more than {MOST_NODES:,} nodes")
+    children = await _children(connection, flow_run_id)
+    tasks = await connection.execute(
+        select(
+            columns.id,
+            func.coalesce(columns.name, columns.task_name + "-" + columns.dynamic_key),
+            columns.state_type,
+            func.coalesce(columns.start_time, columns.expected_start_time, type_=_TIME),
+            columns.end_time,
+            columns.task_inputs,
+        ).where(*of_run)
+    )
+    nodes = [GraphTask(*row[:5], row[5] or {}, children.get(row[0])) for row in tasks]
+    return sorted(nodes, key=_start)
+
+
+async def _children(connection: AsyncConnection, flow_run_id: UUID) -> dict[UUID, GraphChild]:
+    """By the tracking task run: the newest child of each stands for it."""
+    columns = flow_run.c
+    rows = await connection.execute(
+        select(
+            columns.parent_task_run_id,
+            columns.id,
+            flow.c.name,
+            columns.name,
+            columns.state_type,
+            func.coalesce(columns.start_time, columns.expected_start_time, type_=_TIME),
+            columns.end_time,
         )
-        nodes = [GraphTask(*row[:5], row[5] or {}, child_of.get(row[0])) for row in tasks]
-        artifacts = await connection.execute(
-            select(
-                artifact.c.id,
-                artifact.c.task_run_id,
-                artifact.c.created,
-                artifact.c.key,
-                artifact.c.type,
-                artifact.c.data,
-                artifact_collection.c.latest_id,
-            )
-            .outerjoin_from(artifact, artifact_collection, artifact_collection.c.latest_id == artifact.c.id)
-            .where(
-                artifact.c.flow_run_id == flow_run_id,
-                or_(artifact.c.type.is_(None), artifact.c.type != "result"),
-            )
-            .order_by(artifact.c.id)
+        .join_from(flow_run, flow, flow.c.id == columns.flow_id)
+        .join(task_run, task_run.c.id == columns.parent_task_run_id)
+        .where(task_run.c.flow_run_id == flow_run_id)
+        .order_by(columns.created)
+    )
+    return {
+        row[0]: GraphChild(row[1], f"{row[2]} / {row[3]}", row[4] or "PENDING", row[5], row[6])
+        for row in rows
+        if row[5] is not None
+    }
+
+
+async def _artifacts(connection: AsyncConnection, flow_run_id: UUID) -> list[GraphArtifactRow]:
+    columns, latest = artifact.c, artifact_collection.c.latest_id
+    rows = await connection.execute(
+        select(
+            columns.id, columns.task_run_id, columns.created, columns.key, columns.type, columns.data, latest
         )
-        shown = [
-            GraphArtifactRow(
-                *row[:5], row[5] if row[4] == "progress" else None, row[3] is None or bool(row[6])
-            )
-            for row in artifacts
-        ]
-        states = await connection.execute(
-            select(
-                flow_run_state.c.id, flow_run_state.c.timestamp, flow_run_state.c.type, flow_run_state.c.name
-            )
-            .where(flow_run_state.c.flow_run_id == flow_run_id)
-            .order_by(flow_run_state.c.timestamp)
-        )
-        nodes.sort(key=_start)
-        return RunGraph(run[0] or run[1], run[2], nodes, shown, [GraphStateRow(*row) for row in states])
+        .outerjoin_from(artifact, artifact_collection, latest == columns.id)
+        .where(columns.flow_run_id == flow_run_id, or_(columns.type.is_(None), columns.type != "result"))
+        .order_by(columns.id)
+    )
+    return [
+        GraphArtifactRow(*row[:5], row[5] if row[4] == "progress" else None, row[3] is None or bool(row[6]))
+        for row in rows
+    ]
+
+
+async def _states(connection: AsyncConnection, flow_run_id: UUID) -> list[GraphStateRow]:
+    columns = flow_run_state.c
+    rows = await connection.execute(
+        select(columns.id, columns.timestamp, columns.type, columns.name)
+        .where(columns.flow_run_id == flow_run_id)
+        .order_by(columns.timestamp)
+    )
+    return [GraphStateRow(*row) for row in rows]
 
 
 _TIME = task_run.c.start_time.type
