@@ -10,6 +10,7 @@ counted again when a run is taken. (Reference notes, section 6, rules 7, 8 and 1
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, RowMapping, func, or_, select
@@ -98,28 +99,41 @@ async def _held(connection: AsyncConnection, deployment_id: UUID) -> int:
 
 async def _place_is_full(connection: AsyncConnection, queue_id: UUID) -> Abort | None:
     """Abort when the pool or queue is full: the run stays there, and is offered again when a slot is free."""
-    found = await connection.execute(
-        select(
-            work_pool.c.id,
-            work_pool.c.name,
-            work_pool.c.concurrency_limit.label("pool_limit"),
-            work_queue.c.name.label("queue_name"),
-            work_queue.c.concurrency_limit.label("queue_limit"),
-        )
-        .join(work_pool, work_pool.c.id == work_queue.c.work_pool_id)
-        .where(work_queue.c.id == queue_id, _has_limit())
-    )
-    place = found.first()
+    place = await limits_of_place(connection, queue_id)
     if place is None:
         return None
-    active = await active_by_queue(connection, place.id)
+    active = await active_by_queue(connection, place.pool_id)
     if place.queue_limit is not None and active.get(queue_id, 0) >= place.queue_limit:
         return Abort(
             PLACE_RULE, f"The limit of work queue {place.queue_name!r} ({place.queue_limit}) is reached"
         )
     if place.pool_limit is not None and sum(active.values()) >= place.pool_limit:
-        return Abort(PLACE_RULE, f"The limit of work pool {place.name!r} ({place.pool_limit}) is reached")
+        return Abort(
+            PLACE_RULE, f"The limit of work pool {place.pool_name!r} ({place.pool_limit}) is reached"
+        )
     return None
+
+
+class PlaceLimits(NamedTuple):
+    """How many runs a pool and its queue let run at once; one of them has a limit."""
+
+    pool_id: UUID
+    pool_name: str
+    pool_limit: int | None
+    queue_name: str
+    queue_limit: int | None
+
+
+async def limits_of_place(connection: AsyncConnection, queue_id: UUID | None) -> PlaceLimits | None:
+    """The limits of a queue and of its pool; None when neither has one."""
+    pool, queue = work_pool.c, work_queue.c
+    found = await connection.execute(
+        select(pool.id, pool.name, pool.concurrency_limit, queue.name, queue.concurrency_limit)
+        .join(work_pool, pool.id == queue.work_pool_id)
+        .where(queue.id == queue_id, _has_limit())
+    )
+    row = found.first()
+    return None if row is None else PlaceLimits(*row)
 
 
 def _has_limit() -> ColumnElement[bool]:

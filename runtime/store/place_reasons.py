@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
@@ -16,6 +16,7 @@ from .database.database import Database
 from .database.rows import HOLDING, OCCUPYING, FlowRunRow
 from .database.setup_tables import concurrency_limit
 from .database.tables import deployment, flow_run, task_run, work_pool, work_queue, worker
+from .deployment_slots import limits_of_place
 from .work_pools import selected as selected_pools
 from .work_queues import POLLED_WITHIN_S
 from .workers import is_online
@@ -118,76 +119,65 @@ async def _in_queue(
 
 async def limits(connection: AsyncConnection, run: FlowRunRow) -> AsyncGenerator[Reason]:
     """Limits of deployment, queue and pool that are reached, and by whom."""
-    if run.deployment_id is not None:
-        table = deployment.c
-        found = await connection.execute(
-            select(
-                table.concurrency_limit,
-                table.name,
-                concurrency_limit.c.id.label("shared_id"),
-                concurrency_limit.c.name.label("shared_name"),
-                concurrency_limit.c.slot_limit,
-            )
-            .outerjoin(
-                concurrency_limit,
-                (concurrency_limit.c.id == table.global_concurrency_limit_id) & concurrency_limit.c.active,
-            )
-            .where(table.id == run.deployment_id)
-        )
-        owner = found.first()
-        if owner is not None and owner.shared_id is not None:
-            sharing = select(table.id).where(table.global_concurrency_limit_id == owner.shared_id)
-            held = flow_run.c.state_type.in_(HOLDING) & flow_run.c.deployment_id.in_(sharing)
-            name = f"concurrency limit {owner.shared_name!r}"
-            if reason := await _full(connection, run, "deployment-limit", name, owner.slot_limit, held):
-                yield reason
-        if owner is not None and owner.concurrency_limit is not None:
-            held = flow_run.c.state_type.in_(HOLDING) & (flow_run.c.deployment_id == run.deployment_id)
-            name, most = f"deployment {owner.name!r}", owner.concurrency_limit
-            if reason := await _full(connection, run, "deployment-limit", name, most, held):
-                yield reason
-    if run.work_queue_id is None:
-        return
-    joined = await connection.execute(
-        select(
-            work_queue.c.name,
-            work_queue.c.concurrency_limit,
-            work_pool.c.id.label("pool_id"),
-            work_pool.c.name.label("pool_name"),
-            work_pool.c.concurrency_limit.label("pool_limit"),
-        )
-        .join(work_pool, work_pool.c.id == work_queue.c.work_pool_id)
-        .where(work_queue.c.id == run.work_queue_id)
-    )
-    place = joined.first()
-    if place is None:
-        return
-    occupying = flow_run.c.state_type.in_(OCCUPYING)
-    if place.concurrency_limit is not None:
-        held = occupying & (flow_run.c.work_queue_id == run.work_queue_id)
-        name = f"work queue {place.name!r}"
-        if reason := await _full(connection, run, "queue-limit", name, place.concurrency_limit, held):
+    for each in [*await _of_deployment(connection, run), *await _of_queue_and_pool(connection, run)]:
+        if reason := await _full(connection, run, each):
             yield reason
+
+
+class _Limit(NamedTuple):
+    """How many runs of the condition `held` there may be. `code` is that of the reason when there are."""
+
+    code: str
+    name: str
+    most: int
+    held: ColumnElement[bool]
+
+
+async def _of_deployment(connection: AsyncConnection, run: FlowRunRow) -> list[_Limit]:
+    table, shared = deployment.c, concurrency_limit.c
+    found = await connection.execute(
+        select(table.concurrency_limit, table.name, shared.id, shared.name, shared.slot_limit)
+        .outerjoin(concurrency_limit, (shared.id == table.global_concurrency_limit_id) & shared.active)
+        .where(table.id == run.deployment_id)
+    )
+    row = found.first()
+    if row is None:
+        return []
+    own_limit, name, shared_id, shared_name, shared_limit = row
+    holding = flow_run.c.state_type.in_(HOLDING)
+    told: list[_Limit] = []
+    if shared_id is not None:
+        sharing = select(table.id).where(table.global_concurrency_limit_id == shared_id)
+        held = holding & flow_run.c.deployment_id.in_(sharing)
+        told.append(_Limit("deployment-limit", f"concurrency limit {shared_name!r}", shared_limit, held))
+    if own_limit is not None:
+        held = holding & (flow_run.c.deployment_id == run.deployment_id)
+        told.append(_Limit("deployment-limit", f"deployment {name!r}", own_limit, held))
+    return told
+
+
+async def _of_queue_and_pool(connection: AsyncConnection, run: FlowRunRow) -> list[_Limit]:
+    place = await limits_of_place(connection, run.work_queue_id)
+    if place is None:
+        return []
+    occupying = flow_run.c.state_type.in_(OCCUPYING)
+    told: list[_Limit] = []
+    if place.queue_limit is not None:
+        held = occupying & (flow_run.c.work_queue_id == run.work_queue_id)
+        told.append(_Limit("queue-limit", f"work queue {place.queue_name!r}", place.queue_limit, held))
     if place.pool_limit is not None:
         queues = select(work_queue.c.id).where(work_queue.c.work_pool_id == place.pool_id)
         held = occupying & flow_run.c.work_queue_id.in_(queues)
-        name = f"work pool {place.pool_name!r}"
-        if reason := await _full(connection, run, "pool-limit", name, place.pool_limit, held):
-            yield reason
+        told.append(_Limit("pool-limit", f"work pool {place.pool_name!r}", place.pool_limit, held))
+    return told
 
 
-async def _full(
-    connection: AsyncConnection,
-    run: FlowRunRow,
-    code: str,
-    name: str,
-    limit: int,
-    held: ColumnElement[bool],
-) -> Reason | None:
+async def _full(connection: AsyncConnection, run: FlowRunRow, limit: _Limit) -> Reason | None:
+    code, name, most, held = limit
     counted = await connection.scalar(select(func.count()).select_from(flow_run).where(held)) or 0
-    if counted < limit:
+    if counted < most:
         return None
-    if limit <= 0:
+    if most <= 0:
         return Reason(code, f"the limit of {name} is 0, so none of its runs starts", None, "raise the limit")
     table = flow_run.c
     rows = await connection.execute(
@@ -200,7 +190,7 @@ async def _full(
     names = ", ".join(holder["name"] for holder in holders[:3])
     more = "" if counted <= 3 else f" and {counted - 3} more"
     by = f"; held by {names}{more}" if holders else ""
-    reason = Reason(code, f"the limit of {name} is reached ({counted} of {limit}){by}", None, None, holders)
+    reason = Reason(code, f"the limit of {name} is reached ({counted} of {most}){by}", None, None, holders)
     return await _or_deadlock(connection, run, reason, counted)
 
 
