@@ -25,6 +25,8 @@ from ..runtime.store.commands import Command
 from ..runtime.store.database.database import Database
 from ..runtime.store.database.feed import COMMANDS, Feed
 from ..runtime.store.database.gathering import Gathering
+from ..runtime.store.database.rows import Adopted
+from ..runtime.store.leases import Taking
 from . import names
 from .surroundings import settle_in
 
@@ -74,30 +76,31 @@ class JournalHost:
         """See Transport."""
         return await self._transport.renew(leases)
 
-    async def call(
-        self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any], supervisor: str | None = None
-    ) -> Any:
-        """Run a store verb. A run whose lease `supervisor` takes or gives back is held by it, or let go."""
-        if verb is flow_runs.adopt and supervisor is not None:
-            self.hold(supervisor, args[0])
-            try:
-                return await verb(self._db, *args, **kwargs)
-            except BaseException:
-                self._end(args[0])
-                raise
-        value = await verb(self._db, *args, **kwargs)
-        if verb is leases.release:
-            self._end(args[0])
-        return value
+    async def call(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a store verb."""
+        return await verb(self._db, *args, **kwargs)
 
-    async def adopt(
-        self, takings: Sequence[tuple[tuple[Any, ...], dict[str, Any]]], supervisor: str | None
-    ) -> list[Any]:
+    async def adopt(self, takings: Sequence[Taking], supervisor: str | None) -> list[tuple[bool, Any]]:
         """`flow_runs.adopt` for several runs of one process at once. The answer for each is `(True, Adopted)`
-        or `(False, error)`.
+        or `(False, error)`. The supervisor holds the runs whose leases it gets.
         """
-        each = (self.call(flow_runs.adopt, args, kwargs, supervisor) for args, kwargs in takings)
-        return await asyncio.gather(*map(answer, each))
+        return await asyncio.gather(*(answer(self._adopt(each, supervisor)) for each in takings))
+
+    async def _adopt(self, taking: Taking, supervisor: str | None) -> Adopted:
+        if supervisor is None:
+            return await flow_runs.adopt(self._db, *taking)
+        self.hold(supervisor, taking.run_id)
+        try:
+            return await flow_runs.adopt(self._db, *taking)
+        except BaseException:
+            self._end(taking.run_id)
+            raise
+
+    async def release(self, run_id: UUID, epoch: int, owner_id: UUID) -> bool:
+        """`leases.release`; no supervisor holds the run any more."""
+        was_held = await leases.release(self._db, run_id, epoch, owner_id)
+        self._end(run_id)
+        return was_held
 
     def hold(self, supervisor: str, run_id: UUID) -> None:
         """Note that a supervisor executes the run from now on."""
@@ -183,13 +186,14 @@ class JournalActor:
     async def renew(self, leases: list[HeldLease]) -> Any:
         return await answer(self._use("renew", leases))
 
-    async def call(
-        self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any], supervisor: str | None = None
-    ) -> Any:
-        return await answer(self._use("call", verb, args, kwargs, supervisor))
+    async def call(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return await answer(self._use("call", verb, args, kwargs))
 
-    async def adopt(self, takings: list[Any], supervisor: str | None) -> Any:
+    async def adopt(self, takings: list[Taking], supervisor: str | None) -> Any:
         return await answer(self._use("adopt", takings, supervisor))
+
+    async def release(self, run_id: UUID, epoch: int, owner_id: UUID) -> Any:
+        return await answer(self._use("release", run_id, epoch, owner_id))
 
     async def commands(self, supervisor: str, runs: list[UUID], timeout_s: float) -> Any:
         return await answer(self._use("commands", supervisor, runs, timeout_s))

@@ -20,13 +20,13 @@ from ..runtime.foundation.errors import DatabaseUnavailable, RelayFailed
 from ..runtime.foundation.loop_thread import LoopThread
 from ..runtime.journal.journal import Journal, JournalLimits
 from ..runtime.journal.thread_recording import ThreadRecording
-from ..runtime.records import Ack, HeldLease, RunAppend
-from ..runtime.store import flow_runs
+from ..runtime.records import Ack, HeldLease, Owner, RunAppend
 from ..runtime.store.database.gathering import Gathering
+from ..runtime.store.database.rows import Adopted
+from ..runtime.store.leases import Taking
 from . import names
 
 _ray: Any = ray
-_Asked = tuple[tuple[Any, ...], dict[str, Any]]
 _log = logging.getLogger("heliostat.actors")
 _ANSWER_WITHIN_S = 60.0
 _BACKOFF_FIRST_S, _BACKOFF_MOST_S = 0.05, 1.0
@@ -84,12 +84,19 @@ class ActorStore:
     def __init__(self, transport: JournalActorTransport, supervisor: str | None) -> None:
         self._transport = transport
         self._supervisor = supervisor
-        self._adoptions: Gathering[_Asked, Any] = Gathering(self._adopt_together, _nothing_in_common)
+        self._adoptions: Gathering[Taking, Adopted] = Gathering(self._adopt_together, _nothing_in_common)
 
     def ask(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, Any]:
-        if verb is flow_runs.adopt:  # of a process that runs many flows they come in numbers
-            return self._adoptions.do((args, kwargs))
-        return self._ask_until_answered("call", verb, args, kwargs, self._supervisor)
+        return self._ask_until_answered("call", verb, args, kwargs)
+
+    def adopt(
+        self, run_id: UUID, owner: Owner, lease_s: float, dead_epoch: int | None
+    ) -> Coroutine[Any, Any, Adopted]:
+        """See Store. A process that runs many flows adopts several at a time."""
+        return self._adoptions.do(Taking(run_id, owner, lease_s, dead_epoch))
+
+    def release(self, run_id: UUID, epoch: int, owner_id: UUID) -> Coroutine[Any, Any, bool]:
+        return self._ask_until_answered("release", run_id, epoch, owner_id)
 
     def hurry(self) -> None:
         """Nothing to do: a dead actor comes back under its name, or the cluster ends this process."""
@@ -97,7 +104,7 @@ class ActorStore:
     async def close(self) -> None:
         """Nothing to do: this store holds no connection."""
 
-    async def _adopt_together(self, several: Sequence[_Asked]) -> list[Any]:
+    async def _adopt_together(self, several: Sequence[Taking]) -> list[Adopted | Exception]:
         answers = await self._ask_until_answered("adopt", list(several), self._supervisor)
         return [value for _, value in answers]
 
@@ -141,5 +148,5 @@ def _not_carried(method: str, error: Exception) -> RelayFailed:
     )
 
 
-def _nothing_in_common(_: _Asked) -> tuple[()]:
+def _nothing_in_common(_: Taking) -> tuple[()]:
     return ()

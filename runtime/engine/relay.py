@@ -20,14 +20,16 @@ from ..authoring.terminal import Terminal, be_a_worker, in_worker
 from ..foundation.errors import LeaseLost, RelayFailed
 from ..journal.current import current_recording
 from ..journal.recording import Recording
-from ..records import HeldLease, Record
+from ..records import HeldLease, Owner, Record
 from .run_desk import RunDesk, add_to_run
 from .slot_relay import SLOTS, SlotRelayHost
 
 if TYPE_CHECKING:
+    from ..store.database.rows import Adopted
     from .line import LineToDriver
 
-CALL, CALL_WITHIN, OPEN, BARRIER, CLOSE = "call", "call_within", "open", "barrier", "close"
+CALL, CALL_WITHIN, ADOPT, RELEASE = "call", "call_within", "adopt", "release"
+OPEN, BARRIER, CLOSE = "open", "barrier", "close"
 
 
 class RelayRunJournal:
@@ -90,6 +92,14 @@ class RelayRecording:
     def call_within(self, timeout_s: float, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run a store verb where the database is; the driver waits so long for the database."""
         return self.line.ask(CALL_WITHIN, (timeout_s, verb, args, kwargs)).result()
+
+    def adopt(self, run_id: UUID, owner: Owner, dead_epoch: int | None) -> Adopted:
+        """See Recording."""
+        return self.line.ask(ADOPT, (run_id, owner, dead_epoch)).result()
+
+    def release(self, run_id: UUID, epoch: int, owner_id: UUID) -> bool:
+        """See Recording."""
+        return self.line.ask(RELEASE, (run_id, epoch, owner_id)).result()
 
     def close(self, timeout_s: float | None = None) -> None:
         """The driver's recording is the driver's to close."""
@@ -155,6 +165,8 @@ class RelayHost:
         self._deeds: dict[str, Callable[..., Any]] = {
             CALL: self._call,
             CALL_WITHIN: self._call_within,
+            ADOPT: self._adopt,
+            RELEASE: self._release,
             OPEN: self._open,
             CLOSE: self._close,
         }
@@ -215,6 +227,12 @@ class RelayHost:
         self, timeout_s: float, verb: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         return current_recording().call_within(timeout_s, verb, *args, **kwargs)
+
+    def _adopt(self, run_id: UUID, owner: Owner, dead_epoch: int | None) -> Adopted:
+        return current_recording().adopt(run_id, owner, dead_epoch)
+
+    def _release(self, run_id: UUID, epoch: int, owner_id: UUID) -> bool:
+        return current_recording().release(run_id, epoch, owner_id)
 
     def _open(self, run_id: UUID, epoch: int, owner: UUID, last_seq: int) -> None:
         from ..store import flow_runs  # here, where the database is: a worker does not load its drivers

@@ -5,14 +5,17 @@ from __future__ import annotations
 import atexit
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from ..foundation.loop_thread import LoopThread
+from ..records import Owner
 from .journal import Journal, JournalLimits
 from .thread_recording import ThreadRecording
 from .transport import StoreTransport
 
 if TYPE_CHECKING:
     from ..store.database.database import Database
+    from ..store.database.rows import Adopted
 
 LEASE_S = 15.0
 
@@ -25,6 +28,18 @@ class DatabaseStore:
 
     def ask(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, Any]:
         return verb(self._db, *args, **kwargs)
+
+    def adopt(
+        self, run_id: UUID, owner: Owner, lease_s: float, dead_epoch: int | None
+    ) -> Coroutine[Any, Any, Adopted]:
+        from ..store import flow_runs
+
+        return flow_runs.adopt(self._db, run_id, owner, lease_s, dead_epoch)
+
+    def release(self, run_id: UUID, epoch: int, owner_id: UUID) -> Coroutine[Any, Any, bool]:
+        from ..store import leases
+
+        return leases.release(self._db, run_id, epoch, owner_id)
 
     def hurry(self) -> None:
         """Verbs of a database that is open wait for nobody else."""

@@ -6,7 +6,9 @@ import asyncio
 import atexit
 import logging
 import math
+from collections.abc import Coroutine
 from typing import Any, cast
+from uuid import UUID
 
 import httpx
 import orjson
@@ -14,6 +16,9 @@ import orjson
 from ..foundation import clock, errors
 from ..foundation.errors import BadSetting, DatabaseUnavailable, HeliostatError, Unavailable
 from ..foundation.loop_thread import LoopThread
+from ..records import Owner
+from ..store import flow_runs, leases
+from ..store.database.rows import Adopted
 from .contact import Contact
 from .http_transport import HttpTransport, http_client, server_away
 from .journal import Journal, JournalLimits
@@ -81,6 +86,14 @@ class RemoteStore:
                     _log.warning("still waiting after %.0f s: %s", now - began, error)
             await asyncio.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, _BACKOFF_MOST_S)
+
+    def adopt(
+        self, run_id: UUID, owner: Owner, lease_s: float, dead_epoch: int | None
+    ) -> Coroutine[Any, Any, Adopted]:
+        return self.ask(flow_runs.adopt, (run_id, owner, lease_s, dead_epoch), {})
+
+    def release(self, run_id: UUID, epoch: int, owner_id: UUID) -> Coroutine[Any, Any, bool]:
+        return self.ask(leases.release, (run_id, epoch, owner_id), {})
 
     def hurry(self) -> None:
         """Wait for a server that does not answer for some seconds only."""

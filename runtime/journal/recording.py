@@ -6,8 +6,11 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 from uuid import UUID
 
+from ..records import Owner
+
 if TYPE_CHECKING:
     from ..store.database.database import Database
+    from ..store.database.rows import Adopted
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,6 +62,14 @@ class Recording(Protocol):
 
     def call_within(self, timeout_s: float, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`call` for those who cannot wait. Raises DatabaseUnavailable when there is no answer by then."""
+        ...
+
+    def adopt(self, run_id: UUID, owner: Owner, dead_epoch: int | None) -> Adopted:
+        """Take the lease of a recorded run: see `flow_runs.adopt`. Raises NotFound, LeaseHeld."""
+        ...
+
+    def release(self, run_id: UUID, epoch: int, owner_id: UUID) -> bool:
+        """Give a lease back: see `leases.release`."""
         ...
 
     def close(self, timeout_s: float | None = None) -> None:

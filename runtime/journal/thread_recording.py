@@ -7,13 +7,18 @@ import atexit
 import os
 import threading
 from collections.abc import Awaitable, Coroutine
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+from uuid import UUID
 
 from ..foundation.ending import before_leaving, not_before_leaving
 from ..foundation.errors import DatabaseUnavailable, ServerGone
 from ..foundation.loop_thread import LoopThread
+from ..records import Owner
 from .journal import Journal
 from .recording import Verb
+
+if TYPE_CHECKING:
+    from ..store.database.rows import Adopted
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,6 +31,16 @@ class Store(Protocol):
 
     def ask(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, Any]:
         """What the verb gives; raises what it raises."""
+        ...
+
+    def adopt(
+        self, run_id: UUID, owner: Owner, lease_s: float, dead_epoch: int | None
+    ) -> Coroutine[Any, Any, Adopted]:
+        """See `flow_runs.adopt`."""
+        ...
+
+    def release(self, run_id: UUID, epoch: int, owner_id: UUID) -> Coroutine[Any, Any, bool]:
+        """See `leases.release`."""
         ...
 
     def hurry(self) -> None:
@@ -89,6 +104,16 @@ class ThreadRecording:
         """`call` for asynchronous code: await it on any other event loop."""
         self._refuse_if_unusable()
         return asyncio.wrap_future(self._thread.submit(self._store.ask(verb, args, kwargs)))
+
+    def adopt(self, run_id: UUID, owner: Owner, dead_epoch: int | None) -> Adopted:
+        """See Recording."""
+        self._refuse_if_unusable()
+        return self._thread.run(self._store.adopt(run_id, owner, self.lease_s, dead_epoch))
+
+    def release(self, run_id: UUID, epoch: int, owner_id: UUID) -> bool:
+        """See Recording."""
+        self._refuse_if_unusable()
+        return self._thread.run(self._store.release(run_id, epoch, owner_id))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something on the recording's thread and wait for its value."""

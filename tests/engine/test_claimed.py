@@ -150,11 +150,12 @@ def test_what_a_dead_execution_has_completed_is_replayed(yard: Yard) -> None:
         hears_commands = polls_commands = False
         journal = recording.journal
 
-        def call(self, verb: Any, *args: Any, **kwargs: Any) -> Any:
-            answer = recording.call(verb, *args, **kwargs)
-            if verb is flow_runs.adopt:
-                taken.append(answer.lease)
-            return answer
+        call, release = recording.call, recording.release
+
+        def adopt(self, *args: Any) -> Any:
+            adopted = recording.adopt(*args)
+            taken.append(adopted.lease)
+            return adopted
 
         def close(self, timeout_s: float | None = None) -> None: ...
 

@@ -20,7 +20,7 @@ from ...foundation.errors import MissingFlow, ParameterMismatch, StockClientMiss
 from ...projects.entrypoints import load_flow
 from ...records import LogBatch, LogLine
 from ...states import Cancelled, Crashed, Failed, State, StateType
-from ...store import block_documents, flow_runs, leases
+from ...store import block_documents
 from ...values import tracebacks
 from ...values.block_references import references_in, with_blocks
 from .. import payload
@@ -55,7 +55,7 @@ def execute_claimed(
     adopted = adopt(run_id, claimed_epoch)
     run, lease = adopted.run, adopted.lease
     if _state_of(run).is_final():
-        recording_here().call(leases.release, run_id, lease.epoch, owner_of_this_process().id)
+        recording_here().release(run_id, lease.epoch, owner_of_this_process().id)
         return _state_of(run)
     if run.state_type == "CANCELLING":
         return end_before_flow(run, lease, Cancelled("cancelled before its flow began"))
@@ -91,8 +91,7 @@ def _execute_stock(adopted: Adopted) -> State:
 
 def adopt(run_id: UUID, claimed_epoch: int | None) -> Adopted:
     """Take a claimed run's lease for this process. Raises NotFound, LeaseHeld."""
-    recording, owner = recording_here(), owner_of_this_process()
-    return recording.call(flow_runs.adopt, run_id, owner, recording.lease_s, dead_epoch=claimed_epoch)
+    return recording_here().adopt(run_id, owner_of_this_process(), claimed_epoch)
 
 
 def load_claimed_flow(run: FlowRunRow, project: Path | None) -> FlowDefinition[..., Any]:

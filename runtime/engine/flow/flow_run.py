@@ -323,7 +323,7 @@ class FlowRun:
         self.journal.barrier().result()
         if not write:
             lease, owner = self.lease, owner_of_this_process()
-            self.recording.call(leases.release, lease.run_id, lease.epoch, owner.id)
+            self.recording.release(lease.run_id, lease.epoch, owner.id)
         self._close()
 
     def settle(self, proposed: State) -> None:
@@ -384,7 +384,7 @@ class FlowRun:
                 run_hooks(hooks, self.flow, self.info, final)
             self.journal.barrier().result()
             lease, owner = self.lease, owner_of_this_process()
-            self.recording.call(leases.release, lease.run_id, lease.epoch, owner.id)
+            self.recording.release(lease.run_id, lease.epoch, owner.id)
 
     # Step 4: tell the caller.
 

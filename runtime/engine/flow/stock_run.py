@@ -29,7 +29,7 @@ from ...journal import run_passes
 from ...journal.current import current_recording
 from ...records import LogBatch, LogLine
 from ...states import Cancelled, Crashed, State, StateType
-from ...store import flow_run_changes, flow_runs, leases
+from ...store import flow_run_changes, flow_runs
 from ...store.commands import Command
 from ..owner import owner_of_this_process
 from .command_watch import watch
@@ -173,7 +173,7 @@ class _Execution:
                 continue
             if asked.kind == "stop" and not free and not self._is_cancelled():
                 # It has ended by itself, most likely, and its hooks may take their time.
-                free = self._recording.call(leases.release, self._run.id, self._lease.epoch, self._owner)
+                free = self._recording.release(self._run.id, self._lease.epoch, self._owner)
             late_s = clock.monotonic_s() - self._asked_s
             if not told and not free and late_s >= _OBEYS_WITHIN_S and process.stdin is not None:
                 told = True
@@ -193,7 +193,7 @@ class _Execution:
         state = State(StateType(run.state_type or "PENDING"), name=run.state_name or "Pending")
         if state.is_final() or _waits_for_others(run):
             self._journal.close()
-            self._recording.call(leases.release, run.id, self._lease.epoch, self._owner)
+            self._recording.release(run.id, self._lease.epoch, self._owner)
             return state
         how = f"ended with exit code {code}" if code < 128 else f"was killed by signal {code - 128}"
         if state.is_cancelling():
