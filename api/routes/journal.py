@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from ...runtime.foundation.settings import current_settings
-from ...runtime.journal.wire_json import dump_acks, load_appends, load_leases
+from ...runtime.journal.sent_appends import load_appends, load_leases
+from ...runtime.journal.wire_json import dump_acks
 from ...runtime.store import leases
 from ...runtime.store.commits import appends
 from ..answers import JsonAnswer

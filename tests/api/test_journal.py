@@ -14,7 +14,8 @@ from heliostat.runtime.foundation import ids
 from heliostat.runtime.foundation.errors import DatabaseUnavailable, JournalGap
 from heliostat.runtime.journal.http_transport import HttpTransport
 from heliostat.runtime.journal.journal import Journal
-from heliostat.runtime.journal.wire_json import BadAppend, dump_appends, load_appends
+from heliostat.runtime.journal.sent_appends import load_appends
+from heliostat.runtime.journal.wire_json import BadAppend, dump_appends
 from heliostat.runtime.records import (
     CallSite,
     FlowRunTransition,
