@@ -133,7 +133,8 @@ def test_what_is_in_the_journal_when_a_script_ends_is_recorded(database_url: str
         from heliostat.runtime.journal.current import current_recording
         from heliostat.runtime.records import FlowRunTransition, LogBatch, LogLine
         from heliostat.runtime.store import flow_runs
-        from heliostat.runtime.store.database.rows import NewFlowRun, Owner
+        from heliostat.runtime.records import Owner
+        from heliostat.runtime.store.database.rows import NewFlowRun
         recording, owner = current_recording(), Owner(uuid4(), "h", 1, 0.0)
         new = NewFlowRun(ids.uuid7(), "f", "r", [FlowRunTransition(ids.uuid7(), "RUNNING", "Running", 1.0)])
         recording.call(flow_runs.begin, new, owner, 15.0)
