@@ -19,7 +19,7 @@ lint:  ## Look for mistakes without running anything
 types:  ## Check types (strict)
 	pyright
 
-contract:  ## Check that imports point one way
+contract:  ## Check that imports point down the floors and in no circle
 	lint-imports
 
 test:  ## Run the tests against what is installed

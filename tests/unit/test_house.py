@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE_FOLDERS = ("runtime", "pools", "actors", "api", "demo")
 LONGEST_FILE_LINES = 500
 LONGEST_TEST_FILE_LINES = 600
+LONGEST_FUNCTION_LINES = 60
 BANNED_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "misc"}
 
 pytestmark = pytest.mark.skipif(not (ROOT / "pyproject.toml").exists(), reason="not run from a checkout")
@@ -162,6 +163,17 @@ def test_no_file_is_too_long() -> None:
         )
         for path in files
         if (lines := len(path.read_text().splitlines())) > most
+    ]
+    assert too_long == []
+
+
+def test_no_function_is_too_long() -> None:
+    too_long = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name} has {lines} lines"
+        for path in package_files()
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > LONGEST_FUNCTION_LINES
     ]
     assert too_long == []
 
