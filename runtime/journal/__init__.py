@@ -1,1 +1,1 @@
-"""What happened, in order: records, numbering, group commit, transports."""
+"""What happened in runs, in order: numbering, group commit, transports, recordings."""

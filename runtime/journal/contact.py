@@ -1,4 +1,4 @@
-"""Whether a server still answers: for how long every question to it has gone without an answer."""
+"""Whether a server still answers, and for how long it has been silent."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..foundation.errors import ServerGone
 
 
 class Contact:
-    """Of one process with one server. Its methods may be called from any thread.
+    """The contact of one process with one server. Its methods may be called from any thread.
 
-    The silence counts from the first question without an answer. An answer to any question ends it, and so
-    does it when nobody asks any more.
+    The silence counts from the first question without an answer. It ends with an answer to any question, and
+    when nothing asks any more.
     """
 
     def __init__(self, url: str, patience_s: float) -> None:
@@ -28,7 +28,7 @@ class Contact:
 
     @contextmanager
     def question(self) -> Generator[None]:
-        """The block asks the server something; `answered` says that it has answered."""
+        """A block that asks the server something; `answered` notes the answer."""
         now = clock.monotonic_s()
         with self._lock:
             if self._since is None or not self._is_asked(now):
@@ -42,13 +42,13 @@ class Contact:
                 self._last = clock.monotonic_s()
 
     def answered(self) -> None:
-        """The server has answered something."""
+        """Note that the server has answered a question."""
         with self._lock:
             self._since = None
 
     @property
     def silent_s(self) -> float:
-        """For how long it has not answered; 0 when it has, or when nobody asks."""
+        """Seconds for which the server has not answered; 0 when it has, or when nothing asks."""
         now = clock.monotonic_s()
         with self._lock:
             return 0.0 if self._since is None or not self._is_asked(now) else now - self._since
@@ -58,7 +58,7 @@ class Contact:
         return self.silent_s >= self.patience_s
 
     def check(self) -> None:
-        """Raise ServerGone, and tell of it, when the server is gone."""
+        """Raise ServerGone, and log it, when the server is gone."""
         silent_s = self.silent_s
         if silent_s >= self.patience_s:
             gone = ServerGone(f"the server at {self.url} has not answered for {silent_s:.0f} s")
@@ -66,5 +66,5 @@ class Contact:
             raise gone
 
     def _is_asked(self, now: float) -> bool:
-        # Between two questions of those who go on asking lies a third of a lease at most.
+        # A process that goes on asking asks at least every third of a lease.
         return self._open > 0 or now - self._last < self.patience_s * 0.6 + 2.0

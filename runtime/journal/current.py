@@ -1,4 +1,4 @@
-"""The recording of this process: to the server or the database that its settings name, or one put instead."""
+"""The recording of this process: to the server or database of its settings, or another that was set."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from .recording import Recording
 from .thread_recording import ThreadRecording
 
 _current: ThreadRecording | None = None
-_installed: tuple[int, Recording] | None = None  # with the process that it is for
+_installed: tuple[int, Recording] | None = None  # with the id of the process that it belongs to
 _current_lock = threading.Lock()
 
 
 def use_recording(recording: Recording | None) -> None:
-    """From now on `current_recording` of this process gives that one, whatever the settings say; None undoes
-    it.
+    """Let `current_recording` of this process return `recording`, whatever the settings say; None undoes it.
 
-    For processes that reach the database through another one. A fork goes back to the settings.
+    This is for processes that reach the database through another process. A fork goes back to the settings.
     """
     global _installed
     _installed = None if recording is None else (os.getpid(), recording)
 
 
 def current_recording() -> Recording:
-    """The recording of this process, opened on first use: at the server that `HELIOSTAT_API_URL` names, else
-    at the database that the settings name.
+    """The recording of this process, opened on first use: to the server that `HELIOSTAT_API_URL` names, or
+    else to the database that the settings name.
 
-    A fork, and a change of the setting, get one of their own. Raises like `record_to_database`.
+    After a fork, or a change of the setting, a new one is opened. Raises BadSetting, DatabaseUnavailable,
+    SchemaTooNew.
     """
     global _current
     installed = _installed
@@ -59,7 +59,7 @@ def current_recording() -> Recording:
 
 
 def close_current_recording() -> None:
-    """Close what `current_recording` opened, if it did."""
+    """Close the recording that `current_recording` opened, if there is one."""
     global _current
     with _current_lock:
         if _current is not None:
@@ -69,7 +69,7 @@ def close_current_recording() -> None:
 
 def _forget_after_fork() -> None:
     global _current_lock
-    _current_lock = threading.Lock()  # the parent's may have been held at that moment
+    _current_lock = threading.Lock()  # the parent's lock may have been held during the fork
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)

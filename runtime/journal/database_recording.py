@@ -21,7 +21,7 @@ LEASE_S = 15.0
 
 
 class DatabaseStore:
-    """The store verbs of a database that is open."""
+    """The store verbs of an open database."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -42,7 +42,7 @@ class DatabaseStore:
         return leases.release(self._db, run_id, epoch, owner_id)
 
     def hurry(self) -> None:
-        """Verbs of a database that is open wait for nobody else."""
+        """Nothing to do: verbs of an open database wait for no server."""
 
     async def close(self) -> None:
         await self._db.close()

@@ -1,4 +1,4 @@
-"""Recording to a server: the way of scripts, workers and served flows whose HELIOSTAT_API_URL is set."""
+"""Recording to a server, for scripts, workers and served flows whose HELIOSTAT_API_URL is set."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class RemoteStore:
         self.contact = contact or Contact(api_url, math.inf)
 
     async def terms(self) -> dict[str, Any]:
-        """What the server says of recording: `lease_s`. Tries once: whoever begins wants to know at once.
+        """The server's terms of recording: `lease_s`. Asks once, so that a start fails at once.
 
-        Raises DatabaseUnavailable when nobody answers, BadSetting when somebody else does.
+        Raises DatabaseUnavailable when nothing answers, BadSetting when something else than a server does.
         """
         try:
             answer = await self._client.get(self._url)
@@ -58,13 +58,13 @@ class RemoteStore:
             return {"lease_s": float(found["lease_s"])}
         except (httpx.HTTPStatusError, ValueError, KeyError, TypeError) as error:
             raise BadSetting(
-                f"what answers at {self._url} is no Heliostat server that takes records"
+                f"what answers at {self._url} is not a Heliostat server that takes records"
                 f" (status {answer.status_code})",
                 hint="HELIOSTAT_API_URL is the address of the API, such as http://127.0.0.1:4200/api",
             ) from error
 
     async def ask(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run a verb where the database is; waits for a server that is away, as the journal does.
+        """Run a verb on the server; waits for a server that is away, as the journal does.
 
         Raises what the verb raises, ServerGone.
         """
@@ -77,7 +77,7 @@ class RemoteStore:
                 async with asyncio.timeout(None if math.isinf(patience_s) else patience_s):
                     return remote.load_answer(await self._post(remote.name, question))
             except TimeoutError:
-                self.contact.check()  # else others are answered, and this takes long
+                self.contact.check()  # otherwise the server answers other questions, and this one takes long
             except DatabaseUnavailable as error:
                 self.contact.check()
                 now = clock.monotonic_s()
@@ -96,7 +96,7 @@ class RemoteStore:
         return self.ask(leases.release, (run_id, epoch, owner_id), {})
 
     def hurry(self) -> None:
-        """Wait for a server that does not answer for some seconds only."""
+        """From now on wait only some seconds for a server that does not answer."""
         self.contact.patience_s = min(self.contact.patience_s, _CLOSE_PATIENCE_S)
 
     async def close(self) -> None:
@@ -120,7 +120,7 @@ class RemoteStore:
 
 
 def record_to_server(api_url: str, limits: JournalLimits | None = None) -> ThreadRecording:
-    """Make sure that the server is there, and start a journal to it; the lease's length is the server's.
+    """Check that the server answers, and start a journal to it; the server decides how long leases last.
 
     Raises DatabaseUnavailable, BadSetting.
     """
@@ -154,7 +154,7 @@ def _why(error: Exception) -> str:
 
 
 def _failure(url: str, answer: httpx.Response) -> Exception:
-    """The error that the server's verb raised, as far as its answer tells."""
+    """The error that the verb raised on the server, as far as its answer tells."""
     try:
         told = cast("dict[str, Any]", orjson.loads(answer.content))
         kind: Any = getattr(errors, str(told.get("error")), None)

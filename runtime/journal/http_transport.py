@@ -1,4 +1,4 @@
-"""Appends over HTTP: the transport of scripts whose records go to a server (HELIOSTAT_API_URL)."""
+"""Appends over HTTP: the transport of processes whose records go to a server (HELIOSTAT_API_URL)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class HttpTransport:
-    """A Transport to the API at `api_url` (".../api"). Close it after its journal."""
+    """A Transport to the API at `api_url` (".../api"). Close it after the journal that uses it."""
 
     def __init__(
         self, api_url: str, client: httpx.AsyncClient | None = None, contact: Contact | None = None
@@ -35,7 +35,7 @@ class HttpTransport:
         self._contact = contact or Contact(api_url, math.inf)
 
     async def commit(self, appends: list[RunAppend]) -> list[Ack]:
-        """See Transport. Raises BadAppend when the server does not take what it is sent."""
+        """See Transport. Raises BadAppend when the server refuses the appends."""
         return load_acks(await self._post(self._url, dump_appends(appends)))
 
     async def renew(self, leases: Sequence[HeldLease]) -> set[UUID]:
@@ -44,7 +44,7 @@ class HttpTransport:
         return {UUID(run_id) for run_id in orjson.loads(answer)["fenced"]}
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._client.aclose()
 
     async def _post(self, url: str, body: bytes) -> bytes:
@@ -71,7 +71,7 @@ class HttpTransport:
 
 
 def http_client(api_url: str) -> httpx.AsyncClient:
-    """Connections to a server as records need them, with the account that the settings name."""
+    """A client for sending records to a server, with the password of the settings."""
     import httpx
 
     from ..foundation.server_access import ServerAccess
@@ -81,7 +81,7 @@ def http_client(api_url: str) -> httpx.AsyncClient:
 
 
 def server_away(url: str, why: str) -> DatabaseUnavailable:
-    """What to say when a server does not answer."""
+    """The error for a server that does not answer."""
     return DatabaseUnavailable(
         f"cannot reach the Heliostat server at {url} ({why})",
         hint="check that it runs (heliostat server status) and that HELIOSTAT_API_URL is right",

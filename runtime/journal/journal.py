@@ -2,8 +2,8 @@
 
     append (any thread) -> buffer -> group commit (one at a time) -> transport -> acks -> barriers
 
-While one commit is under way the next gathers, so that commits grow with the load. An unanswered commit is
-sent again until it is answered: the receiving side skips what it has.
+While one commit is under way the next one gathers, so commits grow with the load. A commit without an answer
+is sent again until it is answered; the receiving side skips events that it has.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ _log = logging.getLogger("heliostat.journal")
 
 @dataclass(frozen=True, slots=True)
 class JournalLimits:
-    """How much is kept, gathered and waited for."""
+    """How much a journal buffers and commits at once, and how long it waits."""
 
     buffer_events: int = 50_000  # appends block above this, counting what is being committed
     buffer_bytes: int = 128 * 1024 * 1024
-    commit_events: int = 4_096  # most that one transaction takes
+    commit_events: int = 4_096  # the most events in one transaction
     commit_bytes: int = 16 * 1024 * 1024
-    linger_s: float = 0.005  # how long a lone event waits for company when nobody waits for it
-    linger_most_s: float = 0.15  # the same beside a database whose commits take long
-    linger_commits: float = 20.0  # up to that, wait this many times what the last commit took
+    linger_s: float = 0.005  # how long an event waits for others when no barrier waits for it
+    linger_most_s: float = 0.15  # the longest such wait when commits of the database take long
+    linger_commits: float = 20.0  # up to `linger_most_s`, wait this many times the last commit's time
     backoff_first_s: float = 0.05
     backoff_most_s: float = 2.0
     warn_every_s: float = 5.0
-    patience_s: float | None = None  # how long to try while the database is away; None: for ever
-    incurable_patience_s: float = 30.0  # the same for what waiting alone does not mend: a full disk
+    patience_s: float | None = None  # how long to try while the database is away; None: without end
+    incurable_patience_s: float = 30.0  # the patience with errors like a full disk
 
 
 class _MayNotWait(threading.local):
@@ -58,10 +58,10 @@ _may_not_wait = _MayNotWait()
 
 
 class WithoutWaiting:
-    """Within the block this thread's appends are taken although the buffer is full.
+    """Within the block this thread's appends are taken even when the buffer is full.
 
-    For who holds a lock that others need: what makes room again may need it, too, so that they would wait for
-    each other for ever. Whoever appends much calls `wait_for_room` after the block.
+    This is for code that holds a lock: making room may need that lock too, so waiting would be a deadlock.
+    Code that appends much calls `wait_for_room` after the block.
     """
 
     def __enter__(self) -> None:
@@ -88,9 +88,9 @@ class Journal:
         self._thread_id = threading.get_ident()
         self._room = threading.Condition()  # its lock guards everything below
         self._runs: dict[UUID, RunJournal] = {}
-        self._events = 0  # in the buffer, those under way included
+        self._events = 0  # in the buffer, with those under way
         self._bytes = 0
-        self._hurry = False  # somebody waits for what is in the buffer
+        self._hurry = False  # a barrier waits for events in the buffer
         self._woken = False
         self._closing = False
         self._failure: BaseException | None = None
@@ -100,8 +100,8 @@ class Journal:
         self._tasks = Tasks(_log)
         self._committer = self._tasks.start("journal commits", self._commit_until_closed())
         self._renewer = self._tasks.keep("renewal of leases", self._renew)
-        self._renewed: dict[UUID, float] = {}  # monotonic moment of the last proof that the lease is ours
-        self._under_way: list[RunAppend] = []  # sent, and not answered yet; under the lock
+        self._renewed: dict[UUID, float] = {}  # monotonic time of the last proof that the run's lease is held
+        self._under_way: list[RunAppend] = []  # sent and not answered yet; guarded by the lock
         self._watching = (
             None
             if contact is None
@@ -118,7 +118,7 @@ class Journal:
     ) -> RunJournal:
         """Begin to write for a run whose lease was taken. Callable from any thread.
 
-        `on_fenced` is called, on the journal's thread, when another owner turns out to hold the run.
+        `on_fenced` is called on the journal's thread when another owner is found to hold the run.
         """
         run = RunJournal(self, run_id, epoch, owner, last_seq, on_fenced)
         with self._room:
@@ -126,8 +126,8 @@ class Journal:
         return run
 
     async def close(self, timeout_s: float | None = None) -> None:
-        """Make everything durable and stop; gives up after `timeout_s`. What is left then is lost, and its
-        barriers say so.
+        """Make everything durable and stop; gives up after `timeout_s`. Events that are left then are lost,
+        and their barriers fail.
         """
         with self._room:
             self._closing = True
@@ -141,7 +141,7 @@ class Journal:
         if not done:
             self._give_up(closed)
             return
-        with self._room:  # nobody takes anything out any more: nobody shall wait for that
+        with self._room:  # nothing leaves the buffer any more, so nothing may wait for room
             self._failure = closed
             late = [run_id for run_id, run in self._runs.items() if not run.is_drained]
             self._room.notify_all()
@@ -149,9 +149,9 @@ class Journal:
             self._fail_run(run_id, closed)
 
     def leave(self, failure: ServerGone) -> None:
-        """The server is gone: keep what is unrecorded on this machine, and fail whoever writes or waits.
+        """Keep unrecorded events on this machine, as the server is gone, and fail all appends and barriers.
 
-        Callable from any thread. Nothing is recorded any more once this returns.
+        Callable from any thread. Nothing is recorded after this returns.
         """
         with self._room:
             if self._failure is not None:
@@ -184,7 +184,7 @@ class Journal:
 
     @property
     def failure(self) -> BaseException | None:
-        """Why nothing is recorded any more; None while all is well."""
+        """Why the journal no longer records; None while all is well."""
         return self._failure
 
     @property
@@ -195,7 +195,7 @@ class Journal:
     # Called by RunJournal, from any thread.
 
     def accept(self, run: RunJournal, record: Record, events: int, weight: int) -> None:
-        """Put a record into the buffer; waits for room."""
+        """Put a record into the buffer; waits for room in it."""
         if isinstance(run.failure, ServerGone) and isinstance(record, TaskRunBatch):
             self._keep_late(run.run_id, record)
         with self._room:
@@ -225,7 +225,7 @@ class Journal:
         run.refuse_if_over()
 
     def _keep_late(self, run_id: UUID, record: Record) -> None:
-        """A call that ended after the server was gone is kept like those that had ended before."""
+        """Keep a call on this machine that ended after the server was gone."""
         with suppress(OSError):
             unrecorded.keep({run_id: [record]})
 
@@ -252,12 +252,12 @@ class Journal:
         return self._events >= self._limits.buffer_events or self._bytes >= self._limits.buffer_bytes
 
     def _rouse(self, hurry: bool) -> None:
-        """Wake the committer, at most once for each of its rounds and once more when there is hurry."""
+        """Wake the committer, at most once per round, and once more when something waits."""
         if self._woken and (self._hurry or not hurry):
             return
         self._woken = True
         self._hurry = self._hurry or hurry
-        with suppress(RuntimeError):  # the loop is closed: nobody is left to be woken
+        with suppress(RuntimeError):  # the loop is closed, so there is no committer to wake
             self._loop.call_soon_threadsafe(self._wake.set)
 
     def _forget(self, run: RunJournal) -> None:
@@ -272,13 +272,13 @@ class Journal:
             try:
                 if await self._commit_once():
                     return
-            except Exception as error:  # those who wait for room, or for a barrier, wait for this loop
+            except Exception as error:  # appends and barriers wait for this loop, so it must go on
                 await asyncio.sleep(failures.note(error))
             else:
                 failures.over()
 
     async def _commit_once(self) -> bool:
-        """Commit what there is; whether that was all, and the journal is closed."""
+        """Commit what is in the buffer; True when the journal is closed and nothing is left."""
         await self._gather()
         taken = self._take_out()
         if not taken and self._closing:
@@ -298,7 +298,7 @@ class Journal:
         return False
 
     async def _gather(self) -> None:
-        """Wait until there is something to commit, and a moment longer unless somebody waits for it."""
+        """Wait until there is something to commit, and a moment longer unless a barrier waits for it."""
         if not self._events:
             with self._room:
                 if not self._events and not self._closing:
@@ -314,18 +314,18 @@ class Journal:
                 await asyncio.wait_for(self._wake.wait(), self._linger_s())
 
     def _linger_s(self) -> float:
-        # A steady trickle must not spend its time on committing: a slow commit takes more events along.
+        # A steady trickle of events must not keep the database committing: after a slow commit wait for more.
         limits = self._limits
         return max(limits.linger_s, min(self._commit_took_s * limits.linger_commits, limits.linger_most_s))
 
     def _take_out(self) -> list[tuple[RunAppend, int, int]]:
-        """The appends of the next transaction, of as many runs as fit."""
+        """The appends of the next transaction, from as many runs as fit."""
         taken: list[tuple[RunAppend, int, int]] = []
         events_left, bytes_left = self._limits.commit_events, self._limits.commit_bytes
         with self._room:
             for run in list(self._runs.values()):
                 if events_left <= 0 or bytes_left <= 0:
-                    # Runs that were served go to the end of the queue: the others come first next time.
+                    # A run that was served goes to the end of the queue, so that others come first.
                     for append, _, _ in taken:
                         self._runs[append.run_id] = self._runs.pop(append.run_id)
                     break
@@ -344,7 +344,7 @@ class Journal:
             self._give_up(error)
             return
         except Exception as error:
-            if len(appends) > 1:  # one run's bad append must not take the others down
+            if len(appends) > 1:  # one run's bad append must not fail the others
                 for append in appends:
                     await self._commit([append])
                 return
@@ -353,8 +353,8 @@ class Journal:
             return
         try:
             self._settle(appends, acks)
-        except Exception as error:  # an answer that does not fit
-            _log.error("what the database answers cannot be understood", exc_info=error)
+        except Exception as error:  # the answer does not fit the appends
+            _log.error("the answer of the database cannot be understood", exc_info=error)
             for append in appends:
                 self._fail_run(append.run_id, error)
 
@@ -422,7 +422,7 @@ class Journal:
         run = self._fail_run(
             run_id,
             LeaseLost(
-                f"another process executes run {run_id} now; nothing that this one does is recorded any more",
+                f"another process executes run {run_id} now; nothing that this one does is recorded now",
                 hint="this happens when a process was believed dead; the run goes on there",
             ),
         )
@@ -451,7 +451,7 @@ class Journal:
             self._fail_run(run_id, failure)
 
     async def _watch(self, contact: Contact) -> None:
-        """Leave once the server has not answered for a lease's time, whoever asked it."""
+        """Leave once the server has not answered any question for the length of a lease."""
         await asyncio.sleep(min(0.5, contact.patience_s / 10))
         with suppress(ServerGone):
             contact.check()
@@ -479,7 +479,7 @@ class Journal:
         for run in quiet:
             if run.run_id not in fenced:
                 self._renewed[run.run_id] = clock.monotonic_s()
-            elif run.holds_lease:  # it may have given its lease back while the question was under way
+            elif run.holds_lease:  # the run may have given its lease back meanwhile
                 self._fence(run.run_id)
 
 

@@ -1,4 +1,4 @@
-"""What the engine uses of a process's way to the database, whichever it is."""
+"""What the engine asks of a process's recording, wherever that keeps its records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Verb = Callable[Concatenate["Database", P], Coroutine[Any, Any, T]]
 
 
 class RunJournals(Protocol):
-    """Where journals of runs come from."""
+    """Opens journals of runs."""
 
     def open(
         self,
@@ -28,7 +28,7 @@ class RunJournals(Protocol):
         last_seq: int,
         on_fenced: Callable[[UUID], None] | None = None,
     ) -> Any:
-        """A journal to write for a run whose lease was taken; `on_fenced` is told when it is lost."""
+        """A journal for a run whose lease was taken; `on_fenced` is called when the lease is lost."""
         ...
 
 
@@ -43,17 +43,17 @@ class Recording(Protocol):
 
     @property
     def is_usable(self) -> bool:
-        """Whether this process may use it: not once it is closed, nor in a fork."""
+        """Whether this process may use the recording: it may not once it is closed, nor in a fork."""
         ...
 
     @property
     def hears_commands(self) -> bool:
-        """Whether this process hears what is asked of its runs; a worker's driver hears it for the worker."""
+        """Whether this process hears commands for its runs; for a Ray worker its driver hears them."""
         ...
 
     @property
     def polls_commands(self) -> bool:
-        """Whether it asks for that by `call`; else a listener of the process hears it."""
+        """Whether it polls for commands by `call`; otherwise a listener of the process hears them."""
         ...
 
     def call(self, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -61,7 +61,7 @@ class Recording(Protocol):
         ...
 
     def call_within(self, timeout_s: float, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`call` for those who cannot wait. Raises DatabaseUnavailable when there is no answer by then."""
+        """`call` with a time limit. Raises DatabaseUnavailable when there is no answer by then."""
         ...
 
     def adopt(self, run_id: UUID, owner: Owner, dead_epoch: int | None) -> Adopted:
@@ -73,5 +73,5 @@ class Recording(Protocol):
         ...
 
     def close(self, timeout_s: float | None = None) -> None:
-        """Make everything durable and let go of the database."""
+        """Make everything durable and close the way to the store."""
         ...

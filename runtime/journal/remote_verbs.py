@@ -1,7 +1,7 @@
-"""The store verbs that a process without a database may ask a server for, as JSON for the way over a network.
+"""The store verbs that a process without a database may ask of a server, as JSON for the network.
 
-This is the whole set: what is not in it cannot be asked for. Questions are read with nothing taken on trust,
-and nothing that a client sends is unpickled where the database is.
+Only these verbs can be asked for. Questions are validated in full, and the server unpickles nothing that a
+client sends.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ _STATE_TYPES = frozenset(str(each) for each in StateType)
 
 
 class BadQuestion(UserError):
-    """What was sent is no question to the store, or not one that may be asked from afar."""
+    """A request is not a question to the store, or not one that may be asked over the network."""
 
 
 class RemoteVerb:
-    """One verb: its parameters after the database, in order, and what it gives."""
+    """One verb: its parameters after the database, in order, and the type of its value."""
 
     def __init__(self, verb: Callable[..., Any], gives: Any, **parameters: Any) -> None:
         self.verb = verb
@@ -68,7 +68,7 @@ class RemoteVerb:
             name: each if isinstance(each, tuple) else (each, ...) for name, each in parameters.items()
         }
         self._question: type[BaseModel] = create_model(self.name, __config__=_CONFIG, **fields)
-        # In a tuple: a bare dataclass would not take the configuration.
+        # In a tuple, since a bare dataclass would not take the configuration.
         self._answer: TypeAdapter[Any] = TypeAdapter(cast("Any", tuple)[gives], config=_CONFIG)
 
     def dump_question(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
@@ -78,7 +78,7 @@ class RemoteVerb:
         return model_text(question, exclude_unset=True, warnings=False).encode()
 
     def load_question(self, document: bytes) -> tuple[Any, ...]:
-        """The arguments in their order, with defaults. Raises BadQuestion with the place at fault."""
+        """The arguments in their order, with defaults. Raises BadQuestion, which names the place at fault."""
         try:
             read = self._question.model_validate_json(document)
         except ValidationError as error:
@@ -95,7 +95,7 @@ class RemoteVerb:
 
 
 def remote_verb(verb: Callable[..., Any]) -> RemoteVerb:
-    """The verb as it goes over the network. Raises NotImplementedError when it does not."""
+    """The remote form of a verb. Raises NotImplementedError when it has none."""
     found = _VERBS.get(f"{verb.__module__.rpartition('.')[2]}.{verb.__name__}")
     if found is None or found.verb is not verb:
         raise NotImplementedError(f"{verb.__module__}.{verb.__name__} can be asked of a local database only")
@@ -109,7 +109,7 @@ def verb_named(name: str) -> RemoteVerb | None:
 
 def _time(value: float) -> float:
     if not (math.isfinite(value) and 0 <= value <= _LAST_S):
-        raise ValueError("no moment in seconds since 1970")
+        raise ValueError("is not a time in seconds since 1970")
     return value
 
 
@@ -131,7 +131,7 @@ def _transition(new: FlowRunTransition) -> FlowRunTransition:
     _time(new.at)
     _plain(new.state_name)
     if new.state_type not in _STATE_TYPES:
-        raise ValueError(f"{new.state_type!r} is no type of state")
+        raise ValueError(f"{new.state_type!r} is not a state type")
     if new.error is not None:
         orjson.loads(new.error)
     return new
@@ -143,7 +143,7 @@ def _new_run(new: NewFlowRun) -> NewFlowRun:
     for text in (new.entrypoint, new.code_revision):
         _plain(text)
     if not new.transitions:
-        raise ValueError("a run has at least one state")
+        raise ValueError("a run needs at least one state")
     for each in new.transitions:
         _transition(each)
     return new

@@ -1,4 +1,4 @@
-"""One run's end of the journal: what the engine appends to, from any thread."""
+"""The part of the journal of one run, to which the engine appends from any thread."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from uuid import UUID
 from ..foundation.errors import LeaseLost
 from ..records import FlowRunTransition, HeldLease, LogBatch, Record, RunAppend, TaskRunBatch
 
-_EVENT_BYTES = 300  # what an event weighs in memory besides its result and text
+_EVENT_BYTES = 300  # memory of an event without its result and text
 
 
 class Buffer(Protocol):
-    """What the journals of runs share: it takes their records in, and makes them durable."""
+    """The buffer that journals of runs share: it takes their records and makes them durable."""
 
     def accept(self, run: RunJournal, record: Record, events: int, weight: int) -> None: ...
     def wait_for_room(self, run: RunJournal) -> None: ...
@@ -41,9 +41,9 @@ class RunJournal:
         self._buffer = buffer
         self._on_fenced = on_fenced
         # Everything below is guarded by the journal's lock.
-        self._waiting: deque[tuple[Record, int]] = deque()  # with their weights in bytes
-        self._sent_seq = last_seq  # given to the transport, answered or not
-        self._seq = last_seq  # appended
+        self._waiting: deque[tuple[Record, int]] = deque()  # records with their weights in bytes
+        self._sent_seq = last_seq  # last number given to the transport, answered or not
+        self._seq = last_seq  # last number appended
         self._durable_seq = last_seq
         self._barriers: deque[tuple[int, Future[None]]] = deque()
         self._failure: BaseException | None = None
@@ -53,7 +53,7 @@ class RunJournal:
     def append(self, record: Record) -> None:
         """Take a record into the run's journal; it becomes durable soon, in order. Callable from any thread.
 
-        Blocks while the journal's buffer is full, never on the journal's own thread and `WithoutWaiting`.
+        Blocks while the journal's buffer is full, except on the journal's own thread and in `WithoutWaiting`.
         Raises LeaseLost once another owner holds the run, DatabaseUnavailable when the journal has given up
         on the database.
         """
@@ -62,7 +62,7 @@ class RunJournal:
             self._buffer.accept(self, record, events, weight_bytes(record, events))
 
     def wait_for_room(self) -> None:
-        """Return when the journal's buffer is not full (any more); raises like `append`."""
+        """Wait until the journal's buffer is not full. Raises LeaseLost, DatabaseUnavailable."""
         self._buffer.wait_for_room(self)
 
     def barrier(self) -> Future[None]:
@@ -70,25 +70,25 @@ class RunJournal:
         return self._buffer.barrier(self)
 
     def close(self) -> Future[None]:
-        """Say that nothing more comes; the lease is renewed no more. Gives the last barrier."""
+        """End the run's journal, so that its lease is no longer renewed. Returns the last barrier."""
         return self._buffer.retire(self)
 
     @property
     def held(self) -> HeldLease:
-        """The lease that this journal writes with."""
+        """The lease under which this journal writes."""
         return (self.run_id, self.epoch, self.owner)
 
     @property
     def durable_seq(self) -> int:
-        """Events up to this number are in the database."""
+        """The number up to which events are in the database."""
         return self._durable_seq
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended this journal before its time: LeaseLost, DatabaseUnavailable, or None."""
+        """The error that ended this journal early: LeaseLost, DatabaseUnavailable, or None."""
         return self._failure
 
-    # What follows is called by the journal alone, under its lock.
+    # Only the journal calls the methods below, under its lock.
 
     def refuse_if_over(self) -> None:
         if self._failure is not None:
@@ -106,7 +106,7 @@ class RunJournal:
             self._released = True
 
     def take_out(self, max_events: int, max_bytes: int) -> tuple[RunAppend, int, int] | None:
-        """The next append with its events and bytes: at least one record when any waits."""
+        """The next append with its numbers of events and bytes; it holds at least one record if any waits."""
         records: list[Record] = []
         events = weight = 0
         while self._waiting and (not records or (events < max_events and weight < max_bytes)):
@@ -121,7 +121,7 @@ class RunJournal:
         return append, events, weight
 
     def unsent(self) -> list[Record]:
-        """What waits to be sent."""
+        """The records that wait to be sent."""
         return [record for record, _ in self._waiting]
 
     def add_barrier(self) -> Future[None]:
@@ -135,7 +135,7 @@ class RunJournal:
         return done
 
     def durable_up_to(self, seq: int) -> list[Future[None]]:
-        """Note progress; gives the barriers that it reaches."""
+        """Note that events up to `seq` are durable; returns the barriers that this reaches."""
         self._durable_seq = max(self._durable_seq, seq)
         reached: list[Future[None]] = []
         while self._barriers and self._barriers[0][0] <= self._durable_seq:
@@ -143,7 +143,7 @@ class RunJournal:
         return reached
 
     def fail(self, failure: BaseException) -> tuple[list[Future[None]], int, int]:
-        """End the journal; gives the barriers to fail and the events and bytes that are dropped."""
+        """End the journal; returns the barriers to fail, and how many events and bytes are dropped."""
         self._failure = failure
         events = sum(len(record) for record, _ in self._waiting)
         weight = sum(record_weight for _, record_weight in self._waiting)

@@ -1,7 +1,7 @@
-"""What the process of a run tells an API that asks for a password: a pass in the place of the password.
+"""Passes of runs: what the process of a run sends to an API that demands a password.
 
-The pass of a run follows from the password and from the run's id, so nobody need remember it, and the
-password does not follow from the pass. It opens the API like the password does, until that is changed.
+A run's pass is derived from the password and the run's id, so it need not be stored, and the password cannot
+be derived from it. It admits to the API as the password does, until the password is changed.
 """
 
 from __future__ import annotations
@@ -40,6 +40,6 @@ def is_pass(given: str, auth_string: str) -> bool:
 
 
 async def issue(_db: Database, run_id: UUID) -> str | None:
-    """The pass of a run for the API of this server, whose password its processes are not told."""
+    """The pass of a run for this server's API, whose password the run's processes do not get."""
     auth = current_settings().server_auth_string
     return None if auth is None else pass_of(run_id, auth)

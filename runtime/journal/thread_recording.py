@@ -1,4 +1,4 @@
-"""Recording by a thread with an event loop, on which the journal and the way to the store are."""
+"""Recording by a thread with an event loop, which runs the journal and asks the store."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ CLOSE_WITHIN_S = 30.0
 
 
 class Store(Protocol):
-    """Where the verbs of a recording are carried out; used on the recording's thread."""
+    """Carries out the verbs of a recording, on the recording's thread."""
 
     def ask(self, verb: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, Any]:
-        """What the verb gives; raises what it raises."""
+        """The value of a verb; raises what the verb raises."""
         ...
 
     def adopt(
@@ -44,14 +44,14 @@ class Store(Protocol):
         ...
 
     def hurry(self) -> None:
-        """The recording is about to be closed: a store that does not answer is not waited for any longer."""
+        """The recording will be closed soon: from now on wait only briefly for a store that is away."""
         ...
 
     async def close(self) -> None: ...
 
 
 class ThreadRecording:
-    """A Recording of the process that opened it, not of its forks. `place`: the address of its store."""
+    """A Recording for the process that opened it, not for its forks. `place` is its store's address."""
 
     hears_commands = True
 
@@ -78,7 +78,7 @@ class ThreadRecording:
 
     @property
     def journal(self) -> Journal:
-        """The journal; `journal.open(...)` and what it gives may be used from any thread."""
+        """The journal; `journal.open(...)` and the journal of a run may be used from any thread."""
         self._refuse_if_unusable()
         return self._journal
 
@@ -101,7 +101,7 @@ class ThreadRecording:
             raise DatabaseUnavailable(f"no answer within {timeout_s:g} s") from None
 
     def call_async(self, verb: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
-        """`call` for asynchronous code: await it on any other event loop."""
+        """`call` for asynchronous code: await it on an event loop other than the recording's."""
         self._refuse_if_unusable()
         return asyncio.wrap_future(self._thread.submit(self._store.ask(verb, args, kwargs)))
 
@@ -116,11 +116,11 @@ class ThreadRecording:
         return self._thread.run(self._store.release(run_id, epoch, owner_id))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something on the recording's thread and wait for its value."""
+        """Run a coroutine on the recording's thread and wait for its value."""
         return self._thread.run(work)
 
     def leave(self) -> str | None:
-        """The process ends now, whatever is under way: keep what is unrecorded; gives a line for people."""
+        """Keep unrecorded events on this machine, as the process ends now; returns a line for people."""
         if self._pid != os.getpid() or self._closed or not self._journal.buffered_events:
             return None
         gone = ServerGone("not everything was recorded in time")
@@ -128,8 +128,8 @@ class ThreadRecording:
         return str(gone)
 
     def close(self, timeout_s: float | None = CLOSE_WITHIN_S) -> None:
-        """See Recording. Harmless a second time, and in a fork."""
-        if self._pid != os.getpid():  # nothing here is a fork's to close; the lock may be held for ever
+        """See Recording. Harmless when called twice, and in a fork."""
+        if self._pid != os.getpid():  # a fork has nothing to close; its lock may be held for ever
             return
         self._store.hurry()
         with self._close_lock:

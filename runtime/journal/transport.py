@@ -1,4 +1,4 @@
-"""How appends reach the database: straight away in this process, later also through an actor or over HTTP."""
+"""How appends reach the database: directly in this process, through an actor, or over HTTP."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Transport(Protocol):
-    """Where a journal sends. Both verbs may be sent again after any error: they are idempotent.
+    """Takes what a journal sends. Both verbs are idempotent: they may be sent again after any error.
 
-    They raise Unavailable or OSError when the other side did not answer; whether it applied what it was sent
-    is then unknown.
+    They raise Unavailable or OSError when the other side did not answer; whether it applied the request is
+    then unknown.
     """
 
     async def commit(self, appends: list[RunAppend]) -> list[Ack]:
@@ -24,12 +24,12 @@ class Transport(Protocol):
         ...
 
     async def renew(self, leases: Sequence[HeldLease]) -> set[UUID]:
-        """Prolong leases; gives the runs that somebody else holds by now."""
+        """Prolong leases; returns the runs that another owner holds by now."""
         ...
 
 
 class StoreTransport:
-    """The transport of a process that holds the database itself."""
+    """The transport of a process that has the database open."""
 
     def __init__(self, db: Database, lease_s: float) -> None:
         self._db = db

@@ -1,7 +1,7 @@
-"""Records that could not be brought to the server: kept in files under the home folder.
+"""Records that did not reach the server, kept in files under the home folder.
 
-Whoever leaves because the server is gone writes here what it has not recorded. Whoever resumes the run on
-this machine finds the calls that had completed, so that they need not run again, and the log lines.
+A process that leaves its run because the server is gone writes its unrecorded events here. When the run is
+resumed on this machine, calls that had completed need not run again, and log lines are not lost.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ..foundation.settings import home_folder
 from ..records import LogBatch, LogLine, Record, TaskRunBatch
 
 _log = logging.getLogger("heliostat.internal.unrecorded")
-_DURABLE = ("none", "inline", "stored")  # values that are not gone with the process
+_DURABLE = ("none", "inline", "stored")  # kinds of values that outlive the process
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A call that had completed."""
+    """A call that had completed, and its value."""
 
     start_s: float | None
     end_s: float | None
@@ -37,7 +37,7 @@ class Completed:
 
 @dataclass(slots=True)
 class Left:
-    """What an earlier execution of a run has left unrecorded: calls by the task run's id as a number."""
+    """What an earlier execution of a run left unrecorded; calls by the task run's id as a number."""
 
     completed: dict[int, Completed] = field(default_factory=dict[int, Completed])
     lines: list[LogLine] = field(default_factory=list[LogLine])
@@ -45,12 +45,12 @@ class Left:
 
 
 def folder() -> Path:
-    """Where the files are."""
+    """The folder of the files."""
     return home_folder() / "unrecorded"
 
 
 def keep(records: Mapping[UUID, Sequence[Record]]) -> Path | None:
-    """Write records of some runs down; gives the folder, or None when there are none. Raises OSError."""
+    """Write records of runs to files; returns the folder, or None without records. Raises OSError."""
     place = folder()
     kept = False
     for run_id, some in records.items():
@@ -63,7 +63,7 @@ def keep(records: Mapping[UUID, Sequence[Record]]) -> Path | None:
 
 
 def left_by(run_id: UUID) -> Left:
-    """What is kept here of a run."""
+    """What the files hold of a run."""
     left = Left()
     for path in _files_of(run_id):
         left.paths.append(path)
@@ -82,8 +82,8 @@ def forget(paths: Sequence[Path]) -> None:
 
 
 def forget_lines(paths: Sequence[Path]) -> None:
-    """Remove the log lines from files, once they are in the database: a second resume must not add them
-    again. The calls stay until the run has completed.
+    """Remove the log lines from files once they are in the database, so that a second resume does not add
+    them again. The calls stay until the run has completed.
     """
     for path in paths:
         records = _records_in(path)
@@ -92,7 +92,7 @@ def forget_lines(paths: Sequence[Path]) -> None:
             continue
         try:
             _write(path, others) if others else path.unlink(missing_ok=True)
-        except OSError as error:  # a full disk: lines that are there twice are better than none
+        except OSError as error:  # such as a full disk: lines twice are better than none
             _log.warning("log lines of %s may be recorded twice: %s", path, error)
 
 
@@ -106,7 +106,7 @@ def _write(path: Path, records: Sequence[Record]) -> None:
 
 
 def _records_in(path: Path) -> list[Record]:
-    """The records of a file; none when it cannot be read (half a disk, another version)."""
+    """The records in a file; none when it cannot be read (it is cut off, or of another version)."""
     try:
         return cast("list[Record]", pickle.loads(_own_bytes(path)))
     except Exception:
@@ -132,7 +132,7 @@ def _completed_of(batch: TaskRunBatch) -> Iterator[tuple[int, Completed]]:
 
 
 def _at(column: Any, position: int) -> Any:
-    """An entry of a column, or the scalar that stands for all of them."""
+    """One entry of a column, which may be a scalar that stands for all entries."""
     if column is None or isinstance(column, (str, int, float)):
         return column
     return column[position]
@@ -141,7 +141,7 @@ def _at(column: Any, position: int) -> Any:
 def _files_of(run_id: UUID) -> list[Path]:
     place = folder()
     try:
-        if place.stat().st_uid != os.getuid():  # what is in it would be loaded as ours
+        if place.stat().st_uid != os.getuid():  # its content would be unpickled
             return []
     except OSError:
         return []
@@ -149,10 +149,10 @@ def _files_of(run_id: UUID) -> list[Path]:
 
 
 def _own_bytes(path: Path) -> bytes:
-    """What is in a file that is this user's own and no link. Raises OSError."""
+    """The content of a file that belongs to this user and is no link. Raises OSError."""
     handle = open_private(path)
     if handle is None:
-        raise PermissionError(f"{path} is not of this user alone")
+        raise PermissionError(f"{path} does not belong to this user alone")
     with open(handle, "rb") as file:
         return file.read()
 

@@ -33,7 +33,7 @@ _OF_DECISION = tuple(each.name for each in fields(RuleDecision))
 
 
 class BadAppend(UserError):
-    """What was sent is no append."""
+    """A document is not a list of appends."""
 
 
 def dump_appends(appends: Sequence[RunAppend]) -> bytes:
@@ -51,7 +51,7 @@ def dump_acks(acks: Sequence[Ack]) -> bytes:
 
 
 def load_acks(document: bytes) -> list[Ack]:
-    """What `dump_acks` gave."""
+    """The acks in a document of `dump_acks`."""
     return [Ack(UUID(run), seq, fenced) for run, seq, fenced in orjson.loads(document)["acks"]]
 
 
@@ -104,4 +104,4 @@ def _in_json(value: Any) -> Any:
         return base64.b64encode(value).decode()
     if isinstance(value, Sequence | set | frozenset):
         return list(cast("Sequence[Any]", value))
-    return str(value)  # in the details of a state alone, which people look at; values travel as bytes
+    return str(value)  # only in the details of states, which are for people; values travel as bytes

@@ -1,7 +1,7 @@
 """Executing a run that was claimed for this process: from its row in the database to its last state.
 
-Whoever has claimed a run (a work pool's supervisor, a worker's subprocess) ends here. The row says which flow
-and with which parameters; the lease of the claim is taken over, so that this process is the only writer.
+A work pool's supervisor and a worker's subprocess execute their claimed runs here. The row names the flow and
+its parameters; the lease of the claim is taken over, so that this process is the only writer.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _loading = threading.Lock()
 def execute_claimed(
     run_id: UUID, claimed_epoch: int | None, project: Path | None = None, *, is_stock: bool = False
 ) -> State:
-    """Execute a claimed run in this process and return the state it ended in (or was left in: Paused).
+    """Execute a claimed run in this process and return the state that it ended in, or was left in (Paused).
 
     `claimed_epoch` is the epoch of the claim's lease, or of an execution whose process is known to be dead;
     None when there is no lease. `project` is the folder that the entrypoint is relative to. What an earlier
     execution has completed answers from the journal. A run that has ended meanwhile is left alone; one that
     cannot begin (no such flow, wrong parameters) is Failed, code that cannot be loaded makes it Crashed.
-    A flow of the stock client is executed by that one; `is_stock` says so where its code is not here.
+    A flow of the stock client is executed by that one; `is_stock` says so if its code is not here.
 
     Raises NotFound, LeaseHeld when another process holds the run, LeaseLost when one takes it away.
     """
@@ -62,7 +62,7 @@ def execute_claimed(
     if is_stock:
         return _execute_stock(adopted)
     try:
-        with _loading:  # of several runs in one process, one loads the file and the others find it
+        with _loading:  # when several runs start in one process, only the first loads the file
             flow = load_claimed_flow(run, project)
         values = _parameters_of(run)
     except StockFlow:
@@ -74,7 +74,7 @@ def execute_claimed(
         from_json = run.parameters_pickle is None
         values = _with_blocks(values) if from_json else values
         return run_to_end(flow, values, Resumption(run, claimed_epoch, is_new, lease, from_json))
-    except ParameterMismatch as error:  # raised before the run is begun; the flow's own ones are states
+    except ParameterMismatch as error:  # before the run begins; an error of the flow itself becomes a state
         return end_before_flow(run, lease, Failed(tracebacks.headline(error), data=error))
 
 
@@ -136,7 +136,7 @@ def _state_of(run: FlowRunRow) -> State:
 
 
 def end_before_flow(run: FlowRunRow, lease: Lease, final: State) -> State:
-    """Record a run that never got as far as its flow: why, and its last state. `lease` is given back."""
+    """End a run before its flow began: record why, and its final state. `lease` is given back."""
     journal = recording_here().journal.open(run.id, lease.epoch, owner_of_this_process().id, lease.last_seq)
     error = final.data
     kept = Kept(error=json.dumps(tracebacks.capture(error))) if isinstance(error, BaseException) else Kept()

@@ -1,7 +1,7 @@
-"""Hearing what is asked of the runs that this process executes: cancel, pause, suspend.
+"""Hears commands for the runs that this process executes: cancel, pause, suspend.
 
-One thread a process asks the store now and then. A supervisor on a cluster asks nothing here: its
-`CommandListener` hears what is asked of the runs, and tells it to this watch.
+One thread per process polls the store. A supervisor on a cluster does not poll: its `CommandListener` hears
+the commands and hands them to this watch.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from ...store.commands import Command
 _log = logging.getLogger("heliostat.flow_runs")
 
 POLL_S = 1.0
-AGAIN_S = 5.0  # what was told and is still asked for after that time is told once more
+AGAIN_S = 5.0  # a command that is still in force after that time is handed on once more
 
 Obey = Callable[[Command], bool]
-"""Does what a command says; False when that was not possible yet."""
+"""Carries out a command; False when that is not possible yet."""
 
 
 class CommandListener(Protocol):
-    """Hears what is asked of runs on behalf of those that do not ask themselves."""
+    """Hears commands for runs whose process does not poll for them."""
 
     def hold(self, run_id: UUID) -> None: ...
     def let_go(self, run_id: UUID) -> None: ...
 
 
 class CommandWatch:
-    """The runs of this process and what was told to each."""
+    """The runs of this process and the commands that each was given."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,10 +47,10 @@ class CommandWatch:
         self._told: dict[UUID, tuple[str, float]] = {}
         self._thread: threading.Thread | None = None
         self._changed = threading.Event()
-        self.listener: CommandListener | None = None  # is told which runs there are, and calls `tell`
+        self.listener: CommandListener | None = None  # it is told which runs are held, and calls `tell`
 
     def hold(self, run_id: UUID, recording: Recording, obey: Obey) -> None:
-        """From now on call `obey`, in another thread, with what is asked of the run."""
+        """From now on call `obey`, in another thread, with each command for the run."""
         with self._lock:
             self._held[run_id] = (recording, obey)
             if not recording.polls_commands:
@@ -62,7 +62,7 @@ class CommandWatch:
             self._changed.set()
 
     def let_go(self, run_id: UUID) -> None:
-        """The run ends: nothing is told any more once this returns."""
+        """Stop handing commands to a run that ends; none is handed on after this returns."""
         with self._lock:
             held = self._held.pop(run_id, None)
             self._told.pop(run_id, None)
@@ -93,14 +93,14 @@ class CommandWatch:
                     _log.debug("cannot hear what is asked of runs: %s", error)
 
     def tell(self, command: Command) -> bool:
-        """Have the run obey, unless it has just been told; False when it is not held, or cannot obey yet."""
+        """Hand a command to its run, unless that has just happened; False if the run cannot obey yet."""
         with self._lock:
             held = self._held.get(command.run_id)
             if held is None:
                 return False
             kind, at = self._told.get(command.run_id, ("", 0.0))
             now = clock.monotonic_s()
-            # To be paused is told each time: a run may have gone on and been paused again meanwhile.
+            # A pause is handed on each time: the run may have gone on and been paused again meanwhile.
             if kind == command.kind != "pause" and now - at < AGAIN_S:
                 return True
             if not held[1](command):
@@ -113,7 +113,7 @@ _watch = CommandWatch()
 
 
 def watch() -> CommandWatch:
-    """That of this process."""
+    """The watch of this process."""
     return _watch
 
 

@@ -1,4 +1,4 @@
-"""What a flow returns: the state that it means, and where its value is kept."""
+"""The result of a flow: the state that it stands for, and where its value is kept."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the record of a flow run says of its value or error."""
+    """The value or error of a flow run as its record holds it."""
 
     kind: str | None = None
     data: bytes | None = None
@@ -34,7 +34,7 @@ class Kept:
 def state_of_returned(value: Any) -> State:
     """The final state that a returned value stands for.
 
-    Futures count as the states that they ended in; elsewhere inside the value they are replaced by their
+    Futures count as the states that they ended in; futures deeper inside the value are replaced by their
     results.
     """
     if isinstance(value, TaskFuture):
@@ -50,11 +50,11 @@ def state_of_returned(value: Any) -> State:
     verdict = final_state_of(replace_futures(value, result_of))
     if verdict.is_final():
         return verdict
-    return Failed(f"the flow returned the state {verdict.name}, in which no run ends")
+    return Failed(f"the flow returned the state {verdict.name}, which is not final")
 
 
 def keep_result(state: State, flow: FlowDefinition[Any, Any], run_id: UUID) -> Kept:
-    """Put a final state's value where it can be had again, or say what the error was."""
+    """Store a final state's value so that it can be read again, or describe its error."""
     if not state.is_completed():
         data = state.data
         if isinstance(data, BaseException):
@@ -75,7 +75,7 @@ def keep_result(state: State, flow: FlowDefinition[Any, Any], run_id: UUID) -> K
         if settings.persist_results and flow.persists_result is None:
             return _store(value, flow, run_id)
     except CannotPickle:
-        pass  # it lives as long as this process
+        pass  # the value lives as long as this process
     return Kept("memory")
 
 

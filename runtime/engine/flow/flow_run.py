@@ -62,21 +62,19 @@ _LEFT_IN = frozenset({StateType.PAUSED, *FINAL_STATES})
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """A recorded run that is to be executed: its row, and the lease of it, or the epoch of the lease that is
-    to be taken over (None: there is none). `is_new`: nobody has executed it before, so nothing is replayed.
+    """A recorded run that is to be executed: its row, and its lease or the epoch of the lease to take over
+    (None: there is none). `is_new`: it was never executed before, so nothing is replayed.
     """
 
     run: FlowRunRow
     dead_epoch: int | None
     is_new: bool = False
     lease: Lease | None = None
-    from_json: bool = False  # the parameters came as JSON: of a deployment, a form, a command line
+    from_json: bool = False  # the parameters came as JSON: from a deployment, a form, a command line
 
 
 class FlowRun:
-    """The steps of one flow run. Construction validates parameters and records the run; nothing ran
-    before.
-    """
+    """The steps of one flow run. Construction validates the parameters and records the run."""
 
     def __init__(
         self, flow: FlowDefinition[Any, Any], values: dict[str, Any], resumption: Resumption | None
@@ -97,7 +95,7 @@ class FlowRun:
         self._final: State | None = None
         self._error: BaseException | None = None
         self._attempted = False
-        self._left = unrecorded.Left()  # by an earlier execution on this machine
+        self._left = unrecorded.Left()  # what an earlier execution left on this machine
         self._begin(resumption)
 
     # Step 1: record the run.
@@ -146,13 +144,13 @@ class FlowRun:
             self._parent.calls.begin(self._tracking)
         self._control = RunControl(self.recording, self.states, self.desk, journal.barrier)
         self.session.control = self._control
-        # Until it is durable that the run goes on, the state that it was left in reads like a command.
+        # Until it is durable that the run goes on, the state in which it was left looks like a command.
         self._heard = run.state_type not in _LEFT_IN
         if self._heard:
             self._listen()
 
     def _listen(self) -> None:
-        """From now on what is asked of the run is obeyed."""
+        """Obey commands for the run from now on."""
         if self.recording.hears_commands:
             watch().hold(self.info.id, self.recording, self._obey)
 
@@ -162,14 +160,14 @@ class FlowRun:
         return FlowRunInfo(run.id, run.name, self.flow.name, self.parameters, tags, attempt, inside)
 
     def _calls_around(self) -> tuple[UUID, ...]:
-        """What waits for this run to end, and holds its slots of limits meanwhile."""
+        """The calls that wait for this run to end, and hold their slots of limits meanwhile."""
         if self._parent is None:
             return ()
         outer = self._parent.flow_run
         return (*outer.inside, *calls_around(outer.id, self._parent.scope_here()))
 
     def _answered_by(self, run: FlowRunRow) -> bool:
-        """A sub-flow run that completed in an earlier execution of its parent answers with its result."""
+        """Whether a sub-flow run that completed in an earlier execution answers with its result."""
         if run.state_type != "COMPLETED":
             return False
         restored = restore_result(run, self.flow)
@@ -181,12 +179,12 @@ class FlowRun:
     # Step 2: execute the body.
 
     def begin_attempt(self) -> bool:
-        """Enter Running, unless the run has ended; raises what a rule refuses."""
+        """Enter Running, unless the run has ended. Raises StaleState when a rule refuses."""
         self.pause_s = 0.0
         if self._final is not None:
             return False
         if self._attempted:
-            # The flow is tried again: what has completed answers from the journal.
+            # The flow is tried again: calls that have completed answer from the journal.
             self.journal.barrier().result()
             before = self.desk.replay
             self.desk.replay = replay_of(self.recording, self.info.id, before and before.unreported)
@@ -212,7 +210,7 @@ class FlowRun:
 
     @contextmanager
     def executing(self, stepwise: bool = False) -> Generator[None]:
-        """Everything inside belongs to this run. `stepwise`: other code, of other contexts, runs between."""
+        """The block belongs to this run. `stepwise`: code of other contexts runs between the body's steps."""
         tokens = [
             (flow_session, flow_session.set(self.session)),
             (flow_run_info, flow_run_info.set(self.info)),
@@ -229,10 +227,10 @@ class FlowRun:
             for variable, token in reversed(tokens):
                 variable.reset(token)  # pyright: ignore[reportArgumentType]
 
-    # Step 3: what came of it.
+    # Step 3: settle the outcome of the body.
 
     def wait_for_calls(self, value: Any) -> Any:
-        """The body returned `value`: wait for what it has submitted."""
+        """Wait for the calls that the body has submitted, after it returned `value`."""
         dispatcher = self.session.dispatching.started
         if dispatcher is not None:
             dispatcher.drain(self.desk)
@@ -240,12 +238,12 @@ class FlowRun:
         return value
 
     def returned(self, value: Any) -> None:
-        """Settle by what the body returned."""
+        """Settle the run by the value that the body returned."""
         self._close_streams()
         self.settle(state_of_returned(value))
 
     def closed(self, handed_out: int) -> None:
-        """Settle a body whose caller needed no more of its values."""
+        """Settle a run whose caller needed no more of the body's values."""
         self.settle(Completed(f"closed by its caller after {handed_out} values"))
 
     def wait_for_retry(self) -> None:
@@ -261,9 +259,9 @@ class FlowRun:
                 self.raised(error)
 
     def raised(self, error: BaseException, timed_out: bool = False) -> None:
-        """The body raised, or something interrupted it: stop what is under way, then settle.
+        """Stop calls under way after the body raised or was interrupted, then settle the run.
 
-        Raises LeaseLost, ServerGone when nothing can be recorded any more.
+        Raises LeaseLost, ServerGone when nothing can be recorded.
         """
         try:
             self._raised(error, timed_out)
@@ -295,7 +293,7 @@ class FlowRun:
             self.settle(TimedOut(text, data=self._error))
         elif isinstance(error, SuspendHere):
             self.cancel_calls()
-            self.desk.say(logging.INFO, "suspended, until somebody resumes the run")
+            self.desk.say(logging.INFO, "suspended until the run is resumed")
             self.leave(error.state, write=True)
         elif isinstance(error, (*INTERRUPTIONS, asyncio.CancelledError)):
             settle_interrupted(self, error)
@@ -307,14 +305,14 @@ class FlowRun:
             self.settle(Crashed(tracebacks.headline(error), data=error))
 
     def _obey(self, command: Command) -> bool:
-        """Called by the watch, in its thread."""
+        """Carry out a command; the watch calls this in its thread."""
         if command.kind == "pause":
             self._control.hold_calls()
             return True
         return self.body.interrupt(interruption(command.kind, self.info.id))
 
     def leave(self, left_in: State, *, write: bool = False) -> None:
-        """End this execution without an end of the run, which goes on elsewhere or was ended by others."""
+        """End this execution but not the run, which goes on elsewhere or was ended by others."""
         watch().let_go(self.info.id)
         self.desk.end_progress()
         self._final = left_in
@@ -327,7 +325,7 @@ class FlowRun:
         self._close()
 
     def settle(self, proposed: State) -> None:
-        """End this attempt: with the run's last state, or with one that has it tried again."""
+        """End this attempt with the run's final state, or with one that has it tried again."""
         kept = keep_result(proposed, self.flow, self.info.id)
         accepted = self.states.decide(proposed)
         if accepted.is_scheduled():
@@ -347,7 +345,7 @@ class FlowRun:
         self._close()
 
     def _close_streams(self) -> None:
-        """Sub-flows that the body has not consumed to their ends get no further."""
+        """Close the streams of sub-flows that the body has not consumed to the end."""
         for stream in list(self.session.calls.streams):
             try:
                 stream.close_with_parent()
@@ -355,7 +353,7 @@ class FlowRun:
                 self.desk.say(logging.WARNING, f"a sub-flow failed when it was closed: {error!r}")
 
     def _end_calls(self, final: State) -> None:
-        """From now on threads of the run can make no calls; what they have submitted is awaited."""
+        """Let threads of the run make no more calls, and wait for the calls that they have submitted."""
         self.session.calls.end()
         if not self.desk.open_calls:
             return
@@ -367,12 +365,12 @@ class FlowRun:
     def _tell_parent(self, final: State) -> None:
         if self._parent is None or self._tracking is None:
             return
-        with suppress(RunIsOver):  # it has not waited, and its record says so
+        with suppress(RunIsOver):  # the parent did not wait, and its record says so
             with self._parent.calls.recording(self._tracking):
                 self._tracking.ended(final)
 
     def _write_final(self, final: State, kept: Kept) -> None:
-        """Make the end durable, then let the author's hooks see it; they may still log."""
+        """Make the final state durable, then call the author's hooks, which may still log."""
         level = logging.INFO if final.is_completed() else logging.ERROR
         line = self.desk.note(level, f"flow {self.flow.name!r} ended {final.name}" + _because(final))
         hooks = self.flow.hooks_for(final)
@@ -389,7 +387,7 @@ class FlowRun:
     # Step 4: tell the caller.
 
     def outcome(self, return_state: bool) -> Any:
-        """The value of the run, or its State; raises what the body raised."""
+        """The run's value, or its State; raises what the body raised."""
         final = self._final
         assert final is not None
         interrupted = self._error
@@ -397,7 +395,7 @@ class FlowRun:
             hear_late_signals(self._parent is None)
         of_another = isinstance(interrupted, Interruption) and interrupted.run_id != self.info.id
         if interrupted is not None and (of_another or isinstance(interrupted, CallCancelled)):
-            raise interrupted  # it is for a run, or a call, that this one is called by
+            raise interrupted  # the interruption is meant for a run or call that called this one
         if isinstance(interrupted, Terminated) and self._parent is None:
             raise SystemExit(interrupted.exit_code)
         if interrupted is not None and not isinstance(interrupted, (Exception, CancelRun)):
@@ -414,7 +412,7 @@ class FlowRun:
         return shared if wanted is None or task_runner_named(wanted) == shared.runner else None
 
     def _find_cached(self, keys: Any) -> Any:
-        # A result of this very run may still be on its way to the cache.
+        # A result of this run may still be on its way to the cache.
         self.journal.barrier().result()
         return self.recording.call(cache_verbs.get_many, keys)
 
@@ -424,14 +422,14 @@ class FlowRun:
             dispatcher.drain(self.desk)
 
     def cancel_calls(self, within_s: float = CANCEL_WITHIN_S) -> bool:
-        """Stop what the body has submitted; gives whether all of it has stopped."""
+        """Stop the calls that the body has submitted; returns whether all have stopped."""
         dispatcher = self.session.dispatching.started
         if dispatcher is None or dispatcher.failed is not None:
             return dispatcher is None
         return dispatcher.cancel_run(self.desk, within_s)
 
     def _on_fenced(self, _run_id: UUID) -> None:
-        """Nothing is recorded from here any more: another process has the run, or the server is gone."""
+        """Stop the run's body: another process has the run, or the server is gone, so nothing is recorded."""
         failure = self.journal.failure
         dispatcher = self.session.dispatching.started
         if dispatcher is not None:
@@ -443,7 +441,7 @@ class FlowRun:
             self.body.interrupt(interruption("stop", self.info.id))
 
     def _abandon(self) -> None:
-        self._final = Crashed("this process is not the run's owner any more")
+        self._final = Crashed("this process no longer owns the run")
         self._close()
 
     def _close(self) -> None:

@@ -1,6 +1,4 @@
-"""The states of one flow run: each proposal goes through the rules, and what they said is recorded with
-it.
-"""
+"""The states of one flow run: each proposal goes through the rules, and their decisions are recorded."""
 
 from __future__ import annotations
 
@@ -29,15 +27,14 @@ class FlowStates:
         self._run_count = run.run_count
         self._resumes = resumes(run)
         self._has_deployment = run.deployment_id is not None
-        self.may_retry = True  # not once the caller has values that another attempt would give it again
+        self.may_retry = True  # False once the caller has values that another attempt would hand out again
         self._is_subflow = run.parent_task_run_id is not None
         self.current = State(StateType(run.state_type or "PENDING"), name=run.state_name or "Pending")
 
     def decide(self, proposed: State) -> State:
-        """The state that the rules let the run go to when `proposed` is asked for; their decisions are
-        recorded.
+        """The state to which the rules let the run go when `proposed` is asked for. Records their decisions.
 
-        Raises StaleState when they let it stay where it is.
+        Raises StaleState when the run is to stay in its state.
         """
         facts = RunFacts(
             run_count=self._run_count,
@@ -69,13 +66,13 @@ class FlowStates:
         return written
 
     def adopt(self, state_type: StateType, name: str) -> None:
-        """Somebody else has written this state: the run goes on from there."""
+        """Go on from a state that another process has written."""
         if state_type is StateType.RUNNING:
-            self._run_count += 1  # the end of a pause counts (reference notes, section 10)
+            self._run_count += 1  # in the standard the end of a pause counts as a run
         self.current = State(state_type, name=name)
 
     def wait_s(self, scheduled: State) -> float:
-        """How long until a scheduled state is due."""
+        """Seconds until a scheduled state is due."""
         due = scheduled.moment("scheduled_time")
         return 0.0 if due is None else (due - clock.now()) / timedelta(seconds=1)
 
@@ -88,7 +85,7 @@ class FlowStates:
         return self._retry.retries
 
     def write(self, state: State, kept: Kept | None = None, *, release: bool = False) -> None:
-        """Record a decided state; `release` gives the lease back with it, and nothing can follow."""
+        """Record a decided state. `release` gives the lease back, after which nothing can be recorded."""
         self._desk.journal.append(transition_of(state, kept, release=release))
         if state.is_running():
             self._run_count += not self._resumes
@@ -97,7 +94,7 @@ class FlowStates:
 
 
 def resumes(run: FlowRunRow) -> bool:
-    """Whether the run's next Running goes on after a pause, and is no new attempt."""
+    """Whether the run's next Running continues it after a pause, and is not a new attempt."""
     return bool(run.empirical_policy.get("resuming"))
 
 

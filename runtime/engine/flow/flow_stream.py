@@ -1,9 +1,9 @@
-"""Flows that are generators: their values go to the caller one by one, while the run lasts.
+"""Flows that are generators: their values go to the caller one by one while the run lasts.
 
-Each step of the body runs in the context of the run, and what the caller does between two values does not.
-The run begins with the first value that is asked for and ends when the body does, or when the caller needs no
-more: closed early it has completed. What was handed out cannot be taken back, so that the body is tried again
-only before its first value. A time limit counts while the body runs, not while it waits for its caller.
+Each step of the body runs in the context of the run; the caller's code between two values does not. The run
+begins when the first value is asked for. It ends when the body does, or when the caller closes the stream,
+which counts as completed. Values that were handed out cannot be taken back, so the body is retried only
+before its first value. A time limit counts while the body runs, not while it waits for its caller.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from ...authoring.definitions import FlowDefinition
 
 _open: set[_Steps | _AsyncSteps] = set()  # streams whose run has begun and not ended
-_collects: int | None = None  # the thread in which the garbage collector works
+_collects: int | None = None  # the thread in which the garbage collector runs now
 
 
 def stream_of(flow: FlowDefinition[Any, Any], values: dict[str, Any]) -> FlowStream | AsyncFlowStream:
-    """The values of a flow whose function is a generator; raises ParameterMismatch."""
+    """The values of a flow whose function is a generator. Raises ParameterMismatch."""
     if flow.validate_parameters and not any(futures_in(value) for value in values.values()):
-        parameters.validate(flow.fn, values)  # now: the run begins later
+        parameters.validate(flow.fn, values)  # checked now, since the run begins later
     if inspect.isasyncgenfunction(flow.fn):
         return AsyncFlowStream(flow, values)
     return FlowStream(flow, values)
@@ -66,7 +66,7 @@ class FlowStream(Generator[Any, Any, Any]):
         return self._steps.step("throw", _raised(typ, val, tb))
 
     def close(self) -> None:
-        """The caller needs no more values: the run ends."""
+        """End the run, as the caller needs no more values."""
         self._steps.step("close")
 
     def __del__(self) -> None:
@@ -76,13 +76,13 @@ class FlowStream(Generator[Any, Any, Any]):
         if _collects != threading.get_ident():
             steps.step("close")
             return
-        # The collector may have come in the midst of anything, a lock of ours held.
-        with suppress(RuntimeError):  # the interpreter ends: `_close_all` is about to do it
+        # The collector may run at any moment, also while this thread holds a lock.
+        with suppress(RuntimeError):  # the interpreter ends, and `_close_all` will close the stream
             threading.Thread(target=steps.step, args=("close",), name="heliostat-stream-close").start()
 
 
 class _Steps:
-    """What is left of a stream when nobody holds it any more."""
+    """The part of a stream that outlives the caller's reference to it."""
 
     def __init__(self, flow: FlowDefinition[Any, Any], values: dict[str, Any]) -> None:
         self._body: Any = _run_in_steps(flow, values)
@@ -93,7 +93,7 @@ class _Steps:
         context = self._context
         if context is None:
             if how != "send":
-                self._body.close()  # it has not begun, and does not any more
+                self._body.close()  # it has not begun, and now never does
                 return self._body.throw(*given) if given else None
             context = self._context = contextvars.copy_context()
             self._open_with = _keep(self)
@@ -159,7 +159,7 @@ def _values(run: FlowRun, pace: _Pace) -> Generator[Any, Any, Any]:
 
 
 class _Pace:
-    """One attempt of a body that runs in steps: how long it may take, and what it has handed out."""
+    """One attempt of a body that runs in steps: its time limit, and how many values it has handed out."""
 
     def __init__(self, run: FlowRun) -> None:
         self._run = run
@@ -180,7 +180,7 @@ class _Pace:
 
     @contextmanager
     def step(self) -> Generator[None]:
-        """The block is a part of the body."""
+        """A block that runs a step of the body."""
         with termination_raises(), self._run.body.here():
             if self._left_s is None:
                 yield
@@ -194,7 +194,7 @@ class _Pace:
 
     @asynccontextmanager
     async def async_step(self) -> AsyncGenerator[None]:
-        """The block is a part of the body, in the running task."""
+        """A block that runs a step of the body in the running task."""
         with self._run.body.in_task():
             self._limit = asyncio.timeout(self._left_s)
             began = clock.monotonic_s()
@@ -206,7 +206,7 @@ class _Pace:
                         self._left_s = max(0.0, self._left_s - (clock.monotonic_s() - began))
 
     def is_over(self, error: BaseException) -> bool:
-        """Whether it is the end of the flow's time."""
+        """Whether the error is the end of the flow's time limit."""
         limit = self._limit
         if isinstance(limit, asyncio.Timeout):
             return isinstance(error, TimeoutError) and limit.expired()
@@ -226,7 +226,7 @@ class AsyncFlowStream(AsyncGenerator[Any, Any]):
         return await self._steps.step("athrow", _raised(typ, val, tb))
 
     async def aclose(self) -> None:
-        """The caller needs no more values: the run ends."""
+        """End the run, as the caller needs no more values."""
         await self._steps.step("aclose")
 
     def __del__(self) -> None:
@@ -235,7 +235,7 @@ class AsyncFlowStream(AsyncGenerator[Any, Any]):
 
 
 class _AsyncSteps:
-    """What is left of an asynchronous stream when nobody holds it any more."""
+    """The part of an asynchronous stream that outlives the caller's reference to it."""
 
     def __init__(self, flow: FlowDefinition[Any, Any], values: dict[str, Any]) -> None:
         self._body: Any = _run_in_async_steps(flow, values)
@@ -249,7 +249,7 @@ class _AsyncSteps:
         context = self._context
         if context is None:
             if how != "asend":
-                await self._body.aclose()  # it has not begun, and does not any more
+                await self._body.aclose()  # it has not begun, and now never does
                 return await self._body.athrow(*given) if given else None
             context = self._context = contextvars.copy_context()
             self._loop = asyncio.get_running_loop()
@@ -267,7 +267,7 @@ class _AsyncSteps:
                     await self._guard.aclose()
 
     async def _closed_with_the_loop(self) -> AsyncGenerator[None, None]:
-        """Begun and not ended, it is known to the loop, which closes it when it is shut down."""
+        """A generator by which the loop knows an open stream, so that it closes the stream at shutdown."""
         try:
             yield
         finally:
@@ -285,7 +285,7 @@ class _AsyncSteps:
 
     def close_with_parent(self) -> None:
         loop = self._loop
-        if loop is not None and loop.is_running():  # of the parent, which is being settled beside it
+        if loop is not None and loop.is_running():  # the loop on which the parent is being settled
             asyncio.run_coroutine_threadsafe(self.step("aclose"), loop).result()
 
     def close_at_exit(self) -> None:
@@ -338,7 +338,7 @@ async def _run_in_async_steps(
 
 
 class _Within:
-    """Awaits something in the present task and in another context."""
+    """Awaits something in the present task, but in another context."""
 
     def __init__(self, context: contextvars.Context, awaited: Awaitable[Any]) -> None:
         self._context = context
@@ -360,8 +360,8 @@ class _Within:
 
 
 def _unhooked(make: Callable[..., Awaitable[Any]], *given: Any) -> Awaitable[Any]:
-    """What a method of an asynchronous generator gives, the loop not hearing of the generator: it would close
-    it in another context.
+    """Call a method of an asynchronous generator without registering the generator with the loop, which would
+    close it in another context.
     """
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(None, None)
@@ -383,7 +383,7 @@ def _raised(kind: Any, value: Any, traceback: Any) -> BaseException:
 
 
 def _keep(steps: _Steps | _AsyncSteps) -> FlowSession | None:
-    """The stream's run begins: nobody but that run ends the stream now. Gives the run that consumes it."""
+    """Note a stream whose run begins, so that only that run ends it. Returns the run that consumes it."""
     _watch_the_collector()
     _open.add(steps)
     parent = flow_session.get()
@@ -411,11 +411,11 @@ def _note_collection(phase: str, _facts: Any) -> None:
 
 def _close_at_exit() -> None:
     atexit.unregister(_close_all)
-    atexit.register(_close_all)  # the last to register goes first: before the recording, which is open now
+    atexit.register(_close_all)  # the last handler runs first: before that of the recording, which is open
 
 
 def _close_all() -> None:
-    """The program ends: what nobody has consumed to the end is closed as a generator would be."""
+    """Close the streams that were not consumed to the end when the program ends."""
     for steps in list(_open):
         with suppress(Exception):
             steps.close_at_exit()

@@ -1,4 +1,4 @@
-"""What becomes of a run whose body was interrupted: by a command, a signal, Ctrl-C or the end of its time."""
+"""Settles a run whose body was interrupted by a command, a signal, Ctrl-C or a time limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..interruption import Interruption
 from ..interrupts import Terminated, interrupted
 
 CANCEL_WITHIN_S = 10.0  # for calls to stop
-_STOP_WITHIN_S = 5.0  # the same when the process is to end
+_STOP_WITHIN_S = 5.0  # for calls to stop when the process is to end
 _ASK_WITHIN_S = 1.5
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def settle_interrupted(run: InterruptedRun, error: BaseException) -> None:
     if kind in ("suspend", "stop"):
         run.cancel_calls()
         run.desk.say(logging.INFO, "suspended from outside" if kind == "suspend" else "stopped")
-        run.leave(Suspended() if kind == "suspend" else Cancelled("somebody has ended the run"))
+        run.leave(Suspended() if kind == "suspend" else Cancelled("the run was ended from outside"))
         return
     if kind == "cancel":
         stopped = run.cancel_calls() or run.cancel_calls()
@@ -63,7 +63,7 @@ def settle_interrupted(run: InterruptedRun, error: BaseException) -> None:
         interrupted()
     how = "interrupted by Ctrl-C" if is_ctrl_c else "cancelled"
     if isinstance(error, DeadlinePassed):
-        how = "cancelled because the time of what called it was over"
+        how = "cancelled because its caller reached its time limit"
     if run.cancel_calls(_STOP_WITHIN_S if is_ctrl_c else CANCEL_WITHIN_S):
         run.settle(Cancelled(how, data=RunCancelled(f"flow run {run.info.name} was {how}")))
     else:
@@ -72,7 +72,7 @@ def settle_interrupted(run: InterruptedRun, error: BaseException) -> None:
 
 
 def asked_of(run: InterruptedRun, error: BaseException) -> CommandKind | None:
-    """The command behind an interruption; None when it is nobody's (Ctrl-C, a time limit)."""
+    """The command behind an interruption; None when there is none (Ctrl-C, a time limit)."""
     if isinstance(error, Interruption):
         of_another = error.run_id != run.info.id
         return "cancel" if of_another and error.kind == "stop" else error.kind

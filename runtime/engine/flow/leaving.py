@@ -1,4 +1,4 @@
-"""A process that leaves its run: because it was asked to while the run was being recorded, or for good."""
+"""How a process leaves its run: after a late signal, or because the run's server is gone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..interrupts import Terminated, raise_unheard
 
 
 def hear_late_signals(is_outermost: bool) -> None:
-    """Whoever asked the process to end while the run was being recorded is heard now."""
+    """Act on a signal to end that came while the run was being recorded."""
     try:
         raise_unheard()
     except Terminated as late:
@@ -20,7 +20,7 @@ def hear_late_signals(is_outermost: bool) -> None:
 
 
 def parked(gone: ServerGone, run: FlowRunInfo, is_outermost: bool) -> ServerGone:
-    """What to say of a run that is left because its server is gone."""
+    """The error for a run that is left because its server is gone."""
     if is_outermost and gone.hint is None:
         name = shlex.quote(run.name)
         gone.hint = f"once the server is back, resume with: heliostat flow-run resume {name}"

@@ -1,4 +1,4 @@
-"""A flow run as it is recorded first: its name, tags, parameters, and where its code is."""
+"""The first record of a flow run: its name, tags, parameters, and where its code is."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def new_run_of(
     flow: FlowDefinition[Any, Any], values: dict[str, Any], tracking: Tracking | None
 ) -> NewFlowRun:
-    """What to record of a call of a flow with these parameters; `tracking`: when another run calls it."""
+    """The record of a call of a flow with parameters; `tracking` is set when another run calls it."""
     return NewFlowRun(
         tracking.child_id if tracking is not None else uuid7(),
         flow.name,

@@ -1,4 +1,4 @@
-"""Where a flow comes from: the words by which it can be loaded again, and a mark of its source."""
+"""Where a flow comes from: an entrypoint by which it can be loaded again, and a hash of its source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def entrypoint_of(flow: FlowDefinition[Any, Any]) -> str | None:
-    """ "module:flow" for what lives in an installed package, "/path/file.py:flow" otherwise; None in a
+    """ "module:flow" for a flow in an installed package, "/path/file.py:flow" for any other; None in a
     console.
     """
     function = inspect.unwrap(flow.fn)

@@ -1,4 +1,4 @@
-"""Going on with a flow run whose process died, or that ended without completing."""
+"""Resumes a flow run whose process died, or that ended without completing."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _log = logging.getLogger("heliostat.flow_runs")
 
 
 def resume_flow_run(run_id: UUID) -> State:
-    """Execute a run again: completed task runs answer from the journal, the rest runs. Returns its final
+    """Execute a run again: completed task runs answer from the journal, the others run. Returns its final
     state.
 
-    Same machine, same code. Raises RunStillAlive while its owner lives, UserError when it has completed or
-    cannot be started again, MissingFlow when its code is gone.
+    It needs the machine and the code of the run. Raises RunStillAlive while its owner lives, UserError when
+    it has completed or cannot be started again, MissingFlow when its code is gone.
     """
     recording = current_recording()
-    # The lease first: a run that completes in between gives it back with its last state, and is refused.
+    # The lease is read first: a run that completes in between gives it back, and is then refused.
     lease = recording.call(leases.read, run_id)
     run = recording.call(flow_runs.read, run_id)
     _refuse_unless_resumable(run)
@@ -48,7 +48,7 @@ def resume_flow_run(run_id: UUID) -> State:
 
 
 def is_left_here(run_id: UUID) -> bool:
-    """Whether the process that executed the run was one of this machine and has ended without ending it."""
+    """Whether a process of this machine executed the run and died before the run ended."""
     lease = current_recording().call(leases.read, run_id)
     return lease is not None and lease.owner is not None and is_gone(lease)
 

@@ -1,4 +1,4 @@
-"""Pausing and suspending a flow run from inside its body, and holding its calls while others pause it."""
+"""Pauses and suspends a flow run from inside its body; holds its calls while it is paused from outside."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POLL_S = 1.0
 
 
 class SuspendHere(CancelRun):
-    """Unwinds the body of a run that suspends itself; `state` is what it is left in."""
+    """Unwinds the body of a run that suspends itself; `state` is the state in which it is left."""
 
     def __init__(self, state: State) -> None:
         super().__init__("the flow run is suspended")
@@ -36,7 +36,7 @@ class PauseTimedOut(RunFailure):
 
 
 class RunControl:
-    """What the body of one run may ask of its own run. `asks` answers store verbs."""
+    """Pauses and suspends one run for its own body. `asks` answers store verbs."""
 
     def __init__(
         self, asks: Any, states: FlowStates, desk: RunDesk, durable: Callable[[], Future[None]]
@@ -47,10 +47,10 @@ class RunControl:
         self._desk = desk
         self._run_id: UUID = desk.flow_run.id
         self._pauses = 0
-        self._counts_from: datetime | None = None  # pauses before that belong to an earlier attempt
+        self._counts_from: datetime | None = None  # pauses before this time belong to an earlier attempt
 
     def begin_attempt(self, again: bool) -> None:
-        """The body is about to run; `again`: because it failed, so that its pauses are asked for anew."""
+        """Prepare for an attempt of the body; `again`: after a failure, so that its pauses wait anew."""
         self._pauses = 0
         if again:
             self._counts_from = clock.now()
@@ -58,7 +58,7 @@ class RunControl:
     def pause(
         self, timeout_s: float, key: str | None, schema: Mapping[str, Any] | None, poll_s: float = POLL_S
     ) -> Any:
-        """Wait here until somebody resumes the run; gives the input that it was resumed with.
+        """Wait until the run is resumed; returns the input with which it was resumed.
 
         A pause that an earlier execution of the run has passed is passed again. Raises PauseTimedOut,
         StaleState when the rules refuse.
@@ -68,13 +68,13 @@ class RunControl:
             return self._response("paused", key)
         self._states.write(paused)
         self._durable().result()
-        self._desk.say(logging.INFO, f"paused for {timeout_s:g} s at most, until somebody resumes the run")
+        self._desk.say(logging.INFO, f"paused until the run is resumed, for at most {timeout_s:g} s")
         self._wait(clock.monotonic_s() + timeout_s, poll_s)
         self._desk.say(logging.INFO, "resumed")
         return self._response("paused", key)
 
     def suspend(self, timeout_s: float | None, key: str | None, schema: Mapping[str, Any] | None) -> Any:
-        """End this execution; whoever resumes the run starts another one, which passes here.
+        """End this execution; resuming the run starts another one, which passes this point.
 
         Raises SuspendHere, or StaleState when the rules refuse (no deployment, a sub-flow).
         """
@@ -84,7 +84,7 @@ class RunControl:
         raise SuspendHere(suspended)
 
     def hold_calls(self) -> None:
-        """The run is PAUSED: what has begun goes on, no new call begins until the run does. At once."""
+        """Let no new call begin while the run is PAUSED; calls that have begun go on. Returns at once."""
         if self._desk.gate.close():
             threading.Thread(target=self._open_when_resumed, name="heliostat-paused", daemon=True).start()
 
@@ -96,9 +96,9 @@ class RunControl:
             try:
                 run = self._asks.call(flow_runs.read, self._run_id)
             except HeliostatError:
-                continue  # the database, or what is between, is away
+                continue  # the database, or the server before it, is away
             if run.state_type == "CANCELLING" or run.state_type in FINAL_STATES:
-                return  # the run hears of that, too, and nothing shall begin before it does
+                return  # the run is told to end too, and no call may begin before that
             if run.state_type != "PAUSED":
                 if from_outside:
                     self._desk.say(logging.INFO, "resumed")
@@ -115,7 +115,7 @@ class RunControl:
         return key or str(self._pauses)
 
     def _stopped(self, wanted: State, schema: Mapping[str, Any] | None) -> State | None:
-        """The state to be in; None where the run has passed this pause already."""
+        """The state to enter; None when the run has passed this pause already."""
         key = str(wanted.details["pause_key"])
         if key in self._passed():
             return None
@@ -159,7 +159,7 @@ class RunControl:
         try:
             self._asks.call(flow_run_inputs.create, self._run_id, key, value)
         except Duplicate:
-            pass  # an earlier execution asked for the same
+            pass  # an earlier execution has put it there
 
     def _response(self, name: str, key: str | None) -> Any:
         keys = _input_keys(name, key or str(self._pauses))
@@ -170,6 +170,6 @@ class RunControl:
 
 
 def _input_keys(name: str, key: str) -> dict[str, str]:
-    """Where the schema of an input and the input are kept, as clients of the standard name them."""
+    """The keys of an input and its schema, as clients of the standard name them."""
     base = f"{name.lower()}-{key}"
     return {"schema": f"{base}-schema", "response": f"{base}-response"}

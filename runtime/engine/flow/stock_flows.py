@@ -1,6 +1,6 @@
-"""Telling flows of the stock client from ours, without importing what they import.
+"""Recognises flows of the stock client without importing the stock package.
 
-Its package takes seconds to load and would stay in a process that other flows use after this one.
+The package takes seconds to load, and would stay in a process that executes other flows later.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ PACKAGE = "prefect"
 
 
 def is_stock_flow(entrypoint: str, project: Path | None) -> bool:
-    """Whether the text of the entrypoint's module says that its flow is one of the stock client.
+    """Whether the source of the entrypoint's module shows that its flow is one of the stock client.
 
-    False also where that cannot be seen: loading the flow shows it then.
+    False also when the source does not tell: then loading the flow does.
     """
     target, colon, name = entrypoint.rpartition(":")
     if not colon:
@@ -43,13 +43,13 @@ def _file_of(target: str, project: Path | None) -> Path | None:
     if target.endswith(".py"):
         path = (project or Path()) / target
         return path if path.is_file() else None
-    if project is not None:  # what `python -m` would find there
+    if project is not None:  # the file that `python -m` would find there
         parts = project.joinpath(*target.split("."))
         for path in (parts.with_suffix(".py"), parts / "__init__.py"):
             if path.is_file():
                 return path
     if "." in target and target.partition(".")[0] not in sys.modules:
-        return None  # to find it would import the package round it
+        return None  # finding it would import its package
     try:
         spec = importlib.util.find_spec(target)
     except (ImportError, ValueError):
@@ -58,7 +58,7 @@ def _file_of(target: str, project: Path | None) -> Path | None:
 
 
 def _stock_names(tree: ast.Module) -> set[str]:
-    """Names of the module that were made by something of the package: decorated, called, derived."""
+    """Names in the module that the package has made: decorated, called, derived."""
     imported = set(_imported(tree))
     made: set[str] = set()
     if not imported:
@@ -74,7 +74,7 @@ def _stock_names(tree: ast.Module) -> set[str]:
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
-    """The names under which the package and its parts are known in the module."""
+    """The names by which the module knows the package and its parts."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:

@@ -1,8 +1,8 @@
-"""A claimed run of a flow of the stock client: its own command executes it, in processes of its own.
+"""A claimed run of a stock flow: the stock client's command executes it, in processes of its own.
 
-The client asks our API like anywhere else: it carries out the pull steps, sets the states, records tasks and
-logs, and hears when the run is cancelled. Here its lease is kept meanwhile, what its processes print becomes
-log lines, and their end is the end of the run.
+The client uses this server's API as any other: it carries out the pull steps, sets the states, records tasks
+and logs, and hears when the run is cancelled. Meanwhile this process keeps the run's lease, turns what the
+client's processes print into log lines, and settles the run when they end.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ from .stock_flows import PACKAGE
 if TYPE_CHECKING:
     from ...store.database.rows import Adopted, FlowRunRow
 
-_OBEYS_WITHIN_S = 30.0  # a cancelled run ends by itself: the client hears of it, and calls its hooks
+_OBEYS_WITHIN_S = 30.0  # for the client to end a cancelled run and call its hooks
 _TERM_S = 2.0
 _LOOKS_EVERY_S = 1.0
-_MARK = "\x1e"  # begins what stands for a line of a flow's or task's log, which the client sends to the API
+_MARK = "\x1e"  # begins a printed copy of a log line that the client sends to the API itself
 _IS_LOG = re.compile(r"\d\d:\d\d:\d\d\.\d{3} \| ([A-Z]+) *\| (\S+) - (.*)")
 _SHOWN_LINES = 20
 
 
 def execute_stock_run(adopted: Adopted) -> State:
-    """Have the stock client execute the run, and give the state that it ended in, or was left in.
+    """Have the stock client execute the run; returns the state that it ended in, or was left in.
 
     Raises StockClientMissing before anything has begun, LeaseLost when another process takes the run away.
     """
@@ -89,7 +89,7 @@ def _environment(run_id: UUID) -> dict[str, str]:
         "PREFECT_LOGGING_FORMATTERS_STANDARD_TASK_RUN_FMT": f"{_MARK}%(levelname)s",
         "PREFECT_LOGGING_COLORS": "false",
     }
-    # A worker has told this process the run's pass; a supervisor knows no password, and asks for it.
+    # A worker has given this process the run's pass; a supervisor has no password, and asks for the pass.
     auth = settings.api_auth_string
     if settings.api_url is None:
         auth = current_recording().call(run_passes.issue, run_id) or auth
@@ -101,17 +101,17 @@ def _environment(run_id: UUID) -> dict[str, str]:
 
 
 class _Execution:
-    """One run while its processes live."""
+    """The execution of one run while its processes live."""
 
     def __init__(self, adopted: Adopted) -> None:
         self._run, self._lease = adopted.run, adopted.lease
         self._recording = current_recording()
         self._owner = owner_of_this_process().id
-        self._news = threading.Event()  # the processes have ended, or something is asked of the run
+        self._news = threading.Event()  # set when the processes have ended, or a command came for the run
         self._asked: Command | None = None
         self._asked_s = 0.0
         self._fenced = False
-        self._said: list[str] = []  # last, for the message of a run whose processes crash
+        self._said: list[str] = []  # the last lines, for the message of a run whose processes crash
         self._journal = self._recording.journal.open(
             self._run.id, self._lease.epoch, self._owner, self._lease.last_seq, self._on_fenced
         )
@@ -124,7 +124,7 @@ class _Execution:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
-            errors="replace",  # output may be any bytes; it is shown only
+            errors="replace",  # output may be any bytes, and is only shown
             start_new_session=True,
         )
         assert process.stdout is not None
@@ -132,7 +132,7 @@ class _Execution:
             target=self._read, args=(process.stdout,), name="heliostat-stock-output", daemon=True
         )
         reader.start()
-        if not self._recording.polls_commands:  # in a supervisor; a runner has told it already
+        if not self._recording.polls_commands:  # in a supervisor; a runner has recorded it already
             pid = f"{platform.node()}:{process.pid}"
             self._recording.call(flow_run_changes.change, self._run.id, {"infrastructure_pid": pid})
         watch().hold(self._run.id, self._recording, self._obey)
@@ -141,7 +141,7 @@ class _Execution:
         finally:
             watch().let_go(self._run.id)
             if process.stdin is not None:
-                process.stdin.close()  # its guard ends what is left
+                process.stdin.close()  # the guard ends the processes that are left
             process.wait()
             reader.join(_TERM_S)
         if isinstance(self._journal.failure, ServerGone):
@@ -161,7 +161,7 @@ class _Execution:
         self._news.set()
 
     def _wait(self, process: subprocess.Popen[str]) -> None:
-        """Until the processes have ended, or do not do what is asked of them."""
+        """Wait until the processes have ended, or do not obey a command in time."""
         told = free = False
         while process.poll() is None:
             self._news.wait(_LOOKS_EVERY_S)
@@ -172,7 +172,7 @@ class _Execution:
             if asked is None or asked.kind not in ("cancel", "stop"):
                 continue
             if asked.kind == "stop" and not free and not self._is_cancelled():
-                # It has ended by itself, most likely, and its hooks may take their time.
+                # The run has probably ended by itself, and its hooks may take their time.
                 free = self._recording.release(self._run.id, self._lease.epoch, self._owner)
             late_s = clock.monotonic_s() - self._asked_s
             if not told and not free and late_s >= _OBEYS_WITHIN_S and process.stdin is not None:
@@ -187,7 +187,7 @@ class _Execution:
         return self._recording.call(flow_runs.read, self._run.id)
 
     def _settle(self, code: int) -> State:
-        """The processes have ended: the state that the run is in, or gets because of that."""
+        """The run's state after its processes have ended; it is recorded if they left the run unfinished."""
         self._journal.barrier().result()
         run = self._read_run()
         state = State(StateType(run.state_type or "PENDING"), name=run.state_name or "Pending")
@@ -213,30 +213,30 @@ class _Execution:
             self._said = [*self._said[1 - _SHOWN_LINES :], record.message]
             try:
                 self._journal.append(LogBatch([record]))
-            except Exception as error:  # fenced, or closed: the run has another owner
+            except Exception as error:  # the journal is fenced or closed: the run has another owner
                 logging.getLogger("heliostat.internal").debug("a line is not recorded: %s", error)
         self._news.set()
 
 
 def _waits_for_others(run: FlowRunRow) -> bool:
-    """Whether a run without a process is as it should be: it is suspended, or due to begin anew."""
+    """Whether a run may be without a process: it is suspended, or scheduled to begin again."""
     if run.state_type == "PAUSED":
         return run.state_name == "Suspended"
     return run.state_type == "SCHEDULED" and run.empirical_policy.get("retry_type") != "in_process"
 
 
 def log_lines(lines: Iterable[str]) -> Iterator[LogLine]:
-    """What the processes print, as log lines. What they have sent to the API themselves is left out; a
-    traceback belongs to the line that it was logged with.
+    """Printed lines as log lines, without those that the processes have sent to the API themselves. A
+    traceback belongs to the line with which it was logged.
     """
-    logged: LogLine | None = None  # the line before, as long as it may have a traceback
+    logged: LogLine | None = None  # the last logged line, as long as a traceback may follow
     is_sent = in_traceback = False
     for raw in lines:
         line = raw.rstrip()
         after_log = is_sent or logged is not None
         if after_log and (line.startswith(_TRACEBACK) or (in_traceback and _goes_on(line))):
             in_traceback = True
-        elif in_traceback and after_log:  # the exception itself; its cause's traceback may have come before
+        elif in_traceback and after_log:  # the exception itself, perhaps after the traceback of its cause
             in_traceback = False
         elif after_log and line.startswith(_CHAINED):
             in_traceback = True

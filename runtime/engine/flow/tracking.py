@@ -1,4 +1,4 @@
-"""A sub-flow as its parent sees it: a task run in the parent that follows the child's states."""
+"""The tracking task run: it stands for a sub-flow run in the parent, and follows that run's states."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..session import FlowSession
 class Tracking:
     """The tracking task run of one sub-flow call.
 
-    Its identity holds the call's inputs (`inputs` is their hash): when the parent is executed again, a
-    child's id is that of the child which got them, whatever the order of the calls; among calls with equal
-    inputs the order decides. With None, for inputs that cannot be compared, the child is a new one each time.
+    Its identity includes a hash of the call's inputs (`inputs`). So when the parent is executed again, a call
+    finds the child that got its inputs, whatever the order of the calls; among calls with equal inputs the
+    order decides. `inputs` is None when they cannot be compared: then the child is a new one each time.
     """
 
     def __init__(self, parent: FlowSession, flow_name: str, inputs: bytes | None) -> None:
@@ -30,17 +30,17 @@ class Tracking:
         self.child_id = ids.child_flow_run_id(self.task_run_id)
 
     def running(self) -> None:
-        """The child begins."""
+        """Record that the child begins."""
         if self._started is None:
             self._started = clock.epoch_s()
         self._record("RUNNING", "Running", None, None)
 
     def ended(self, final: State) -> None:
-        """The child ended."""
+        """Record that the child ended."""
         self._record(final.type.value, final.name, clock.epoch_s(), final.message)
 
     def cut_off(self) -> None:
-        """The parent ends before the child does."""
+        """Record that the parent ended before the child did."""
         self._record("CRASHED", "Crashed", clock.epoch_s(), "the flow run that called it ended before it did")
 
     def _record(self, state_type: str, name: str, ended: float | None, message: str | None) -> None:
@@ -54,7 +54,7 @@ class Tracking:
                 [self._started],
                 [ended],
                 messages=[message],
-                # Not an answer for a replay: the child's own record is.
+                # Nothing for a replay to answer from: it uses the child's own record.
                 result_kinds=None,
                 names=[self._name],
             )
@@ -62,7 +62,7 @@ class Tracking:
 
 
 def _site_of(parent: FlowSession, flow_name: str, inputs: str) -> CallSite:
-    """The call site of sub-flow calls with certain inputs in the present scope."""
+    """The call site of calls of a sub-flow with these inputs in the present scope."""
     scope, run_id = parent.scope_here(), parent.flow_run.id
     task_key = f"{ids.SUBFLOW_KEY}{flow_name}:{inputs}" if inputs else f"{ids.SUBFLOW_KEY}{flow_name}"
     return CallSite(run_id, scope, task_key, flow_name, ids.task_run_base(run_id, scope, task_key))
