@@ -1,4 +1,4 @@
-"""Removing a flow with all that hangs on it."""
+"""Removing a flow with all its deployments and runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .database.tables import deployment, flow, flow_run
 
 
 async def remove(db: Database, flow_id: UUID) -> int:
-    """Remove a flow with its deployments and all its runs; gives the number of runs. Raises NotFound."""
+    """Remove a flow with its deployments and all its runs; returns the number of runs. Raises NotFound."""
     gone = await flows.read(db, flow_id)
     async with db.read() as connection:
         of_flow = await connection.scalars(select(deployment.c.id).where(deployment.c.flow_id == flow_id))

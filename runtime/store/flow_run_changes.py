@@ -1,7 +1,7 @@
-"""Flow runs that someone else executes: recording one, changing it, and proposing states for it.
+"""Flow runs that other processes execute: recording them, changing them, and proposing states for them.
 
-A proposal is judged by the rules, written and followed by what hangs on it in one transaction, so that of two
-that come at once each sees what the other did.
+One transaction judges a proposal by the rules, writes it and its consequences, so that of two concurrent
+proposals the second sees the effects of the first.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _POLICY_FACTS = ("pause_keys", "resuming", "retry_type")
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """What became of a proposed state; `state` is the one that the run has now."""
+    """The result of a proposal; `state` is the run's state afterwards."""
 
     verdict: Verdict
     state: FlowRunStateRow | None
@@ -79,12 +79,11 @@ async def create(
     work_queue_name: str | None = None,
     deployment_id: UUID | None = None,
 ) -> tuple[FlowRunAndState, bool]:
-    """Record a run of a known flow in its first state; gives it and whether it was made.
+    """Record a run of a known flow in its first state; returns it and whether it was created.
 
-    A run of the same flow with the same idempotency key is given as it is. `new.flow_name` and
-    `new.transitions` are not looked at. Where a pool, or a queue of it, is named, the run waits there to be
-    started. `deployment_id`: the deployment that it counts for. Raises NotFound when there is no such flow or
-    pool.
+    An existing run of the flow with that idempotency key is returned. `new.flow_name` and `new.transitions`
+    are ignored. With a pool, or a queue of it, the run waits there to be started. `deployment_id`: the
+    deployment in whose limit it counts. Raises NotFound when the flow or pool does not exist.
     """
     place = (work_pool_name, work_queue_name)
     is_alone = deployment_id is None and new.parent_task_run_id is None
@@ -95,7 +94,7 @@ async def create(
         return recorded, True
     try:
         run_id, made = await _create(db, flow_id, new, first, place, deployment_id)
-    except IntegrityError:  # somebody else recorded the same run a moment ago: now it is there to be found
+    except IntegrityError:  # another process has just recorded the run: find it now
         run_id, made = await _create(db, flow_id, new, first, place, deployment_id)
     return await search.one_flow_run(db, run_id), made
 
@@ -115,7 +114,7 @@ async def change(db: Database, run_id: UUID, values: Mapping[str, Any]) -> None:
 
 
 async def merge_labels(db: Database, run_id: UUID, labels: Mapping[str, Any]) -> None:
-    """Add labels to a run, over those of the same name. Raises NotFound."""
+    """Add labels to a run, replacing those with equal names. Raises NotFound."""
     async with db.write() as connection:
         statement = select(flow_run.c.labels).where(flow_run.c.id == run_id).with_for_update()
         known = (await connection.execute(statement)).first()
@@ -130,18 +129,18 @@ async def merge_labels(db: Database, run_id: UUID, labels: Mapping[str, Any]) ->
 async def propose(
     db: Database, run_id: UUID, proposed: State, *, force: bool = False, fence: Fence | None = None
 ) -> Proposed:
-    """Judge a proposed state by the rules and write what they allow, with what they said, in one transaction
-    (others may share it).
+    """Judge a proposed state by the rules and write what they allow, with their decisions, in one transaction
+    (which concurrent calls may share).
 
-    `proposed.data` is what the proposer says of the result, as JSON. A sub-flow's tracking task run follows.
-    With a fence, which every part of a server has that writes states by itself, nothing is changed and
-    StaleState raised unless that holds. Raises NotFound.
+    `proposed.data` is the proposer's description of the result, as JSON. A sub-flow's tracking task run gets
+    the state, too. Services of a server pass a fence: unless it holds, StaleState is raised and nothing
+    changed. Raises NotFound.
     """
     proposal = _Proposal(run_id, proposed, force)
     if fence is None:
         return await _judged(db, proposal)
     async with db.write() as connection:
-        await fence.check(db, connection, run_id)  # the lease first, as journals do
+        await fence.check(db, connection, run_id)  # the lease first, in the order of journals
         [became] = await _judge_within(db, connection, [proposal])
         if isinstance(became, Exception):
             raise became
@@ -159,13 +158,13 @@ class _Proposal(NamedTuple):
 
 
 def _subjects(proposal: _Proposal) -> tuple[Hashable, ...]:
-    # Of two that ask for a slot the second must see that the first has taken one.
+    # Of two proposals that need a slot the second must see that the first has taken one.
     return (proposal.run_id, "slot") if proposal.asks_for_a_slot else (proposal.run_id,)
 
 
 @gathered(_subjects)
 async def _judged(db: Database, proposals: Sequence[_Proposal]) -> list[Proposed | Exception]:
-    """What becomes of each proposal; they are of different runs."""
+    """Judge proposals for different runs; returns the result of each."""
     async with db.write() as connection:
         return await _judge_within(db, connection, proposals)
 
@@ -213,7 +212,7 @@ async def _judge_within(
 async def tell_parent_within(
     db: Database, connection: AsyncConnection, task_run_id: UUID | None, run_id: UUID, state: State
 ) -> None:
-    """Let the task run that stands for a sub-flow's run in its parent, if there is one, follow its state."""
+    """Give the task run that represents a sub-flow's run in its parent, if there is one, that run's state."""
     if task_run_id is not None:
         await follow_child(db, connection, task_run_id, run_id, state)
 
@@ -226,15 +225,15 @@ def _verdict(run: RowMapping, current: FlowRunStateRow | None, proposed: State, 
 async def _locked(
     db: Database, connection: AsyncConnection, run_ids: Sequence[UUID]
 ) -> dict[UUID, RowMapping]:
-    """The runs that there are, each with its state, locked until the transaction ends; in the order of their
-    ids, so that two groups never wait for each other.
+    """The existing runs, each with its state, locked until the transaction ends; in the order of their ids,
+    so that two groups cannot deadlock.
     """
     found = await connection.execute(_locked_runs(db), {"runs": run_ids})
     return {row["id"]: row for row in found.mappings()}
 
 
 def state_of(row: FlowRunStateRow) -> State:
-    """A recorded state as the rules see it."""
+    """A recorded state in the form for the rules."""
     return State(
         StateType(row.type), row.name, row.message, row.data, dict(row.details), row.timestamp, row.id
     )
@@ -277,7 +276,7 @@ def _new_rows(flow_id: UUID, new: NewFlowRun, first: State) -> tuple[dict[str, A
 async def _present_state(connection: AsyncConnection, run: RowMapping) -> FlowRunStateRow | None:
     """The state that a row of `_LOCKED_RUN` came with."""
     if run["state__id"] != run["state_id"]:
-        # Whoever held the lock has changed it: Postgres joins a row that it waited for with what was before.
+        # The run changed while this statement waited for its lock: Postgres joined it with the old state.
         return await read_state_within(connection, run["state_id"])
     if run["state_id"] is None:
         return None
@@ -305,9 +304,8 @@ def _facts_for_rules(run: RowMapping, current: FlowRunStateRow | None, proposed:
 async def write_within(
     db: Database, connection: AsyncConnection, run: RowMapping, state: State, changes: Mapping[str, Any]
 ) -> FlowRunStateRow:
-    """Add a state to the history and to the row of a run that is locked; no rule is asked.
-
-    `changes` are those of its policy that a verdict carries.
+    """Add a state to the history and the row of a locked run, without asking rules. `changes` are a verdict's
+    changes of its policy.
     """
     write = _write_of(run, state, changes)
     await _keep(db, connection, [], [write])
@@ -316,7 +314,7 @@ async def write_within(
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """A state that is to be written: the rows of it and of its run, and how it is read back."""
+    """A state to be written: its row and the columns of its run, and the state as it will be read."""
 
     proposed: State
     state: dict[str, Any]
@@ -377,7 +375,9 @@ def _write_run(db: Database) -> Update:
 
 
 def _topics(current: FlowRunStateRow | None, state: State, force: bool) -> list[str]:
-    """Whom a written state concerns: those who start runs, and the one who executes this run."""
+    """The topics to announce for a written state: for services that start runs, and for the run's
+    executor.
+    """
     before = None if current is None else StateType(current.type)
     topics: list[str] = []
     if state.is_scheduled() or (before in OCCUPYING and state.type not in OCCUPYING):

@@ -1,5 +1,5 @@
-"""Events of flow runs' states: a trigger of the database lists each state that is written, and here the list
-is turned into events. Both the taking from the list and the events are one transaction.
+"""Events of flow runs' states: a trigger of the database lists each state that is written, and this module
+turns the list into events, in the transaction that takes them from the list.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _previous = flow_run_state.alias("previous")
 
 
 async def make(db: Database, batch: int = BATCH) -> int:
-    """Make events of up to `batch` states that have none; gives how many were taken from the list."""
+    """Make events of up to `batch` listed states; returns how many were taken from the list."""
     async with db.read() as connection:
         if await connection.scalar(select(event_outbox.c.id).limit(1)) is None:
-            return 0  # asking costs no lock, and mostly there is nothing
+            return 0  # usually the list is empty, and this check takes no lock
     async with db.write() as connection:
         taken = select(event_outbox.c.id, event_outbox.c.state_id).order_by(event_outbox.c.id).limit(batch)
         rows = (await connection.execute(taken.with_for_update(skip_locked=True))).all()
@@ -47,7 +47,7 @@ async def make(db: Database, batch: int = BATCH) -> int:
 
 
 async def _events_of(connection: AsyncConnection, state_ids: Sequence[UUID]) -> builtins.list[Event]:
-    """The events of these states, in the given order. States of runs that are gone have none."""
+    """The events of these states, in the given order. States of removed runs have none."""
     before = (
         select(func.max(_previous.c.timestamp))
         .where(

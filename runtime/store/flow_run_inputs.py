@@ -17,7 +17,7 @@ from .database.wire_text import data_text, plain_text
 
 
 async def create(db: Database, run_id: UUID, key: str, value: str, sender: str | None = None) -> None:
-    """Send a text to a run. Raises NotFound (the run), Duplicate (it has something under this key)."""
+    """Send a text to a run. Raises NotFound (the run), Duplicate (it has an input with this key)."""
     try:
         async with db.write() as connection:
             if not await connection.scalar(select(flow_run.c.id).where(flow_run.c.id == run_id)):
@@ -40,7 +40,7 @@ async def create(db: Database, run_id: UUID, key: str, value: str, sender: str |
 
 
 async def read(db: Database, run_id: UUID, key: str) -> FlowRunInputRow:
-    """What was sent to a run under a key. Raises NotFound."""
+    """The input of a run under a key. Raises NotFound."""
     statement = select(flow_run_input).where(
         flow_run_input.c.flow_run_id == run_id, flow_run_input.c.key == plain_text(key)
     )
@@ -54,7 +54,7 @@ async def read(db: Database, run_id: UUID, key: str) -> FlowRunInputRow:
 async def find(
     db: Database, run_id: UUID, prefix: str, *, exclude_keys: list[str] | None = None, limit: int = 1
 ) -> list[FlowRunInputRow]:
-    """Inputs whose keys begin with `prefix`, but those of `exclude_keys`, in the order of their coming."""
+    """Inputs whose keys begin with `prefix`, except `exclude_keys`, in the order of arrival."""
     statement = (
         select(flow_run_input)
         .where(
@@ -70,7 +70,7 @@ async def find(
 
 
 async def delete(db: Database, run_id: UUID, key: str) -> None:
-    """Remove what was sent under a key. Raises NotFound."""
+    """Remove the input under a key. Raises NotFound."""
     statement = sql_delete(flow_run_input).where(
         flow_run_input.c.flow_run_id == run_id, flow_run_input.c.key == plain_text(key)
     )

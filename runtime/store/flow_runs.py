@@ -1,4 +1,4 @@
-"""Flow runs: beginning one, finding it again, its history and its end."""
+"""Flow runs: beginning, finding, reading and removing them."""
 
 from __future__ import annotations
 
@@ -50,34 +50,34 @@ from .database.tables import (
 from .database.types import to_micros
 from .database.wire_text import json_value, plain_json, plain_text
 
-_HEAVY = ("parameters_pickle", "result")  # columns that lists leave out
+_HEAVY = ("parameters_pickle", "result")  # columns that are None in lists
 FLOW_RUN_COLUMNS = [column for column in flow_run.c if column.name not in _HEAVY]
 INSERT_STATE = insert(flow_run_state)
-_NEWEST = 200  # runs among which the one that was created last is looked for
+_NEWEST = 200  # how many of the newest runs are searched for the last created one
 _MOST_CANDIDATES = 5
 
 
 async def begin(
     db: Database, new: NewFlowRun, owner: Owner, lease_s: float, parent: HeldLease | None = None
 ) -> Begun:
-    """Record a flow run with its first states and give `owner` its lease, all in one transaction.
+    """Record a flow run with its first states and lease it to `owner`, in one transaction.
 
-    A run that is there already (a replayed sub-flow, or another run with the same idempotency key) is given
-    as it is, with `existing` set: with a new lease, or with none where it is final or has another id. Raises
-    LeaseHeld when a top-level run of that id has a living owner; a sub-flow's lease is taken from whoever
-    holds it, because the caller holds its parent: it proves that by `parent`, else LeaseLost is raised.
+    An existing run (a replayed sub-flow, or another run with the idempotency key) is returned with `existing`
+    set: with a new lease, or without one when it is final or has another id. Raises LeaseHeld when a
+    top-level run of that id has a living owner. A sub-flow's lease is taken from any holder, because the
+    caller holds its parent, which `parent` must prove; otherwise LeaseLost is raised.
     """
     try:
         return await _begin(db, new, owner, lease_s, parent)
-    except IntegrityError:  # somebody else recorded the same run a moment ago: now it is there to be found
+    except IntegrityError:  # another process has just recorded the run: find it now
         return await _begin(db, new, owner, lease_s, parent)
 
 
 async def adopt(
     db: Database, run_id: UUID, owner: Owner, lease_s: float, dead_epoch: int | None = None
 ) -> Adopted:
-    """Take the lease of a recorded run, as `leases.take` does, and read the run, in one transaction (others
-    may share it).
+    """Take the lease of a recorded run by `leases.take`, and read the run, in one transaction (which
+    concurrent calls may share).
 
     Raises NotFound, LeaseHeld.
     """
@@ -97,7 +97,7 @@ async def _adopted(db: Database, takings: Sequence[leases.Taking]) -> builtins.l
         runs = {row["id"]: FlowRunRow(**row) for row in found.mappings()}
         for run_id in ids:
             if run_id not in runs:
-                raise _missing(run_id)  # and no lease of it stays behind
+                raise _missing(run_id)  # and roll back its lease
     return [
         lease if isinstance(lease, LeaseHeld) else Adopted(runs[run_id], lease)
         for run_id, lease in zip(ids, taken, strict=True)
@@ -133,12 +133,11 @@ async def list(
 
 
 async def find(db: Database, reference: str) -> FlowRunRow:
-    """The flow run that a person means: its id, `@last`, its name, or 8 or more digits that its id begins or
-    ends with.
+    """The flow run for a reference by a person: its id, `@last`, its name, or 8 or more digits at the
+    beginning or end of its id.
 
-    `@last` is the one that was created last: no sub-flow run, nor one that a schedule made ahead.
-
-    Raises NotFound, also when several runs fit.
+    `@last` is the last created run that is neither a sub-flow run nor made ahead by a schedule. Raises
+    NotFound, also when several runs match.
     """
     reference = plain_text(reference.strip())
     async with db.read() as connection:
@@ -176,7 +175,7 @@ async def read_state(db: Database, state_id: UUID) -> FlowRunStateRow:
 
 
 async def decisions(db: Database, run_id: UUID, limit: int = 1000) -> builtins.list[RuleDecisionRow]:
-    """What rules said about transitions of the run and of its task runs, in order."""
+    """The decisions of rules about transitions of the run and its task runs, in order."""
     statement = (
         select(rule_decision)
         .where(rule_decision.c.flow_run_id == run_id)
@@ -188,7 +187,7 @@ async def decisions(db: Database, run_id: UUID, limit: int = 1000) -> builtins.l
 
 
 async def delete(db: Database, run_id: UUID) -> int:
-    """Remove a flow run with everything recorded of it and of its sub-flow runs. Gives the number of runs.
+    """Remove a flow run and its sub-flow runs with all their records. Returns the number of runs.
 
     A process that still executes it finds its next write fenced. Raises NotFound.
     """
@@ -259,7 +258,7 @@ def insert_flow_run(db: Database) -> Insert:
 
 
 def new_flow_run_row(new: NewFlowRun, flow_id: UUID, facts: FlowRunFacts) -> dict[str, Any]:
-    """The columns of a flow run that is recorded for the first time, but for when it is."""
+    """The columns of a new flow run, without the time of recording."""
     return {
         "id": new.id,
         "flow_id": flow_id,
@@ -330,7 +329,7 @@ _STATES = select(flow_run_state, flow_run.c.parent_task_run_id).join(
 
 
 def _with_parent(row: RowMapping) -> FlowRunStateRow:
-    """A state of a sub-flow's run tells the task run that stands for it in its parent."""
+    """A state of a sub-flow's run, with the task run that represents it in its parent."""
     facts = dict(row)
     parent = facts.pop("parent_task_run_id")
     if parent is not None:
@@ -355,8 +354,8 @@ def _missing(run_id: UUID) -> NotFound:
 
 
 async def _last(connection: AsyncConnection) -> FlowRunRow:
-    # Ids tell when a run was made to the millisecond, by the clock of whoever made it; the key is in their
-    # order. Which of the newest was recorded last, the database's clock tells.
+    # Ids have the creation time in milliseconds, by the creator's clock, and the key is in their order. Among
+    # # the newest, the database's clock tells which was recorded last.
     recent = (
         select(flow_run.c.id, flow_run.c.created)
         .where(flow_run.c.parent_task_run_id.is_(None), ~_is_made_ahead())
@@ -372,7 +371,7 @@ async def _last(connection: AsyncConnection) -> FlowRunRow:
 
 
 def _is_made_ahead() -> ColumnElement[bool]:
-    """A run that a schedule made for later: nobody who says "the last one" means it."""
+    """The condition that a schedule made the run for later: `@last` never means such a run."""
     return and_(flow_run.c.auto_scheduled, func.coalesce(flow_run.c.state_type, "") == "SCHEDULED")
 
 
@@ -397,11 +396,11 @@ def _as_uuid(text: str) -> UUID | None:
 
 
 def _meanings(reference: str) -> Iterable[ColumnElement[bool]]:
-    """What a reference that is no whole id may stand for, the likeliest first."""
+    """The conditions that a reference other than a whole id may mean, the most likely first."""
     yield flow_run.c.name == reference
     digits = reference.replace("-", "").lower()
     if re.fullmatch(r"[0-9a-f]{8,31}", digits):
-        # Ids of runs that were made within a minute begin alike, so the end of an id says more.
+        # Ids of runs made within a minute begin alike, so the end of an id is more distinctive.
         begins = flow_run.c.id.between(UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f")))
         yield or_(begins, func.replace(func.lower(cast(flow_run.c.id, Text)), "-", "").endswith(digits))
 
@@ -411,7 +410,7 @@ def _ambiguous(reference: str, fitting: Sequence[Any]) -> NotFound:
     some = ", ".join(f"{run.id} ({run.name}, {run.state_name})" for run in shown)
     more = len(fitting) > len(shown)
     return NotFound(
-        f"{reference!r} is ambiguous: {'more than ' if more else ''}{len(shown)} flow runs fit: {some}"
+        f"{reference!r} is ambiguous: {'more than ' if more else ''}{len(shown)} flow runs match: {some}"
         f"{', ...' if more else ''}",
         hint="give the whole id or its last 8 characters",
     )

@@ -21,7 +21,7 @@ from .lifecycle_events import Action, tell_within
 
 
 async def get_or_create(db: Database, name: str, tags: Iterable[str] = ()) -> FlowRow:
-    """The flow of that name; made with these tags where there is none yet."""
+    """The flow of that name, created with these tags if necessary."""
     async with db.write() as connection:
         return await get_or_create_within(db, connection, name, tags)
 
@@ -29,7 +29,7 @@ async def get_or_create(db: Database, name: str, tags: Iterable[str] = ()) -> Fl
 async def get_or_create_within(
     db: Database, connection: AsyncConnection, name: str, tags: Iterable[str] = ()
 ) -> FlowRow:
-    """`get_or_create` as a part of a larger transaction."""
+    """`get_or_create` within a larger transaction."""
     by_name = select(flow).where(flow.c.name == name)
     found = (await connection.execute(by_name)).mappings().first()
     if found is None:
@@ -47,7 +47,7 @@ async def get_or_create_within(
 async def create(
     db: Database, name: str, tags: Iterable[str] = (), labels: Mapping[str, Any] | None = None
 ) -> tuple[FlowRow, bool]:
-    """The flow of that name, made with these tags and labels where there is none yet; and whether it was."""
+    """The flow of that name, created with these tags and labels if necessary, and whether it was created."""
     flow_id = uuid7()
     insert = sqlite.insert if db.is_sqlite else postgresql.insert
     async with db.write() as connection:
@@ -71,7 +71,7 @@ async def create(
 
 
 async def labels_of(db: Database, flow_id: UUID) -> Mapping[str, Any]:
-    """The labels of a flow; none of an unknown one. It keeps them for ever, so each process asks once."""
+    """The labels of a flow; none for an unknown flow. They never change, so each process reads them once."""
     known = _labels.get(flow_id)
     if known is None:
         async with db.read() as connection:
@@ -112,13 +112,13 @@ async def change_tags(db: Database, flow_id: UUID, tags: Iterable[str]) -> None:
 
 
 async def tell_change_within(connection: AsyncConnection, action: Action, row: FlowRow) -> None:
-    """Record the event of a flow that was made, changed or removed."""
+    """Record the event that a flow was created, changed or removed."""
     facts = {"name": row.name, "tags": row.tags, "labels": row.labels}
     await tell_within(connection, "flow", action, row.id, row.name, facts)
 
 
 def _kept(tags: Iterable[str]) -> builtins.list[str]:
-    """Tags as they are kept: each once, in the order in which they were given."""
+    """Tags to store: each once, in the given order."""
     return builtins.list(dict.fromkeys(tags))
 
 

@@ -1,4 +1,4 @@
-"""Taking back runs that were made ahead and have not started."""
+"""Removing runs that were made ahead and have not started."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from .database.tables import (
     run_lease,
 )
 
-AWAITING_SLOT = "AwaitingConcurrencySlot"  # had its turn and waits for a place
+AWAITING_SLOT = "AwaitingConcurrencySlot"  # was refused a slot and waits for one
 
 
 def untouched() -> list[ColumnElement[bool]]:
-    """Conditions on `flow_run`: it is as its schedule made it; nobody has taken it or moved it."""
+    """Conditions on `flow_run`: it is unchanged since its schedule made it, and was not claimed or moved."""
     own_time = flow_run.c.next_scheduled_start_time == flow_run.c.slot_at
     return [
         flow_run.c.auto_scheduled,
@@ -37,23 +37,22 @@ def untouched() -> list[ColumnElement[bool]]:
 
 
 def made_ahead(db: Database) -> list[ColumnElement[bool]]:
-    """Conditions on `flow_run`: untouched, and its time has not come. Edits take back no others."""
+    """Conditions on `flow_run`: untouched, and not due yet. Edits remove only such runs."""
     return [*untouched(), flow_run.c.next_scheduled_start_time > db.now()]
 
 
 def orphaned() -> ColumnElement[bool]:
-    """Whether a run's deployment was removed: nobody is to start it."""
+    """Whether a run's deployment was removed, so that it must not be started."""
     there = exists(select(deployment.c.id).where(deployment.c.id == flow_run.c.deployment_id))
     return flow_run.c.deployment_id.is_not(None) & ~there
 
 
 async def remove_within(connection: AsyncConnection, conditions: Sequence[ColumnElement[bool]]) -> int:
-    """Delete the runs that fit, with what was recorded of them. Gives their number.
-
-    A run that is being claimed at this moment is waited for, and stays if the claim got it.
+    """Delete the matching runs with their records; returns their number. A run that is being claimed is
+    waited for, and stays if the claim succeeds.
     """
-    # Locked first: a DELETE alone would, on Postgres, not look again at the state that a claim has changed
-    # before it deletes what hangs on the run.
+    # Locked first: on Postgres a DELETE alone would not see a state changed by a concurrent claim before it #
+    # deletes the run's other records.
     doomed = list(await connection.scalars(select(flow_run.c.id).where(*conditions).with_for_update()))
     for some in _slices(doomed, 500):
         hanging: tuple[ColumnElement[Any], ...] = (

@@ -1,4 +1,6 @@
-"""Who executes a run: a lease is a row of its own; taking it raises its epoch, which fences its holder."""
+"""Leases of runs: who holds a run's lease may execute it. Taking it raises its epoch, which fences the old
+holder.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ from .database.rows import Lease, LeaseRow
 from .database.tables import run_lease
 from .database.types import Timestamp
 
-NO_EPOCH = -1  # no lease has it
+NO_EPOCH = -1  # no lease has this epoch
 
 
 async def take(
@@ -45,10 +47,10 @@ async def take(
 ) -> Lease:
     """Make `owner` the run's only writer for `lease_s` seconds.
 
-    Raises LeaseHeld while another owner's lease has not lapsed; `force` takes it all the same (the holder is
-    to be fenced), `dead_epoch` does if it still is the lease of that epoch, whose holder is known to be dead:
-    of several who found that out one gets it. Taking one's own lease again gives it a new epoch. `parent` is
-    what a sub-flow's caller holds: see `prove`, whose errors are raised.
+    Raises LeaseHeld while another owner's lease has not lapsed. `force` takes it anyway, to fence the holder.
+    `dead_epoch` takes it if the lease still has that epoch, whose holder is known to be dead, so only one of
+    several callers gets it. Taking one's own lease again raises its epoch. `parent` is the lease of a
+    sub-flow's caller, checked by `prove`.
     """
     async with db.write() as connection:
         await prove(connection, parent, run_id)
@@ -56,28 +58,26 @@ async def take(
 
 
 async def prove(connection: AsyncConnection, held: HeldLease | None, child_id: UUID) -> None:
-    """Raise LeaseLost unless that lease still is the one of its run; until the transaction ends it stays so.
-
-    Whoever calls a sub-flow, the run `child_id`, proves with it that the run that calls is still its own: a
-    process that was fenced and has not heard of it must not take a sub-flow away from the one that has the
-    run now.
+    """Raise LeaseLost unless `held` still is the lease of its run; it then stays so until the transaction
+    ends. The caller of a sub-flow, the run `child_id`, proves so that it still holds the calling run: a
+    process that was fenced without noticing must not take a sub-flow away from the run's new owner.
     """
     if held is None:
         return
     run_id = held[0]
     row = run_lease.c
     both = select(row.run_id, row.epoch, row.owner).where(row.run_id.in_((run_id, child_id)))
-    # Locked in the order in which journals lock them, so that neither waits for the other for ever.
+    # Locked in the order of journals, so that they cannot deadlock.
     found = await connection.execute(both.order_by(row.run_id).with_for_update())
     if not any((each.run_id, each.epoch, each.owner) == tuple(held) for each in found):
         raise LeaseLost(
-            f"another process executes run {run_id} now, so that this one cannot call sub-flows of it",
-            hint="this happens when a process was believed dead; the run goes on there",
+            f"another process executes run {run_id} now, so this one cannot call its sub-flows",
+            hint="this happens when a process seemed dead; the run continues in the other process",
         )
 
 
 class Taking(NamedTuple):
-    """Who wants which run, as for `take`."""
+    """The arguments of one `take`."""
 
     run_id: UUID
     owner: Owner
@@ -88,8 +88,8 @@ class Taking(NamedTuple):
 async def take_many_within(
     db: Database, connection: AsyncConnection, takings: Sequence[Taking]
 ) -> list[Lease | LeaseHeld]:
-    """`take` for several runs as a part of a larger transaction; that one is held is given, not raised."""
-    # In one order, so that two who take some of the same runs never wait for each other.
+    """`take` for several runs within a larger transaction; LeaseHeld is returned, not raised."""
+    # In one order, so that two transactions cannot deadlock.
     ordered = sorted(takings, key=lambda each: each.run_id)
     await connection.execute(_take_many_statement(db), [_facts_of(each) for each in ordered])
     ids = [each.run_id for each in takings]
@@ -137,7 +137,7 @@ async def take_within(
     force: bool = False,
     dead_epoch: int | None = None,
 ) -> Lease:
-    """`take` as a part of a larger transaction."""
+    """`take` within a larger transaction."""
     facts = _facts_of(Taking(run_id, owner, lease_s, dead_epoch))
     taken = (await connection.execute(_take_statement(db, force), facts)).first()
     if taken is None:
@@ -177,7 +177,7 @@ def _taking_statement(db: Database, force: bool) -> Any:
 
 
 async def renew(db: Database, leases: Iterable[tuple[UUID, int, UUID]], lease_s: float) -> set[UUID]:
-    """Prolong leases given as `(run_id, epoch, owner id)`; gives the runs that somebody else holds by now."""
+    """Prolong leases given as `(run_id, epoch, owner id)`; returns the runs that another owner holds now."""
     fenced: set[UUID] = set()
     async with db.write() as connection:
         for run_id, epoch, owner_id in sorted(leases):
@@ -190,7 +190,7 @@ async def renew(db: Database, leases: Iterable[tuple[UUID, int, UUID]], lease_s:
 
 
 async def release(db: Database, run_id: UUID, epoch: int, owner_id: UUID) -> bool:
-    """Give the lease back, so that the next owner need not wait. False when it was not held any more."""
+    """Release the lease, so that the next owner need not wait. False when it was no longer held."""
     async with db.write() as connection:
         released = await connection.execute(
             update(run_lease).where(_held_by(run_id, epoch, owner_id)).values(owner=None, until=db.now())
@@ -199,13 +199,13 @@ async def release(db: Database, run_id: UUID, epoch: int, owner_id: UUID) -> boo
 
 
 async def read(db: Database, run_id: UUID) -> LeaseRow | None:
-    """The lease of a run; None when nobody ever had one."""
+    """The lease of a run; None when it never had one."""
     found = await read_many(db, [run_id])
     return found[0] if found else None
 
 
 async def read_many(db: Database, run_ids: Sequence[UUID]) -> list[LeaseRow]:
-    """The leases of some runs; nothing for one that nobody ever had."""
+    """The leases of some runs, without those that never had one."""
     async with db.read() as connection:
         return await read_many_within(db, connection, run_ids)
 
@@ -225,7 +225,7 @@ async def read_many_within(
 
 
 async def held_by(db: Database, owner_id: UUID) -> list[tuple[UUID, int]]:
-    """`(run, epoch)` of the leases that an owner has not given back, lapsed or not."""
+    """`(run, epoch)` of the leases that an owner has not released, lapsed or not."""
     statement = select(run_lease.c.run_id, run_lease.c.epoch).where(run_lease.c.owner == owner_id)
     async with db.read() as connection:
         return [(row.run_id, row.epoch) for row in await connection.execute(statement)]

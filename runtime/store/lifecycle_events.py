@@ -1,5 +1,5 @@
-"""Events of what people set up: `prefect.<kind>.created`, `updated` and `deleted`, in the transaction that
-does it. Those of pools, queues and deployments, whose status changes by itself, are made by `place_events`.
+"""Events of objects that people set up: `prefect.<kind>.created`, `updated` and `deleted`, in the transaction
+of the change. `place_events` makes those of pools, queues and deployments, whose status changes by itself.
 """
 
 from __future__ import annotations
@@ -30,9 +30,8 @@ async def tell_within(
     payload: Mapping[str, Any] | None = None,
     related: Mapping[str, str] | None = None,
 ) -> None:
-    """Record what happened to a thing; `payload` is what it is like now, or was at last.
-
-    `related`: ids of other resources by their roles.
+    """Record what happened to an object; `payload` describes it afterwards, or before its removal. `related`:
+    ids of other resources by their roles.
     """
     now = clock.now()
     resource = {RESOURCE_ID: f"prefect.{kind}.{subject}"}

@@ -18,21 +18,21 @@ _LOOK_AGAIN_FOR_S = 5.0
 
 
 class LogTail:
-    """Gives lines that were written after `begin`, each once. A few seconds are read again each time."""
+    """Returns lines that were written after `begin`, each once. Each read repeats the last few seconds."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._floor = 0  # everything up to here is done with
-        self._ends: deque[tuple[float, int]] = deque()  # when the end of the table was where
+        self._floor = 0  # everything up to this id has been returned
+        self._ends: deque[tuple[float, int]] = deque()  # past ends of the table, with their times
         self._seen: set[int] = set()
 
     async def begin(self) -> None:
-        """Take the end of the table as the place from which to read."""
+        """Start reading at the end of the table."""
         async with self._db.read() as connection:
             self._floor = int(await connection.scalar(select(func.max(log.c.id))) or 0)
 
     async def read(self) -> list[LogRow]:
-        """The next lines; none: there is nothing more for now."""
+        """The next lines; an empty list when there are none yet."""
         until = clock.monotonic_s() - _LOOK_AGAIN_FOR_S
         while self._ends and self._ends[0][0] <= until:
             self._floor = max(self._floor, self._ends.popleft()[1])
@@ -54,7 +54,7 @@ class LogTail:
 
 
 def fits(row: LogRow, asked: LogFilter) -> bool:
-    """Whether a line is what the filter asks for."""
+    """Whether a line matches the filter."""
     parts: list[bool] = []
     if asked.level is not None:
         low, high = asked.level.ge_, asked.level.le_

@@ -1,4 +1,4 @@
-"""Log lines of flow and task runs. Those of runs with a journal are written by `appends.commit`."""
+"""Log lines of flow and task runs. `appends.commit` writes those of runs with a journal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def read(
 ) -> list[LogRow]:
     """Log lines of a flow run (its task runs' included) or of one task run, in the order of writing.
 
-    `after_id` asks for what came behind a line that is known already: the way to follow a log.
+    `after_id` returns only lines after a known one, to follow a log.
     """
     statement = select(log).where(log.c.level >= level_min)
     if flow_run_id is not None:
@@ -44,9 +44,8 @@ async def read(
 
 
 async def create(db: Database, lines: Iterable[tuple[UUID | None, LogLine]]) -> None:
-    """Record lines, each with its flow run: of remote clients, which need no lease for them.
-
-    Whether such a run exists is not looked at: lines come in before and after what they tell of.
+    """Record lines of remote clients, each with its flow run, without a lease. The run need not exist: lines
+    may arrive before or after it.
     """
     rows = [
         {

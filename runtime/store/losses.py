@@ -1,7 +1,7 @@
-"""How often a run has lost its executor: counted in the database, whoever notices a loss.
+"""How often a run has lost its executor: counted in the database, whichever process notices a loss.
 
-A pool or the reaper notes it as a rule decision, a runner over the API in the message of the state that it
-proposes. An end of the run begins the count anew, so that one that is tried again by hand has all its tries.
+A pool or the reaper records a loss as a rule decision, a runner over the API in the message of a state. The
+end of a run resets the count, so that a run that is retried by hand has all its attempts.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from .database.rows import Lease
 from .database.tables import flow_run, flow_run_state, rule_decision, run_lease
 
 RULE = "lapsed-lease"
-"""Under this name losses are noted."""
+"""The rule name under which losses are recorded."""
 
 LOST = "The process of this run"
-"""How messages of states begin that tell of a loss."""
+"""The beginning of state messages about a loss."""
 
 
 async def count(db: Database, run_id: UUID) -> int:
@@ -35,9 +35,8 @@ async def count(db: Database, run_id: UUID) -> int:
 async def take_over(
     db: Database, run_id: UUID, owner: Owner, lease_s: float, dead_epoch: int | None, reason: str
 ) -> tuple[Lease, int]:
-    """Take the lease of a run whose executor, that of `dead_epoch`, has died; gives it with the run's losses.
-
-    A loss that is told twice, since an answer got lost, is counted once. Raises LeaseHeld.
+    """Take the lease of a run whose executor, of `dead_epoch`, has died; returns it with the number of
+    losses. A loss that is reported twice, because an answer was lost, is counted once. Raises LeaseHeld.
     """
     held = select(run_lease.c.epoch).where(run_lease.c.run_id == run_id).with_for_update()
     async with db.write() as connection:
@@ -70,7 +69,7 @@ async def _count(connection: AsyncConnection, run_id: UUID) -> int:
     def since(moment: ColumnElement[object]) -> list[ColumnElement[bool]]:
         return [] if ended is None else [moment > ended]
 
-    # The decision that ended the run is written after its last state, and says nothing of the next try.
+    # The decision that ended the run is written after its last state, and belongs to the attempt before.
     noted = select(func.count()).where(
         said.flow_run_id == run_id,
         said.rule == RULE,

@@ -1,4 +1,6 @@
-"""Recording runs and their first states with one question to the database: what starts of runs wait for."""
+"""Recording runs and their first states with one query to the database, because starting a run waits for
+it.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +44,12 @@ async def record(
     is_due: bool,
     place: tuple[str | None, str | None] = (None, None),
 ) -> FlowRunAndState | None:
-    """Record the columns of a new run and of its first state, in one transaction (others may share it); gives
-    it as it stands then.
+    """Record the columns of a new run and of its first state, in one transaction (which concurrent calls may
+    share); returns the run.
 
-    None, and nothing is recorded, when its flow, or the deployment that it is of, is gone. `is_due`: whoever
-    starts runs is told. `place`: the names of its pool and queue. The run has no idempotency key: this does
-    not look for a twin.
+    Returns None and records nothing when its flow or deployment is gone. `is_due` announces the run to the
+    services that start runs. `place`: the names of its pool and queue. The run must have no idempotency key:
+    existing runs are not searched.
     """
     made = await _recorded(db, _NewRun(run, state, is_due))
     if made is None:
@@ -71,7 +73,7 @@ def _subjects(new: _NewRun) -> tuple[UUID]:
 
 @gathered(_subjects)
 async def _recorded(db: Database, news: Sequence[_NewRun]) -> list[Mapping[str, Any] | None]:
-    """For each new run the name of its flow and its times; None where nothing was recorded."""
+    """The flow name and the times of each new run; None when it was not recorded."""
     if db.is_sqlite:
         return await db.sqlite_write(lambda it: [_by_sqlite(db, it, *new) for new in news])
     bound = _bound(db)
@@ -111,7 +113,7 @@ def _moment(epoch_s: float | None) -> datetime | None:
 
 
 class _Columns:
-    """Columns of a table, and how their values are given to the driver."""
+    """Columns of a table, and how their values are passed to the driver."""
 
     def __init__(self, table: Table, dialect: Dialect) -> None:
         columns = [column for column in table.c if column.name not in _TIMES]
@@ -122,7 +124,7 @@ class _Columns:
         ]
 
     def bind(self, row: Mapping[str, Any]) -> list[Any]:
-        """The values of a row in the order of the columns; what it does not name is NULL."""
+        """The values of a row in the order of the columns; missing ones are NULL."""
         return [
             row.get(name) if binder is None else binder(row.get(name))
             for name, binder in zip(self.names, self._binders, strict=True)

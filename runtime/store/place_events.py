@@ -1,7 +1,7 @@
-"""Events of pools, queues and deployments: made, changed, removed, ready or not.
+"""Events of pools, queues and deployments: created, changed, removed, ready or not ready.
 
-Whether a place is ready follows from who polls it and when, so nobody writes it down as it changes. What was
-told last is kept here, and what is otherwise by now is told: once, however many look.
+Whether such a place is ready depends on when it was polled last, so no writer notices the change. The last
+described form is stored here, and a difference becomes an event: once, however many processes look.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A pool, queue or deployment as events tell of it."""
+    """A pool, queue or deployment in the form that events describe."""
 
     id: UUID
     kind: str
     name: str
     status: str
     updated: datetime
-    owner: str | None = None  # of a queue its pool, of a deployment its flow, as a resource's id
+    owner: str | None = None  # the resource id of a queue's pool, or a deployment's flow
 
 
 async def tell(db: Database) -> int:
-    """Make the events of what has changed since the last time; gives how many."""
+    """Make the events of changes since the last call; returns their number."""
     async with db.read() as connection:
         there = {each.id: each for each in await _there(db, connection)}
         told = {each.id: each for each in await _told(connection)}
@@ -61,7 +61,7 @@ def _differs(before: Place | None, now: Place) -> bool:
 
 async def _tell_changed(db: Database, places: list[Place]) -> int:
     async with db.write() as connection:
-        # Whoever comes second waits here and then finds what the first one told.
+        # A second process waits here, and then finds what the first one has recorded.
         statement = select(told_place).where(told_place.c.id.in_([each.id for each in places]))
         rows = (await connection.execute(statement.with_for_update())).mappings()
         told = {row["id"]: Place(**row) for row in rows}
@@ -76,7 +76,7 @@ async def _tell_changed(db: Database, places: list[Place]) -> int:
             if before is None:
                 kept = await connection.execute(statement.on_conflict_do_nothing())
                 if not kept.rowcount:
-                    continue  # another process has just told of it
+                    continue  # another process has just recorded it
                 events.append(_event(each, "created"))
             else:
                 await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
@@ -127,7 +127,7 @@ async def _there(db: Database, connection: AsyncConnection) -> list[Place]:
 
 
 def _statements(db: Database) -> dict[str, Executable]:
-    """Id, name, status, when it was changed, and to what it belongs, of each kind."""
+    """Statements for id, name, status, time of change and owner of each kind."""
     recently = db.from_now(-work_queues.POLLED_WITHIN_S)
     pool, queue = work_pool.c, work_queue.c
     polled = or_(deployment.c.last_polled > recently, queue.last_polled > recently)

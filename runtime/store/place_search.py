@@ -1,4 +1,4 @@
-"""Searching work pools, queues and workers by filters and by the page; and counting."""
+"""Searching work pools, queues and workers by filters, in pages, and counting pools."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .filters import WorkerFilter, WorkPoolFilter, WorkQueueFilter
 async def work_pools(
     db: Database, asked: WorkPoolFilter | None, limit: int = 200, offset: int = 0
 ) -> list[WorkPoolRow]:
-    """The pools that fit, by name."""
+    """The pools that match, by name."""
     conditions = FilterConditions(db.is_sqlite).work_pool_parts(asked)
     statement = pools.selected(db).where(*conditions).order_by(work_pool.c.name)
     return [WorkPoolRow(**row) for row in await _page(db, statement, limit, offset)]
 
 
 async def count_work_pools(db: Database, asked: WorkPoolFilter | None) -> int:
-    """How many pools fit."""
+    """How many pools match."""
     conditions = FilterConditions(db.is_sqlite).work_pool_parts(asked)
     async with db.read() as connection:
         return int(
@@ -42,7 +42,7 @@ async def work_queues(
     limit: int = 200,
     offset: int = 0,
 ) -> list[WorkQueueRow]:
-    """The queues that fit: of one pool by priority, or of all by name. Raises NotFound (the pool)."""
+    """The queues that match: of one pool by priority, or of all by name. Raises NotFound (the pool)."""
     statement = queues.selected(db).where(*FilterConditions(db.is_sqlite).work_queue_parts(asked))
     if pool_name is None:
         statement = statement.order_by(work_queue.c.name, work_queue.c.id)
@@ -55,7 +55,7 @@ async def work_queues(
 async def workers(
     db: Database, asked: WorkerFilter | None, *, pool_name: str, limit: int = 200, offset: int = 0
 ) -> list[WorkerRow]:
-    """The workers of a pool that fit, the one heard of last first. Raises NotFound (the pool)."""
+    """The matching workers of a pool, by last heartbeat, newest first. Raises NotFound (the pool)."""
     pool = await pools.read(db, pool_name)
     conditions = FilterConditions(db.is_sqlite).of_workers(asked, workers_of.status(db))
     statement = (

@@ -1,4 +1,4 @@
-"""What clients that poll are offered: runs that may be started soon. Reading changes nothing.
+"""The runs that polling clients are offered, to be started soon. Reading changes nothing.
 
 The transition to PENDING decides who gets one. (Reference notes, section 9.)
 """
@@ -24,7 +24,7 @@ from .future_runs import orphaned
 
 _MANY = 1_000_000
 _BEYOND = (
-    3  # runs of a full deployment that are offered all the same: who proposes them is told that it is full
+    3  # runs of a full deployment that are still offered: proposing them tells the client that it is full
 )
 _MOST_ROUNDS = 20
 
@@ -42,9 +42,9 @@ async def of_pool(
 
     `after`: not those that were due before it.
 
-    Of all queues, or those named; none of paused ones, and no more than queues and pool have slots for. Runs
-    that are due have the first right to those: one whose time is yet to come keeps none from them, whatever
-    the priority of its queue. Runs that a client retries inside its own process are left out.
+    Of all queues, or the named ones; none of paused queues, and only as many as queues and pool have slots.
+    Due runs get the slots first: a run that is not due yet never displaces one, whatever the priority of its
+    queue. Runs that a client retries inside its own process are left out.
     """
     async with db.read() as connection:
         queues = [
@@ -92,8 +92,8 @@ async def _offered(
     limit: int,
     offers: dict[UUID, float],
 ) -> list[UUID]:
-    """Due runs, by time: of limited deployments few more than have a slot, so that hundreds of runs that wait
-    for their deployment do not keep all others from clients. `offers`: how many more each may give.
+    """Due runs, by time: of limited deployments only a few more than have a slot, so that hundreds of runs
+    that wait for their deployment do not hide all others. `offers`: how many more each deployment may give.
     """
     found: list[UUID] = []
     full: set[UUID] = set()
@@ -121,7 +121,7 @@ async def _offered(
 async def _count(
     db: Database, connection: AsyncConnection, deployment_ids: set[UUID], offers: dict[UUID, float]
 ) -> None:
-    """Find how many runs each of these deployments may give."""
+    """Count how many runs each of these deployments may give."""
     offers |= dict.fromkeys(deployment_ids, math.inf)
     own, shared_id = deployment.c.concurrency_limit, deployment.c.global_concurrency_limit_id
     statement = select(deployment.c.id, own, shared_id).where(
@@ -168,17 +168,17 @@ async def _due(
 
 
 def waiting(db: Database) -> list[ColumnElement[bool]]:
-    """Conditions on `flow_run`: it waits for somebody who starts it."""
+    """Conditions on `flow_run`: it waits to be started."""
     run, lease = flow_run.c, run_lease.c
     retried_by = retry_type(db)
-    # A run whose lease lives is being retried by the process that holds it.
+    # A run with a living lease is being retried by the process that holds it.
     held = exists().where(lease.run_id == run.id, lease.owner.is_not(None), lease.until > db.now())
     not_in_process = or_(retried_by.is_(None), retried_by != "in_process")
     return [run.state_type == "SCHEDULED", not_in_process, ~held, ~orphaned()]
 
 
 def retry_type(db: Database) -> ColumnElement[Any]:
-    """Who tries a run again when it has failed, as its policy says."""
+    """The `retry_type` of a run's policy, which tells which process retries it."""
     policy = flow_run.c.empirical_policy
     if db.is_sqlite:
         return func.json_extract(policy, "$.retry_type", type_=Text())

@@ -1,4 +1,4 @@
-"""States of runs as they are kept, whoever proposed them."""
+"""States of runs in their recorded form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STATE = select(flow_run_state).where(flow_run_state.c.id == bindparam("state"))
 
 
 def transition_of(state: State) -> FlowRunTransition:
-    """A state as the journal's records say it."""
+    """A state as a record of the journal."""
     details = {name: value for name, value in state.details.items() if value is not None}
     return FlowRunTransition(
         state.id,
@@ -31,18 +31,18 @@ def transition_of(state: State) -> FlowRunTransition:
 
 
 def data_of(state: State) -> Any:
-    """What a client says of a result, as JSON."""
+    """A client's description of a result, as JSON."""
     return None if state.data is NO_VALUE else json_value(state.data)
 
 
 def kept_data(state: State) -> Any:
-    """What is recorded of what a client says of a result: not that there is none."""
+    """The part of a client's description of a result that is recorded; None for no result."""
     data = data_of(state)
     return data if is_persisted(data) or not isinstance(data, dict) else None
 
 
 def is_persisted(data: Any) -> bool:
-    """Whether what a client says of a result names a stored one."""
+    """Whether a client's description of a result names a stored one."""
     return isinstance(data, dict) and cast("dict[str, Any]", data).get("type") != "unpersisted"
 
 

@@ -1,4 +1,6 @@
-"""Runs whose executor is gone: they are given back, to be claimed anew, or get the state that tells it."""
+"""Runs whose executor is gone: they are released to be claimed again, or get a state that tells of the
+loss.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,9 @@ _OWN_POOLS = ("process", "ray")
 
 
 async def lapsed(db: Database, *, script_patience_s: float, limit: int = 200) -> list[LapsedLease]:
-    """Runs at work whose owner has been silent for longer than its lease, the longest silent first.
-
-    Those without a deployment only after `script_patience_s` more. A sub-flow run in its parent's process is
-    left to the parent, which runs it again, unless that one has ended by itself.
+    """Active runs whose owner has been silent for longer than its lease, the longest silent first. Runs
+    without a deployment only after `script_patience_s` more. A sub-flow run in its parent's process is left
+    to the parent, which runs it again, unless the parent has ended.
     """
     lease, run = run_lease.c, flow_run.c
     parent = flow_run.alias("parent")
@@ -75,10 +76,9 @@ async def lapsed(db: Database, *, script_patience_s: float, limit: int = 200) ->
 async def stranded(
     db: Database, *, patience_s: float, process_patience_s: float, limit: int = 200
 ) -> list[StrandedClaim]:
-    """Runs of deployments that somebody claimed without a lease, as workers do, and nobody has begun.
-
-    After `patience_s`, or `process_patience_s` when a process was started for them, which may still fetch its
-    code. Those of pools of foreign types are left alone: what is started there may take any time.
+    """Runs of deployments that were claimed without a lease, as by workers, and have not begun after
+    `patience_s`, or `process_patience_s` when a process was started, which may still fetch its code. Runs in
+    pools of other types are left alone: starting may take any time there.
     """
     lease, run = run_lease.c, flow_run.c
     since = case(
@@ -104,13 +104,13 @@ async def stranded(
 
 
 async def is_orphaned(db: Database, run_id: UUID) -> bool:
-    """Whether the run's deployment was removed, so that nobody is given it again."""
+    """Whether the run's deployment was removed, so that it is not given out again."""
     async with db.read() as connection:
         return bool(await connection.scalar(select(orphaned()).where(flow_run.c.id == run_id)))
 
 
 async def give_out_again(db: Database, claim: StrandedClaim, state: State) -> bool:
-    """Give a stranded run another state; False, and nothing changed, when that claim is over."""
+    """Give a stranded run another state; returns False and changes nothing when the claim is over."""
     held = select(run_lease.c.owner).where(run_lease.c.run_id == claim.run_id)
     async with db.write() as connection:
         owner = await connection.scalar(held.with_for_update())  # the lease first, as journals do
@@ -126,11 +126,10 @@ async def give_out_again(db: Database, claim: StrandedClaim, state: State) -> bo
 async def overrule(
     db: Database, run_id: UUID, epoch: int, state: State, *, proven_dead: bool = False, fence: bool = True
 ) -> bool:
-    """Give a run whose executor is gone another state: Scheduled to be claimed anew, or a final one.
-
-    Nothing is changed, and False given, when the lease is not the one of `epoch` any more, when it has not
-    lapsed (unless its holder is `proven_dead`), or when the run is not at work. With `fence` the holder can
-    write no more even if it lives; without, it has the last word should it come back.
+    """Give a run whose executor is gone another state: Scheduled, to be claimed again, or a final one.
+    Returns False and changes nothing when the lease no longer has `epoch`, when it has not lapsed (unless its
+    holder is `proven_dead`), or when the run is not active. With `fence` the holder cannot write any more
+    even if it lives; without it, a returning holder overrules this state.
     """
     lease = run_lease.c
     held = select((lease.until <= db.now()).label("lapsed")).where(

@@ -18,7 +18,7 @@ from .flow_run_changes import Proposed
 
 
 async def resume(db: Database, run_id: UUID, run_input: dict[str, Any] | None = None) -> Proposed:
-    """Let a run go on, as the rules allow. A bad input is refused and nothing changes. Raises NotFound."""
+    """Resume a run, as the rules allow. A bad input is refused and changes nothing. Raises NotFound."""
     run, state, *_ = await search.one_flow_run(db, run_id)
     if state is None or run.state_type != "PAUSED":
         refused = Abort("resume", "Cannot resume a flow run that is not paused.")
@@ -35,7 +35,7 @@ async def resume(db: Database, run_id: UUID, run_input: dict[str, Any] | None = 
         else Running(details=_kept(state.details))
     )
     if keys is not None:
-        # Before the state: whoever waits for the run to go on reads the input at once.
+        # Before the state: a process that waits for the resume reads the input at once.
         await flow_run_inputs.create(db, run_id, keys["response"], orjson.dumps(run_input or {}).decode())
     became = await flow_run_changes.propose(db, run_id, goes_on)
     if keys is not None and became.verdict.decision.outcome != "ACCEPT":
@@ -46,7 +46,7 @@ async def resume(db: Database, run_id: UUID, run_input: dict[str, Any] | None = 
 async def _checked(
     db: Database, run_id: UUID, keys: dict[str, str], run_input: dict[str, Any]
 ) -> dict[str, Any]:
-    """The input that a run waits for, written out. Raises UserError that says what is wrong with it."""
+    """The input that a run waits for, as text. Raises UserError, which tells what is wrong with it."""
     from jsonschema import SchemaError, ValidationError, validate
 
     names = set(variable_names(run_input))
@@ -70,7 +70,7 @@ async def _checked(
 
 
 def _without_nulls(given: dict[str, Any], schema: Any) -> dict[str, Any]:
-    """What is left to check when a null stands for a field that need not be given and has no default."""
+    """The input without nulls for optional fields that have no default."""
     facts: Mapping[str, Any] = cast("Any", schema if isinstance(schema, Mapping) else {})
     properties = cast("Mapping[str, Any]", facts.get("properties") or {})
     required = cast("Sequence[str]", facts.get("required") or ())
@@ -79,5 +79,5 @@ def _without_nulls(given: dict[str, Any], schema: Any) -> dict[str, Any]:
 
 
 def _kept(details: dict[str, Any]) -> dict[str, Any]:
-    """What a pause carries over into the state after it: the input that was asked for."""
+    """The details of a pause that the next state keeps: the requested input."""
     return {name: details[name] for name in ("run_input_keyset",) if name in details}

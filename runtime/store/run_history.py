@@ -1,4 +1,4 @@
-"""How many runs of which state there were, interval by interval, and how late runs are."""
+"""How many runs were in which state in each interval, and how late runs are."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class StateTally:
 
 @dataclass(frozen=True, slots=True)
 class HistoryInterval:
-    """From `start` up to, and without, `end`."""
+    """From `start` up to `end`, which is excluded."""
 
     start: datetime
     end: datetime
@@ -67,7 +67,7 @@ async def history(
     end: datetime,
     interval_s: float,
 ) -> list[HistoryInterval]:
-    """The runs that fit by their expected start time; empty intervals included, at most 500 of them."""
+    """The matching runs by expected start time, in at most 500 intervals, including empty ones."""
     count = min(max(math.ceil((end - start).total_seconds() / interval_s), 0), MOST_INTERVALS)
     if not count:
         return []
@@ -87,7 +87,7 @@ async def history(
         )
         .where(*asked)
         .group_by("begin", table.c.state_type, table.c.state_name)
-    )  # sorted here: the database would sort every run instead of the few tallies
+    )  # sorted here, because the database would sort all runs instead of the few tallies
     intervals = [HistoryInterval(*span) for span in pairwise(edges)]
 
     async def between(first: datetime, last: datetime) -> Sequence[Any]:
@@ -95,7 +95,7 @@ async def history(
             found = await connection.execute(tallies.where(expected >= first, expected < last))
             return [row for row in found if row[1] is not None]
 
-    # Two of Postgres' processes add up a day's task runs in half the time; it does not divide this by itself.
+    # Two Postgres processes add up a day's task runs in half the time; it would not split this by itself.
     is_divided = table is task_run and count > 1 and not db.is_sqlite
     parts = pairwise([edges[0], edges[count // 2], edges[-1]] if is_divided else [edges[0], edges[-1]])
     rows = [row for part in await asyncio.gather(*(between(*part) for part in parts)) for row in part]
@@ -109,7 +109,7 @@ async def history(
 
 
 async def average_lateness_s(db: Database, search: Search) -> float | None:
-    """Seconds by which the flow runs that fit started late, or are late, on average; None without any."""
+    """The average seconds by which matching flow runs started late, or are late; None without runs."""
     conditions = FilterConditions(db.is_sqlite).of_flow_runs(search)
     async with db.read() as connection:
         average = _in_seconds(db, func.avg(_lateness(db, flow_run)))
@@ -120,11 +120,11 @@ async def average_lateness_s(db: Database, search: Search) -> float | None:
 def interval_begin(
     db: Database, moment: ColumnElement[Any], start: datetime, interval_s: float
 ) -> ColumnElement[Any]:
-    """Which interval since `start` a moment lies in, as `interval_number` reads it."""
-    if db.is_sqlite:  # integers there: dividing them rounds down by itself
+    """The interval since `start` in which a moment lies, in the form for `interval_number`."""
+    if db.is_sqlite:  # integers, whose division rounds down
         since = type_coerce(moment, BigInteger) - to_micros(start.timestamp())
         return cast(since / (interval_s * 1e6), BigInteger)
-    # Whole microseconds, as the interval has: reckoning in seconds takes Postgres three times as long.
+    # Whole microseconds: computing in seconds takes Postgres three times as long.
     step = literal(timedelta(seconds=interval_s), Interval())
     return func.date_bin(step, type_coerce(moment, _ZONED), type_coerce(start, _ZONED), type_=_ZONED)
 
@@ -142,9 +142,10 @@ def _after(start: datetime, seconds: float) -> datetime:
 
 
 def _between(db: Database, later: ColumnElement[Any], earlier: ColumnElement[Any]) -> ColumnElement[Any]:
-    """From one moment to another, as this database reckons with it."""
+    """The time from one moment to another, in the form in which this database computes with it."""
     if db.is_sqlite:
-        # A cast, and no other type by word alone: the present moment is bound in the form that its type has.
+        # A cast, not only another SQLAlchemy type, because the present moment is bound in the form of its
+        # type.
         return cast(later, BigInteger) - cast(earlier, BigInteger)
     return type_coerce(later, _ZONED) - type_coerce(earlier, _ZONED)
 
@@ -154,7 +155,7 @@ def _in_seconds(db: Database, total: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _sum_of_run_times_s(db: Database, table: FromClause) -> ColumnElement[Any]:
-    """Seconds in Running, the present spell included."""
+    """Seconds in Running, including the present period."""
     if table is flow_run:
         present = case(
             (flow_run.c.state_type == "RUNNING", _between(db, db.now(), flow_run.c.state_timestamp))
@@ -165,7 +166,7 @@ def _sum_of_run_times_s(db: Database, table: FromClause) -> ColumnElement[Any]:
 
 
 def _lateness(db: Database, table: FromClause) -> ColumnElement[Any]:
-    """From when a run should have started to when it did, or to now; nothing where it never will."""
+    """The time from a run's expected start to its start, or to now; 0 when it will never start."""
     columns = table.c
     expected, started = columns.expected_start_time, columns.start_time
     waits = and_(started.is_(None), columns.state_type.not_in([str(each) for each in FINAL_STATES]))

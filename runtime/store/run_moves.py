@@ -1,4 +1,4 @@
-"""Bringing many runs that nobody executes into one new state, with their history, in few statements."""
+"""Moving many runs that are not executing to one new state, with their history, by few statements."""
 
 from __future__ import annotations
 
@@ -36,10 +36,8 @@ async def move_within(
     state_name: str,
     message: str | None = None,
 ) -> None:
-    """Write the same state for every run of `moves`, which the transaction has locked.
-
-    For runs that are not RUNNING, and towards states other than RUNNING: what only running changes (count and
-    time) is left alone.
+    """Write one state for all runs of `moves`, which the transaction has locked. Neither the old nor the new
+    state may be RUNNING: run count and run time are not changed.
     """
     if not moves:
         return
@@ -76,7 +74,7 @@ def _micros(moment: datetime | None) -> int | None:
     return None if moment is None else to_micros(moment.timestamp())
 
 
-# A run's state timestamps are unique and rise, also where clocks stand still or step back.
+# A run's state timestamps are unique and rise, even when clocks stand still or step back.
 _MOVE_POSTGRES = text(
     """
     WITH move AS (

@@ -1,4 +1,4 @@
-"""Run by alembic: works inside the transaction that `store/database/schema.py` has open."""
+"""Run by alembic, inside the transaction that `store/database/schema.py` has opened."""
 
 from __future__ import annotations
 
