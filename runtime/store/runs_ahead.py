@@ -1,7 +1,7 @@
 """Runs that schedules made ahead, when a deployment or its schedules are edited.
 
-A run whose slot stands stays, and gets what the edit changed; one whose slot is gone is taken back. Runs that
-are due, that somebody moved by hand, or that have begun are none of an edit's business.
+A run whose slot still exists stays and gets the edited fields; a run whose slot is gone is removed. Edits do
+not touch runs that are due, were moved by hand, or have begun.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _FOLLOWS = (
     "created_by",
     "schedule_key",
 )
-"""What a run made ahead takes over from an edit."""
+"""The columns that a run made ahead gets from an edit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A deployment with its schedules, as they stand at one moment of a transaction."""
+    """A deployment with its schedules, at one moment of a transaction."""
 
     deployment: Mapping[str, Any]
     schedules: Sequence[ScheduleRow]
@@ -52,7 +52,7 @@ class Standing:
 async def standing(
     connection: AsyncConnection, deployment_id: UUID, schedules: Sequence[ScheduleRow]
 ) -> Standing:
-    """The deployment's row with these schedules of it."""
+    """The deployment's row with the given schedules."""
     found = await connection.execute(select(deployment).where(deployment.c.id == deployment_id))
     return Standing(dict(found.mappings().one()), schedules)
 
@@ -60,9 +60,9 @@ async def standing(
 async def settle_within(db: Database, connection: AsyncConnection, before: Standing, after: Standing) -> None:
     """Let the runs made ahead follow an edit; the deployment is locked.
 
-    A slot stands when its schedule does, or one of the same key took its place, and the date is one of its
-    dates still. Paused deployments and inactive schedules have no slots. The runs of one that took the slug
-    of another are taken back, and made again: by their keys nobody could tell them apart.
+    A slot still exists when its schedule does, or one with its key replaced it, and the date is still one of
+    its dates. Paused deployments and inactive schedules have no slots. The runs of a schedule that took
+    another one's slug are removed and made again, because their keys would be confused.
     """
     by_id = {row.id: row for row in after.schedules}
     by_key = {row.key: row for row in after.schedules}
@@ -79,7 +79,7 @@ async def settle_within(db: Database, connection: AsyncConnection, before: Stand
 
 
 def slot_run(schedule: ScheduleRow | Columns, owner: Columns, slot: datetime) -> NewDeploymentRun:
-    """The run of a slot, as its schedule asks for it."""
+    """The run for a slot of a schedule."""
     facts = _columns(schedule)
     kind = next((name for key, name in _CREATOR_NAMES.items() if key in facts["definition"]), "Schedule")
     return NewDeploymentRun(
@@ -110,7 +110,7 @@ def _of(db: Database, schedule: ScheduleRow) -> list[ColumnElement[bool]]:
 async def _take_back_others(
     db: Database, connection: AsyncConnection, old: ScheduleRow, new: ScheduleRow
 ) -> None:
-    """Remove those of the old schedule that are at no date of the new one, or whose slot has a run there."""
+    """Remove runs of the old schedule that are at no date of the new one, or whose slot has a run there."""
     found = await connection.execute(select(flow_run.c.id, flow_run.c.slot_at).where(*_of(db, old)))
     slots = {run_id: slot for run_id, slot in found.all() if slot is not None}
     dates = _dates(new, list(slots.values()))
@@ -148,11 +148,11 @@ async def _renew(
     before: tuple[Mapping[str, Any], ScheduleRow],
     after: tuple[Mapping[str, Any], ScheduleRow],
 ) -> None:
-    """Give the runs that stay what the edit changed, and nothing else: somebody may have edited them too."""
+    """Give the remaining runs only the edited fields, because a person may have edited other ones."""
     (_, old), (owner, new) = before, after
     was, will_be = _values(*before), _values(*after)
     changed = {name: value for name, value in will_be.items() if value != was[name]}
-    if old.id != new.id:  # the key of a slot names the schedule that it is of
+    if old.id != new.id:  # the key of a slot has the id of its schedule
         slots = select(flow_run.c.id, flow_run.c.slot_at).where(*_of(db, old))
         keys = [
             {"run": run_id, "key": slot_key(owner["id"], new.id, slot)}

@@ -1,4 +1,4 @@
-"""Searches of flow runs that people keep under a name."""
+"""Searches of flow runs that people save under a name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .database.wire_text import json_value, plain_text
 
 @dataclass(frozen=True, slots=True)
 class SavedSearchRow:
-    """A search as it stands."""
+    """A saved search."""
 
     id: UUID
     name: str
@@ -32,7 +32,7 @@ class SavedSearchRow:
 async def save(
     db: Database, name: str, filters: builtins.list[dict[str, Any]]
 ) -> tuple[SavedSearchRow, bool]:
-    """Keep a search, in place of the one of that name; gives it and whether it is new."""
+    """Save a search, replacing the one of that name; returns it and whether it is new."""
     named = saved_search.c.name == plain_text(name)
     async with db.write() as connection:
         changed = await connection.execute(

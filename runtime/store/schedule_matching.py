@@ -1,4 +1,4 @@
-"""Which of a deployment's schedules a sent list means: by slug, or as a whole. Pure; rules of the standard.
+"""Matches a sent list of schedules with a deployment's: by slug, or as a whole. Pure; rules of the standard.
 
 (Reference notes, section 7.)
 """
@@ -19,7 +19,7 @@ from .deployment_rows import ScheduleRow, ScheduleSpec
 
 @dataclass(frozen=True, slots=True)
 class ScheduleChanges:
-    """What becomes of a deployment's schedules; those that are not named stay as they are."""
+    """The changes of a deployment's schedules; those that are not named stay."""
 
     created: list[ScheduleSpec] = field(default_factory=list[ScheduleSpec])
     edited: list[tuple[ScheduleRow, ScheduleSpec]] = field(
@@ -29,10 +29,10 @@ class ScheduleChanges:
 
 
 def match_schedules(existing: Sequence[ScheduleRow], sent: Sequence[ScheduleSpec]) -> ScheduleChanges:
-    """Match sent schedules to those there are: by slug when all have one, else the list replaces them.
+    """Match sent schedules with existing ones by slug when all have one, else the list replaces them.
 
-    Raises BadSchedule when only the existing ones have slugs, or when two sent ones mean the same schedule;
-    Duplicate when two have the same slug.
+    Raises BadSchedule when only the existing ones have slugs, or when two sent ones match one schedule;
+    Duplicate when two have one slug.
     """
     check_slugs(sent)
     if not existing or any(row.slug is None for row in existing):
@@ -45,8 +45,8 @@ def match_schedules(existing: Sequence[ScheduleRow], sent: Sequence[ScheduleSpec
 
 
 def reconcile_schedules(existing: Sequence[ScheduleRow], sent: Sequence[ScheduleSpec]) -> ScheduleChanges:
-    """What a deploy changes: see `said_schedules`. What is there just like that is left alone, and so are
-    schedules that people made. Of one that somebody changed by hand, what is not said stays.
+    """The changes of a deploy, matched by `said_schedules`. Equal schedules and those that people made are
+    left alone. A schedule that was changed by hand keeps what the code does not give.
 
     Raises BadSchedule.
     """
@@ -62,7 +62,7 @@ def reconcile_schedules(existing: Sequence[ScheduleRow], sent: Sequence[Schedule
             changes.created.append(spec)
             continue
         row, asked = known[place], spec
-        if was_set_by_code(row.updated_by):  # nobody changed it by hand: it is as the code says, in full
+        if was_set_by_code(row.updated_by):  # not changed by hand: all fields follow the code
             asked = replace(spec, parameters=spec.parameters or {}, active=spec.active is not False)
         if _differs(row, asked):
             changes.edited.append((row, _without_same_definition(row, asked)))
@@ -83,23 +83,24 @@ def _differs(row: ScheduleRow, spec: ScheduleSpec) -> bool:
 
 
 def _without_same_definition(row: ScheduleRow, spec: ScheduleSpec) -> ScheduleSpec:
-    """A definition that only reads differently would move the schedule's runs to another key."""
+    """The spec without a definition that is only written differently, which would change the key of its
+    runs.
+    """
     if spec.definition is not None and plain(spec.definition) == plain(row.definition):
         return replace(spec, definition=None)
     return spec
 
 
 def check_slugs(sent: Sequence[ScheduleSpec]) -> None:
-    """Raises Duplicate when two of them have the same slug."""
+    """Raise Duplicate when two schedules have one slug."""
     slugs = [spec.slug for spec in sent if spec.slug is not None]
     if len(slugs) != len(set(slugs)):
-        raise Duplicate("two schedules have the same slug", hint="give each a slug of its own")
+        raise Duplicate("two schedules have the same slug", hint="give each a different slug")
 
 
 def key_of(slug: str | None, definition: object, taken: Sequence[str] = ()) -> str:
-    """What a schedule's runs carry: it outlives the schedule's row, so that a slot has one run for ever.
-
-    Two schedules alike in one deployment are told apart by their number.
+    """The key in a schedule's runs. It outlives the schedule's row, so that a slot never gets a second run.
+    Equal schedules of one deployment differ by a number in it.
     """
     if slug is not None:
         return f"slug:{slug}"

@@ -1,6 +1,6 @@
-"""Schedules of deployments. Every edit raises the revision, and the runs that were made ahead follow it.
+"""Schedules of deployments. Every edit raises the revision, and updates the runs that were made ahead.
 
-All edits lock the deployment's row first, then the schedule's, as those who make runs for slots do.
+All edits lock the deployment's row first, then the schedule's, in the order of schedulers.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ async def create_all(
 
 
 async def change(db: Database, deployment_id: UUID, schedule_id: UUID, spec: ScheduleSpec) -> ScheduleRow:
-    """Set what the spec gives. Its runs made ahead follow: those go whose slot is gone, others are changed.
+    """Set what the spec gives. Runs made ahead are removed when their slot is gone, and updated otherwise.
 
     Raises NotFound, Duplicate (the new slug).
     """
@@ -73,7 +73,7 @@ async def change(db: Database, deployment_id: UUID, schedule_id: UUID, spec: Sch
 
 
 async def delete(db: Database, deployment_id: UUID, schedule_id: UUID) -> None:
-    """Remove a schedule with the runs that it made ahead; those that are due stay. Raises NotFound."""
+    """Remove a schedule with the runs that it made ahead; due runs stay. Raises NotFound."""
     async with db.write() as connection:
         await lock_deployment(connection, deployment_id)
         existing = await of_deployment(connection, deployment_id)
@@ -123,7 +123,7 @@ async def of_deployments(
 async def replace_within(
     db: Database, connection: AsyncConnection, deployment_id: UUID, specs: Sequence[ScheduleSpec]
 ) -> None:
-    """Remove every schedule and make new ones; the deployment is locked already. Runs are left alone."""
+    """Remove all schedules and create new ones; the deployment is locked already. Runs are not touched."""
     check_slugs(specs)
     existing = await of_deployment(connection, deployment_id)
     await apply_within(db, connection, deployment_id, ScheduleChanges(builtins.list(specs), [], existing))
@@ -132,7 +132,7 @@ async def replace_within(
 async def apply_within(
     db: Database, connection: AsyncConnection, deployment_id: UUID, changes: ScheduleChanges
 ) -> None:
-    """Carry out what matching decided; the deployment is locked already. Runs are left alone."""
+    """Apply the changes of a match; the deployment is locked already. Runs are not touched."""
     for row in changes.removed:
         await _remove(connection, row)
     await _free_keys(connection, deployment_id, changes)
@@ -146,7 +146,7 @@ async def apply_within(
 
 
 async def _free_keys(connection: AsyncConnection, deployment_id: UUID, changes: ScheduleChanges) -> None:
-    """Take their keys from those whose slug goes to another one in the same edit, until they get theirs."""
+    """Clear the keys of schedules whose slug goes to another one in this edit, until they get new ones."""
     wanted = {key_of(spec.slug, None) for _, spec in changes.edited if spec.slug is not None}
     for row, spec in changes.edited:
         if row.key in wanted and spec.slug is not None and spec.slug != row.slug:
@@ -159,7 +159,7 @@ async def _free_keys(connection: AsyncConnection, deployment_id: UUID, changes: 
 async def start_anew_within(
     db: Database, connection: AsyncConnection, deployment_id: UUID, owes: bool
 ) -> None:
-    """Let schedulers look at all its schedules again, from now; what they planned before is stale."""
+    """Let schedulers plan all its schedules again from now on; earlier plans become stale."""
     await connection.execute(
         update(deployment_schedule)
         .where(deployment_schedule.c.deployment_id == deployment_id)
@@ -172,7 +172,7 @@ async def start_anew_within(
 
 
 async def lock_deployment(connection: AsyncConnection, deployment_id: UUID) -> None:
-    """One editor at a time, and none while runs are made for slots. Raises NotFound."""
+    """Lock the deployment against other editors and schedulers. Raises NotFound."""
     statement = select(deployment.c.id).where(deployment.c.id == deployment_id)
     if await connection.scalar(statement.with_for_update(key_share=True)) is None:
         raise missing_deployment(deployment_id)
@@ -221,7 +221,7 @@ async def _insert(
 async def _take_over(
     db: Database, connection: AsyncConnection, schedule_id: UUID, removed: Sequence[ScheduleRow]
 ) -> None:
-    """Let a schedule owe what the one that it replaces, alike in key and dates, owed a moment ago."""
+    """Let a schedule start where the one that it replaces, with equal key and dates, had got to."""
     table = deployment_schedule.c
     for old in removed:
         if old.active and old.next_at is not None:
@@ -246,7 +246,7 @@ async def _edit(
     slug = row.slug if spec.slug is None else plain_text(spec.slug)
     owes = row.active and definition == row.definition
     given: dict[str, Any] = {
-        # What code says is the code's from then on, also if somebody made it by hand.
+        # A schedule that code declares belongs to the code, even if it was made by hand.
         "created_by": json_value(spec.by) if spec.by is not None and is_of_code(spec.by) else None,
         "updated_by": json_value(_editor(row, spec)),
         "active": spec.active,
@@ -271,14 +271,14 @@ async def _edit(
 
 
 def _editor(row: ScheduleRow, spec: ScheduleSpec) -> dict[str, Any] | None:
-    """Who shows as the last editor: that somebody changed it by hand stays known when code changes it."""
+    """The last editor to show: a change by hand stays visible when code changes the schedule."""
     by_code = spec.by is not None and is_of_code(spec.by)
     return None if by_code and not was_set_by_code(row.updated_by) else spec.by
 
 
 def _owed_from(db: Database) -> ColumnElement[Any]:
-    """Where schedulers are to go on after an edit: now, or where they are behind. What became due since an
-    edit before this one, and was taken back by it, may not have been made again yet.
+    """Where schedulers go on after an edit: now, or earlier if they are behind. Runs that became due after an
+    earlier edit removed them may not have been made again yet.
     """
     behind = deployment_schedule.c.next_at < db.now()
     return case((behind, deployment_schedule.c.next_at), else_=type_coerce(db.now(), Timestamp()))

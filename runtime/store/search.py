@@ -1,4 +1,4 @@
-"""Searching flows, flow runs, task runs and log lines by filters, sorted and by the page; and counting."""
+"""Searching flows, flow runs, task runs and log lines by filters, sorted and in pages, and counting them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LogSort = Literal["TIMESTAMP_ASC", "TIMESTAMP_DESC"]
 
 
 class FlowRunAndState(NamedTuple):
-    """A flow run with its present state and the names of its places."""
+    """A flow run with its present state and the names of its pool and queue."""
 
     run: FlowRunRow
     state: FlowRunStateRow | None
@@ -70,7 +70,7 @@ _ONE_RUN = _RUNS_AND_STATES.where(flow_run.c.id == bindparam("run"))
 async def flows(
     db: Database, search: Search, *, sort: FlowSort = "NAME_ASC", limit: int = 200, offset: int = 0
 ) -> list[FlowRow]:
-    """The flows that fit."""
+    """The flows that match."""
     order: dict[str, Any] = {
         "CREATED_DESC": flow.c.created.desc(),
         "UPDATED_DESC": flow.c.updated.desc(),
@@ -84,7 +84,7 @@ async def flows(
 async def flow_runs(
     db: Database, search: Search, *, sort: FlowRunSort = "ID_DESC", limit: int = 200, offset: int = 0
 ) -> list[FlowRunAndState]:
-    """The flow runs that fit, each with its present state; without pickled parameters and results."""
+    """The flow runs that match, each with its present state; without pickled parameters and results."""
     statement = _RUNS_AND_STATES.where(*_conditions(db).of_flow_runs(search)).order_by(
         *run_order(flow_run, sort, flow_run.c.name)
     )
@@ -101,7 +101,7 @@ async def one_flow_run(db: Database, run_id: UUID) -> FlowRunAndState:
 
 
 async def flow_runs_by_id(db: Database, run_ids: Sequence[UUID]) -> list[FlowRunAndState]:
-    """The runs with these ids, in their order; those that are gone are left out."""
+    """The runs with these ids, in their order, without those that are gone."""
     rows = await _page(db, _RUNS_AND_STATES.where(flow_run.c.id.in_(run_ids)), len(run_ids), 0)
     known = {row["id"]: _run_and_state(row) for row in rows}
     return [known[run_id] for run_id in run_ids if run_id in known]
@@ -110,7 +110,7 @@ async def flow_runs_by_id(db: Database, run_ids: Sequence[UUID]) -> list[FlowRun
 async def task_runs(
     db: Database, search: Search, *, sort: TaskRunSort = "ID_DESC", limit: int = 200, offset: int = 0
 ) -> list[TaskRunRow]:
-    """The task runs that fit, without their results."""
+    """The task runs that match, without their results."""
     statement = (
         select(*TASK_RUN_COLUMNS)
         .where(*_conditions(db).of_task_runs(search))
@@ -127,7 +127,7 @@ async def logs(
     limit: int = 200,
     offset: int = 0,
 ) -> list[LogRow]:
-    """The log lines that fit; lines of one moment in the order of writing."""
+    """The log lines that match; lines of one moment are in the order of writing."""
     at, place = log.c.timestamp, log.c.id
     order = (at.asc(), place.asc()) if sort == "TIMESTAMP_ASC" else (at.desc(), place.desc())
     statement = select(log).where(*_conditions(db).of_logs(asked)).order_by(*order)
@@ -135,17 +135,17 @@ async def logs(
 
 
 async def count_flows(db: Database, search: Search) -> int:
-    """How many flows fit."""
+    """How many flows match."""
     return await _count(db, flow, _conditions(db).of_flows(search))
 
 
 async def count_flow_runs(db: Database, search: Search) -> int:
-    """How many flow runs fit."""
+    """How many flow runs match."""
     return await _count(db, flow_run, _conditions(db).of_flow_runs(search))
 
 
 async def count_task_runs(db: Database, search: Search) -> int:
-    """How many task runs fit."""
+    """How many task runs match."""
     return await _count(db, task_run, _conditions(db).of_task_runs(search))
 
 
@@ -154,7 +154,7 @@ def _conditions(db: Database) -> FilterConditions:
 
 
 def run_order(table: FromClause, sort: str, name: ColumnElement[Any]) -> Sequence[ColumnElement[Any]]:
-    """How the rows of `flow_run` or `task_run` are ordered; `name` is what they are called."""
+    """How the rows of `flow_run` or `task_run` are ordered; `name` is the expression of their name."""
     columns = table.c
     started = func.coalesce(columns.start_time, columns.expected_start_time)
     scheduled = flow_run.c.next_scheduled_start_time if table is flow_run else columns.expected_start_time
@@ -162,7 +162,7 @@ def run_order(table: FromClause, sort: str, name: ColumnElement[Any]) -> Sequenc
         "START_TIME_ASC": started.asc(),
         "START_TIME_DESC": started.desc(),
         "EXPECTED_START_TIME_ASC": columns.expected_start_time.asc().nulls_last(),
-        # Without a word on nulls, which no run that has a state has: so the index is read backwards.
+        # Without NULLS LAST, as no run with a state has a NULL there: so the index can be read backwards.
         "EXPECTED_START_TIME_DESC": columns.expected_start_time.desc(),
         "NAME_ASC": name.asc(),
         "NAME_DESC": name.desc(),

@@ -1,8 +1,8 @@
-"""States that are proposed from afar for a run as it was seen: whoever comes second changes nothing.
+"""States proposed by remote runners for a run in a known state: a second, late proposal changes nothing.
 
-A runner asks over a network: it looks at a run, decides, and proposes. What it has looked at may be over by
-then, taken, ended or resumed by others. So it names the state that it has seen, and the transaction that
-writes asks whether the run is still in it.
+A runner reads a run over a network, decides, and proposes a state. Meanwhile another process may have
+claimed, ended or resumed the run. So the runner names the state that it has seen, and the writing transaction
+checks that the run is still in it.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ from .fences import Fence
 
 
 class Told(StrEnum):
-    """What became of a proposal."""
+    """The result of a proposal."""
 
     ACCEPTED = "accepted"
-    REFUSED = "refused"  # by a rule; another state may have been written in its place
-    STALE = "stale"  # the run is in another state by now, or executed by somebody: nothing was changed
+    REFUSED = "refused"  # by a rule, which may have written another state
+    STALE = "stale"  # the run is in another state now, or is being executed: nothing was changed
 
 
 async def propose(
     db: Database, run_id: UUID, seen_state_id: UUID, proposed: FlowRunTransition, is_unheld: bool = False
 ) -> Told:
-    """Propose a state for a run that is in the state `seen_state_id`; with `is_unheld`, while nobody's lease
-    of it holds.
-
-    Sent twice since the answer was lost, it is written once and accepted both times. Raises NotFound.
+    """Propose a state for a run that is in the state `seen_state_id`; with `is_unheld`, only while the run
+    has no living lease. A proposal that is sent twice, because the answer was lost, is written once and
+    accepted twice. Raises NotFound.
     """
     fence = Fence(state_id=seen_state_id, is_unheld=is_unheld)
     try:

@@ -1,4 +1,4 @@
-"""What the server remembers of itself, by name."""
+"""Values that the server stores about itself, by name."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ RESULT_STORAGE = "default_result_storage_block_id"
 
 
 async def read(db: Database, name: str) -> Any:
-    """A value; None where nothing was set."""
+    """A value; None when it is not set."""
     async with db.read() as connection:
         return await connection.scalar(select(server_setting.c.value).where(server_setting.c.name == name))
 
 
 async def write(db: Database, name: str, value: Any) -> None:
-    """Set a value; None forgets it."""
+    """Set a value; None removes it."""
     async with db.write() as connection:
         if value is None:
             await connection.execute(delete(server_setting).where(server_setting.c.name == name))
@@ -36,7 +36,7 @@ async def write(db: Database, name: str, value: Any) -> None:
 
 
 async def database_id(db: Database) -> UUID:
-    """What tells this database from others, wherever it is reached; made when it is first asked for."""
+    """The id of this database, whatever its address; created when it is first read."""
     known = await read(db, DATABASE_ID)
     if known is None:
         async with db.write() as connection:

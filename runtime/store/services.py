@@ -1,4 +1,4 @@
-"""Which services of servers run, by their heartbeats, and what the schedules missed while none did."""
+"""The running services of servers, by their heartbeats, and what schedules missed while none ran."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .database.tables import deployment_schedule, service
 from .database.types import Timestamp
 
 BEAT_S = 10.0
-SILENT_AFTER_S = 3 * BEAT_S  # after as much a service counts as gone
+SILENT_AFTER_S = 3 * BEAT_S  # after this time a service counts as gone
 _FORGET_AFTER_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceRow:
-    """A service in a process. `running`: it was heard of within its last heartbeats."""
+    """A service in a process. `running`: it has sent a heartbeat lately."""
 
     name: str
     host: str
@@ -34,7 +34,7 @@ class ServiceRow:
 
 
 async def beat(db: Database, process: Owner, names: Sequence[str]) -> None:
-    """Note that these services run in that process; forgets those that have been gone for a day."""
+    """Record that these services run in that process; removes those that have been gone for a day."""
     insert = sqlite.insert if db.is_sqlite else postgresql.insert
     async with db.write() as connection:
         for name in names:
@@ -52,7 +52,7 @@ async def beat(db: Database, process: Owner, names: Sequence[str]) -> None:
                 )
             )
         old = service.c.last_beat <= db.from_now(-_FORGET_AFTER_S)
-        # The youngest stays: it tells how long there was no such service.
+        # The latest stays: it tells how long there was no such service.
         youngest = service.alias("youngest")
         newer = select(func.max(youngest.c.last_beat)).where(youngest.c.name == service.c.name)
         await connection.execute(
@@ -61,7 +61,7 @@ async def beat(db: Database, process: Owner, names: Sequence[str]) -> None:
 
 
 async def end(db: Database, process: Owner) -> None:
-    """Note that the process's services have ended: they count as gone at once."""
+    """Record that the process's services have ended; they count as gone at once."""
     async with db.write() as connection:
         silent = db.from_now(-SILENT_AFTER_S)
         await connection.execute(
@@ -72,7 +72,7 @@ async def end(db: Database, process: Owner) -> None:
 
 
 async def list(db: Database) -> builtins.list[ServiceRow]:
-    """What was heard of within a day, by name; the youngest first."""
+    """The services with a heartbeat within a day, by name; the latest first."""
     running: ColumnElement[bool] = service.c.last_beat > db.from_now(-SILENT_AFTER_S)
     table = service.c
     statement = select(
@@ -89,8 +89,9 @@ async def list(db: Database) -> builtins.list[ServiceRow]:
 
 
 async def look_back(db: Database, name: str) -> datetime | None:
-    """Before the first heartbeat of a scheduler: let schedules that catch up be looked at from where it
-    broke off. Gives the moment since which no service of that name has run; None when one does, or never did.
+    """Before a scheduler's first heartbeat: let schedules that catch up be planned from where the last
+    scheduler stopped. Returns the time since which no service of that name has run; None when one runs, or
+    none ever did.
     """
     async with db.write() as connection:
         last: datetime | None = await connection.scalar(
@@ -106,7 +107,7 @@ async def look_back(db: Database, name: str) -> datetime | None:
                 table.active,
                 table.catchup.is_not(None),
                 table.created < last,
-                table.updated < last,  # an edited one wants nothing from before its edit
+                table.updated < last,  # an edited schedule has no slots before its edit
                 or_(table.next_at > last, table.next_at.is_(None)),
             )
             .values(next_at=last, reserved_until=None)

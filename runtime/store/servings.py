@@ -1,4 +1,4 @@
-"""Which processes serve a deployment: it is paused when the last one ends, and goes on when one begins."""
+"""The processes that serve a deployment: it is paused when the last one ends, and resumed when one starts."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Server(NamedTuple):
 
 
 async def hold(db: Database, owner: Owner, deployment_ids: Collection[UUID], lease_s: float) -> list[UUID]:
-    """Note for `lease_s` seconds that a process serves these; gives those that somebody paused.
-
-    What a served process paused when it ended goes on; so does what was paused before that was noted.
+    """Record for `lease_s` seconds that a process serves these; returns those that a person paused.
+    Deployments that a serving process paused at its end are resumed; so are those paused without a recorded
+    author.
     """
     insert = sqlite.insert if db.is_sqlite else postgresql.insert
     paused: list[UUID] = []
@@ -61,7 +61,7 @@ async def hold(db: Database, owner: Owner, deployment_ids: Collection[UUID], lea
 
 
 async def others(db: Database, process_id: UUID, deployment_ids: Collection[UUID]) -> list[Server]:
-    """The processes, besides this one, that serve any of the deployments and were heard of lately."""
+    """The other processes that serve any of the deployments and whose lease has not ended."""
     table = deployment_serving.c
     statement = select(table.process_id, table.host, table.pid, table.process_started).distinct()
     living = statement.where(
@@ -80,7 +80,9 @@ async def end(
     pause: bool = True,
     by: Author | None = None,
 ) -> list[UUID]:
-    """A process serves these no more, and those in `gone` have died: pauses and gives what nobody serves."""
+    """Record that a process no longer serves these, and that those in `gone` have died; pauses and returns
+    the deployments that no process serves.
+    """
     table = deployment_serving.c
     paused: list[UUID] = []
     async with db.write() as connection:

@@ -1,8 +1,8 @@
-"""Runs that a service, a pool or a worker cannot deal with: each is set aside as Crashed, with the reason.
+"""Setting runs aside that a service, a pool or a worker cannot handle: each becomes Crashed, with the reason.
 
-Whoever tends many runs meets some that it cannot read, or that make its own code fail. Such a run must stop
-neither the loop nor the runs behind it, and trying it again every second helps nobody. So it ends, in a state
-whose message says what could not be done and why; a person can then mend and retry it.
+A loop over many runs meets some that it cannot read, or that make its own code fail. Such a run must not stop
+the loop or the runs behind it, and retrying it every second does not help. So it ends in a state whose
+message says what failed and why; a person can then mend and retry it.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _LONGEST = 2_000
 
 
 def reason_of(doing: str, error: BaseException) -> str:
-    """What a set-aside run says: `doing` is what failed, such as "it could not be started"."""
+    """The message of a run that is set aside: `doing` is what failed, such as "it could not be started"."""
     text = str(error) or "no reason given"
     return plain_text(f"Set aside: {doing}: {type(error).__name__}: {text}"[:_LONGEST])
 
 
 @asynccontextmanager
 async def alone(db: Database, run_id: UUID, doing: str, fence: Fence | None = None) -> AsyncGenerator[None]:
-    """What goes wrong inside concerns this flow run only: it is set aside, and the caller goes on.
+    """When the block fails, this flow run is set aside, and the caller goes on with the others.
 
-    A run that was deleted, or has changed meanwhile, is left as it is. Raises what concerns every run: the
-    database, or something else outside, does not answer.
+    A run that was deleted or changed meanwhile is not touched. Raises errors that concern every run: the
+    database or another outside service does not answer.
     """
     try:
         yield
@@ -52,9 +52,8 @@ async def alone(db: Database, run_id: UUID, doing: str, fence: Fence | None = No
 async def flow_run(
     db: Database, run_id: UUID, doing: str, error: BaseException, fence: Fence | None = None
 ) -> bool:
-    """Set a flow run aside because of an error; False when it is not there, or not as the fence says.
-
-    Raises what says that the database is away; another failure is told in the log.
+    """Set a flow run aside because of an error; False when it is gone or the fence does not hold. Raises when
+    the database is away; logs other failures.
     """
     reason = reason_of(doing, error)
     _log.error("flow run %s: %s", run_id, reason, exc_info=error)
@@ -72,7 +71,7 @@ async def flow_run(
 
 
 async def task_run(db: Database, task_run_id: UUID, doing: str, error: BaseException) -> None:
-    """Set aside a task run that nobody executes yet; one that is not there is left alone."""
+    """Set aside a task run that is not executing yet; does nothing when it is gone."""
     reason = reason_of(doing, error)
     _log.error("task run %s: %s", task_run_id, reason, exc_info=error)
     try:
@@ -93,7 +92,7 @@ async def _crash(db: Database, run_id: UUID, reason: str, fence: Fence | None) -
     except Exception as error:
         if is_away(error):
             raise
-        # What is recorded of it may be what cannot be read: this way reads nothing of it.
+        # The run's records may be unreadable, so nothing of them is read here.
         async with db.write() as connection:
             if fence is not None:
                 await fence.check(db, connection, run_id)

@@ -1,4 +1,4 @@
-"""Filters of variables, artifacts and blocks, and as SQL conditions. Read as those of `filters` are."""
+"""Filters of variables, artifacts and blocks, and their SQL conditions, with the rules of `filters`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class BlockSchemaFilter(Filter):
 
 @dataclass(frozen=True, slots=True)
 class BlockDocumentFilter(Filter):
-    """Anonymous documents are left out unless they are asked for."""
+    """Anonymous documents are left out unless they are requested."""
 
     operator: Operator = "and_"
     id: Ids | None = None
@@ -80,7 +80,7 @@ class BlockDocumentFilter(Filter):
 
 
 class SetupConditions(FilterConditions):
-    """Conditions on the tables of what is set up."""
+    """Conditions on the tables of `setup_tables`."""
 
     def of_variables(self, asked: VariableFilter | None) -> list[Condition]:
         if asked is None:
@@ -96,7 +96,7 @@ class SetupConditions(FilterConditions):
     def of_artifacts(
         self, asked: ArtifactFilter | ArtifactCollectionFilter | None, search: Search
     ) -> list[Condition]:
-        """Artifacts that fit, of the runs that fit."""
+        """Artifacts that match, of the runs that match."""
         found: list[Condition] = []
         columns = artifact.c
         if asked is not None:
@@ -143,7 +143,7 @@ class SetupConditions(FilterConditions):
         types: BlockTypeFilter | None,
         schemas: BlockSchemaFilter | None,
     ) -> list[Condition]:
-        """Documents that fit, of types and schemas that fit."""
+        """Documents that match, of types and schemas that match."""
         asked = asked or BlockDocumentFilter()
         columns = block_document.c
         parts = [

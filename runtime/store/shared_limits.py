@@ -1,6 +1,5 @@
-"""Concurrency limits that deployments share: each of their runs takes a slot as long as it is at work.
-
-Such slots are counted by the runs' states, so none can leak, beside those that are held by name or a lease.
+"""Concurrency limits that deployments share: each of their runs takes a slot while it is active. These slots
+are counted by the runs' states, so none can leak, and add to those held by name or by a lease.
 """
 
 from __future__ import annotations
@@ -22,9 +21,8 @@ from .database.tables import deployment, flow_run
 async def free_slots(
     db: Database, connection: AsyncConnection, limit_ids: Collection[UUID]
 ) -> dict[UUID, float]:
-    """Lock limits and count what is free; none of one that another transaction has locked.
-
-    One that is inactive, or gone, keeps nothing out.
+    """Lock limits and count their free slots, without limits that another transaction has locked. Inactive or
+    removed limits restrict nothing.
     """
     columns = concurrency_limit.c
     there = set(await connection.scalars(select(columns.id).where(columns.id.in_(limit_ids))))
@@ -40,7 +38,7 @@ async def free_slots(
 
 
 async def lock_of_run(connection: AsyncConnection, run_id: UUID) -> None:
-    """Lock the limit that the deployment of a run shares, if it does."""
+    """Lock the shared limit of a run's deployment, if it has one."""
     of_deployment = (
         select(deployment.c.global_concurrency_limit_id)
         .join(flow_run, flow_run.c.deployment_id == deployment.c.id)
@@ -60,7 +58,7 @@ async def of_ids(
 
 
 async def check(db: Database, limit_id: UUID) -> None:
-    """Whether there is such a limit. Raises NotFound."""
+    """Raise NotFound unless the limit exists."""
     async with db.read() as connection:
         known = select(concurrency_limit.c.id).where(concurrency_limit.c.id == limit_id)
         if await connection.scalar(known) is None:

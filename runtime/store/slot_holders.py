@@ -1,4 +1,4 @@
-"""Which runs take the slots of a queue now."""
+"""The runs that take slots of a queue now."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SlotHolder:
 
 
 async def of_queue(db: Database, queue_id: UUID, *, limit: int = 200, offset: int = 0) -> list[SlotHolder]:
-    """The runs that take slots of a queue, those that began first before others."""
+    """The runs that take slots of a queue, in the order in which they began."""
     run = flow_run.c
     statement = (
         select(run.id, run.name, run.state_type, run.state_name, run.start_time, run.state_timestamp)
@@ -41,7 +41,7 @@ async def of_queue(db: Database, queue_id: UUID, *, limit: int = 200, offset: in
 
 
 async def count_by_queue(db: Database, queue_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """How many runs take slots of each of these queues; queues without any are left out."""
+    """How many runs take slots of each of these queues, without queues that have none."""
     run = flow_run.c
     statement = (
         select(run.work_queue_id, func.count())

@@ -1,4 +1,4 @@
-"""Which limits on tags the calls of a run wait for, and whose calls have the slots."""
+"""The limits on tags for which calls of a run wait, and the runs whose calls hold the slots."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .database.tables import flow_run
 
 @dataclass(frozen=True, slots=True)
 class FullTag:
-    """A limit that calls of a run wait for. `holders` are the runs whose calls have its slots."""
+    """A limit for which calls of a run wait. `holders` are the runs whose calls hold its slots."""
 
     tag: str
     text: str
@@ -28,7 +28,7 @@ class FullTag:
 
 
 async def full_tags(db: Database, connection: AsyncConnection, run_id: UUID) -> list[FullTag]:
-    """The limits on tags that calls of a run wait for now, by tag."""
+    """The limits on tags for which calls of a run wait now, by tag."""
     lease, limit = concurrency_lease.c, concurrency_limit.c
     waits = select(lease.limit_id).where(lease.slots == 0, lease.until > db.now())
     found = await connection.execute(

@@ -1,7 +1,8 @@
-"""From schedules to runs: exactly one run a slot, whoever schedules and edits at once.
+"""Makes the runs of schedules: exactly one run for each slot, with any number of schedulers and editors.
 
-A scheduler reserves what is due, works out the slots, and hands them in with the revision that it saw. Runs
-are only made while that revision stands, under locks that editors take too; and the slot itself is unique.
+A scheduler reserves due schedules, computes their slots, and returns them with the revision that it saw. Runs
+are only made while the schedule has that revision, under locks that editors take, too; and each slot is
+unique.
 """
 
 from __future__ import annotations
@@ -27,15 +28,14 @@ from .future_runs import remove_within, untouched
 from .runs_ahead import slot_run
 
 RESERVED_FOR_S = 10.0
-"""How long a scheduler that has taken a schedule may work on it before another does."""
+"""How long a scheduler may work on a reserved schedule before another one gets it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SlotBatch:
-    """What a scheduler worked out for one schedule, as of the revision that it saw.
-
-    `next_at`: when a scheduler should look at it again; None when it has no more slots. `dropped`:
-    idempotency keys of runs made ahead that catch-up does not want any more.
+    """The slots that a scheduler computed for one revision of a schedule. `next_at`: when to plan the
+    schedule again; None when it has no more slots. `dropped`: idempotency keys of runs made ahead that
+    catch-up does not want.
     """
 
     schedule_id: UUID
@@ -47,7 +47,7 @@ class SlotBatch:
 
 @dataclass(frozen=True, slots=True)
 class SlotsTaken:
-    """What came of slots: how many runs were made, and which schedules were edited, paused or removed."""
+    """The result: how many runs were made, and which schedules were edited, paused or removed meanwhile."""
 
     made: int
     stale: frozenset[UUID]
@@ -56,10 +56,10 @@ class SlotsTaken:
 async def due(
     db: Database, horizon_s: float, limit: int = 500, reserved_for_s: float = RESERVED_FOR_S
 ) -> list[ScheduleRow]:
-    """Active schedules that want a look within `horizon_s`, reserved for the caller for a while.
+    """Active schedules to be planned within `horizon_s`, reserved for the caller for a while.
 
-    Those whose deployment is paused are left out. Another scheduler does not get them until they are handed
-    back by `insert_slots` or the reservation ends.
+    Schedules of paused deployments are left out. Another scheduler does not get them until `insert_slots`
+    returns them or the reservation ends.
     """
     now = _stable_now(db)
     horizon = _after(db, horizon_s)
@@ -89,7 +89,7 @@ async def due(
 
 
 async def next_look(db: Database) -> float | None:
-    """In how many seconds `due` will have something for a caller; None while it will not by itself."""
+    """In how many seconds `due` will have a schedule for a caller; None if only an edit can change that."""
     table = deployment_schedule.c
     statement = (
         select(table.next_at, type_coerce(db.now(), Timestamp()))
@@ -100,7 +100,7 @@ async def next_look(db: Database) -> float | None:
             table.next_at.is_not(None),
             or_(table.reserved_until.is_(None), table.reserved_until <= _stable_now(db)),
         )
-        .order_by(table.next_at)  # and not min(): the first one by the index is enough
+        .order_by(table.next_at)  # not min(): the first row of the index is enough
         .limit(1)
     )
     async with db.read() as connection:
@@ -111,7 +111,7 @@ async def next_look(db: Database) -> float | None:
 async def made_slots(
     db: Database, schedule_ids: Sequence[UUID], since: datetime
 ) -> dict[UUID, frozenset[str]]:
-    """Idempotency keys of the runs that schedules already have for slots after `since`."""
+    """Idempotency keys of existing runs of schedules for slots after `since`."""
     found: dict[UUID, set[str]] = {}
     table = deployment_schedule.c
     statement = (
@@ -131,8 +131,9 @@ async def made_slots(
 async def insert_slots(db: Database, batches: Sequence[SlotBatch]) -> SlotsTaken:
     """Make the runs of slots that have none yet, in one transaction; harmless to repeat.
 
-    Runs get parameters, tags, code and place of the deployment as it is now. A schedule of another revision
-    than the batch's, inactive, removed, or of a paused deployment gets none and is told as stale.
+    Runs get parameters, tags, code and queue of the present deployment. A schedule that has another revision
+    than its batch, is inactive or removed, or whose deployment is paused gets no runs and is returned as
+    stale.
     """
     async with db.write() as connection:
         owners = await _locked(connection, [batch.schedule_id for batch in batches])
@@ -157,7 +158,7 @@ _Owners = Mapping[UUID, tuple[RowMapping, RowMapping]]  # schedule id -> (schedu
 
 
 async def _locked(connection: AsyncConnection, schedule_ids: Sequence[UUID]) -> _Owners:
-    """Schedules with their deployments, held still until the end; deployments first, as editors do."""
+    """Schedules with their deployments, locked until the end; deployments first, in the order of editors."""
     of_schedules = select(deployment_schedule.c.deployment_id).where(
         deployment_schedule.c.id.in_(schedule_ids)
     )
@@ -195,7 +196,7 @@ async def _insert_runs(
     if not rows:
         return 0
     into = sqlite.insert if db.is_sqlite else postgresql.insert
-    # Whatever makes a run the same as one that is there (its slot, its key) leaves that one alone.
+    # A run that conflicts with an existing one (by slot or key) is not inserted.
     statement = (
         into(flow_run)
         .values(created=db.now(), updated=db.now())
@@ -228,7 +229,7 @@ async def _hand_back(connection: AsyncConnection, batches: Iterable[SlotBatch]) 
 
 
 def _stable_now(db: Database) -> ColumnElement[Any]:
-    """The database's time as an index can be searched by: the same throughout a statement."""
+    """The database's time by which an index can be searched: constant within a statement."""
     return db.now() if db.is_sqlite else func.statement_timestamp(type_=Timestamp())
 
 

@@ -1,6 +1,5 @@
-"""Telling those who wait for slots of a limit that some may be free.
-
-Whoever frees slots or changes a limit does. Who waits has a lease of no slots on it (see `task_slots`).
+"""Announces that slots of a limit may be free. Every verb that frees slots or changes a limit does so. A
+waiting call has a lease of no slots on the limit (see `task_slots`).
 """
 
 from __future__ import annotations
@@ -19,7 +18,9 @@ from .database.setup_tables import concurrency_lease
 async def came_free(
     db: Database, connection: AsyncConnection, limit_ids: Collection[UUID], but: Collection[UUID] = ()
 ) -> None:
-    """Slots of these limits may be free when the transaction commits. Costs one look where nobody waits."""
+    """Announce that slots of these limits may be free when the transaction commits. Costs one query when no
+    call waits.
+    """
     lease = concurrency_lease.c
     waits = select(lease.id).where(
         lease.limit_id.in_(limit_ids), lease.slots == 0, lease.until > db.now(), lease.id.not_in(but)

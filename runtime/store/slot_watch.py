@@ -1,7 +1,7 @@
-"""Waiting until slots may have come free, for whoever asked for some in vain.
+"""Waiting until slots may be free, after a request for slots was refused.
 
-Each watcher is followed from its first question on, so that nothing is missed between two of them where both
-reach this process; otherwise it is told when its time is over, and asks for its slots again then.
+Each watcher is known from its first call on, so that no change between two calls to this process is missed.
+If its next call reaches another process, it waits for its timeout and asks for its slots again then.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ _watches: WeakKeyDictionary[Database, asyncio.Task[_Watch]] = WeakKeyDictionary(
 
 
 async def wait(db: Database, watcher: UUID, timeout_s: float) -> bool:
-    """Whether slots may have come free since the watcher asked last; waits up to `timeout_s` for that."""
+    """Wait up to `timeout_s` until slots may have become free since the watcher's last call; False if none
+    have.
+    """
     opening = _watches.get(db)
     if opening is None or (opening.done() and (opening.cancelled() or opening.exception())):
         opening = _watches[db] = asyncio.ensure_future(_open(db))

@@ -1,6 +1,5 @@
-"""States of task runs that clients orchestrate over REST, kept under the cache keys that they completed with.
-
-They lie among the results that our own tasks keep, under keys that those cannot have by accident.
+"""States of task runs that clients orchestrate over REST, stored under their cache keys. They are in the
+table of results of Heliostat's own tasks, with a prefix that keeps the keys apart.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _NEVER_KEPT = frozenset({"transition_id", "task_run_id", "flow_run_id"})
 
 
 async def kept_within(db: Database, connection: AsyncConnection, proposed: State) -> State | None:
-    """What a proposed state's cache key has kept, as a new state named Cached."""
+    """The state stored under a proposed state's cache key, as a new state named Cached; None without one."""
     key = _key(proposed)
     if key is None:
         return None
@@ -35,7 +34,7 @@ async def kept_within(db: Database, connection: AsyncConnection, proposed: State
 
 
 async def keep_within(db: Database, connection: AsyncConnection, state: State) -> None:
-    """Keep a state under its cache key, if it has one."""
+    """Store a state under its cache key, if it has one."""
     key = _key(state)
     if key is None:
         return

@@ -1,8 +1,8 @@
-"""Slots that one task run holds of the limits on its tags.
+"""Slots of the limits on tags, held by single task runs.
 
-They are leased by the task run's own id, so asking twice takes them once. Who takes them (old clients, and
-the rules for task runs that are orchestrated over REST) does not renew them: the lease is long. Where they
-were not given back, since the client died, they come free with the end of the task run or of its flow run.
+They are leased under the task run's id, so asking twice takes them once. Their takers (old clients, and the
+rules for task runs that are orchestrated over REST) do not renew them, so the lease is long. When the client
+died without giving them back, they are freed at the end of the task run or its flow run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FINAL = tuple(sorted(state.value for state in FINAL_STATES))
 
 
 async def take(db: Database, tags: Collection[str], task_run_id: UUID) -> list[LimitRow]:
-    """Give a task run one slot of each limited tag, or none. Gives the limits. Raises NoFreeSlots."""
+    """Give a task run one slot of each limited tag, or none. Returns the limits. Raises NoFreeSlots."""
     async with db.write() as connection:
         limits, full = await take_within(db, connection, tags, task_run_id)
     if full is not None:
@@ -37,7 +37,7 @@ async def take(db: Database, tags: Collection[str], task_run_id: UUID) -> list[L
 
 
 async def give_back(db: Database, tags: Collection[str], task_run_id: UUID) -> list[LimitRow]:
-    """Take a task run's slots of these tags back; gives the limits."""
+    """Take back a task run's slots of these tags; returns the limits."""
     names = _names(tags)
     async with db.write() as connection:
         statement = selected(db).where(concurrency_limit.c.name.in_(names))
@@ -54,7 +54,7 @@ async def give_back(db: Database, tags: Collection[str], task_run_id: UUID) -> l
 
 
 async def give_back_of_ended(db: Database, limit: int = 200) -> int:
-    """Free the slots of task runs that have ended, or whose flow run has; gives the number of task runs."""
+    """Free the slots of task runs that have ended, or whose flow run has; returns the number of task runs."""
     lease = concurrency_lease.c
     over = or_(task_run.c.state_type.in_(_FINAL), flow_run.c.state_type.in_(_FINAL))
     statement = (
@@ -75,7 +75,7 @@ async def give_back_of_ended(db: Database, limit: int = 200) -> int:
 async def take_within(
     db: Database, connection: AsyncConnection, tags: Collection[str], task_run_id: UUID
 ) -> tuple[list[LimitRow], NoFreeSlots | None]:
-    """The same inside a transaction that is open; that slots are missing is given, not raised."""
+    """`take` inside an open transaction; NoFreeSlots is returned, not raised."""
     limits = await concurrency_slots.lock(db, connection, _names(tags)) if tags else []
     if not limits:
         return [], None
@@ -89,7 +89,7 @@ async def take_within(
     full = [limit for limit in wanted if limit.active_slots + 1 > limit.limit]
     if full:
         await concurrency_slots.deny(connection, full, 1)
-        # A limit of 0 will not let anything through however long one waits: that one is told first.
+        # Waiting cannot help with a limit of 0, so that one is reported first.
         worst = min(full, key=lambda limit: limit.limit)
         return limits, NoFreeSlots(worst.name, concurrency_slots.retry_after_s(worst), worst.limit)
     holder = {"type": "task_run", "id": str(task_run_id)}

@@ -1,6 +1,6 @@
 """Task runs that remote clients record one by one: tracking runs of sub-flows and background tasks.
 
-Their states, with what clients say of them, are kept in the row's timeline.
+Their states, with the clients' details, are stored in the row's timeline.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PAUSE = ("pause_timeout", "pause_reschedule")
 
 @dataclass(frozen=True, slots=True)
 class NewTaskRun:
-    """A task run to be recorded. `id` None: one is made that lies beside the flow run's others."""
+    """A task run to be recorded. `id` None: an id next to the flow run's other task runs is made."""
 
     id: UUID | None
     flow_run_id: UUID | None
@@ -54,7 +54,7 @@ class NewTaskRun:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """What became of a proposed state; `run` is the task run as it is now."""
+    """The result of a proposal; `run` is the task run afterwards."""
 
     verdict: Verdict
     run: TaskRunRow
@@ -62,14 +62,12 @@ class Proposed:
 
 
 async def create(db: Database, new: NewTaskRun, first: State) -> tuple[TaskRunRow, bool]:
-    """Record a task run in its first state; gives it and whether it was made.
-
-    One of the same flow run, task key and dynamic key, or of the same id, is given as it is. Raises NotFound
-    (the flow run).
+    """Record a task run in its first state; returns it and whether it was created. An existing one with its
+    id, or its flow run, task key and dynamic key, is returned. Raises NotFound (the flow run).
     """
     try:
         return await _create(db, new, first)
-    except IntegrityError:  # somebody else recorded the same one a moment ago: now it is there to be found
+    except IntegrityError:  # another process has just recorded it: find it now
         return await _create(db, new, first)
 
 
@@ -91,7 +89,9 @@ async def delete(db: Database, task_run_id: UUID) -> None:
 
 
 async def propose(db: Database, task_run_id: UUID, proposed: State, *, force: bool = False) -> Proposed:
-    """Judge a proposed state by the rules and write what they allow, with what they said. Raises NotFound."""
+    """Judge a proposed state by the rules and write what they allow, with their decisions. Raises
+    NotFound.
+    """
     async with db.write() as connection:
         return await propose_within(db, connection, task_run_id, proposed, force=force)
 
@@ -99,7 +99,7 @@ async def propose(db: Database, task_run_id: UUID, proposed: State, *, force: bo
 async def propose_within(
     db: Database, connection: AsyncConnection, task_run_id: UUID, proposed: State, *, force: bool = False
 ) -> Proposed:
-    """`propose` as a part of a larger transaction."""
+    """`propose` within a larger transaction."""
     row = await _locked(connection, task_run_id)
     if row is None:
         raise _missing(task_run_id)
@@ -117,12 +117,12 @@ async def propose_within(
     verdict = decide(kind, state_of(current), proposed, facts, force=force)
     await record_trail(connection, trail_of(row.flow_run_id, task_run_id, current, proposed, verdict))
     became = verdict.state_to_write or state_of(current)
-    # Slots are for running; what a client took by itself before it asked stays its own.
+    # Only Running needs slots; slots that the client took before stay with it.
     if row.tags and not became.is_running() and (verdict.state_to_write is not None or not had_slots):
         await tag_slots.release_within(db, connection, task_run_id)
     if verdict.state_to_write is None:
         return Proposed(verdict, row, False)
-    # What a journal wrote is numbered from 1 on, and its epoch is the journal's to tell.
+    # A row of a journal is numbered from 1 on and keeps the journal's epoch.
     begun = verdict.state_to_write.is_running() and not force and not row.seq
     epoch = flow.run_count if flow is not None and begun else row.epoch
     reset: int | None = verdict.changes.get("run_count")
@@ -137,7 +137,7 @@ async def propose_within(
 async def follow_child(
     db: Database, connection: AsyncConnection, task_run_id: UUID, child_id: UUID, state: State
 ) -> None:
-    """Give a tracking task run the state of its sub-flow run, whatever rules say of it."""
+    """Give a tracking task run the state of its sub-flow run, without asking rules."""
     row = await _locked(connection, task_run_id)
     if row is not None:
         details = {**state.details, "child_flow_run_id": str(child_id)}
@@ -145,7 +145,7 @@ async def follow_child(
 
 
 def state_of(row: TaskRunState) -> State:
-    """A recorded state as the rules see it."""
+    """A recorded state in the form for the rules."""
     return State(StateType(row.type), row.name, row.message, row.data, dict(row.details), row.timestamp)
 
 
@@ -208,7 +208,7 @@ def _waits_for_a_worker(state: State) -> bool:
 
 
 def _id_beside(flow_run_id: UUID) -> UUID:
-    """A new id among those of the flow run's task runs: they begin as its own id does."""
+    """A new id among those of the flow run's task runs, which begin like its own id."""
     if flow_run_id == NO_FLOW_RUN:
         return uuid7()
     return UUID(int=(flow_run_id.int >> 80 << 80) | (uuid7().int & ((1 << 80) - 1)))
@@ -226,15 +226,15 @@ async def _one(connection: AsyncConnection, task_run_id: UUID) -> TaskRunRow:
 
 
 class _FlowFacts(NamedTuple):
-    """What counts of the flow run that a task run belongs to."""
+    """What the rules need of a task run's flow run."""
 
     state_type: StateType | None
     run_count: int
-    pause: Mapping[str, Any]  # details of the pause that it is in
+    pause: Mapping[str, Any]  # details of its pause
 
 
 async def _flow_facts(connection: AsyncConnection, flow_run_id: UUID) -> _FlowFacts | None:
-    """None where there is no such flow run."""
+    """The facts about a flow run; None when it does not exist."""
     columns = flow_run.c
     statement = select(columns.state_type, columns.run_count, columns.state_id)
     row = (await connection.execute(statement.where(columns.id == flow_run_id))).first()
@@ -270,7 +270,7 @@ def _facts_for_rules(
 async def _with_tag_slots(
     db: Database, connection: AsyncConnection, row: TaskRunRow, facts: RunFacts
 ) -> RunFacts:
-    """Take a slot of each limit on the run's tags; the facts tell of one that has none."""
+    """Take a slot of each limit on the run's tags; the facts name a limit without a free one."""
     _, full = await tag_slots.take_within(db, connection, row.tags, row.id)
     if full is None:
         return facts
@@ -279,7 +279,7 @@ async def _with_tag_slots(
 
 
 def _retry_delay_s(policy: Mapping[str, Any], run_count: int) -> float:
-    """The pause before the next attempt: a list has one for each, the last for all that follow."""
+    """Seconds before the next attempt: a list has one entry for each, and the last one repeats."""
     delay: Any = policy.get("retry_delay") or policy.get("retry_delay_seconds") or 0.0
     if isinstance(delay, list):
         delays = cast("list[float]", delay)
@@ -297,7 +297,7 @@ async def _write(
     started = row.start_time.timestamp() if row.start_time else None
     if started is None and (state.is_running() or state.is_final()):
         started = at
-    # A run that has ended and gets another end did so when it first ended.
+    # A run that has ended and gets another end keeps its first end time.
     first_end = row.end_time.timestamp() if row.end_time else at
     await connection.execute(
         update(task_run)

@@ -1,7 +1,7 @@
-"""Task runs of stock clients, as events tell of them: each state is kept, whatever order they arrive in.
+"""Task runs of stock clients, recorded from events: every state is stored, in whatever order they arrive.
 
-A task run is known by its flow run, task key and dynamic key; the id that came first stays. Its row says what
-the newest state says, by the client's clock.
+A task run is identified by flow run, task key and dynamic key; it keeps the first id. Its row has the newest
+state by the client's clock.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Identity = tuple[UUID, str, str]
 
 @dataclass(slots=True)
 class _Known:
-    """A task run's states as they were found, and what is told of it now."""
+    """A task run's recorded states, and the news about it."""
 
     id: UUID
     entries: list[list[Any]] = field(default_factory=list[list[Any]])
@@ -60,7 +60,7 @@ _COLUMNS: tuple[tuple[str, str], ...] = (
     ("timeline", "json"),
 )
 _FIXED = frozenset({"id", "flow_run_id", "task_key", "dynamic_key", "task_name", "expected_start_time"})
-# Of the newest event: what tells of an older state does not carry them.
+# Columns from the newest event only, not from events of older states.
 _OF_NEWEST = frozenset(
     {"name", "tags", "labels", "policy", "task_version", "task_inputs", "cache_key", "cache_expiration"}
 )
@@ -81,7 +81,7 @@ _CHANGES = ", ".join(_change(name) for name, _ in _COLUMNS if name not in _FIXED
 
 
 async def record_postgres(connection: Any, news: list[TaskRunNews]) -> list[TaskRunNews]:
-    """Write what is told, inside the transaction that is open; gives what found no flow run."""
+    """Write the news inside an open transaction; returns those without a known flow run."""
     if not news:
         return []
     runs = [_flow_run_of(each) for each in news]
@@ -118,7 +118,7 @@ async def record_postgres(connection: Any, news: list[TaskRunNews]) -> list[Task
 
 
 def record_sqlite(connection: sqlite3.Connection, news: list[TaskRunNews]) -> list[TaskRunNews]:
-    """The same on SQLite. One statement for many rows: see `appends_sqlite`."""
+    """`record_postgres` for SQLite. One statement writes many rows: see `appends_sqlite`."""
     if not news:
         return []
     runs = orjson.dumps(sorted({_flow_run_of(each).hex for each in news})).decode()
@@ -169,7 +169,7 @@ def _identities(news: list[TaskRunNews]) -> list[Identity]:
 def _sorted_out(
     news: list[TaskRunNews], known_runs: set[UUID]
 ) -> tuple[list[TaskRunNews], list[TaskRunNews]]:
-    """What belongs to a known flow run or to none, and what belongs to one that is not there."""
+    """The news of a known flow run or of none, and the news of an unknown flow run."""
     kept = [each for each in news if each.flow_run_id is None or each.flow_run_id in known_runs]
     orphans = [each for each in news if each.flow_run_id is not None and each.flow_run_id not in known_runs]
     return kept, orphans
@@ -178,7 +178,7 @@ def _sorted_out(
 def _rows(
     news: list[TaskRunNews], found: Mapping[Identity, tuple[UUID, str | None]]
 ) -> list[tuple[Any, ...]]:
-    """A row for each task run that is told of, ordered by id."""
+    """A row for each task run in the news, ordered by id."""
     known: dict[Identity, _Known] = {}
     for each in news:
         identity = _identity(each)
@@ -200,7 +200,7 @@ def _row(run: _Known) -> tuple[Any, ...]:
     is_newest = _entry_id(last) == str(newest.event_id)
     started = next((entry[2] for entry in timeline if entry[0] == "RUNNING"), None)
     start = _moment(facts.get("start_time")) or _from_epoch(started)
-    # As the standard has it: what crashed or was cancelled before it ran has no time at which it ended.
+    # As in the standard, a task run that crashed or was cancelled before it ran has no end time.
     ended = last[2] if last[0] in FINAL_STATES and start is not None else None
     expected = _moment(facts.get("expected_start_time"))
     name = plain_text(str(facts.get("name") or newest.task_key))
@@ -231,7 +231,7 @@ def _row(run: _Known) -> tuple[Any, ...]:
 
 
 def _entry_id(entry: list[Any]) -> Any:
-    """What an entry of a timeline is known by: its state's id, or else what it says."""
+    """The identity of a timeline's entry: its state's id, or else its content."""
     return entry[4].get("id") if len(entry) > 4 else tuple(entry[:3])
 
 

@@ -1,4 +1,4 @@
-"""Task runs: what a replay asks for, and what people look at. They are written by `appends.commit` alone."""
+"""Reading task runs, for replays and for people. `appends.commit` writes those of runs with a journal."""
 
 from __future__ import annotations
 
@@ -78,16 +78,15 @@ async def read(db: Database, task_run_id: UUID) -> TaskRunRow:
 
 
 async def read_any(db: Database, ids: Sequence[UUID]) -> builtins.list[TaskRunRow]:
-    """Those of these task runs that there are, without their results."""
+    """The existing ones of these task runs, without their results."""
     async with db.read() as connection:
         rows = await connection.execute(select(*TASK_RUN_COLUMNS).where(task_run.c.id.in_(ids)))
         return [task_run_row(row) for row in rows.mappings()]
 
 
 async def with_state(db: Database, state_id: UUID) -> builtins.list[TaskRunRow]:
-    """Task runs whose timeline has a state of that id; only time-ordered ids (version 7) are looked for.
-
-    The id tells when the state came about: runs that were expected in the day before it are searched.
+    """Task runs whose timeline has a state with that id; only time-ordered ids (version 7) are searched. The
+    id tells the time of the state: runs that were expected in the day before are searched.
     """
     if state_id.version != 7:
         return []
@@ -104,8 +103,9 @@ async def with_state(db: Database, state_id: UUID) -> builtins.list[TaskRunRow]:
 
 
 async def find(db: Database, reference: str, flow_run_id: UUID | None = None) -> TaskRunRow:
-    """The task run that a person means: its id, the beginning of it (from 8 characters on) or, inside a given
-    flow run, its name or the end of its id (8 characters or more). Raises NotFound, also when several fit.
+    """The task run for a reference by a person: its id, the beginning of it (8 characters or more) or, inside
+    a given flow run, its name or the end of its id (8 characters or more). Raises NotFound, also when several
+    match.
     """
     reference = plain_text(reference.strip())
     digits = reference.replace("-", "").lower()
@@ -123,7 +123,7 @@ async def find(db: Database, reference: str, flow_run_id: UUID | None = None) ->
                 some = ", ".join(f"{row.id} ({row.name})" for row in fitting[:_MOST_CANDIDATES])
                 more = ", ..." if len(fitting) > _MOST_CANDIDATES else ""
                 raise NotFound(
-                    f"{reference!r} fits several task runs: {some}{more}",
+                    f"{reference!r} matches several task runs: {some}{more}",
                     hint="give the whole id or its last 8 characters",
                 )
     raise _missing(reference)
@@ -139,10 +139,9 @@ async def list(
     offset: int = 0,
     after_id: UUID | None = None,
 ) -> builtins.list[TaskRunRow]:
-    """Task runs of a flow run without their results, by id: call site by call site, in order of their index.
-
-    `name_like` is a part of the name, in any case. `after_id` continues behind the last one of a page, at the
-    same price however far down; `offset` counts rows.
+    """Task runs of a flow run without their results, by id: by call site, then by index. `name_like` is a
+    part of the name, in any case. `after_id` continues after the last one of a page, at equal cost for every
+    page; `offset` skips rows one by one.
     """
     statement = select(*TASK_RUN_COLUMNS).order_by(task_run.c.id)
     if after_id is not None:
@@ -160,7 +159,7 @@ async def list(
 
 
 async def count_by_state(db: Database, *flow_run_ids: UUID) -> dict[str, int]:
-    """How many task runs of these flow runs are in a state of each type; types without any are left out."""
+    """How many task runs of these flow runs are in a state of each type, without types that have none."""
     counts: dict[str, int] = {}
     async with db.read() as connection:
         for flow_run_id in flow_run_ids:
@@ -175,7 +174,7 @@ async def count_by_state(db: Database, *flow_run_ids: UUID) -> dict[str, int]:
 
 
 def states_of(row: TaskRunRow) -> builtins.list[TaskRunState]:
-    """The states that a task run went through: those of its timeline, or the ordinary path."""
+    """The states that a task run went through: those of its timeline, or of the ordinary path."""
     if row.timeline is not None:
         return [
             TaskRunState(
@@ -193,7 +192,7 @@ def states_of(row: TaskRunRow) -> builtins.list[TaskRunState]:
 
 
 def _more_of(rest: Sequence[Any]) -> dict[str, Any]:
-    """What states that came from remote clients carry besides: their id, details and data."""
+    """The other fields of states from remote clients: id, details and data."""
     if not rest:
         return {}
     more: dict[str, Any] = rest[0]
@@ -205,8 +204,8 @@ def _more_of(rest: Sequence[Any]) -> dict[str, Any]:
 
 
 async def _of_run(connection: AsyncConnection, flow_run_id: UUID) -> Sequence[ColumnElement[bool]]:
-    """The task runs of a flow run: their ids begin as the run's does, so they are one stretch of the key;
-    unless a remote client named them.
+    """Conditions for the task runs of a flow run: their ids begin like the run's and so are one range of the
+    key, unless a remote client chose them.
     """
     named_elsewhere = select(flow_run_of_events.c.flow_run_id).where(
         flow_run_of_events.c.flow_run_id == flow_run_id
@@ -216,8 +215,8 @@ async def _of_run(connection: AsyncConnection, flow_run_id: UUID) -> Sequence[Co
     low = flow_run_id.int >> 80 << 80
     return (
         task_run.c.id.between(UUID(int=low), UUID(int=low | _LOW_80)),
-        # Runs that began in the same millisecond lie there too. The coalesce hides the column from its own
-        # index: SQLite would take that one, look up every row by itself and sort them all for the first page.
+        # Runs that began in the same millisecond are in the range, too. The coalesce hides the column from
+        # its # own index, which SQLite would use to look up every row and sort them all for the first page.
         func.coalesce(task_run.c.flow_run_id, null()) == flow_run_id,
     )
 

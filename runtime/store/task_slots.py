@@ -1,14 +1,14 @@
-"""Slots of the limits on tags for calls that our own engine makes: taken together, waited for in order.
+"""Slots of the limits on tags for calls of Heliostat's own engine: taken together, waited for in order.
 
 A process asks for its calls (`exchange`): each gets a slot of every limited tag that its task has, or none of
 them. Slots are leases of the process, which renews them (`renew`) as long as it lives: those of a dead one
-lapse. Who gets none waits with a lease of no slots on each of the limits: that is its place in the queue, in
-the order of asking, and lost when its process has not asked again for half the time of a lease. A call that
-waits for a full limit does not hold up those behind it that want other ones. A limit that is lowered below
-what is held takes nothing away; one that is deleted, or made inactive, lets everyone go.
+lapse. A call that gets none waits with a lease of no slots on each of the limits. That is its place in the
+queue, in the order of asking; it is lost when its process has not asked again for half the time of a lease. A
+call that waits for a full limit does not hold up later calls that want other limits. Lowering a limit below
+its held slots takes none away; deleting or deactivating a limit lets all waiting calls go.
 
-Whoever gives slots back, or changes a limit, announces it where somebody waits (`slot_waiters`), so that
-those in front ask again at once. Stock clients keep no place: they get what is free when they ask.
+A verb that frees slots or changes a limit announces it if calls wait (`slot_waiters`), so that the first ones
+ask again at once. Stock clients have no place in the queue: they get what is free when they ask.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WAITS_FOR_SLOT = "waiting_task_run"
 
 
 async def limited(db: Database, tags: Collection[str]) -> list[str]:
-    """Which of these tags have a limit now."""
+    """The tags among these that have a limit now."""
     columns = concurrency_limit.c
     statement = select(columns.name).where(columns.name.in_(_names(tags)), columns.active)
     async with db.read() as connection:
@@ -44,9 +44,8 @@ async def limited(db: Database, tags: Collection[str]) -> list[str]:
 async def exchange(
     db: Database, given: Sequence[UUID], wants: Sequence[SlotWant], lease_s: float
 ) -> list[SlotAnswer]:
-    """Give slots (and places) back, then answer wants, in the order of the queue and of asking.
-
-    May be sent again when its answer was lost: what was granted is granted still.
+    """Give back slots and places, then answer requests in the order of the queue and of asking. May be
+    repeated when its answer was lost: granted slots stay granted.
     """
     async with db.write() as connection:
         names = _names({tag for want in wants for tag in want.tags})
@@ -66,7 +65,7 @@ async def exchange(
 
 
 async def renew(db: Database, lease_ids: Sequence[UUID], lease_s: float) -> list[UUID]:
-    """Keep leases; gives those that are gone: they had lapsed, or their limit was deleted or reset."""
+    """Renew leases; returns those that are gone: they had lapsed, or their limit was deleted or reset."""
     lease = concurrency_lease.c
     mine = lease.id.in_(lease_ids) & (lease.slots > 0)
     async with db.write() as connection:
@@ -76,7 +75,7 @@ async def renew(db: Database, lease_ids: Sequence[UUID], lease_s: float) -> list
 
 
 class _Queue:
-    """Limits that are locked, with who holds and who waits, while wants are answered."""
+    """Locked limits, with their holders and waiting calls, while requests are answered."""
 
     def __init__(self, limits: Sequence[LimitRow], lease_s: float) -> None:
         self._limits = {limit.name: limit for limit in limits}
@@ -108,7 +107,7 @@ class _Queue:
         for each in [*places, *(want.id for want in wants if want.id not in places)]:
             want = mine.get(each)
             if want is None:
-                self._take(places[each])  # somebody else's turn
+                self._take(places[each])  # reserved for a call of another process
             elif each in granted:
                 answers[each] = SlotAnswer(each, GRANTED)
             else:
@@ -138,7 +137,7 @@ class _Queue:
         return SlotAnswer(want.id, WAITS, _tag(full[0]), full[0].limit, again_s)
 
     def _take(self, limit_ids: Collection[UUID]) -> bool:
-        """Count a slot of each of these limits as taken, when all have one."""
+        """Count a slot of each of these limits as taken, if all have a free one."""
         known = [limit_id for limit_id in limit_ids if limit_id in self._free]
         if any(self._free[limit_id] < 1 for limit_id in known):
             return False
@@ -179,7 +178,7 @@ class _Queue:
                 if new:
                     await connection.execute(
                         insert(concurrency_lease).values(
-                            # A microsecond apart, so that the order of asking is that of the queue.
+                            # A microsecond apart, so that the queue keeps the order of asking.
                             taken=db.from_now(number * 1e-6),
                             until=db.from_now(self._lease_s / 2),
                         ),

@@ -26,7 +26,7 @@ VariableSort = Literal["CREATED_DESC", "UPDATED_DESC", "NAME_DESC", "NAME_ASC"]
 
 @dataclass(frozen=True, slots=True)
 class VariableRow:
-    """A variable as it stands."""
+    """A variable."""
 
     id: UUID
     name: str
@@ -69,7 +69,7 @@ async def read(db: Database, reference: UUID | str) -> VariableRow:
 
 
 async def values(db: Database, names: Collection[str]) -> dict[str, Any]:
-    """The values of those variables that there are, by name."""
+    """The values of the existing ones of these variables, by name."""
     wanted = [plain_text(name) for name in names]
     if not wanted:
         return {}
@@ -88,7 +88,7 @@ async def find(
     limit: int = 200,
     offset: int = 0,
 ) -> list[VariableRow]:
-    """The variables that fit."""
+    """The variables that match."""
     orders: dict[str, ColumnElement[Any]] = {
         "CREATED_DESC": variable.c.created.desc(),
         "UPDATED_DESC": variable.c.updated.desc(),
@@ -107,7 +107,7 @@ async def find(
 
 
 async def count(db: Database, asked: VariableFilter | None = None) -> int:
-    """How many variables fit."""
+    """How many variables match."""
     conditions = SetupConditions(db.is_sqlite).of_variables(asked)
     async with db.read() as connection:
         statement = select(func.count()).select_from(variable).where(*conditions)

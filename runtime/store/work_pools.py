@@ -1,4 +1,4 @@
-"""Work pools: where runs of deployments wait until someone starts them."""
+"""Work pools, in which runs of deployments wait to be started."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from .deployment_rows import NewWorkPool, WorkPoolRow
 from .workers import is_online
 
 DEFAULT_POOL = "default"
-"""The pool that a server makes when it starts, and that deployments use which name a queue only."""
+"""The pool that a server creates at its start, for deployments that name only a queue."""
 
 DEFAULT_QUEUE = "default"
 RESERVED_PREFIX = "prefect"  # reference notes, section 9
@@ -66,7 +66,7 @@ async def create(db: Database, new: NewWorkPool) -> WorkPoolRow:
 
 
 async def get_or_create(db: Database, new: NewWorkPool) -> WorkPoolRow:
-    """The pool of that name as it is; made where there is none."""
+    """The pool of that name, created if it does not exist."""
     async with db.write() as connection:
         await _create_within(db, connection, new)
         return await _one(db, connection, work_pool.c.name == plain_text(new.name), new.name)
@@ -119,9 +119,8 @@ async def change(db: Database, name: str, changes: Mapping[str, Any]) -> WorkPoo
 
 
 async def delete(db: Database, name: str) -> None:
-    """Remove a pool with its queues and workers; runs and deployments stay, without pool and queue.
-
-    Runs that wait go to the pool that their deployment is given next. Raises NotFound, Reserved.
+    """Remove a pool with its queues and workers; runs and deployments stay, without pool and queue. Waiting
+    runs move to the next pool of their deployment. Raises NotFound, Reserved.
     """
     if is_reserved(name):
         raise Reserved(f"work pool {name!r} cannot be deleted")
@@ -144,7 +143,7 @@ async def delete(db: Database, name: str) -> None:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether only the system may make pools of that name."""
+    """Whether only the system may create pools of that name."""
     return name.lower().startswith(RESERVED_PREFIX)
 
 
@@ -154,7 +153,7 @@ def selected(db: Database) -> Select[Any]:
 
 
 def status(db: Database) -> ColumnElement[str]:
-    """PAUSED, READY with a worker online, else NOT_READY: always as it is now."""
+    """PAUSED, READY with a worker online, else NOT_READY; computed when it is read."""
     online = exists(
         select(1).where(worker.c.work_pool_id == work_pool.c.id, is_online(db)).correlate(work_pool)
     )

@@ -1,4 +1,4 @@
-"""Work queues: the lines of one pool, each with a priority and a limit of its own."""
+"""Work queues: the lines of a pool, each with its own priority and limit."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ from .deployment_rows import NewWorkQueue, WorkQueueRow
 from .work_pools import DEFAULT_POOL
 
 POLLED_WITHIN_S = 60.0
-"""A queue or deployment that nobody polled for so long is not ready (reference notes, sections 8 and 9)."""
+"""A queue or deployment that was not polled for this long is not ready (reference notes, sections 8 and
+9).
+"""
 
 _CHANGEABLE = frozenset({"name", "description", "is_paused", "concurrency_limit", "priority", "last_polled"})
 
 
 async def create(db: Database, pool_name: str, new: NewWorkQueue) -> WorkQueueRow:
-    """Make a queue; those at its priority and behind make room. Raises NotFound (the pool), Duplicate."""
+    """Create a queue; those at its priority and after it move back. Raises NotFound (the pool), Duplicate."""
     async with db.write() as connection:
         pool_id = await _locked_pool(connection, pool_name)
         known = (await _ids_by_name(connection, pool_id)).get(new.name)
@@ -40,7 +42,7 @@ async def create(db: Database, pool_name: str, new: NewWorkQueue) -> WorkQueueRo
 
 
 async def create_within(db: Database, connection: AsyncConnection, pool_id: UUID, new: NewWorkQueue) -> UUID:
-    """`create` as a part of a larger transaction that has locked the pool."""
+    """`create` within a larger transaction that has locked the pool."""
     queue_id = uuid7()
     priorities = await _priorities(connection, pool_id)
     priority = new.priority or first_free(priorities.values())
@@ -63,7 +65,7 @@ async def create_within(db: Database, connection: AsyncConnection, pool_id: UUID
 
 
 async def get_or_create_within(db: Database, connection: AsyncConnection, pool_id: UUID, name: str) -> UUID:
-    """The id of the queue of that name, made where there is none; the pool is locked already."""
+    """The id of the queue of that name, created if it does not exist; the pool is locked already."""
     known = (await _ids_by_name(connection, pool_id)).get(name)
     return known or await create_within(db, connection, pool_id, NewWorkQueue(name))
 
@@ -71,9 +73,8 @@ async def get_or_create_within(db: Database, connection: AsyncConnection, pool_i
 async def place_within(
     db: Database, connection: AsyncConnection, pool_name: str | None, queue_name: str | None
 ) -> dict[str, UUID | None]:
-    """Ids of a pool and queue by their names; a queue alone is one of the default pool.
-
-    A queue that does not exist is made. Raises NotFound (the pool).
+    """Ids of a pool and queue by their names; a queue without a pool is in the default pool. A missing queue
+    is created. Raises NotFound (the pool).
     """
     if pool_name is None and queue_name is None:
         return {"work_pool_id": None, "work_queue_id": None}
@@ -118,8 +119,8 @@ async def list(
 async def change(db: Database, pool_name: str, name: str, changes: Mapping[str, Any]) -> WorkQueueRow:
     """Set any of name, description, is_paused, concurrency_limit, priority, last_polled.
 
-    A new priority moves those that have it, and those behind, back.
-    Raises NotFound, Duplicate (the new name).
+    A new priority moves the queue that has it, and those after it, back. Raises NotFound, Duplicate (the new
+    name).
     """
     values = {key: value for key, value in changes.items() if key in _CHANGEABLE}
     async with db.write() as connection:
@@ -141,7 +142,7 @@ async def change(db: Database, pool_name: str, name: str, changes: Mapping[str, 
 
 
 async def delete(db: Database, pool_name: str, name: str) -> None:
-    """Remove a queue; its runs and deployments go to the pool's default queue, so that none waits for ever.
+    """Remove a queue; its runs and deployments move to the pool's default queue, so that none waits for ever.
 
     Raises NotFound, Reserved (the pool's default queue, which it must keep).
     """
@@ -163,7 +164,7 @@ async def delete(db: Database, pool_name: str, name: str) -> None:
 
 
 async def polled(db: Database, queue_ids: Iterable[UUID]) -> None:
-    """Note that someone asked for runs of these queues: they, and their deployments, are ready."""
+    """Note that a client asked for runs of these queues, which makes them and their deployments ready."""
     async with db.write() as connection:
         await connection.execute(
             update(work_queue)
@@ -177,7 +178,7 @@ def _of_pool(name: str) -> ColumnElement[bool]:
 
 
 def status(db: Database) -> ColumnElement[str]:
-    """PAUSED, READY when somebody polled lately, else NOT_READY: always as it is now."""
+    """PAUSED, READY when it was polled lately, else NOT_READY; computed when it is read."""
     return case(
         (work_queue.c.is_paused, "PAUSED"),
         (work_queue.c.last_polled > db.from_now(-POLLED_WITHIN_S), "READY"),
@@ -211,7 +212,9 @@ def first_free(priorities: Collection[int]) -> int:
 
 
 def shifted(priorities: Mapping[UUID, int], moved: UUID, priority: int) -> dict[UUID, int]:
-    """The priorities that change when `moved` gets `priority`: whoever has it goes one back, and so on."""
+    """The priorities that change when `moved` gets `priority`: the queue that has it moves one back, and so
+    on.
+    """
     taken = {number: queue for queue, number in priorities.items() if queue != moved}
     changes = {moved: priority}
     while priority in taken:
@@ -231,7 +234,7 @@ async def _make_room(
 
 
 async def _locked_pool(connection: AsyncConnection, name: str) -> UUID:
-    """The pool's id; changes to its queues go one after the other."""
+    """The id of the pool, locked so that changes to its queues run one after another."""
     found = await connection.scalar(
         select(work_pool.c.id).where(_of_pool(name)).with_for_update(key_share=True)
     )

@@ -19,13 +19,13 @@ from .database.wire_text import plain_text
 from .deployment_rows import WorkerRow
 
 DEFAULT_HEARTBEAT_INTERVAL_S = 30
-MISSED_HEARTBEATS = 3  # after as many a worker counts as gone (reference notes, section 8)
+MISSED_HEARTBEATS = 3  # after this many a worker counts as gone (reference notes, section 8)
 
 
 async def heartbeat(
     db: Database, pool_name: str, worker_name: str, interval_s: int | None = None
 ) -> WorkerRow:
-    """Note that a worker lives; the first heartbeat makes it known. Raises NotFound (the pool)."""
+    """Record that a worker lives; the first heartbeat creates it. Raises NotFound (the pool)."""
     interval = interval_s or DEFAULT_HEARTBEAT_INTERVAL_S
     insert = sqlite.insert if db.is_sqlite else postgresql.insert
     beat: dict[str, Any] = {
@@ -48,7 +48,7 @@ async def heartbeat(
 
 
 async def list(db: Database, pool_name: str, limit: int = 200, offset: int = 0) -> builtins.list[WorkerRow]:
-    """The workers of a pool, the one heard of last first. Raises NotFound (the pool)."""
+    """The workers of a pool, by last heartbeat, newest first. Raises NotFound (the pool)."""
     async with db.read() as connection:
         pool_id = await _pool_id(connection, pool_name)
         rows = await connection.execute(
@@ -62,7 +62,7 @@ async def list(db: Database, pool_name: str, limit: int = 200, offset: int = 0) 
 
 
 async def delete(db: Database, pool_name: str, worker_name: str) -> None:
-    """Forget a worker. Raises NotFound."""
+    """Remove a worker. Raises NotFound."""
     async with db.write() as connection:
         pool_id = await _pool_id(connection, pool_name)
         gone = await connection.execute(
@@ -73,7 +73,7 @@ async def delete(db: Database, pool_name: str, worker_name: str) -> None:
 
 
 def is_online(db: Database) -> ColumnElement[bool]:
-    """Whether a row of `worker` was heard of within its last heartbeats."""
+    """Whether a row of `worker` has had a heartbeat lately."""
     patience = worker.c.heartbeat_interval_seconds * MISSED_HEARTBEATS
     if db.is_sqlite:
         patience_until = type_coerce(worker.c.last_heartbeat_time, BigInteger) + patience * 1_000_000
@@ -82,7 +82,7 @@ def is_online(db: Database) -> ColumnElement[bool]:
 
 
 def status(db: Database) -> ColumnElement[str]:
-    """ONLINE or OFFLINE, always as it is now."""
+    """ONLINE or OFFLINE, computed when it is read."""
     return case((is_online(db), "ONLINE"), else_="OFFLINE")
 
 

@@ -363,7 +363,7 @@ def test_a_sub_flow_whose_kept_result_is_lost_is_not_taken_by_a_fenced_parent(re
     run_id = recorded.run().id
     lease = recording.call(leases.take, run_id, owner, 60.0)
     _steal(run_id)
-    with pytest.raises(LeaseLost, match="cannot call sub-flows"):
+    with pytest.raises(LeaseLost, match="cannot call its sub-flows"):
         recording.call(leases.take, uuid4(), owner, 60.0, force=True, parent=(run_id, lease.epoch, owner.id))
 
 

@@ -225,7 +225,7 @@ async def test_a_run_that_its_own_caller_keeps_from_starting_is_a_deadlock(
     other, _ = await scheduled_runs.create_run(db, row.id, NewDeploymentRun(state=Scheduled(row.created)))
     await deployments.change(db, row.id, {"concurrency_limit": 1})
     (reason,) = (await explaining.explain(db, inner)).reasons
-    assert reason.code == "deadlock" and "neither goes on" in reason.text
+    assert reason.code == "deadlock" and "neither can go on" in reason.text
     assert await codes(db, other) == ["deployment-limit"]
 
 
