@@ -1,4 +1,4 @@
-"""Why a run that is due is not started: what is paused, absent or full where it waits."""
+"""Why a due run is not started: what is paused, missing or full where it waits."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .work_queues import POLLED_WITHIN_S
 from .workers import is_online
 
 _HOLDERS_SHOWN = 10
-_MOST_AROUND = 100  # runs that a run is called inside, each a sub-flow of the next
+_MOST_AROUND = 100  # levels of parent runs
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that a run waits for. `holders` are runs that have what it needs."""
+    """One thing that a run waits for. `holders` are the runs that have what it needs."""
 
     code: str
     text: str
@@ -39,13 +39,13 @@ class Reason:
 async def of_place(
     db: Database, connection: AsyncConnection, run: FlowRunRow, due_at: datetime, now: datetime
 ) -> list[Reason]:
-    """Everything that keeps a due run where it waits, the one to mend first in front."""
+    """Everything that keeps a due run waiting, the most important first."""
     owner = None
     if run.deployment_id is not None:
         found = await connection.execute(select(deployment).where(deployment.c.id == run.deployment_id))
         owner = found.mappings().first()
         if owner is None:
-            return [Reason("deployment-deleted", "its deployment was deleted, so nobody starts it")]
+            return [Reason("deployment-deleted", "its deployment was deleted, so it will not be started")]
     late_s = (now - due_at).total_seconds()
     if run.work_queue_id is None:
         reasons = [_without_queue(run, owner, now, late_s)]
@@ -62,7 +62,7 @@ async def of_place(
 
 def _without_queue(run: FlowRunRow, owner: Any, now: datetime, late_s: float) -> Reason | None:
     if owner is None:
-        return Reason("no-deployment", "it belongs to no deployment, so nobody but a client of it starts it")
+        return Reason("no-deployment", "it belongs to no deployment, so only its client can start it")
     if owner["work_pool_id"] is not None:
         text = "the work queue that it waited in is gone, so no worker is given it"
         return Reason("no-such-queue", text, None, f"heliostat deployment run {owner['id']}")
@@ -118,7 +118,7 @@ async def _in_queue(
 
 
 async def limits(connection: AsyncConnection, run: FlowRunRow) -> AsyncGenerator[Reason]:
-    """Limits of deployment, queue and pool that are reached, and by whom."""
+    """Limits of deployment, queue and pool that are reached, with the runs that hold the slots."""
     for each in [*await _of_deployment(connection, run), *await _of_queue_and_pool(connection, run)]:
         if reason := await _full(connection, run, each):
             yield reason
@@ -195,14 +195,14 @@ async def _full(connection: AsyncConnection, run: FlowRunRow, limit: _Limit) -> 
 
 
 async def _or_deadlock(connection: AsyncConnection, run: FlowRunRow, reason: Reason, counted: int) -> Reason:
-    """The reason as it is, unless those who hold the slots are the runs that wait for this one."""
+    """The given reason, or another one when the slots are held by runs that wait for this run."""
     if run.parent_task_run_id is None or counted > len(reason.holders):
         return reason
     around = {str(each) for each in await runs_around(connection, run.parent_task_run_id)}
     if not all(holder["id"] in around for holder in reason.holders):
         return reason
-    text = f"{reason.text}, which waits for this run: neither goes on"
-    hint = f"raise the limit above {counted}, or let the sub-flow's deployment have another place"
+    text = f"{reason.text}, which waits for this run: neither can go on"
+    hint = f"raise the limit above {counted}, or give the sub-flow's deployment another queue"
     return replace(reason, code="deadlock", text=text, hint=hint)
 
 

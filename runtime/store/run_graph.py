@@ -1,4 +1,4 @@
-"""What a flow run's graph is made of: its task runs, and the sub-flow runs that stand for some of them."""
+"""The graph of a flow run: its task runs, and the sub-flow runs that some of them represent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_NODES = 10_000  # reference notes, section 15
 
 @dataclass(frozen=True, slots=True)
 class GraphTask:
-    """A task run as a node, or the sub-flow run in its place: then `child` has what is shown of that."""
+    """A task run as a node; `child` is set when the node shows a sub-flow run instead."""
 
     id: UUID
     label: str
@@ -67,7 +67,7 @@ class GraphStateRow:
 
 @dataclass(frozen=True, slots=True)
 class RunGraph:
-    """Everything that a flow run's graph is drawn from, in the order of starts."""
+    """Everything that is shown in a flow run's graph, in the order of starts."""
 
     start_time: datetime | None
     end_time: datetime | None
@@ -77,7 +77,7 @@ class RunGraph:
 
 
 async def read(db: Database, flow_run_id: UUID, since: datetime | None = None) -> RunGraph:
-    """The graph of a flow run; with `since` without what had ended before.
+    """The graph of a flow run; with `since` without nodes that had ended before.
 
     Raises NotFound, GraphTooLarge (more than 10,000 nodes).
     """

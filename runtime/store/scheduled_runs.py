@@ -43,23 +43,23 @@ async def create_run(
 ) -> tuple[UUID, bool]:
     """Record a run of a deployment, Scheduled unless `new` says otherwise.
 
-    Gives its id and whether it was made: a run of the same flow with the same idempotency key is given as it
-    is. A queue that does not exist is made. Parameters and job variables are not checked here. Raises
-    NotFound (the deployment).
+    Returns its id and whether it was created: an existing run of the flow with that idempotency key is
+    returned. A missing queue is created. Parameters and job variables are not checked here. Raises NotFound
+    (the deployment).
     """
     new = new or NewDeploymentRun()
     first = new.state or Scheduled()
     new = replace(new, state=first)
     try:
         return await _create(db, deployment_id, new, first)
-    except IntegrityError:  # somebody else recorded the same run a moment ago: now it is there to be found
+    except IntegrityError:  # another process has just recorded the run: find it now
         return await _create(db, deployment_id, new, first)
 
 
 async def create_run_of(
     db: Database, owner: DeploymentRow, new: NewDeploymentRun
 ) -> tuple[FlowRunAndState, bool]:
-    """The same for a deployment as the caller has just read it; gives the run as it stands."""
+    """`create_run` for a deployment that the caller has just read; returns the run."""
     if new.idempotency_key is None and new.work_queue_name is None and new.parent_task_run_id is None:
         place = (owner.work_pool_name, owner.work_queue_name)
         rows = run_and_state_rows(owner.columns(), new)
@@ -72,11 +72,10 @@ async def create_run_of(
 
 
 async def mark_late(db: Database, after_s: float = LATE_AFTER_S, limit: int = 500) -> list[UUID]:
-    """Name runs Late that are Scheduled and overdue by more than `after_s` seconds; gives their ids.
-
-    Up to `limit`, the oldest first; a run that is being claimed at the moment is passed over.
+    """Mark Scheduled runs that are overdue by more than `after_s` seconds as Late; returns their ids. At most
+    `limit`, the oldest first; runs that are being claimed are skipped.
     """
-    # Written out, not bound: the index holds only rows of this name.
+    # A literal, not a parameter: the index has only rows of this name.
     scheduled: ColumnElement[bool] = flow_run.c.state_name == literal_column("'Scheduled'")
     overdue = (
         select(flow_run.c.id, flow_run.c.next_scheduled_start_time)
@@ -107,10 +106,10 @@ async def release(
     delay_s: float = 0.0,
     message: str | None = None,
 ) -> bool:
-    """Give back a claimed run that could not be started: Scheduled again, `delay_s` from now. A run whose
+    """Release a claimed run that could not be started: it is Scheduled again, `delay_s` from now. A run whose
     deployment was deleted meanwhile is Cancelled.
 
-    False when it is not PENDING under that lease any more; nothing is changed then.
+    Returns False and changes nothing when it is no longer PENDING under that lease.
     """
     lease, run = run_lease.c, flow_run.c
     mine = select(lease.run_id).where(lease.run_id == run_id, lease.epoch == epoch, lease.owner == owner_id)
@@ -171,7 +170,7 @@ async def _create(
 
 
 def _stable_now(db: Database, seconds: float) -> ColumnElement[Any]:
-    """A moment as an index can be searched by: the same throughout a statement."""
+    """A moment by which an index can be searched: constant within a statement."""
     if db.is_sqlite:
         return db.from_now(seconds)
     return func.statement_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
