@@ -21,12 +21,12 @@ from .outcomes import CACHED, COMPLETED
 from .pack_group import PackGroup, ReadySpan, group_of
 from .resolve import carries_futures
 
-Dependency = tuple[TaskFuture[Any], bool]  # and whether its failure is allowed
+Dependency = tuple[TaskFuture[Any], bool]  # the future, and whether its failure is allowed
 _GATE = -1  # stands for "the whole fan-out" where a position is meant
 
 
 class AfterTheGate(Protocol):
-    """What admission asks of the dispatcher, for calls that wait for nothing any more."""
+    """What admission asks of the dispatcher for calls that no longer wait."""
 
     def look_up_later(self, fanout: Fanout, start: int, stop: int) -> bool:
         """Whether the journal or the cache may answer these calls; if so, they are asked."""
@@ -37,7 +37,7 @@ class AfterTheGate(Protocol):
         ...
 
     def has_work(self, group: PackGroup) -> None:
-        """There are calls of that kind to be sent."""
+        """Note that the group has calls to send."""
         ...
 
 
@@ -50,7 +50,7 @@ class _Held:
 
 
 class Admission:
-    """Who waits for whom."""
+    """Tracks which calls wait for which others."""
 
     def __init__(self, dispatcher: AfterTheGate) -> None:
         self._dispatcher = dispatcher
@@ -58,7 +58,7 @@ class Admission:
         self._behind_gate: defaultdict[Fanout, list[_Held]] = defaultdict(list)
 
     def enter(self, fanout: Fanout, start: int, stop: int) -> None:
-        """New calls: let through what can go, note what the rest waits for."""
+        """Let new calls through that wait for nothing, and note what the others wait for."""
         if start == stop:
             return
         if fanout.pending_on.get(_GATE):
@@ -75,7 +75,7 @@ class Admission:
         self._enter_singly(fanout, start, stop)
 
     def ended(self, fanout: Fanout, positions: Iterable[int]) -> None:
-        """Calls of `fanout` have ended: let go what waited for them."""
+        """Let calls through that waited for these calls of `fanout`, which have ended."""
         if not fanout.watched:
             return
         for position in positions:
@@ -129,12 +129,12 @@ class Admission:
             self._admit(fanout, position, position + 1)
 
     def _admit(self, fanout: Fanout, start: int, stop: int) -> None:
-        """Everything upstream is there: ask the journal or the cache where these may know, else queue."""
+        """Queue calls whose upstream has ended, or ask the journal or the cache if these may answer."""
         if not self._dispatcher.look_up_later(fanout, start, stop):
             self.queue(fanout, start, stop)
 
     def queue(self, fanout: Fanout, start: int, stop: int) -> None:
-        """These calls are to run, but for those that have ended meanwhile."""
+        """Queue these calls, except those that have ended meanwhile."""
         group = group_of(fanout)
         self._dispatcher.has_work(group)
         if not any(map(fanout.is_settled, range(start, stop))):

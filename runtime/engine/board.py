@@ -1,6 +1,6 @@
-"""What this process is executing right now, and a watcher that tells about calls that take long.
+"""The calls that this process executes right now, and a watcher that reports long ones.
 
-Calls are written on the board for almost nothing. Ten times a second the watcher looks: a call that has run
+Writing a call on the board costs almost nothing. Ten times a second the watcher looks: a call that has run
 for 250 ms is reported Running; when one has held up a pack for a second, the calls behind it are given back,
 so that tasks which wait for each other do not starve and an uneven fan-out evens out.
 """
@@ -22,14 +22,14 @@ _log = logging.getLogger("heliostat.internal.board")
 REPORT_RUNNING_AFTER_S = 0.25
 GIVE_BACK_AFTER_S = 1.0
 _LOOK_EVERY_S = 0.1
-LoneEntry = tuple[Callable[[str, float], None], str, float]  # whom to tell, the pack, since when
+LoneEntry = tuple[Callable[[str, float], None], str, float]  # the callback for news, the pack, the start time
 
 
 class Board:
     """The calls of one pack in this process. `limit` is the first position that must not be started.
 
-    `stop_asked`: somebody wants what runs to end, so it does not complete any more. What `stopping` needs to
-    reach the code is kept here, too.
+    `stop_asked`: the running call is to stop, so it can no longer complete. The board also keeps what
+    `stopping` needs to reach the code.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class Board:
         self.thread: int | None = None
         self.native_thread: int | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.tasks: dict[int, asyncio.Task[Any]] = {}  # of async calls that run on the loop
-        self.because: type[BaseException] | None = None  # for what whoever executes the board is stopped
-        self.why: type[BaseException] | None = None  # what is raised in the code of this very board
-        self.raised: set[Any] = set()  # where: by the loop's task; None without a loop
-        self.injected = False  # it was set on the thread
+        self.tasks: dict[int, asyncio.Task[Any]] = {}  # tasks of async calls on the loop
+        self.because: type[BaseException] | None = None  # why the executing thread is stopped
+        self.why: type[BaseException] | None = None  # what is raised in the code of this board
+        self.raised: set[Any] = set()  # where it was raised: the loop's task; None without a loop
+        self.injected = False  # the exception was set on the thread
 
     @property
     def is_at_work(self) -> bool:
@@ -65,14 +65,14 @@ class Board:
         return self.inside or bool(self.tasks)
 
     def begin_anew(self) -> None:
-        """The board serves another call; what was asked of the one before is over."""
+        """Use the board for another call; requests to the call before no longer hold."""
         with self.lock:
             self.cancelled = self.stop_asked = False
             self.why = self.because = None
             self.raised.clear()
 
     def leave_code(self) -> None:
-        """The author's code has ended: nothing is raised in it any more."""
+        """Note that the author's code has ended, so that nothing more is raised in it."""
         with self.lock:
             self.inside = False
             if self.injected:
@@ -97,7 +97,7 @@ class Board:
             self.cancelled = True
 
     def look(self) -> None:
-        """Report what has run for long; called by the watcher."""
+        """Report calls that have run for long; the watcher calls this."""
         now = clock.epoch_s()
         for position, started in list(self.current.items()):
             lasted = now - started
@@ -133,7 +133,7 @@ class LoneBoard:
         self.current = None
 
     def look(self) -> None:
-        """Report what has run for long; called by the watcher."""
+        """Report calls that have run for long; the watcher calls this."""
         current = self.current
         if current is None or current is self._reported:
             return
@@ -166,7 +166,7 @@ class Watcher:
 
     @classmethod
     def forget(cls) -> None:
-        """A fork has not the thread that watches, and makes a watcher of its own."""
+        """Forget the parent's watcher in a fork, which has no such thread and makes its own."""
         cls._instance, cls._creation = None, threading.Lock()
 
     def add(self, board: Board) -> None:
@@ -189,7 +189,7 @@ class Watcher:
             for board in self._written_on():
                 try:
                     board.look()
-                except Exception:  # a run that is over cannot be told any more; the others can
+                except Exception:  # a run that is over takes no news; the others do
                     _log.debug("news of long calls could not be told", exc_info=True)
 
     def _written_on(self) -> list[Board | LoneBoard]:
@@ -198,7 +198,7 @@ class Watcher:
             if not boards and self.lone.current is None:
                 self._busy.clear()
             if self.lone.current is not None:
-                self._busy.set()  # what began just before the last line has not roused us
+                self._busy.set()  # a call that began just before has not roused the watcher
                 boards.append(self.lone)
             return boards
 

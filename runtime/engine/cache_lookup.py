@@ -1,4 +1,4 @@
-"""Asking the cache on behalf of one task: the key of a call, and what is kept under keys."""
+"""Looks up calls of one task in the cache: computes their keys and reads the entries."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class CacheLookup:
     def key_of(self, facts: CacheFacts, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
         """The key of a call with these values; None when the policy gives none.
 
-        None, too, for a call that cannot be told from others: it is not cached, which is said once for each
-        reason.
+        Also None for a call whose inputs cannot be compared: it is not cached, and one warning per reason
+        says so.
         """
         try:
             return compute_key(self.policy, facts, self._inputs(args, kwargs))
@@ -48,7 +48,7 @@ class CacheLookup:
         return None if self.expiration_s is None else clock.epoch_s() + self.expiration_s
 
     def look_up(self, keys: Sequence[str]) -> Mapping[str, CacheHit]:
-        """What is kept and still valid."""
+        """The valid cache entries under these keys."""
         if self.refresh or not keys:
             return {}
         return self.find(list(dict.fromkeys(keys)))

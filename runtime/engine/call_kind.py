@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What one call asks of the cluster."""
+    """The resources that one call needs on the cluster."""
 
     num_cpus: float = 1.0
     num_gpus: float = 0.0
@@ -25,13 +25,13 @@ class Resources:
 
     @property
     def are_limited(self) -> bool:
-        """Whether the cluster can run only so many calls at a time."""
+        """Whether these resources limit how many calls the cluster can run at a time."""
         return bool(self.num_cpus or self.num_gpus or self.memory_bytes or self.custom)
 
 
 @dataclass(slots=True, eq=False)
 class CallKind:
-    """The code of such calls, their options, and the run that they belong to."""
+    """The code of these calls, their options, and the run to which they belong."""
 
     code: TaskCode
     task_key: str

@@ -1,4 +1,4 @@
-"""What becomes of a run's calls, as records for its journal: each is written before anyone is told."""
+"""Records of a run's calls for its journal: each is written before anyone hears of it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def completed(
     node: str | None,
     pid: int | None,
 ) -> None:
-    """First attempts that completed and have nothing more to tell."""
+    """First attempts that completed, without anything special to record."""
     _, starts, ends, counts, kinds, payloads, hashes, _ = zip(*ended, strict=True)
     fanout.kind.desk.journal.append(
         TaskRunBatch(
@@ -148,7 +148,7 @@ def ended(
 def _timeline_text(
     timeline: Timeline | None, last: tuple[str, str, float, str | None] | None = None
 ) -> str | None:
-    """A timeline as the record wants it; None where there is nothing beyond the ordinary path."""
+    """A timeline as text for the record; None when the call took the ordinary path."""
     if not timeline:
         return None
     entries: list[Any] = [list(entry) for entry in timeline]

@@ -1,7 +1,7 @@
 """The arguments of a fan-out's calls: row by row (`submit`) or column by column (`map`).
 
-Columns are sliced only when a pack is made, so a map over a sequence copies nothing, and what an iterator
-gave is let go once its call has ended.
+Columns are sliced only when a pack is made, so a map over a sequence copies nothing. Values from an iterator
+are released once their call has ended.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Rows:
         return cast("Row", row) if type(row) is tuple else ((), {})
 
     def let_go(self) -> None:
-        """All calls have ended."""
+        """Release everything, as all calls have ended."""
 
     def release(self, start: int, stop: int) -> None:
-        """Let go of arguments that are needed no more."""
+        """Release arguments that are no longer needed."""
         for position in range(start, stop):
             self.rows[position] = None
 
@@ -53,7 +53,7 @@ class Columns:
     positional: list[tuple[bool, Any]]  # (spread over the calls, column or constant)
     keywords: dict[str, tuple[bool, Any]]
     size: int
-    owned: bool = False  # the columns are ours (filled from iterators) and may be emptied
+    owned: bool = False  # the columns were filled from iterators, and may be emptied
     _held: list[Column] = field(default_factory=list[Column])
     _taken: bool = False  # columns and constants are as they were when the map was called
 
@@ -76,7 +76,7 @@ class Columns:
         self._taken = True
 
     def let_go(self) -> None:
-        """All calls have ended: what is held in the object store is needed no more."""
+        """Release values in the object store, as all calls have ended."""
         if self._taken:
             self.positional, self.keywords, self._held = [], {}, []
 
@@ -129,7 +129,7 @@ class Columns:
 
 @dataclass(slots=True)
 class SlicedColumns:
-    """What of the columns goes into one pack."""
+    """The part of the columns that goes into one pack."""
 
     positional: list[tuple[bool, Any]]
     keywords: dict[str, tuple[bool, Any]]
@@ -157,12 +157,12 @@ class MapArguments:
     """The arguments of a `map`, sorted: sized columns, or iterators that are read as the calls go out."""
 
     columns: Columns
-    iterators: list[Any] | None  # one a column, when at least one column has no length
+    iterators: list[Any] | None  # one per column, when at least one column has no length
 
 
 def sort_map_arguments(task_name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> MapArguments:
-    """Tell columns from constants as `map` does: lists and other iterables spread, text, bytes, dicts and
-    `unmapped` values do not. Columns of different lengths, or none at all, raise ParameterMismatch."""
+    """Sort the arguments of `map`: lists and other iterables are columns; text, bytes, dicts and `unmapped`
+    values are constants. Columns of different lengths, or none at all, raise ParameterMismatch."""
     positional = [_column_or_constant(value) for value in args]
     keywords = {name: _column_or_constant(value) for name, value in kwargs.items()}
     entries = [*positional, *keywords.values()]
@@ -177,7 +177,7 @@ def sort_map_arguments(task_name: str, args: tuple[Any, ...], kwargs: dict[str, 
     if len(sizes) > 1:
         raise ParameterMismatch(
             f"{task_name}.map got arguments of different lengths: {sorted(sizes)}",
-            hint="Make them equally long, or wrap what every call shall get whole in unmapped(...).",
+            hint="Make them equally long, or wrap a value that every call gets whole in unmapped(...).",
         )
     if len(sized) == len(columns):
         return MapArguments(Columns(positional, keywords, sizes.pop()), None)
@@ -199,5 +199,5 @@ def _column_or_constant(value: Any) -> tuple[bool, Any]:
         return False, cast("Any", value)
     if isinstance(value, (range, tuple, TaskFutureList)) or not hasattr(value, "__len__"):
         return True, cast("Any", value)
-    # A copy, because packs are sliced later and the author may change the list meanwhile.
+    # A copy, since the author may change the list before packs are sliced.
     return True, list(value)

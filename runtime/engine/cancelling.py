@@ -1,4 +1,4 @@
-"""Ending calls before their time: somebody cancels them, or they outlive their timeout."""
+"""Ends calls early: those that are cancelled, and those that outlive their timeout."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .run_desk import RunDesk
 from .settling import Settling
 
 FORCE_CANCEL_AFTER_S = 2.0
-TIMEOUT_GRACE_S = 5.0  # how long a worker may take to end a call whose time is over
+TIMEOUT_GRACE_S = 5.0  # how long a worker may take to end a call after its timeout
 
 
 class CallsUnderWay(Protocol):
@@ -59,13 +59,13 @@ class Cancelling:
                     None,
                 )
         if pack is None:
-            self._dispatcher.pump()  # something may have waited for it and does not mind
+            self._dispatcher.pump()  # calls that waited for it may run although it failed
         if pack is not None and len(pack) == 1:
             self._stop(pack, force=False)
         return True
 
     def run(self, desk: RunDesk, timeout_s: float) -> bool:
-        """Cancel every call of a run: what waits at once, what runs by interrupting it, then by force.
+        """Cancel every call of a run: waiting ones at once, running ones by interrupting, then by force.
 
         Returns whether all of them are known to have stopped.
         """
@@ -96,12 +96,10 @@ class Cancelling:
         self._settling.without_running(fanout, positions, outcome, Failure(CANCELLED, b"", message))
 
     def enforce_limits(self) -> None:
-        """End by force what did not stop when it was told to: cancelled packs and calls past their
-        timeout.
-        """
+        """End by force cancelled packs, and calls past their timeout, that did not stop by themselves."""
         now = clock.monotonic_s()
         with self._dispatcher.changed:
-            # Only these need a look at each round: there may be many packs.
+            # There may be many packs: look only at those with a limit.
             packs = [
                 pack
                 for pack in self._dispatcher.packs.values()
@@ -113,7 +111,7 @@ class Cancelling:
                 pack.cancel_asked_s = now
                 self._dispatcher.lane.cancel(pack, force=True)
             elif timeout_s is not None:
-                # By this process's clock: the worker's may be wrong.
+                # Measured by this process's clock, since the worker's may be wrong.
                 late = {
                     at
                     for at, heard in pack.news.heard_of_s.copy().items()

@@ -1,9 +1,9 @@
-"""Child processes that a run's code starts belong to the run, however they are started.
+"""Child processes that a run's code starts belong to the run.
 
-`multiprocessing.Process`, its pools and `ProcessPoolExecutor` take along a ticket with each piece of work: it
-says where the work belongs and how to reach the process that records. The child has no database connection
-and no journal of its own: it tells its records over a line, as a worker does. A bare `os.fork()` takes
-nothing along; a task that is called there says that it is not recorded.
+`multiprocessing.Process`, its pools and `ProcessPoolExecutor` send a ticket along with each piece of work: it
+says to which run the work belongs and how to reach the process that records. The child has no database
+connection and no journal of its own: it sends its records over a line, as a worker does. A bare `os.fork()`
+sends no ticket; a task that is called there warns that it is not recorded.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ _line: DriverLine | None = None  # to the children of this process
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Where a piece of work in another process belongs."""
+    """The run and place to which a piece of work in another process belongs."""
 
     address: LineAddress
     lease_s: float
     held: HeldLease | None
     flow_run: FlowRunInfo
     task_run: TaskRunInfo | None
-    scope: str  # before those of its calls: every piece of work counts for itself
+    scope: str  # prefix of its calls' scopes: each piece of work counts its calls by itself
     tags: tuple[str, ...]
     prints: bool
     shows_prints: bool
 
     @classmethod
     def here(cls) -> Ticket | None:
-        """For work that the calling code hands over; None outside of runs."""
+        """A ticket for work that the calling code hands over; None outside of runs."""
         session, flow_run, capture = flow_session.get(), flow_run_info.get(), log_capture.get()
         if session is None or flow_run is None or session.calls.is_over:
             return None
@@ -78,11 +78,11 @@ class Ticket:
         )
 
     def taken_along(self, function: Callable[..., Any]) -> ThereInChild:
-        """The function, to be called there."""
+        """The function with the ticket, to be called in the child."""
         return ThereInChild(self, function)
 
     def run_of_process(self) -> RunOfProcess:
-        """What a process object has to run there."""
+        """The `run` method for a process object, to be called in the child."""
         return RunOfProcess(self)
 
     def _capturing(self, line: LineToDriver) -> capture_into:
@@ -90,9 +90,9 @@ class Ticket:
 
     @contextmanager
     def used(self) -> Generator[None]:
-        """The block belongs there."""
+        """Run the block as part of the ticket's run."""
         line = LineToDriver.to(self.address)
-        if not line.connected:  # the process that records is gone: the work is nobody's any more
+        if not line.connected:  # the process that records is gone, so the work belongs to no run
             yield
             return
         journal = RelayRunJournal(line, self.flow_run.id, self.held)
@@ -119,7 +119,7 @@ class Ticket:
 
 
 class ThereInChild:
-    """A function that is called, in another process, where it was handed over."""
+    """A function that, in another process, is called as part of the run that handed it over."""
 
     def __init__(self, ticket: Ticket, function: Callable[..., Any]) -> None:
         self._ticket = ticket
@@ -143,7 +143,7 @@ class RunOfProcess:
 
 
 def _address() -> LineAddress | None:
-    """Where a child reaches the process that records."""
+    """The address at which a child reaches the process that records."""
     line = line_here()
     if line is not None:
         return line.address

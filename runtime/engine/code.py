@@ -1,6 +1,6 @@
-"""What a worker must know of a task to run it: the function and the options that matter beside it.
+"""What a worker needs to run a task: the function and the options that matter for a call.
 
-It is pickled once a run and cached in every worker under the hash of those bytes.
+It is pickled once per run, and cached in every worker under the hash of its bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TaskCode:
-    """The function of a task and how one call of it is to be treated, wherever it runs."""
+    """The function of a task and the options of its calls, wherever they run."""
 
     fn: Callable[..., Any]
     name: str
@@ -45,7 +45,7 @@ class TaskCode:
 
 
 def code_of(task: TaskDefinition[..., Any]) -> TaskCode:
-    """What a worker needs of a task; what its author has not said comes from the settings."""
+    """What a worker needs of a task; options that its author left out come from the settings."""
     settings = current_settings()
     persist, prints = task.persists_result, task.log_prints
     return TaskCode(
@@ -64,7 +64,7 @@ def code_of(task: TaskDefinition[..., Any]) -> TaskCode:
         task.hooks("on_completion"),
         task.hooks("on_failure"),
         task.is_async,
-        # What shall answer from the cache must outlive this process.
+        # Values for the cache must outlive this process.
         persist is None and (settings.persist_results or task.cache_policy is not None),
     )
 
@@ -95,9 +95,9 @@ def ship_code(code: TaskCode, carrier: object) -> ShippedCode:
 
 
 def module_by_value(code: TaskCode) -> ModuleType | None:
-    """The flow file that a task comes from, where that was loaded by its path: no worker could import it.
+    """The flow file of a task, if that was loaded by its path, so that no worker can import it.
 
-    From then on this process sends the classes in it, too, with the values that they are classes of.
+    From then on this process sends the file's classes along with values of them.
     """
     module = sys.modules.get(getattr(code.fn, "__module__", "") or "")
     if module is None or not module.__name__.startswith(BY_VALUE_PREFIX):

@@ -2,8 +2,8 @@
 
 On the main thread (where Ray runs tasks) an interval timer interrupts even a sleeping call. Elsewhere the
 exception is set on the thread from outside, which takes effect at its next bytecode: a call blocked in C ends
-late. Limits may lie inside each other; each raises an exception class of its own, so that a task does not
-take the end of its flow's time for its own.
+late. Limits may be nested; each raises an exception class of its own, so that a task does not mistake its
+flow's time limit for its own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class DeadlinePassed(BaseException):
 
 @contextmanager
 def time_limit(seconds: float) -> Generator[type[DeadlinePassed]]:
-    """Run the block for at most `seconds`; gives the class of what is raised inside it when they are over."""
+    """Run the block for at most `seconds`; yields the exception class that is raised in it after that."""
     passed: type[DeadlinePassed] = type("DeadlinePassed", (DeadlinePassed,), {})
     if threading.current_thread() is not threading.main_thread():
         with _injected(seconds, passed):
@@ -48,14 +48,14 @@ class _Alarm:
 
 
 class _Alarms:
-    """The limits that the main thread is under, the outermost first; one timer serves them all."""
+    """The time limits of the main thread, the outermost first; one timer serves them all."""
 
     of_the_main_thread: _Alarms
 
     def __init__(self) -> None:
         self._set: list[_Alarm] = []
         self._handler_before: Any = None
-        self._due_before_s = 0.0  # when somebody else's timer is to go off; 0: there is none
+        self._due_before_s = 0.0  # when a timer of other code is due; 0: there is none
 
     def add(self, alarm: _Alarm) -> None:
         if not self._set:
@@ -87,7 +87,7 @@ class _Alarms:
         now = clock.monotonic_s()
         due = next((alarm for alarm in self._set if not alarm.rung and alarm.due_s <= now), None)
         if due is not None:
-            due.rung = True  # once, also while what it raised is on its way out
+            due.rung = True  # only once, also while its exception propagates
         self._wind()
         if due is not None:
             raise due.passed

@@ -1,6 +1,6 @@
 """Sends the calls of a run to a lane in packs and settles what comes back.
 
-One lock guards who stands where. Producers (`submit`, `map`) queue calls and launch packs themselves while
+One lock guards where calls stand. Producers (`submit`, `map`) queue calls and launch packs themselves while
 there is room in the window; a collector thread takes answers, settles calls, lets go what waited for them and
 refills the window. The author's code never runs under the lock.
 """
@@ -49,8 +49,8 @@ class Dispatcher:
         self, make_lane: Callable[[Callable[..., None]], Lane], pack_target_s: float, max_window: int
     ) -> None:
         lock = threading.RLock()
-        self.changed = threading.Condition(lock)  # calls have ended
-        self._work = threading.Condition(lock)  # the collector has something to wait for
+        self.changed = threading.Condition(lock)  # notified when calls have ended
+        self._work = threading.Condition(lock)  # notified when the collector has something to wait for
         self.lane = make_lane(WorkerNews(self).take)
         self.admission = Admission(self)
         self.settling = Settling(self, self.admission.ended)
@@ -62,12 +62,12 @@ class Dispatcher:
         self._pack_target_s = pack_target_s
         self._max_window = max_window
         self._groups: dict[PackGroup, None] = {}  # with calls to send, in the order of their turn
-        # Calls to ask the records about; with a message: calls that end because of it.
+        # Calls to look up in the records; with a message: calls that end with it.
         self._to_look_up: deque[tuple[Fanout, int, int, str | None]] = deque()
         self._retries: list[tuple[float, int, Fanout, int]] = []
         self._tie = itertools.count()
         self._closed = False
-        # Inline, whoever submits or waits does all the work.
+        # Inline, the thread that submits or waits does all the work.
         self._is_inline = self.lane.name == "inline"
         self._collector = threading.Thread(target=self._collect, name="heliostat-dispatch", daemon=True)
         if not self._is_inline:
@@ -83,7 +83,7 @@ class Dispatcher:
             fanout.kind.desk.open_calls += stop - start
             try:
                 self.admission.enter(fanout, start, stop)
-            except BaseException as error:  # these calls will never end: nobody shall wait for them
+            except BaseException as error:  # these calls will never end, so nothing may wait for them
                 self.fail(error)
                 raise
             some_ended = fanout.open_count < fanout.size
@@ -108,7 +108,7 @@ class Dispatcher:
                     if is_limited
                     else group.estimate.pack_size(group.waiting, 1, self._pack_target_s, group.wanted_size)
                 )
-                # Of a paused run they stay queued: whoever waits for them runs them when it goes on.
+                # Calls of a paused run stay queued until a thread waits for them after the run goes on.
                 holds = self._closed or group.desk.gate.is_closed
                 taken = [] if holds else group.take_of(fanout, size)
                 if not taken:
@@ -120,7 +120,7 @@ class Dispatcher:
                 self._take_arrivals(0.0)
 
     def _launch_here(self, pack: Pack, is_limited: bool) -> None:
-        """Inline: run a pack now; a call of limited tags waits for its slot before."""
+        """Inline: run a pack now; a call with limited tags waits for its slot first."""
         if is_limited:
             try:
                 self.limited.wait_here(pack)
@@ -137,7 +137,7 @@ class Dispatcher:
         self.lane.launch(pack)
 
     def launch(self, pack: Pack, answer: Answer | None = None) -> None:
-        """Send a pack that was started, or take the answer that stands for it. From any thread."""
+        """Send a started pack, or take `answer` in its place. Callable from any thread."""
         try:
             if answer is None:
                 self.lane.launch(pack)
@@ -171,7 +171,7 @@ class Dispatcher:
                 self.changed.notify_all()
 
     def wait_until(self, done: Callable[[], bool], timeout_s: float | None) -> bool:
-        """Block until `done()`; False when the time is over first. Raises what ended this dispatcher."""
+        """Block until `done()`; False after `timeout_s`. Raises the error that ended this dispatcher."""
         if done():
             return True
         until = float("inf") if timeout_s is None else clock.monotonic_s() + timeout_s
@@ -197,17 +197,17 @@ class Dispatcher:
         if self._is_inline:
             return min(left_s, self._until_next_retry())
         if threading.current_thread() is not threading.main_thread():
-            # A time limit can interrupt a thread only when that is awake.
+            # A time limit can interrupt a thread only while it is awake.
             left_s = min(left_s, AWAKE_EVERY_S)
         return None if left_s == float("inf") else left_s
 
     def wake(self) -> None:
-        """Let those who wait look again."""
+        """Let waiting threads check their condition again."""
         with self.changed:
             self.changed.notify_all()
 
     def go_on(self) -> None:
-        """Calls that were held back while their run was paused may begin."""
+        """Let calls begin that were held back while their run was paused."""
         self.wake()
         if not self._is_inline:
             try:
@@ -221,7 +221,7 @@ class Dispatcher:
         self.lane.settle()
 
     def fetch(self, place: InStore) -> Any:
-        """A large value from where the lane keeps it."""
+        """A large value from the lane's store."""
         return self.lane.fetch(place)
 
     def check(self) -> None:
@@ -244,8 +244,8 @@ class Dispatcher:
     # For admission and settling, under the lock.
 
     def look_up_later(self, fanout: Fanout, start: int, stop: int) -> bool:
-        """Whether the journal or the cache may answer calls. If so, they are asked once the lock is free: the
-        author's key function may take its time.
+        """Whether the journal or the cache may answer calls. If so, they are asked once the lock is free,
+        because the author's key function may be slow.
         """
         if fanout.matching is None and fanout.kind.cache is None:
             return False
@@ -253,8 +253,8 @@ class Dispatcher:
         return True
 
     def end_not_ready(self, fanout: Fanout, start: int, stop: int, message: str) -> None:
-        """End calls whose upstream failed; in a replay once the lock is free, for the journal is asked under
-        which index.
+        """End calls whose upstream failed; in a replay once the lock is free, since the journal is asked for
+        their index.
         """
         if fanout.matching is None:
             self.settling.not_ready(fanout, start, stop, message)
@@ -262,7 +262,7 @@ class Dispatcher:
             self._to_look_up.append((fanout, start, stop, message))
 
     def has_work(self, group: PackGroup) -> None:
-        """There are calls of that kind to be sent."""
+        """Note that the group has calls to send."""
         self._groups[group] = None
 
     def queue_again(self, fanout: Fanout, position: int, *, alone: bool = False, first: bool = True) -> None:
@@ -295,7 +295,7 @@ class Dispatcher:
                 self._look_up()
 
     def _look_up(self) -> None:
-        """Answer what the journal and the cache know of calls that are ready, and queue the others."""
+        """Answer ready calls that the journal or the cache knows, and queue the others."""
         while self._to_look_up:
             with self.changed:
                 if not self._to_look_up:
@@ -313,12 +313,12 @@ class Dispatcher:
                     self.admission.queue(fanout, start, stop)
                     self.changed.notify_all()
                 fanout.kind.desk.journal.wait_for_room()
-            except BaseException as error:  # these calls will never end: nobody shall wait for them
+            except BaseException as error:  # these calls will never end, so nothing may wait for them
                 self.fail(error)
                 raise
 
     def _work_here(self) -> None:
-        """Inline: what the collector does elsewhere."""
+        """Inline: do the collector's work in this thread."""
         self._take_arrivals(0.0)
         self._wake_retries()
         self.pump()
@@ -332,7 +332,7 @@ class Dispatcher:
                 if group.desk.gate.is_closed:
                     continue
                 packs = self._packs_of(group)
-                # Its turn is over: others come first next time.
+                # The group's turn is over: others come first next time.
                 del self._groups[group]
                 if group.waiting:
                     self._groups[group] = None
@@ -355,7 +355,7 @@ class Dispatcher:
                 break
             if self._is_inline and group.tags:
                 size = 1
-            if size == 1:  # what holds for the next pack holds for those behind it
+            if size == 1:  # the packs behind the next one are like it
                 for taken in group.take(min(room, burst - len(packs))):
                     for span in self._without_settled(taken):
                         packs += self._start_singly(group, span)
@@ -372,10 +372,10 @@ class Dispatcher:
         size = estimate.pack_size(group.waiting, slots, self._pack_target_s, group.wanted_size)
         if self._is_inline:
             return size, 1
-        # The first call in each worker pays for imports: what is known before the second ones is too much.
+        # The first call in each worker pays for imports, so estimates before the second are too high.
         unknown = estimate.answered < 2 * slots and group.wanted_size is None
         if group.is_long and not group.resources.are_limited:
-            unknown = False  # such calls may wait for each other: nothing else bounds how many run
+            unknown = False  # these calls may wait for each other, and nothing else bounds how many run
         usual = estimate.usual_size(self._pack_target_s, group.wanted_size)
         return size, window(usual, slots, unknown, self._max_window) - group.in_flight
 
@@ -387,7 +387,7 @@ class Dispatcher:
         return group.slots[1]
 
     def start(self, group: PackGroup, spans: list[ReadySpan]) -> Pack:
-        """Note that calls are under way, in one pack; it is to be launched. Under the lock."""
+        """Note that calls are under way in one pack, which is to be launched. Under the lock."""
         pack = Pack(group, spans)
         for span in spans:
             span.fanout.standing[span.start : span.stop] = bytes([IN_FLIGHT]) * len(span)
@@ -409,7 +409,7 @@ class Dispatcher:
         return packs
 
     def _without_settled(self, span: ReadySpan) -> list[ReadySpan]:
-        """Calls that were cancelled while they waited are left out."""
+        """The span without calls that were cancelled while they waited."""
         fanout = span.fanout
         if fanout.open_count == fanout.size or not any(map(fanout.is_settled, range(span.start, span.stop))):
             return [span]
@@ -442,7 +442,7 @@ class Dispatcher:
                 return
 
     def fail(self, error: BaseException) -> None:
-        """End dispatching: everyone who waits gets `error`."""
+        """End dispatching: every waiting thread gets `error`."""
         if not isinstance(error, LeaseLost):
             _log.error("dispatching ended", exc_info=error)
         with self.changed:

@@ -1,8 +1,8 @@
 """Running calls of one task, one after another or (async tasks) side by side: the same code in every kind of
 worker.
 
-`PackExecution` takes the calls of a pack and gives an `Outcome` for each. It never raises for what the
-author's code does: failures, timeouts and wishes for a retry are outcomes.
+`PackExecution` takes the calls of a pack and gives an `Outcome` for each. It never raises errors of the
+author's code: failures, timeouts and requests for a retry are outcomes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .spool import Spool
 
 MAX_ASYNC_CALLS = 512  # calls of one pack that share an event loop at a time
 INTERRUPTIONS = (KeyboardInterrupt, CancelRun, Terminated, DeadlinePassed)
-"""What stops a call without being its failure: its run is stopped, or the time of what is around it is up."""
+"""What stops a call without being its failure: its run is stopped, or an outer time limit has passed."""
 _LARGE_INT = 1 << 512
 
 
@@ -54,7 +54,7 @@ class Call(NamedTuple):
     tries: int
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    arguments: Arguments | None = None  # makes them anew for each attempt
+    arguments: Arguments | None = None  # makes new arguments for each attempt
 
     def made(self) -> Call:
         """The call with arguments that no other attempt has seen."""
@@ -64,7 +64,7 @@ class Call(NamedTuple):
         return self._replace(args=args, kwargs=kwargs)
 
     def input_hash(self) -> bytes | None:
-        """Of the call with its arguments made."""
+        """The input hash of the call with its arguments made."""
         if self.arguments is None:
             return input_hash(self.args, self.kwargs)
         return input_hash(*self.arguments.for_hash((self.args, self.kwargs)))
@@ -92,7 +92,7 @@ class PackExecution:
         self.code = code
         self.board = board
         self.values: dict[int, Any] = {}
-        self.interrupted_by: BaseException | None = None  # what told this process to stop, in a call
+        self.interrupted_by: BaseException | None = None  # the signal to this process that stopped a call
         self.originals: dict[int, Any] = {}  # values and exceptions themselves, for a caller in this process
         self._template = info
         self._spool = spool
@@ -130,7 +130,7 @@ class PackExecution:
 
     def _run_in_turn(self, calls: Sequence[Call]) -> list[Outcome | None]:
         outcomes: list[Outcome | None] = [None] * len(calls)
-        info = self._template  # nobody else has it: calls in turn move it along
+        info = self._template  # used only here, so calls in turn update it in place
         token = task_run_info.set(info)
         board, spool = self.board, self._spool
         try:
@@ -142,7 +142,7 @@ class PackExecution:
                     spool.starting(position)
                 try:
                     made = call.made()
-                except Exception as error:  # a module that is not here, say
+                except Exception as error:  # for example a module that is missing here
                     outcome = _not_begun(call, error)
                 else:
                     outcome = self._attempt(position, made, info, made.input_hash())
@@ -179,7 +179,7 @@ class PackExecution:
                                 value = list(cast("Any", value))
                 finally:
                     board.leave_code()
-                if board.stop_asked:  # its code went on all the same
+                if board.stop_asked:  # its code has ignored the request
                     return self._interrupted(None, history, hashed)
             except BaseException as error:
                 if board.inside:
@@ -247,7 +247,7 @@ class PackExecution:
                         value = await _finish(code.fn(*call.args, **call.kwargs))
                 finally:
                     board.tasks.pop(position, None)
-                if board.stop_asked or task.cancelling():  # its code went on all the same
+                if board.stop_asked or task.cancelling():  # its code has ignored the request
                     return self._interrupted(None, history, hashed)
             except BaseException as error:
                 timed_out = limit.is_why(error)
@@ -282,12 +282,12 @@ class PackExecution:
             self.interrupted_by = error
         elif self.board.because is not None:
             self.interrupted_by = self.board.because("the call was cancelled")
-        if self.board.why is None:  # else whoever stops it sees to them
+        if self.board.why is None:  # otherwise the code that stops the call ends them
             self._end_programs(history)
         return _cancelled(history, hashed)
 
     def _end_programs(self, history: AttemptHistory) -> None:
-        """What the call, the only one in its thread, has started and not waited for ends with it."""
+        """End programs that the call, the only one in its thread, has started and not waited for."""
         if not self.code.is_async:
             programs.end(programs.started_by(threading.get_native_id(), history.started))
 
@@ -371,7 +371,7 @@ class PackExecution:
         try:
             kind, blob = self._keep(position, history.call.index, value)
         except Exception as error:
-            # A result that cannot travel or be stored is a failure of this call, told as such.
+            # A result that cannot be sent or stored is a failure of this call.
             failed = Returned(FAILED, tracebacks.headline(error), error=error)
             return self._ended(position, failed, history, hashed, ended)
         extra = None
@@ -384,7 +384,7 @@ class PackExecution:
         return Outcome(COMPLETED, history.started, ended, history.run_count, kind, blob, hashed, extra)
 
     def _keep(self, position: int, index: int, value: Any) -> tuple[str, bytes | None]:
-        """Where the value goes: into the outcome, into storage, or aside into `values`."""
+        """Put the value into the outcome, into storage, or into `values`."""
         if value is None:
             return "none", None
         code = self.code
@@ -431,14 +431,14 @@ class AttemptHistory:
         self.timeline: Timeline | None = None
 
     def retry_now(self, at: float, message: str) -> None:
-        """A failure that is tried again without a pause: the next attempt begins now."""
+        """Note a failure that is retried without a pause: the next attempt begins now."""
         timeline = self.timeline if self.timeline is not None else self._begin()
         timeline.append(("RUNNING", "Retrying", at, message))
         self.run_count += 1
         self.tries += 1
 
     def wait_for_retry(self) -> None:
-        """A failure that is tried again later, perhaps elsewhere."""
+        """Note a failure that is retried later, perhaps in another worker."""
         if self.timeline is None:
             self._begin()
 
@@ -461,9 +461,7 @@ def _begin(code: TaskCode, history: AttemptHistory, info: TaskRunInfo) -> None:
 
 
 def name_of_call(code: TaskCode, call: Call) -> str:
-    """The run's name from the author's template; a template that cannot be filled gives a name that says
-    so.
-    """
+    """The run's name from the author's template; when the template cannot be filled, a name that says so."""
     assert code.run_name is not None
     try:
         parameters = bind(code.fn, call.args, call.kwargs)

@@ -1,7 +1,7 @@
-"""The calls that one `submit` or `map` made: where each stands and what it left.
+"""The calls of one `submit` or `map`: the standing of each and its value or failure.
 
-A fan-out is columnar: a byte a call for its standing and one slot for its value. Its dispatcher alone changes
-it, under the dispatcher's lock; anyone may look.
+A fan-out is columnar: a byte per call for its standing and one slot for its value. Only its dispatcher
+changes it, under the dispatcher's lock; any thread may read it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _STANDING_NAMES = {
 
 
 class Sender(Protocol):
-    """What a fan-out asks of whoever sends its calls."""
+    """What a fan-out asks of the sender of its calls."""
 
     def wait_until(self, done: Callable[[], bool], timeout_s: float | None) -> bool: ...
     def wake(self) -> None: ...
@@ -92,11 +92,11 @@ class Fanout:
         matching: Matching | None = None,
     ) -> None:
         size = len(calls)
-        self._dispatcher = dispatcher  # None: a direct call, which ends before anyone can ask
+        self._dispatcher = dispatcher  # None: a direct call, which ends before anything can ask
         self.kind = kind
         self.site = site
         self.first_index = first_index
-        self.matching = matching  # of a run that is executed again: which recorded call each call is
+        self.matching = matching  # in a replay: which recorded call each call is
         self.moved: dict[int, int] = {}  # indexes by position, where they do not follow from the first one
         self.calls = calls
         self.wait_for = wait_for
@@ -111,8 +111,8 @@ class Fanout:
         self.timelines: dict[int, outcomes.Timeline] = {}
         self.own_ends: dict[int, tuple[str | None, str]] = {}  # message and name of returned states
         self.pending_on: dict[int, int] = {}  # unsettled upstream calls, by position
-        self.watched = False  # others wait for single calls of this one
-        self.has_futures: bool | None = None  # in its arguments; None: not looked yet
+        self.watched = False  # other calls wait for single calls of this fan-out
+        self.has_futures: bool | None = None  # whether its arguments hold futures; None: not known yet
         self.cache_keys: dict[int, tuple[str, float | None]] = {}  # key and expiry, where a policy gave one
 
     @property
@@ -147,7 +147,7 @@ class Fanout:
         return [first + position for position in positions]
 
     def move(self, position: int, index: int) -> None:
-        """Know a call by another number than its place says."""
+        """Give a call another number than its place says."""
         if index == self.first_index + position:
             self.moved.pop(position, None)
         else:
@@ -185,7 +185,7 @@ class Fanout:
         return own[1] if own is not None else _state_of(self.standing[position])[1]
 
     def told_downstream(self, position: int) -> str:
-        """Why what waits for a call that did not complete is not started."""
+        """The message for calls that are not started because this call did not complete."""
         return f"upstream task run {self.name_of(position)} ended {self.state_name_of(position)}"
 
     def state_of(self, position: int) -> State:
@@ -202,7 +202,7 @@ class Fanout:
         return State(StateType(state_type), name=name, message=message, timestamp=at, data=data)
 
     def wait(self, position: int, timeout_s: float | None = None) -> bool:
-        """Block until the call is settled; False when the time was over first."""
+        """Block until the call is settled; False after `timeout_s`."""
         return self.dispatcher.wait_until(lambda: self.is_settled(position), timeout_s)
 
     def wait_all(self, timeout_s: float | None = None) -> bool:
@@ -251,7 +251,7 @@ class Fanout:
             return RunFailure(message)
         return tracebacks.unship(failure.shipped)
 
-    # What its dispatcher does with it.
+    # For the dispatcher alone.
 
     def grow(self, count: int) -> tuple[int, int]:
         """Make room for `count` more calls; returns their positions as (start, stop)."""
@@ -263,7 +263,7 @@ class Fanout:
         return start, start + count
 
     def note_end(self, position: int, outcome: outcomes.Outcome) -> None:
-        """Keep what a state that the author's code returned says, before the call is settled."""
+        """Keep message and name of a state that the author's code returned, before the call is settled."""
         extra = outcome.extra
         if extra is not None and (extra.state_name or (extra.message and outcome.kind is not None)):
             self.own_ends[position] = (extra.message, outcomes.state_of(outcome)[1])
@@ -272,7 +272,7 @@ class Fanout:
         """Note a call's end. Idempotent: the first end stays."""
         if self.standing[position] >= _SETTLED:
             return
-        # The standing goes last: whoever sees a settled call finds its value.
+        # The standing is set last, so that a reader of a settled call finds its value.
         self.held[position] = held
         self.ended_at[position] = clock.epoch_s()
         self.standing[position] = _SETTLED + status

@@ -38,12 +38,12 @@ def run_hooks(hooks: Iterable[Hook], subject: Any, run: Any, state: State) -> No
             returned = hook(subject, run, state)
             if inspect.iscoroutine(returned):
                 _finish(returned)
-        except Exception:  # a hook is the author's, and changes nothing of the run
+        except Exception:  # an error in an author's hook does not affect the run
             _log.exception("hook %s failed", getattr(hook, "__name__", hook))
 
 
 def _finish(running: Coroutine[Any, Any, Any]) -> None:
-    """Run an asynchronous hook to its end, on a loop of its own: this thread's may be at work."""
+    """Run an asynchronous hook to its end on a loop of its own, since this thread's may be running."""
     failures: list[BaseException] = []
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""What a call's record says of its inputs: which other task runs they came from."""
+"""The inputs in a call's record: the task runs from which its arguments came."""
 
 from __future__ import annotations
 

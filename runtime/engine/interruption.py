@@ -1,4 +1,4 @@
-"""Making a flow's body stop from outside: an exception in the thread, or the task, that executes it."""
+"""Stops a flow's body from outside, by an exception in the thread or task that executes it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Interruption(CancelRun):
-    """Raised in the body of a run because of a command to it, or to a run that it is called by."""
+    """Raised in the body of a run because of a command to it, or to a run that called it."""
 
     kind: ClassVar[CommandKind] = "cancel"
     run_id: ClassVar[UUID]
-    noticed: ClassVar[bool] = False  # by a run, which is stopping: it must not be disturbed again
+    noticed: ClassVar[bool] = False  # noticed by a run that is stopping, which must not be interrupted again
 
 
 def interruption(kind: CommandKind, run_id: UUID) -> type[Interruption]:
@@ -43,7 +43,7 @@ class Body:
 
     @contextmanager
     def here(self) -> Generator[None]:
-        """The block is the body, in this thread."""
+        """Execute the block as the body, in this thread."""
         with self._lock:
             take_up()
             self._thread = threading.get_ident()
@@ -59,7 +59,7 @@ class Body:
 
     @contextmanager
     def in_task(self) -> Generator[None]:
-        """The block is the body, in this asyncio task."""
+        """Execute the block as the body, in this asyncio task."""
         task = asyncio.current_task()
         assert task is not None
         with self._lock:
@@ -82,7 +82,7 @@ class Body:
                 self._task = None
 
     def interrupt(self, why: type[Interruption]) -> bool:
-        """Raise that exception in the body, unless one like it has arrived; False when no body executes."""
+        """Raise an exception in the body, unless one has arrived already; False when no body executes."""
         with self._lock:
             if self._why is not None and self._why.noticed and self._why.kind == why.kind:
                 return True
@@ -93,7 +93,7 @@ class Body:
             thread = self._thread
             if thread is None:
                 return False
-            stopping.note_all_of(thread, why)  # calls that it executes itself do not complete any more
+            stopping.note_all_of(thread, why)  # calls in this thread can no longer complete
             shield = shield_of(thread)
             assert shield is not None
             with shield.lock:

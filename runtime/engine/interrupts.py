@@ -1,5 +1,5 @@
-"""Being told to stop from outside: SIGTERM and SIGHUP become an exception in the flow's body, as Ctrl-C is
-one already.
+"""Signals that end the process: SIGTERM and SIGHUP become an exception in the flow's body, as Ctrl-C does in
+Python.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from ..foundation.ending import watchdog
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
-"""What asks a process to end: by a word from others, or because its terminal is gone."""
+"""The signals that ask a process to end: from other programs, or because its terminal is gone."""
 
 
 class Terminated(BaseException):
@@ -35,14 +35,14 @@ class Terminated(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """That of a process that this signal has ended, as shells tell it."""
+        """The exit code that shells report for a process that this signal has ended."""
         return 128 + self.number
 
 
 @contextmanager
 def termination_raises() -> Generator[None]:
-    """Within the block SIGTERM and SIGHUP raise Terminated. One that the program handles in its own way, or
-    ignores (as under `nohup`), stays with that.
+    """Within the block SIGTERM and SIGHUP raise Terminated. A signal that the program handles itself, or
+    ignores (as under `nohup`), is left to it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -67,20 +67,20 @@ def termination_raises() -> Generator[None]:
         if not _heeded and _told:
             _told = False
             if not _asked:
-                watchdog().over()  # it was Ctrl-C, which ends the flow and maybe not the program
+                watchdog().over()  # a Ctrl-C ends the flow, but perhaps not the program
 
 
-_heeded = 0  # blocks that signals reach, one within the other
-_settling = 0  # the same that must not be disturbed
+_heeded = 0  # number of nested blocks that signals reach
+_settling = 0  # number of nested blocks that signals must not interrupt
 _told = False  # whether the watchdog knows of a Ctrl-C
 _asked: list[int] = []  # signals that have asked this process to end
-_unheard: list[int] = []  # those among them that nobody was disturbed for
+_unheard: list[int] = []  # those of `_asked` that have interrupted nothing
 
 
 @contextmanager
 def undisturbed() -> Generator[None]:
-    """Within the block, which records how a run ended, no signal raises: whoever asked the process to end is
-    heard by `raise_unheard`. The watchdog sees to it that the process does not wait here for ever.
+    """Within the block, which records how a run ended, no signal raises: `raise_unheard` raises it later.
+    The watchdog ensures that the process does not wait here for ever.
     """
     if not _heeded or threading.current_thread() is not threading.main_thread():
         yield
@@ -100,12 +100,12 @@ def undisturbed() -> Generator[None]:
 
 
 def heeds_signals() -> bool:
-    """Whether a flow runs on the main thread, whose signals are ours."""
+    """Whether a flow runs on the main thread, so that this module handles its signals."""
     return _heeded > 0
 
 
 def interrupted() -> None:
-    """Ctrl-C has ended a flow: the process, unless somebody types in it, is to end."""
+    """Note that Ctrl-C has ended a flow: unless the process is interactive, it is to end too."""
     global _told
     if _heeded and not _told and not is_interactive():
         _told = True
@@ -113,12 +113,12 @@ def interrupted() -> None:
 
 
 def is_interactive() -> bool:
-    """Whether somebody types in this process: a Ctrl-C is for what runs and not for all of it."""
+    """Whether the process is interactive: then Ctrl-C ends what runs, but not the process."""
     return hasattr(sys, "ps1") or hasattr(builtins, "get_ipython") or bool(sys.flags.interactive)
 
 
 def raise_unheard() -> None:
-    """Raise what a signal meant that came while nobody could be disturbed."""
+    """Raise the exception of a signal that came while nothing could be interrupted."""
     if _unheard and threading.current_thread() is threading.main_thread():
         number = _unheard[-1]
         _unheard.clear()
@@ -126,12 +126,12 @@ def raise_unheard() -> None:
 
 
 def is_unheard() -> bool:
-    """Whether a signal has come that nobody was disturbed for."""
+    """Whether a signal has come that interrupted nothing."""
     return bool(_unheard)
 
 
 def forget_signals() -> None:
-    """The process goes on although it was asked to end: for tests."""
+    """Forget the signals so far, for tests that go on after them."""
     _asked.clear()
     _unheard.clear()
     watchdog().over()
@@ -140,7 +140,7 @@ def forget_signals() -> None:
 def raises_here(interrupt: Callable[[], None]) -> bool:
     """Let the next SIGTERM call `interrupt` on the main thread instead of raising Terminated.
 
-    False when a signal would not come to our handler: then nothing is changed.
+    False, and no change, when this module does not handle the signal.
     """
     if signal.getsignal(signal.SIGTERM) is not _terminate:
         return False
@@ -152,7 +152,7 @@ _interrupts: deque[Callable[[], None]] = deque()
 
 
 def _is_of_a_loop(handler: object) -> bool:
-    """Whether it is the one by which asyncio makes a Ctrl-C the end of its main task."""
+    """Whether a handler is asyncio's, by which Ctrl-C cancels the main task."""
     return isinstance(handler, partial) and getattr(handler.func, "__name__", "") == "_on_sigint"
 
 
@@ -182,8 +182,8 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
 
 
 def _bodies_in_tasks() -> bool:
-    """Whether asynchronous bodies are told instead: what is raised in the middle of a loop breaks the loop,
-    not them. Code of theirs that holds up the loop is disturbed itself.
+    """Cancel asynchronous bodies instead of raising, which would break the loop; whether that was possible.
+    Code of a body that blocks the loop is interrupted directly.
     """
     loop = asyncio._get_running_loop()  # pyright: ignore[reportPrivateUsage]
     if loop is None or not _tasks:
@@ -210,8 +210,8 @@ def cancelled_by_signals(task: asyncio.Task[object]) -> Generator[None]:
 
 @contextmanager
 def sigterm_kept() -> Generator[None]:
-    """Within the block (which starts Ray) somebody may replace the handler of SIGTERM; afterwards
-    a handler that was the program's or ours is back.
+    """Restore the handler of SIGTERM after the block, which starts Ray and may replace it, if it was the
+    program's or this module's.
     """
     before = signal.getsignal(signal.SIGTERM)
     try:
@@ -222,5 +222,5 @@ def sigterm_kept() -> Generator[None]:
 
 
 def _is_nobodys(handler: Any) -> bool:
-    """Whether it is the system's, or the one that Ray sets, which ends the process without a word."""
+    """Whether a handler is the system's default, or Ray's, which ends the process silently."""
     return handler is signal.SIG_DFL or str(getattr(handler, "__module__", "")).startswith("ray.")
