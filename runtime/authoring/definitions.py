@@ -1,6 +1,6 @@
-"""What `@flow` and `@task` were told of a function. `Flow` and `Task` add what can be done with it.
+"""The definitions that `@flow` and `@task` make of functions. `Flow` and `Task` add calling and deploying.
 
-Whatever runs, deploys or finds flows and tasks knows their definitions only.
+Code that runs, deploys or finds flows and tasks only knows their definitions.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 D = TypeVar("D", bound="Definition[..., Any]")
 
-_FORBIDDEN_IN_NAMES = "/%&><"  # as the standard has it
+_FORBIDDEN_IN_NAMES = "/%&><"  # as in the standard
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Definition(Generic[P, R_co]):
         return self._again(**options)
 
     def _bound(self, instance: object | None, owner: type | None) -> Any:
-        """Of a method: the definition whose first argument is the instance, or the class of a classmethod."""
+        """The definition of a method, bound to the instance, or to the class of a classmethod."""
         kind = type(self._given)
         subject = (owner or type(instance)) if kind is classmethod else instance
         if subject is None or kind is staticmethod or isinstance(self.fn, MethodType):
@@ -105,7 +105,7 @@ class Definition(Generic[P, R_co]):
 
     @property
     def persists_result(self) -> bool | None:
-        """Whether results go to storage; None (unsaid): the larger ones, if the settings say so."""
+        """Whether results go to storage; None (not given): larger results do, if the settings say so."""
         return self._options.get("persist_result")
 
     @property
@@ -123,7 +123,7 @@ class Definition(Generic[P, R_co]):
 
 
 class FlowDefinition(Definition[P, R_co]):
-    """What `@flow` was told; the options are those of `FlowOptions`."""
+    """The definition that `@flow` makes; the options are those of `FlowOptions`."""
 
     noun = "flow"
     options_type = FlowOptions
@@ -154,15 +154,15 @@ class FlowDefinition(Definition[P, R_co]):
         return name
 
     def with_options(self, **options: Unpack[FlowOptions]) -> Self:
-        """The same flow with some options replaced."""
+        """A copy of the flow with some options replaced."""
         return self._replaced(options)
 
     def named(self, run_name: str) -> Self:
-        """The same flow whose next run bears that name."""
+        """A copy of the flow whose next run has that name."""
         return self._again(_run_name=run_name)
 
     def sourced(self, source: FlowSource) -> Self:
-        """The same flow whose deployments fetch its code from there."""
+        """A copy of the flow whose deployments fetch its code from `source`."""
         return self._again(_source=source)
 
     def parameter_schema(self) -> Mapping[str, Any]:
@@ -172,7 +172,7 @@ class FlowDefinition(Definition[P, R_co]):
         return cast("Mapping[str, Any]", json_schema(self.fn))
 
     def hooks_for(self, final: State) -> tuple[Hook, ...]:
-        """The author's hooks for the way in which a run ended."""
+        """The author's hooks for a run that ended in the state `final`."""
         names = {
             "COMPLETED": "on_completion",
             "FAILED": "on_failure",
@@ -194,7 +194,7 @@ class FlowDefinition(Definition[P, R_co]):
 
 
 class TaskDefinition(Definition[P, R_co]):
-    """What `@task` was told; the options are those of `TaskOptions`."""
+    """The definition that `@task` makes; the options are those of `TaskOptions`."""
 
     noun = "task"
     options_type = TaskOptions
@@ -223,12 +223,12 @@ class TaskDefinition(Definition[P, R_co]):
         return "lambda" if name == "<lambda>" else name
 
     def with_options(self, **options: Unpack[TaskOptions]) -> Self:
-        """The same task with some options replaced."""
+        """A copy of the task with some options replaced."""
         return self._replaced(options)
 
     @property
     def log_prints(self) -> bool | None:
-        """Whether prints are recorded; None (unsaid): as the settings say."""
+        """Whether prints are recorded; None (not given): the settings decide."""
         return self._options.get("log_prints")
 
     @property
@@ -239,7 +239,7 @@ class TaskDefinition(Definition[P, R_co]):
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        """The same for tasks made of the same function (and instance) and the very same options."""
+        """A value that is equal for tasks of one function (and instance) with identical options."""
         fn = cast("Any", self.fn)
         function = (id(fn.__func__), id(fn.__self__)) if isinstance(fn, MethodType) else (id(fn), 0)
         return (*function, *((name, id(value)) for name, value in sorted(self._options.items())))
@@ -279,7 +279,7 @@ class TaskDefinition(Definition[P, R_co]):
 
 
 def defined(kind: type[D], options: dict[str, Any], fn: Any) -> D:
-    """What `@flow` or `@task` makes of `fn`. Raises UserError when it is no plain function."""
+    """The Flow or Task for `fn`. Raises UserError when it is not a plain function."""
     noun = kind.noun
     if not callable(fn) and not isinstance(fn, (staticmethod, classmethod)):
         raise UserError(

@@ -50,7 +50,7 @@ def _rebuild(cls: type[HeliostatError], facts: tuple[Any, ...], attributes: dict
 
 
 class UserError(HeliostatError):
-    """Something the author or operator can mend."""
+    """An error that the author or operator can mend."""
 
 
 class ParameterMismatch(UserError):
@@ -307,7 +307,7 @@ class NoFreeSlots(Conflict):
 
 
 class Unavailable(HeliostatError):
-    """Something outside does not answer."""
+    """An outside service does not answer."""
 
 
 class DatabaseUnavailable(Unavailable):

@@ -218,7 +218,7 @@ def clone(
             try:
                 scratch.rename(own)
             except OSError:
-                if not own.is_dir():  # else somebody was faster, with the same files
+                if not own.is_dir():  # else another process was faster, with equal files
                     raise
         return own
     finally:

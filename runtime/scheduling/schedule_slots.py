@@ -42,7 +42,7 @@ STANDARD_HORIZON = Horizon()
 
 
 def slot_key(deployment_id: UUID, schedule_id: UUID, due_at: datetime) -> str:
-    """The idempotency key of a slot: the same for everyone."""
+    """The idempotency key of a slot, equal in every process."""
     return f"scheduled {deployment_id} {schedule_id} {due_at.astimezone(UTC)}"
 
 

@@ -70,7 +70,7 @@ class Chains:
         return max(found, key=lambda chain: len(chain.automations), default=None)
 
     async def _of_place(self, told: Event) -> Chain | None:
-        """The chain of what an automation did to a pool, a queue or a deployment a moment ago.
+        """The chain of an automation's recent change of a pool, a queue or a deployment.
 
         Events of these are made by a service that sees a change without knowing its cause.
         """

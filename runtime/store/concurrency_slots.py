@@ -103,7 +103,7 @@ async def release(db: Database, lease_id: UUID) -> bool:
 
 
 async def release_within(db: Database, connection: AsyncConnection, lease_id: UUID) -> bool:
-    """The same inside a transaction that is open."""
+    """`release` inside an open transaction."""
     lease, limit = concurrency_lease.c, concurrency_limit.c
     held = select(
         limit.id, limit.slot_limit, limit.slot_decay_per_second, limit.avg_slot_occupancy_seconds

@@ -387,7 +387,7 @@ def _is_place(name: str) -> bool:
 async def _changed_place(
     db: Database, connection: AsyncConnection, deployment_id: UUID, given: Mapping[str, Any]
 ) -> dict[str, UUID | None]:
-    """The same where names are given; a queue's name alone is one of the deployment's present pool."""
+    """The new pool and queue if names are given; a queue alone is one of the deployment's present pool."""
     if not any(_is_place(name) for name in given):
         return {}
     pool_name = given.get("work_pool_name")

@@ -198,7 +198,7 @@ def test_another_program_at_the_address_is_told_apart_from_a_server(
 ) -> None:
     monkeypatch.setenv("HELIOSTAT_API_URL", f"http://127.0.0.1:{served.port}/elsewhere")
     settings.reload_settings()
-    with pytest.raises(BadSetting, match="no Heliostat server"):
+    with pytest.raises(BadSetting, match="not a Heliostat server"):
         current_recording()
 
 

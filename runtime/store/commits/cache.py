@@ -75,7 +75,7 @@ async def delete_expired(db: Database) -> int:
         # A moment that is known before: no index is searched by one that may change while it is.
         over = cache.c.expires <= db.moment((await db.time_within(connection)).timestamp())
         oldest = select(cache.c.key).where(over).order_by(cache.c.expires).limit(_IN_ONE_QUERY)
-        # Asked once more of each: somebody may have filed a new result under a key meanwhile.
+        # Checked again for each key: a new result may have been stored meanwhile.
         return (await connection.execute(delete(cache).where(cache.c.key.in_(oldest), over))).rowcount
 
 

@@ -82,7 +82,7 @@ class NewFlowRun:
 
 @dataclass(frozen=True, slots=True)
 class FlowRunRow:
-    """A flow run as it stands."""
+    """A recorded flow run."""
 
     id: UUID
     flow_id: UUID
