@@ -368,7 +368,7 @@ class Journal:
             except (Unavailable, OSError) as error:
                 now = clock.monotonic_s()
                 if self._is_out_of_patience(error, now - began):
-                    raise _last_word(error, now - began) from error
+                    raise _given_up(error, now - began) from error
                 if now - warned >= self._limits.warn_every_s:
                     warned = now
                     _log.warning("still trying to record events after %.0f s: %s", now - began, error)
@@ -483,7 +483,7 @@ class Journal:
                 self._fence(run.run_id)
 
 
-def _last_word(error: Exception, tried_s: float) -> DatabaseUnavailable:
+def _given_up(error: Exception, tried_s: float) -> DatabaseUnavailable:
     hint = getattr(error, "hint", None)
     return DatabaseUnavailable(f"events could not be recorded for {tried_s:.0f} s: {error}", hint=hint)
 

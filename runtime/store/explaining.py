@@ -64,9 +64,9 @@ async def explain(db: Database, run_id: UUID, executor_note: ExecutorNote | None
         if lease is not None and lease.owner is not None and executor_note is not None:
             note = executor_note(run, lease)
         reasons = await _reasons(db, connection, run, state, lease, now, note)
-        last_word = await _last_word(connection, run)
-    if last_word is not None and run.state_type == "SCHEDULED":
-        reasons.append(last_word)
+        refusal = await _last_refusal(connection, run)
+    if refusal is not None and run.state_type == "SCHEDULED":
+        reasons.append(refusal)
     return Explanation(
         summary=_summary(run, reasons),
         reasons=reasons,
@@ -236,7 +236,7 @@ async def _unplaced(connection: AsyncConnection, run: FlowRunRow) -> list[Reason
     return [Reason("unplaceable-task", row.reason, row.timestamp, "heliostat ray status")]
 
 
-async def _last_word(connection: AsyncConnection, run: FlowRunRow) -> Reason | None:
+async def _last_refusal(connection: AsyncConnection, run: FlowRunRow) -> Reason | None:
     """The last rule that held the run back."""
     statement = (
         select(rule_decision)
