@@ -143,7 +143,7 @@ def test_a_future_in_an_object_that_is_not_looked_into_is_named_with_its_paramet
     def main() -> Any:
         given({"deep": Opaque(number.submit())})
 
-    with pytest.raises(HiddenFuture, match=r"parameter 'value': TaskFuture\('number-0'.*not looked into"):
+    with pytest.raises(HiddenFuture, match=r"parameter 'value': TaskFuture\('number-0'.*not searched"):
         main()
 
 

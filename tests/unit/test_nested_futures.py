@@ -185,7 +185,7 @@ def test_a_value_that_cannot_be_in_a_set_is_told_clearly() -> None:
 
 @pytest.mark.parametrize("value", [Opaque(_future(3)), [Opaque([_future(3)])], _closing_over(_future(3))])
 def test_a_future_where_nobody_looks_is_named_when_the_value_is_sent(value: Any) -> None:
-    with pytest.raises(HiddenFuture, match="'fake-3'.*not looked into"):
+    with pytest.raises(HiddenFuture, match="'fake-3'.*not searched"):
         payload.dump(value)
 
 
