@@ -45,7 +45,7 @@ def all_cancelled(session: FlowSession, futures: TaskFutureList[Any]) -> bool:
     dispatcher = session.dispatching.get()
     for pack in list(dispatcher.packs.values()):
         if pack.cancel_asked_s is None:
-            dispatcher._cancel_pack(pack, force=False)  # pyright: ignore[reportPrivateUsage]
+            dispatcher._cancelling._stop(pack, force=False)
     return all(future.done() for future in futures)
 
 
