@@ -70,7 +70,7 @@ class LimitedCalls:
         return limited
 
     def withdraw(self, fanout: Fanout, positions: list[int]) -> None:
-        """These calls have ended without a slot."""
+        """Withdraw requests of calls that have ended without a slot."""
         if self._asked:
             for position in positions:
                 asked = self._forget(fanout, position)
@@ -87,13 +87,13 @@ class LimitedCalls:
         pack.slot = wait_for_slots(self._slots_of(pack.group), fanout, position)
 
     def ended(self, pack: Pack) -> None:
-        """A pack is over: its slots are free."""
+        """Free the slots of a pack that is over."""
         if pack.slot is not None:
             self._slots_of(pack.group).give_back(pack.slot)
             pack.slot = None
 
     def close(self, packs: list[Pack]) -> None:
-        """Nothing is sent any more; of packs under way nobody will say when they end."""
+        """Stop sending; slots of packs under way lapse, since their end will not be known."""
         for asked in list(self._asked.values()):
             self._forget(asked.fanout, asked.position)
             self._slots_of(asked.group).give_back(asked.want_id)

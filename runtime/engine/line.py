@@ -118,7 +118,7 @@ class DriverLine:
             connection.send_bytes(message)
 
     def _answer(self, connection: Any, number: int, kind: str, done: bool, value: Any) -> None:
-        """Send an answer, or why there is none: whoever asks never waits in vain."""
+        """Send an answer, or the reason why there is none, so that the worker never waits in vain."""
         try:
             # By itself: what cannot be unpickled over there must not take the line with it.
             blob = dump(value) if done else tracebacks.ship(value)
@@ -131,7 +131,7 @@ class DriverLine:
         while not self._closed:
             try:
                 link, _ = self._listener.accept()
-            except OSError:  # we are closing, or the other side has gone already
+            except OSError:  # this side is closing, or the other side has gone already
                 continue
             # A stranger who says nothing must not keep others waiting.
             threading.Thread(
@@ -195,7 +195,7 @@ class DriverLine:
 
             try:
                 self._relay.answer(kind, request, reply, connection)
-            except Exception as error:  # whoever asks never waits in vain, nor do the other workers
+            except Exception as error:  # the worker that asks gets an answer, and the others are served
                 _log.exception("what a worker asks (%s) could not be answered", kind)
                 reply(False, error)
             return

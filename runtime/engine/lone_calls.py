@@ -1,7 +1,7 @@
 """The short way of calls that travel alone: first attempts of a task that is not async, with plain arguments.
 
-What such calls have in common is made once in a worker and used for each, since all that is done for a single
-call is paid once a remote call. Everything else goes through packs, as `worker.execute` does it.
+What such calls share is made once in a worker, since the cost of each step for a single call is paid on every
+remote call. Everything else goes through packs, as `worker.execute` does it.
 """
 
 from __future__ import annotations

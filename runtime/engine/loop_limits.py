@@ -23,7 +23,7 @@ from .shields import set_on
 
 _LOOP_HEARS_WITHIN_S = 0.25  # after the time is over
 _TRY_EVERY_S = 0.05
-OVERRUN_S = 5.0  # so long after its time a run that still goes on is told of
+OVERRUN_S = 5.0  # a run that goes on this long after its time limit is reported
 
 
 class Alarms:
@@ -116,7 +116,7 @@ class LoopLimit:
             set_on(self._thread, None)  # it came too late; harmless when it has been raised
         swallowed = await self._limit.__aexit__(kind, error, where)
         if error is None and self._due_s and clock.monotonic_s() > self._due_s + _LOOP_HEARS_WITHIN_S:
-            raise self.passed  # nothing reached it in time, or it has swallowed what did
+            raise self.passed  # no exception reached it in time, or it has swallowed one
         return swallowed
 
     def _ring(self) -> bool:

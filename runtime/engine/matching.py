@@ -42,7 +42,7 @@ class Matching:
         self._lock = threading.Lock()
         self._claimed: set[int] = set()
         self._in_order = True  # so far each call was the one that the record has under its number
-        self._known: dict[int, bytes | None] | None = None  # nobody's records; None: not read yet
+        self._known: dict[int, bytes | None] | None = None  # unclaimed records; None: not read yet
         self._by_inputs: defaultdict[bytes, list[int]] = defaultdict(list)  # heaps of indexes
         self._unclaimed = 0  # records that may still answer a call
         self._last = -1  # the highest recorded index

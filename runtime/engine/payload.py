@@ -132,7 +132,7 @@ _filling = threading.local()
 
 
 def load_filled(blob: bytes, value_of: ValueOf | None, buffers: Sequence[Any] = ()) -> Any:
-    """What `dump` was given, with `value_of(slot)` in place of each slot."""
+    """The value behind the bytes of `dump`, with `value_of(slot)` in place of each slot."""
     around = getattr(_filling, "value_of", None)
     _filling.value_of = value_of
     try:

@@ -18,7 +18,7 @@ from .session import flow_session
 
 
 class Ticket(Protocol):
-    """Says in another process where a piece of work belongs."""
+    """Tells another process to which run a piece of work belongs."""
 
     def taken_along(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, to be called there."""
@@ -30,7 +30,7 @@ class Ticket(Protocol):
 
 
 class LineToChildren(Protocol):
-    """What child processes tell their records over."""
+    """The line over which child processes send their records."""
 
     def settle(self) -> object: ...
 
@@ -43,7 +43,7 @@ lines: list[LineToChildren] = []  # to the children of this process
 
 
 def install(ticket_here: Callable[[], Ticket | None]) -> None:
-    """From now on processes and pools take along the run that they are used in. Harmless a second time.
+    """From now on processes and pools take the current run along. Harmless when called twice.
 
     `ticket_here` gives the ticket for work that the calling code hands over.
     """

@@ -48,7 +48,7 @@ def started_by(thread_id: int | None, since_s: float) -> list[Program]:
 
 def end(programs: Iterable[Program], grace_s: float = GRACE_S) -> None:
     """Ask the programs to end, wait for it at most `grace_s`, and kill what is left with all that it started
-    meanwhile. They remain to be waited for by whoever started them.
+    meanwhile. The code that started them still has to wait for them.
     """
     left = [each for each in programs if _signal(each, signal.SIGTERM)]
     until = clock.monotonic_s() + grace_s

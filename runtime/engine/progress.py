@@ -29,7 +29,7 @@ _RATE_OVER_S = 10.0
 
 
 class Tally(NamedTuple):
-    """How a fan-out stands, in few numbers."""
+    """The standing of a fan-out in a few numbers."""
 
     size: int
     done: int  # ended in any way
@@ -81,7 +81,7 @@ class Screen(Protocol):
         ...
 
     def keep(self, lines: Sequence[ProgressLine]) -> None:
-        """Leave the last word on some lines behind; they are not shown again."""
+        """Leave lines in their final form; they are not shown again."""
         ...
 
     def close(self) -> None:
@@ -173,7 +173,7 @@ class Progress:
                 self._ensure_thread()
 
     def leave(self, run: FlowRunInfo) -> None:
-        """The run is over: its lines stay behind with what they came to, and nothing of it is kept."""
+        """Leave the lines of a run that is over in their final form, and forget the run."""
         with self._lock:
             now_s = clock.epoch_s()
             self._take_arrivals()

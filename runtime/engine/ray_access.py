@@ -1,4 +1,4 @@
-"""With which token this process speaks to Ray: that of its home folder, or a joined cluster's own.
+"""The token by which this process speaks to Ray: that of its home folder, or a joined cluster's own.
 
 Ray reads the token where it needs one: as RAY_AUTH_TOKEN, in the file RAY_AUTH_TOKEN_PATH, or in the file
 .ray/auth_token of the user's home folder; and it asks for one where RAY_AUTH_MODE says so. What Ray's workers
@@ -23,7 +23,7 @@ _given: dict[str, str | None] | None = None  # what was set before the home fold
 
 
 def use_own_token() -> None:
-    """From now on with the home folder's token, which the Rays that it starts ask for."""
+    """Use the home folder's token from now on, which the Rays that this process starts demand."""
     global _given
     before = {name: os.environ.get(name) for name in (_MODE, _TOKEN, _FILE)}
     own = {_MODE: "token", _TOKEN: None, _FILE: str(own_rays.token_file())}
@@ -33,7 +33,7 @@ def use_own_token() -> None:
 
 
 def use_cluster_token() -> None:
-    """From now on with the token that was given for the cluster that is joined, if one was.
+    """Use the token of the joined cluster from now on, if one is set.
 
     Raises RayUnavailable when its file cannot be read: Ray would end the process.
     """
@@ -48,7 +48,7 @@ def use_cluster_token() -> None:
             hint=f"put the cluster's token there, or unset {_FILE}",
         )
     has_one = os.environ.get(_TOKEN) or file or (Path.home() / ".ray" / "auth_token").is_file()
-    if has_one and _MODE not in os.environ:  # by itself Ray sends none to an address that is named
+    if has_one and _MODE not in os.environ:  # by default Ray sends no token to a given address
         _set({_MODE: "token"})
 
 

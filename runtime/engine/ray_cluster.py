@@ -1,4 +1,4 @@
-"""Joining or starting Ray, and the few questions that are asked of the cluster."""
+"""Joins or starts Ray, and asks the cluster about nodes and resources."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from .ray_access import use_cluster_token, use_own_token
 from .ray_project import with_project
 
 T = TypeVar("T")
-NAMESPACE = "heliostat"  # of scripts; servers add what tells their databases apart
+NAMESPACE = "heliostat"  # the namespace of scripts; servers add a part that identifies their database
 JOURNAL = "journal"  # the actor through which the database is reached
 _ASK_TIMEOUT_S = 20.0
 _LISTENS_WITHIN_S = 5.0
-_NODES_OWN = ("node:", "object_store_memory", "accelerator_type:")  # resources that say nothing here
+_NODES_OWN = ("node:", "object_store_memory", "accelerator_type:")  # resources that no task asks for
 _connecting = threading.Lock()
 _services: Any = services
 _ray: Any = ray  # Ray's own types are loose; everything that we take from it is typed here
@@ -80,18 +80,18 @@ def _named(address: str | None) -> str:
 
 
 def start_local(namespace: str = NAMESPACE) -> str | None:
-    """Start a Ray that ends with this process; gives the address of its dashboard. Raises RayUnavailable."""
+    """Start a Ray that ends with this process; returns its dashboard's address. Raises RayUnavailable."""
     # Workers of a supervisor that died hold their CPUs until they are gone, and do not heed Ray's SIGTERM: by
     # default they are killed after 5 s, in which the run that goes on gets none.
     os.environ.setdefault("RAY_kill_worker_timeout_milliseconds", "300")
-    # Ray gives its workers the lowest priority but four: beside anything else that is busy on the machine, a
-    # new worker takes ten times as long to start, and whoever waits for a task waits for it.
+    # Ray gives its workers a very low priority: beside other busy programs on the machine, a new worker takes
+    # ten times as long to start, and so do the tasks that wait for it.
     os.environ.setdefault("RAY_worker_niceness", "0")
     return _started(namespace, "local")
 
 
 def join(address: str, namespace: str = NAMESPACE) -> str | None:
-    """Join a cluster as a driver of control actors; gives the address of its dashboard."""
+    """Join a cluster as a driver of control actors; returns the address of its dashboard."""
     named = _named(address)
     try:
         _check_that_it_listens(named)
@@ -120,7 +120,7 @@ def _initialise(namespace: str, address: str, *, is_server: bool) -> Any:
     it lives as long as the script, and would start seconds later.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    # Else Ray puts its own `print` in place at a worker's first line, and prints are recorded no longer.
+    # Otherwise Ray replaces `print` at a worker's first line, and prints are no longer recorded.
     os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")
     is_new = address == "local"
     if is_new or own_rays.is_own(address):
@@ -141,7 +141,7 @@ def _initialise(namespace: str, address: str, *, is_server: bool) -> Any:
                 **({"include_dashboard": None if shows_dashboard else False} if is_new else {}),
             )
         except BaseException:
-            # Ray leaves what it has started already; on a busy machine each further try would add to it.
+            # Ray leaves processes that it has started; on a busy machine each further try would add to them.
             programs.end(programs.started_by(threading.get_native_id(), began_s))
             raise
     if is_new:
@@ -155,17 +155,17 @@ def is_joined() -> bool:
 
 
 def namespace() -> str:
-    """Where named actors live that belong together: the joined driver's, in all that it has begun."""
+    """The namespace of named actors: that of the joined driver, in every process that it has started."""
     return str(_ray.get_runtime_context().namespace)
 
 
 def address() -> str:
-    """The address by which others join the cluster."""
+    """The address by which other processes join the cluster."""
     return str(_ray.get_runtime_context().gcs_address)
 
 
 def answers() -> bool:
-    """Whether the cluster says something; waits for it as long as Ray does."""
+    """Whether the cluster answers; waits as long as Ray does."""
     try:
         return any(node["Alive"] for node in _ray.nodes())
     except Exception:  # Ray raises many kinds of errors here, and each means the same
@@ -179,9 +179,9 @@ def leave() -> None:
 
 
 def _check_that_it_listens(address: str) -> None:
-    # Ray itself goes on trying for minutes, and ends the process then.
+    # Checked first, since Ray would try for minutes and then end the process.
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if port.isdigit():  # else it is for Ray to say: "auto", "local"
+    if port.isdigit():  # other addresses, such as "auto", are checked by Ray
         socket.create_connection((host.strip("[]"), int(port)), _LISTENS_WITHIN_S).close()
 
 
@@ -198,7 +198,7 @@ def slots(resources: Resources) -> int:
 
 
 def unmet(resources: Resources) -> str | None:
-    """What is asked and what there is, when no node that is up could ever run such a call; else None."""
+    """What is asked and what there is, if no node that is up could ever run such a call; else None."""
     asked = _asked(resources)
     nodes = [node["Resources"] for node in _ray.nodes() if node["Alive"]]
     if any(all(node.get(name, 0.0) >= amount for name, amount in asked.items()) for node in nodes):
@@ -209,16 +209,16 @@ def unmet(resources: Resources) -> str | None:
 
 
 def grows() -> bool:
-    """Whether an autoscaler may add nodes; also where that cannot be found out."""
+    """Whether an autoscaler may add nodes; True also when that cannot be found out."""
     try:
         if any("ray.io/node-group" in node.get("Labels", {}) for node in _ray.nodes()):
             return True
         told: bytes | None = _ray.experimental.internal_kv._internal_kv_get(b"__autoscaling_status")
         report: dict[str, Any] = json.loads(told or b"{}").get("autoscaler_report") or {}
-    except Exception:  # the report is Ray's own affair: its form may change, and then nothing is ended for it
+    except Exception:  # the form of Ray's report may change; then no call is given up because of it
         return True
     kinds: list[str] = [*(report.get("active_nodes") or {}), *(report.get("idle_nodes") or {})]
-    # Where nothing is scaled Ray calls each node a kind of its own.
+    # Without an autoscaler Ray reports each node as a kind of its own.
     return any(not kind.startswith("node_") for kind in kinds)
 
 

@@ -1,6 +1,6 @@
 """Packs as Ray remote calls. Together with `ray_cluster` the only place of the runtime that knows Ray.
 
-Ray's own retries are off: every attempt is counted by us. A call takes one pickled spec (and references to
+Ray's own retries are off: the engine counts every attempt. A call takes one pickled spec (and references to
 large values) and returns one small reply; only while large values are expected does it have a second return
 value.
 """
@@ -89,7 +89,7 @@ class RayLane:
         self._lock = threading.Lock()
         self._launched = threading.Condition(self._lock)  # something can be waited for
         self._refused: list[Answer] = []
-        self._unplaced: dict[PackGroup, float] = {}  # since when (monotonic) no node has what they ask for
+        self._unplaced: dict[PackGroup, float] = {}  # since when (monotonic) no node can run a group
         self._look_at_s = 0.0
         self.taker: Taker | None = Taker(ray_cluster.put, ray_cluster.get)
 
@@ -107,7 +107,7 @@ class RayLane:
         references = NO_REFERENCES
         try:
             apart = group.estimate.expects_large_values
-            # By the time that no large values are expected most workers have seen the code.
+            # When large values are no longer expected, most workers have the code already.
             spec = None if apart else _lone_spec(pack)
             is_lone = spec is not None
             if spec is None:
@@ -150,7 +150,7 @@ class RayLane:
             packs = [self._in_flight.pop(ref) for ref in ready]
         try:
             returned = _ray.get(ready)
-        except Exception:  # one of them failed: which, and of what, is asked of each alone
+        except Exception:  # one of them failed: each is asked alone, to find which and why
             taken = [self._take_one(ref, pack) for ref, pack in zip(ready, packs, strict=True)]
         else:
             arrivals = zip(ready, packs, returned, strict=True)
@@ -158,7 +158,7 @@ class RayLane:
         return [each for each in taken if each is not None]
 
     def _wait_for_first(self, waiting: list[Any], timeout_s: float) -> list[Any]:
-        """With few calls in flight the first answer is worth coming back for."""
+        """Wait for the first answer: with few calls in flight it is worth handling at once."""
         wanted = max(1, len(waiting) // 8)
         ready, _ = _ray.wait(waiting, num_returns=wanted, timeout=timeout_s, fetch_local=False)
         if wanted == len(ready) < min(len(waiting), _FEW):
@@ -166,8 +166,8 @@ class RayLane:
         return ready
 
     def _wait_for_many(self, oldest: list[Any], timeout_s: float) -> list[Any]:
-        """With many a batch is, and to look at all of them each time costs more than it finds: answers come
-        about in the order of the calls. Those that keep others waiting go to the end of the line.
+        """Wait for a batch of answers: with many calls in flight, looking at all of them costs more than it
+        finds. Answers come roughly in the order of the calls; slow calls go to the end of the line.
         """
         patience_s = max(timeout_s, _BATCH_PATIENCE_S)
         ready, late = _ray.wait(oldest, num_returns=_ANSWERS_AT_ONCE, timeout=patience_s, fetch_local=False)
@@ -245,7 +245,7 @@ class RayLane:
             self._unplaced[group] = clock.monotonic_s()
 
     def _given_up(self) -> list[Answer | Loss]:
-        """The calls that have waited long enough for a node, where none comes by itself."""
+        """The calls that have waited too long for a node, if the cluster adds none by itself."""
         limit_s, now = current_settings().unplaceable_s, clock.monotonic_s()
         late = [group for group, since in self._unplaced.items() if limit_s and now - since >= limit_s]
         if not late or now < self._look_at_s or ray_cluster.grows():
@@ -262,7 +262,7 @@ class RayLane:
                 for ref in flying:
                     del self._in_flight[ref]
             for ref, pack in flying.items():
-                with contextlib.suppress(Exception):  # it is told as lost whether Ray can cancel it or not
+                with contextlib.suppress(Exception):  # it counts as lost, whether or not Ray can cancel it
                     _ray.cancel(ref)
                 text = f"it {unmet}, and no such node came within {limit_s:g} s"
                 lost.append(Loss(pack, "unschedulable", text, again=False))

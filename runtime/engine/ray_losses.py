@@ -1,4 +1,4 @@
-"""Why a remote call did not come back: Ray's errors told apart and put into our words."""
+"""Why a remote call did not come back: Ray's errors as causes and messages."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Found:
-    """What records answer: settled calls of a replay, and outcomes (still to be recorded) of calls that the
-    cache knows or that had completed unreported.
+    """Answers of the records: settled calls of a replay, and outcomes (still to be recorded) of calls that
+    the cache knows or that had completed unreported.
 
     `broken` are calls that cannot be looked up: their key function fails, or a replay is not to go on.
     """
@@ -53,7 +53,7 @@ def place_unstarted(fanout: Fanout, positions: Iterable[int]) -> None:
 
 
 def outcome_of_broken(error: Exception) -> Outcome:
-    """How a call ends that cannot be looked up."""
+    """The outcome of a call that cannot be looked up."""
     now = clock.epoch_s()
     extra = Extra(tracebacks.headline(error), tracebacks.capture(error))
     return Outcome(FAILED, None, now, 0, None, tracebacks.ship(error), None, extra)
@@ -95,7 +95,7 @@ def _look_into_journal(fanout: Fanout, matching: Matching, start: int, stop: int
 def _claim(
     fanout: Fanout, matching: Matching, replay: Replay, position: int, own: ReplayedTask | Outcome | None
 ) -> bool:
-    """Find out which call a call is and give it that index; whether it is a recorded one."""
+    """Find the recorded call that a call stands for, and give it that index; whether there is one."""
     number = fanout.first_index + position
     hashed: bytes | None = None
     if own is not None or matching.may_answer():
@@ -139,7 +139,7 @@ def _look_into_cache(fanout: Fanout, positions: list[int], cache: CacheLookup, f
 
 
 def _now(kind: str | None, result: bytes | None, code: TaskCode) -> tuple[bool, bytes | None]:
-    """Whether a value that was kept can still be had, and the record of where it is now."""
+    """Whether a kept value can still be read, and the record of where it is now."""
     if kind != "stored" or result is None:
         return kind != "stored", result
     place = found_place(result, code.storage_url, code.serializer)

@@ -33,7 +33,7 @@ OPEN, BARRIER, CLOSE = "open", "barrier", "close"
 
 
 class RelayRunJournal:
-    """A run's journal as a worker has it: appends travel, `barrier` waits for the driver's word."""
+    """The journal of a run inside a worker: appends go to the driver, `barrier` waits for its answer."""
 
     failure: BaseException | None = None
 
@@ -46,7 +46,7 @@ class RelayRunJournal:
         self.line.record(self._run_id, record)
 
     def wait_for_room(self) -> None:
-        """The driver's journal has the buffer."""
+        """Nothing to do: the driver's journal has the buffer."""
 
     def barrier(self) -> Future[None]:
         return self.line.ask(BARRIER, self._run_id)
@@ -102,26 +102,26 @@ class RelayRecording:
         return self.line.ask(RELEASE, (run_id, epoch, owner_id)).result()
 
     def close(self, timeout_s: float | None = None) -> None:
-        """The driver's recording is the driver's to close."""
+        """Nothing to do: the driver closes its recording."""
 
 
 _relay: RelayRecording | None = None
 
 
 def recording_here() -> Recording:
-    """The way to the database from this process."""
+    """The recording of this process: in a worker one that goes through the driver."""
     return _relay if _relay is not None else current_recording()
 
 
 def find_cached(keys: Sequence[str]) -> Any:
-    """What the cache has of these keys."""
+    """The cache entries under these keys."""
     from ..store.commits import cache  # only where it is asked: loading a database's drivers takes a second
 
     return recording_here().call(cache.get_many, keys)
 
 
 def relay_through(line: LineToDriver | None, lease_s: float) -> None:
-    """From now on this process, a worker, records through that line."""
+    """Let this process, a worker, record through a line from now on."""
     global _relay
     be_a_worker()
     _relay = None if line is None or not line.connected else RelayRecording(line, lease_s)
@@ -141,7 +141,7 @@ def relaying_through(line: LineToDriver, lease_s: float) -> Generator[None]:
 
 
 def line_here() -> LineToDriver | None:
-    """The line that this process records through; None where it records itself."""
+    """The line through which this process records; None when it records itself."""
     return None if _relay is None else _relay.line
 
 
@@ -154,7 +154,7 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 class RelayHost:
-    """The driver's side: does what workers ask."""
+    """The driver's side: carries out requests of workers."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -189,7 +189,7 @@ class RelayHost:
                 reply(False, RelayFailed(f"what a worker asks ({kind!r}) cannot be read here: {error!r}"))
                 return
             try:
-                if kind == BARRIER:  # it may take any time: no thread is held for it
+                if kind == BARRIER:  # a barrier may take any time, so it holds no thread
                     self._desk(asked).journal.barrier().add_done_callback(told)
                     return
                 value = self._deeds[kind](*asked)
@@ -200,8 +200,8 @@ class RelayHost:
 
         def told(barrier: Future[None]) -> None:
             failure = barrier.exception()
-            with suppress(RuntimeError):  # closed: the line is, too, and says so
-                # Not here, on the journal's thread: a worker that does not read must not hold it up.
+            with suppress(RuntimeError):  # closed, like the line, which tells the worker
+                # Not on the journal's thread, which a worker that does not read must not hold up.
                 self._threads.submit(reply, failure is None, failure)
 
         try:

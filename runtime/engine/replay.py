@@ -1,4 +1,4 @@
-"""What an earlier execution of the run has recorded, read from the database as the new one gets there.
+"""The records of an earlier execution of a run, read from the database as the new execution needs them.
 
 Ids of one call site are consecutive, so the calls of a fan-out are one range of the primary key. Which of the
 recorded calls a new call is, `Matching` decides.
@@ -33,7 +33,7 @@ ReadInputs = Callable[[UUID, UUID, int], "list[tuple[UUID, bytes | None]]"]
 
 
 class AsksStore(Protocol):
-    """Whatever carries out store verbs for this process."""
+    """Carries out store verbs for this process."""
 
     def call(self, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any: ...
 
@@ -57,7 +57,7 @@ class Replay:
         self._told: set[str] = set()  # tasks whose inputs cannot be compared
 
     def matching(self, site: CallSite) -> Matching:
-        """Whose record each call of a site is, from its first call on."""
+        """A matching of the calls of a site to its records, from the first call on."""
         return Matching(lambda: self._inputs_of(site))
 
     def recorded(self, site: CallSite, start: int, stop: int) -> dict[int, ReplayedTask | Outcome]:
@@ -84,9 +84,7 @@ class Replay:
         return found
 
     def found_no_record(self, name: str, task_name: str, claim: Claim, *, is_comparable: bool) -> None:
-        """Say that a call runs again where people would not expect it; raises NondeterministicReplay if that
-        is to fail.
-        """
+        """Warn that a call runs again unexpectedly. Raises NondeterministicReplay where that is to fail."""
         if claim.diverges and self._policy == "fail":
             raise NondeterministicReplay(
                 f"{name} was called with other inputs than in the earlier execution of this run",
@@ -132,13 +130,13 @@ class Replay:
 
 
 def is_answer(recorded: ReplayedTask | Outcome | None) -> bool:
-    """Whether a recorded call completed with a value that can be had again."""
+    """Whether a recorded call completed with a value that can be read again."""
     state_type = getattr(recorded, "state_type", None)
     return state_type == "COMPLETED" and getattr(recorded, "result_kind", None) in _DURABLE
 
 
 def replay_of(recording: AsksStore, run_id: UUID, unreported: Mapping[int, Outcome] | None = None) -> Replay:
-    """What is recorded of a run by now, read as the run gets there."""
+    """The records of a run, read from the database as they are needed."""
 
     from ..store import (
         task_runs,  # here: a worker, which replays nothing, does not load the database's drivers

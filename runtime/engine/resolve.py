@@ -1,6 +1,4 @@
-"""Arguments made ready: futures inside them replaced by values, or by slots for what stays in the object
-store.
-"""
+"""Prepares arguments: futures inside them become values, or slots for values in the object store."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Returned(NamedTuple):
 def returned_by(value: Any) -> Returned | None:
     """What a returned state, or a collection of nothing but states, says; None for every other value.
 
-    A state in which no run ends is a failure: nobody would wait for the call any more.
+    A state that is not final is a failure, since the call has ended.
     """
     if not isinstance(value, State) and not is_collection_of_states(value):
         return None

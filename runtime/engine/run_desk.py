@@ -34,14 +34,14 @@ class JournalOfRun(Protocol):
 
 
 class SessionOfRun(Protocol):
-    """What the desk of a run hands on of the session that its calls go through."""
+    """What the desk of a run needs of the run's session."""
 
     def entered(self) -> AbstractContextManager[None]:
         """Within the block calls of tasks and flows are calls of this run."""
         ...
 
     def go_on(self) -> None:
-        """Calls that were held back while the run was paused may begin."""
+        """Let calls begin that were held back while the run was paused."""
         ...
 
 
@@ -72,12 +72,12 @@ class RunDesk:
         return cls._desks.get(flow_run_id)
 
     def watch(self, fanout: Counted) -> None:
-        """A fan-out of this run begins: show how it goes."""
+        """Show the progress of a fan-out of this run that begins."""
         if self._progress is not None:
             self._progress.watch(self.flow_run, fanout)
 
     def end_progress(self) -> None:
-        """No more calls come: what the terminal shows of them is the last word. Harmless a second time."""
+        """Show the final progress, as no more calls come. Harmless when called twice."""
         if self._progress is not None:
             self._progress.leave(self.flow_run)
 
@@ -91,14 +91,14 @@ class RunDesk:
         self.terminal.show_line(self._subject(line.task_run_id), line)
 
     def log_here(self, _flow_run_id: UUID, line: LogLine) -> None:
-        """Record a log line of this process, and show it unless it is on the terminal as a print."""
+        """Record a log line of this process, and show it unless a print has shown it already."""
         if line.logger == PRINTS:
             self.journal.append(LogBatch([line]))
         else:
             self.log(_flow_run_id, line)
 
     def decided(self, rule: str, outcome: str, reason: str) -> None:
-        """Record why calls of the run, which goes on, are held back or not any more."""
+        """Record why calls of the run are held back or released; the run itself goes on."""
         self.journal.append(
             RuleDecision(clock.epoch_s(), rule, outcome, reason, "RUNNING", "RUNNING", "Running")
         )
@@ -121,13 +121,13 @@ class RunDesk:
         self.tell_overrun(f"flow {self.flow_run.flow_name!r}", timeout_s)
 
     def note(self, level: int, message: str) -> LogLine:
-        """Record a log line without showing it yet: what is told as a fact must be durable first."""
+        """Record a log line without showing it yet, since a fact must be durable before it is shown."""
         line = _line(level, message)
         self.journal.append(LogBatch([line]))
         return line
 
     def _subject(self, task_run_id: UUID | None) -> str:
-        """Who a line is about: the run, or one of its task runs."""
+        """The subject of a line: the run, or one of its task runs."""
         if task_run_id is not None:
             for site in list(self.sites.values()):
                 index = task_run_id.int - site.base

@@ -1,4 +1,4 @@
-"""One flow run in this process: who it is, where it is recorded, and how its calls are counted and sent."""
+"""One flow run in this process: its identity, its recording, and how its calls are counted and sent."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TaskRunner(Protocol):
 
 
 class RunControl(Protocol):
-    """What the body of a run may ask for itself."""
+    """What the body of a run may ask of its own run."""
 
     def pause(
         self, timeout_s: float, key: str | None, schema: Mapping[str, Any] | None, poll_s: float
@@ -80,7 +80,7 @@ class Dispatching:
 
 
 class FlowSession:
-    """What the calls made in a flow's body go through."""
+    """Takes the calls that a flow's body makes."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class FlowSession:
         kwargs: dict[str, Any],
         wait_for: tuple[Any, ...],
     ) -> TaskFutureList[Any]:
-        """Send one call an entry of the columns; with iterators, returns when the last has been read."""
+        """Send a call for each entry of the columns; with iterators, returns when the last has been read."""
         sorted_out = sort_map_arguments(task.name, args, kwargs)
         iterators = sorted_out.iterators
         with uninterrupted():
@@ -223,12 +223,12 @@ class FlowSession:
                 counts[(site.scope, site.task_key)] = after
 
     def forget_indexes(self) -> None:
-        """Count from the start again: the flow's body is about to run once more."""
+        """Count from the start again, before another attempt of the flow's body."""
         with self._lock:
             self._numbering = Numbering()
 
     def group_of(self, task: TaskDefinition[Any, Any]) -> PackGroup:
-        """What calls of this task share; one a task, whatever the number of calls."""
+        """The pack group of a task, which all of its calls share."""
         tags = (*task.tags, *(tag for tag in current_tags.get() if tag not in task.tags))
         key = (task.identity, tags)
         with self._lock:
@@ -303,7 +303,7 @@ flow_session: ContextVar[FlowSession | None] = ContextVar("heliostat_flow_sessio
 
 
 def end_calls_of(session: FlowSession | None) -> None:
-    """End what a call in a worker has submitted there: it was cancelled, and they are with it."""
+    """Cancel the calls that a cancelled call has submitted in its worker."""
     dispatcher = None if session is None else session.dispatching.started
     if session is not None and dispatcher is not None and dispatcher.failed is None:
         dispatcher.cancel_run(session.desk, _CALLS_END_WITHIN_S)

@@ -1,4 +1,4 @@
-"""What becomes of an answer or a loss: calls end, are tried again, or are made ready once more."""
+"""Settles answers and losses: calls end, are tried again, or are queued once more."""
 
 from __future__ import annotations
 
@@ -93,14 +93,14 @@ class SendsAgain(Protocol):
 
 
 class Settling:
-    """Settles calls on behalf of a dispatcher; the record is written before anyone is told."""
+    """Settles calls on behalf of a dispatcher; the record is written before anything hears of it."""
 
     def __init__(self, dispatcher: SendsAgain, let_go: Callable[[Fanout, Iterable[int]], None]) -> None:
         self._dispatcher = dispatcher
-        self._let_go = let_go  # calls have ended: what waited for them may go
+        self._let_go = let_go  # called with calls that have ended, to release those that waited for them
 
     def take(self, arrivals: Sequence[Answer | Loss]) -> None:
-        """Answers and losses came in from the lane; the plain ones are settled together."""
+        """Settle answers and losses that came from the lane, plain completions together."""
         plain = PlainCompletions()
         for arrival in arrivals:
             if isinstance(arrival, Answer):
@@ -118,8 +118,7 @@ class Settling:
             outcome = outcome._replace(extra=Extra(held.message))
         placed = still_open
         if fanout.matching is not None and outcome.status == CANCELLED:
-            # Of a call that was not looked up yet it is not known which one it is: another's record may be
-            # there.
+            # A call that was not looked up yet may have the index of another call's record.
             placed = [position for position in still_open if fanout.standing[position] != WAITING]
         if placed:
             with WithoutWaiting():
@@ -134,7 +133,7 @@ class Settling:
     def from_records(self, fanout: Fanout, found: records_lookup.Found) -> None:
         """Settle what the journal of an earlier execution, or the cache, answers. Under the lock, too."""
         broken = [(position, records_lookup.outcome_of_broken(error)) for position, error in found.broken]
-        # Somebody may have cancelled a call while it was looked up: its first end stays.
+        # A call may have been cancelled while it was looked up: its first end stays.
         told = [entry for entry in (*found.cached, *broken) if not fanout.is_settled(entry[0])]
         if told:
             with WithoutWaiting():
@@ -199,7 +198,7 @@ class Settling:
                     not_started.append((fanout, position))
                 continue
             if outcome.status == CANCELLED and pack.news.timed_out and pack.cancel_asked_s is None:
-                # The pack was stopped since some of its calls did not end after their time; others go again.
+                # The pack was stopped because of calls past their timeout; the others go again.
                 if at in pack.news.timed_out:
                     self._timed_out(fanout, position, outcome.start_s)
                 else:
@@ -264,7 +263,7 @@ class Settling:
             for at, member in enumerate(members)
             if at not in kept and at not in pack.news.given_back and not member[0].is_settled(member[1])
         ]
-        # A worker is also ended for a call that outlived its timeout: then only that call is to blame.
+        # A worker may have been ended for a call past its timeout: then only that call is to blame.
         if pack.cancel_asked_s is not None or (loss.cause == "cancelled" and not pack.news.timed_out):
             self._cancelled([member for _, member in left])
             return
@@ -282,8 +281,8 @@ class Settling:
                     self._dispatcher.queue_again(fanout, position)
 
     def _timed_out(self, fanout: Fanout, position: int, began_s: float | None) -> None:
-        """The call that was stopped, or whose worker was killed, because it did not end after its timeout:
-        tried again as the author wants it, or the end.
+        """Retry or end a call that was stopped, or whose worker was killed, because it did not end after its
+        timeout.
         """
         how = "did not end after its timeout and was stopped by force"
         error = TaskTimedOut(how)
@@ -305,7 +304,7 @@ class Settling:
         self._retry([(fanout, position, outcome)])
 
     def _crashed(self, fanout: Fanout, position: int, loss: Loss) -> None:
-        """The call that a process died under: once more and alone, or the end."""
+        """Send a call whose process died once more and alone, or end it."""
         crashes = fanout.crashes.get(position, 0) + 1
         allowed = fanout.kind.code.crash_retries
         attempt = fanout.attempt_of(position)

@@ -1,4 +1,4 @@
-"""Keeping what stops code from outside away from bookkeeping that must be done whole."""
+"""Protects bookkeeping that must not be left half done from interruptions from outside."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from contextlib import contextmanager
 
 
 class Shield:
-    """What keeps interruptions out of one thread for a moment."""
+    """Holds back interruptions of one thread for a moment."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()  # a signal's handler may run in the thread that holds it
         self.depth = 0
         self.users = 0
-        self.late: type[BaseException] | None = None  # what came meanwhile
+        self.late: type[BaseException] | None = None  # the interruption that came meanwhile
 
     def holds_back(self, why: type[BaseException]) -> bool:
-        """Whether the thread must not be disturbed now; it will raise that exception itself."""
+        """Whether the thread must not be interrupted now; then it raises the exception itself later."""
         if self.depth:
             self.late = why
         return self.depth > 0
@@ -52,7 +52,7 @@ def shield_of(thread: int) -> Shield | None:
 
 
 def set_on(thread: int, error: type[BaseException] | None) -> None:
-    """Have a thread raise that exception at its next bytecode; None: what was set and not raised is not."""
+    """Have a thread raise an exception at its next bytecode; None withdraws one that was not raised yet."""
     value = None if error is None else ctypes.py_object(error)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), value)
 
@@ -72,7 +72,7 @@ def uninterrupted() -> Generator[None]:
         with shield.lock:
             shield.depth += 1
             inside = True
-        _let_raise()  # what was on its way arrives here, at the latest
+        _let_raise()  # an interruption under way is raised here, at the latest
         yield
     finally:
         if inside:

@@ -32,8 +32,8 @@ from ..store.slot_rows import FREE, GRANTED, WAITS, SlotAnswer, SlotWant
 _log = logging.getLogger("heliostat.internal.slots")
 LEASE_S = 15.0
 KNOWN_FOR_S = 1.0
-TOLD_AFTER_S = 1.0  # short waits are nothing to tell of
-_AGAIN_S = 2.0  # who waits asks again after that time without news, and what is held is renewed
+TOLD_AFTER_S = 1.0  # shorter waits are not reported
+_AGAIN_S = 2.0  # waiting calls ask again after that time without news, and held slots are renewed
 _SOONEST_AGAIN_S = 0.02
 _IDLE_S = 5.0  # how often the threads look whether their recording was closed
 _BACKOFF_S = 0.5
@@ -43,7 +43,7 @@ Told = Callable[[SlotAnswer], None]
 
 
 class Slots(Protocol):
-    """Where the calls of this process get slots from."""
+    """Gives slots to the calls of this process."""
 
     def are_limited(self, tags: Collection[str]) -> bool | None:
         """Whether calls with these tags need slots; None: that is being asked, `when_known` tells."""
@@ -61,11 +61,11 @@ class Slots(Protocol):
         ...
 
     def give_back(self, want_id: UUID) -> None:
-        """Give slots back, or the wish for them."""
+        """Give slots back, or withdraw the request for them."""
         ...
 
     def let_lapse(self, want_id: UUID) -> None:
-        """Renew slots no more: nobody will say when their call has ended."""
+        """Stop renewing slots, since the end of their call will not be known."""
         ...
 
     def flush(self) -> None:
@@ -74,7 +74,7 @@ class Slots(Protocol):
 
 
 class SlotDesk:
-    """The desk of a process that records to a database, directly or through somebody."""
+    """The desk of a process that records to a database, directly or through another process."""
 
     _current: ClassVar[SlotDesk | None] = None
     _making: ClassVar[threading.Lock] = threading.Lock()
@@ -229,7 +229,7 @@ class SlotDesk:
             tell(f"a call that was answered about its slots ({answer.verdict})", partial(then, answer), _log)
 
     def _take(self, answers: list[SlotAnswer]) -> list[tuple[Told, SlotAnswer]]:
-        """Note what was answered; gives whom to tell."""
+        """Note the answers; returns the callbacks to call."""
         told: list[tuple[Told, SlotAnswer]] = []
         now = clock.monotonic_s()
         with self._lock:
@@ -246,7 +246,7 @@ class SlotDesk:
                     continue
                 known = self._wants.pop(answer.id, None)
                 self._asked_at.pop(answer.id, None)
-                if known is None:  # given up meanwhile: that has been said after the question
+                if known is None:  # the request was withdrawn meanwhile, and the store is told of that
                     continue
                 want, then = known
                 if answer.verdict == GRANTED:

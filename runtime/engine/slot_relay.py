@@ -26,7 +26,7 @@ _LIMITED, _ASK, _GIVE = "limited", "ask", "give"
 
 
 class RelayedSlots:
-    """Slots as a worker has them: see `slot_desk.Slots`."""
+    """The `slot_desk.Slots` of a worker."""
 
     _by_line: ClassVar[WeakKeyDictionary[LineToDriver, RelayedSlots]] = WeakKeyDictionary()
 
@@ -92,7 +92,7 @@ class RelayedSlots:
         self.give_back(want_id)
 
     def flush(self) -> None:
-        """The driver does."""
+        """Nothing to do: the driver flushes."""
 
     def _tell(self) -> None:
         # Not on the line's own thread: whoever is told may ask something over the line and wait.
@@ -106,14 +106,14 @@ def _pass_on(answer: SlotAnswer, reply: Callable[[bool, Any], None]) -> None:
 
 
 class SlotRelayHost:
-    """The driver's side: does what workers ask, by the connection that they ask over."""
+    """The driver's side: answers workers, and keeps their slots by connection."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._theirs: dict[Any, set[UUID]] = {}
 
     def answer(self, request: Any, reply: Callable[[bool, Any], None], connection: Any) -> None:
-        """Never blocks."""
+        """Answer a request of a worker; never blocks."""
         what, subject = request
         desk = SlotDesk.here()
         if what == _LIMITED:
@@ -129,7 +129,7 @@ class SlotRelayHost:
             reply(True, None)
 
     def lost(self, connection: Any) -> None:
-        """A worker is gone: what it held or waited for is free again."""
+        """Free the slots that a worker, whose line is lost, held or waited for."""
         with self._lock:
             theirs = self._theirs.pop(connection, set())
         for each in theirs:

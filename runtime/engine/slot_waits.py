@@ -23,7 +23,7 @@ _AWAKE_EVERY_S = 0.2  # a thread that waits can be interrupted only when it is a
 
 
 def slots_of(desk: RunDesk) -> Slots:
-    """Where the calls of a run get slots from in this process."""
+    """The source of slots for the calls of a run in this process."""
     journal = desk.journal
     return RelayedSlots.through(journal.line) if isinstance(journal, RelayRunJournal) else SlotDesk.here()
 
@@ -51,7 +51,7 @@ def want_of(fanout: Fanout, position: int) -> SlotWant:
 
 
 def wait_for_slots(slots: Slots, fanout: Fanout, position: int) -> UUID | None:
-    """Block until the call has its slots; gives what to give back, None where nothing is limited.
+    """Block until the call has its slots; returns the id to give back, None when nothing is limited.
 
     Raises NoSlotEver. The thread can be interrupted meanwhile: the call keeps no place in the queue then.
     """
@@ -117,14 +117,14 @@ class CallSlots:
         return await asyncio.to_thread(self.are_limited) if limited is None else limited
 
     def take(self) -> None:
-        """Block until they are there. Raises NoSlotEver."""
+        """Block until the call has its slots. Raises NoSlotEver."""
         self._held = wait_for_slots(self._slots, self._fanout, 0)
 
     async def take_async(self) -> None:
         self._held = await slots_awaited(self._slots, self._fanout, 0)
 
     def give_back(self) -> None:
-        """Harmless when nothing is held."""
+        """Give the slots back; harmless when none are held."""
         held, self._held = self._held, None
         if held is not None:
             self._slots.give_back(held)
@@ -138,7 +138,7 @@ def flush_slots() -> None:
 
 
 def granted(answer: SlotAnswer) -> UUID | None:
-    """What to give back later; None where nothing is limited. Raises NoSlotEver."""
+    """The id to give back later; None when nothing is limited. Raises NoSlotEver."""
     if answer.verdict == CLOSED:
         raise NoSlotEver(
             f"the concurrency limit on tag {answer.tag!r} is 0: none of its tasks may start",

@@ -1,9 +1,9 @@
 """Finished calls of a running pack, kept where they outlive the worker.
 
 A pack answers once, at its end. So that a killed worker's finished calls need not run again, each outcome is
-also copied into a memory-mapped file on the node: the page cache keeps it when the process dies. Whoever
-started the pack reads it back (`salvage`), or whoever resumes the run (`left_by`); a node that is lost takes
-the file along, and then all of the pack runs again.
+also copied into a memory-mapped file on the node: the page cache keeps it when the process dies. The
+driver reads it back (`salvage`), or a process that resumes the run (`left_by`). When the node is lost, so is
+the file, and all of the pack runs again.
 
 A worker holds a lock on the file while it has it open, so that files of processes that are gone can be told.
 
@@ -73,7 +73,7 @@ def _checked_folder(temporary: str, home: Path) -> Path:
 
 
 def name_of(flow_run_id: UUID, pack_id: str) -> str:
-    """What the file of a pack is called."""
+    """The name of a pack's file."""
     return f"{flow_run_id.hex}.{pack_id}"
 
 
@@ -88,7 +88,7 @@ class Spool:
         self._path = folder() / name
         try:
             self._file = os.open(self._path, _WRITING, 0o600)
-        except FileNotFoundError:  # somebody has tidied up
+        except FileNotFoundError:  # the folder was removed
             _checked_folder.cache_clear()
             self._path = folder() / name
             self._file = os.open(self._path, _WRITING, 0o600)
@@ -191,7 +191,7 @@ def delete(name: str) -> None:
 
 
 def sweep() -> None:
-    """Remove what processes that are gone have left here long ago."""
+    """Remove old files of processes that are gone."""
     old = clock.epoch_s() - _SWEPT_AFTER_S
     with suppress(OSError):
         for path in folder().iterdir():

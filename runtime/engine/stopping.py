@@ -1,4 +1,4 @@
-"""Stopping calls that run, from another thread: an exception in the author's code, wherever that waits.
+"""Stops running calls from another thread, by an exception in the author's code, even while that waits.
 
 The main thread (where Ray runs tasks) is woken by a signal, also from a blocking call. In another thread the
 exception takes effect at its next bytecode: a call blocked in C ends late. On an event loop the calls' tasks
@@ -23,10 +23,10 @@ from . import programs
 from .board import Board
 from .shields import put_down, set_on, shield_of, take_up
 
-_WAKE = signal.SIGURG  # nobody's: what does not handle it ignores it
+_WAKE = signal.SIGURG  # not used by others: programs without a handler ignore it
 _TRY_EVERY_S = 0.05
 _LOOP_HEARS_WITHIN_S = 0.5
-_BEFORE_PROGRAMS_S = 0.2  # the code hears first: it must not take its program's end for an answer
+_BEFORE_PROGRAMS_S = 0.2  # the code is stopped first, so that it does not take its program's end for a result
 _BOOKKEEPERS = ("execution", "board", "deadline", "loop_limits", "stopping", "shields")
 _OURS = frozenset(
     {f"{__package__}.{name}" for name in _BOOKKEEPERS} | {"contextlib"}  # between two lines of a `with`
@@ -34,7 +34,7 @@ _OURS = frozenset(
 
 
 class CallCancelled(CancelRun):
-    """Raised in the code of a call that somebody has cancelled."""
+    """Raised in the code of a call that is cancelled."""
 
     of: ClassVar[Board]
 
@@ -68,7 +68,7 @@ def leave(board: Board) -> None:
 
 
 def note_all_of(thread: int, because: type[BaseException]) -> None:
-    """Whatever that thread executes is being stopped by others: none of it can complete any more."""
+    """Note that all calls of a thread are being stopped, so that none of them can complete."""
     for board in list(_boards.get(thread, ())):
         board.because = because
         board.stop_asked = True
@@ -169,7 +169,7 @@ def _why(board: Board) -> type[BaseException] | None:
 
 
 def _arm() -> None:
-    """Let the signal that wakes come to us; on the main thread, once a process."""
+    """Install the handler of the waking signal; on the main thread, once per process."""
     global _armed
     _armed = True
     signal.signal(_WAKE, _woken)

@@ -155,7 +155,7 @@ class DirectCall:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _where: object) -> None:
-        """Whatever stops the block, the call has an end: one that has begun, and will not go on, is
+        """Give the call an end, whatever stops the block: a call that has begun and will not go on is
         Cancelled.
         """
         try:
@@ -183,7 +183,7 @@ class DirectCall:
         return self._outcome is not None
 
     def closed_gate(self) -> PauseGate | None:
-        """What the call waits at while its run is paused; one that a running task makes waits for nothing."""
+        """The gate at which the call waits while its run is paused; None for a call of a running task."""
         if self._recorded is None or task_run_info.get() is not None:
             return None
         gate = self._recorded.kind.desk.gate
@@ -221,7 +221,7 @@ class DirectCall:
             self._slots.give_back()
 
     def _go_with_slots(self) -> bool:
-        # Of a run that was paused meanwhile nothing is held.
+        # A call whose run was paused meanwhile holds no slots.
         if self.closed_gate() is not None:
             self.give_slots_back()
             return False
@@ -344,7 +344,7 @@ class DirectCall:
             with self._calls.recording(self):
                 self._write(outcome)
         except RunIsOver:
-            if outcome.status != CANCELLED:  # what was told to end need not hear that it ended late
+            if outcome.status != CANCELLED:  # a cancelled call need not hear that it ended late
                 raise
 
     def _write(self, outcome: Outcome) -> None:

@@ -51,7 +51,7 @@ _spools: deque[str] = deque()  # the files of the last packs here
 def execute(spec_blob: bytes, refs: Sequence[Any]) -> tuple[bytes, dict[int, Any] | None]:
     """Execute one pack; returns the pickled PackReply and the values too large to ride in it (None: none)."""
     spec = PackSpec.loads(spec_blob)
-    began = time.perf_counter()  # once more below: what is paid only once tells nothing of the next pack
+    began = time.perf_counter()  # set again below, without costs that are paid only once
     nothing: list[Outcome | None] = [None] * spec.size
     try:
         known = _code_of(spec)
@@ -124,7 +124,7 @@ def _expect_lone_calls(spec: PackSpec, worker_code: WorkerCode, line: LineToDriv
 
 
 def _session_of(code_key: bytes, worker_code: WorkerCode, line: LineToDriver) -> FlowSession | None:
-    """What tasks and flows called inside these calls go through: they run here, the driver records them."""
+    """The session for tasks and flows called inside these calls: they run here, the driver records them."""
     if not line.connected:
         return None
     session = _sessions.get(code_key)

@@ -30,7 +30,7 @@ class WorkerNews:
         self._dispatcher = dispatcher
 
     def take(self, kind: str, *facts: Any) -> None:
-        """One piece of news; comes on the line's thread, or on that which executes a pack."""
+        """Take one piece of news, on the line's thread or the one that executes the pack."""
         if kind == "logs":
             for flow_run_id, line in facts[0]:
                 add_to_run(flow_run_id, LogBatch([line]))

@@ -1,4 +1,4 @@
-"""What a task may leave changed in its worker and would take lines away from the next task: it is put back.
+"""Restores state of a worker that a task has changed and that would lose log lines of the next task.
 
 Only that: what modules set up when they are imported, handlers and finer levels, stays, since importing them
 again for the next task does nothing.
