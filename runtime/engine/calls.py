@@ -48,7 +48,7 @@ class Rows:
 
 @dataclass(slots=True)
 class Columns:
-    """Calls that differ in some arguments: positional and keyword ones, each a column or the same for all."""
+    """Calls that differ in some arguments: each positional or keyword argument is a column or a constant."""
 
     positional: list[tuple[bool, Any]]  # (spread over the calls, column or constant)
     keywords: dict[str, tuple[bool, Any]]

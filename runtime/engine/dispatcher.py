@@ -145,7 +145,7 @@ class Dispatcher:
                 self._settle_arrivals([answer])
                 if not self._is_inline:
                     self.pump()
-        except BaseException as error:  # whoever waits must learn of it
+        except BaseException as error:  # threads that wait must learn of it
             self.fail(error)
 
     def feed(self, fanout: Fanout, rows: Iterator[tuple[Any, ...]]) -> None:
@@ -212,7 +212,7 @@ class Dispatcher:
         if not self._is_inline:
             try:
                 self.pump()
-            except BaseException as error:  # whoever waits must learn of it
+            except BaseException as error:  # threads that wait must learn of it
                 self.fail(error)
 
     def drain(self, desk: RunDesk) -> None:
@@ -437,7 +437,7 @@ class Dispatcher:
                 self._wake_retries()
                 self._cancelling.enforce_limits()
                 self.pump()
-            except BaseException as error:  # whoever waits must learn of it
+            except BaseException as error:  # threads that wait must learn of it
                 self.fail(error)
                 return
 

@@ -382,7 +382,7 @@ class LineToDriver:
 
 
 def _settle(future: Future[Any], done: bool, blob: bytes) -> None:
-    """Give an answer to whoever waits for it; one that cannot be read is told as such."""
+    """Resolve a future with an answer, or with RelayFailed when the answer cannot be read."""
     try:
         if done:
             future.set_result(pickle.loads(blob))

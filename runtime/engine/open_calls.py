@@ -133,7 +133,7 @@ class OpenCalls:
 
 
 def forget_runs() -> None:
-    """This process is a fork of one that executes runs, and executes none of them."""
+    """Forget all runs in a fork, which executes none of its parent's runs."""
     global _is_fork_of_run
     for calls in list(OpenCalls.alive):
         _is_fork_of_run = True

@@ -1,4 +1,4 @@
-"""Who executes a run: this process, told apart from every other one, even from a later one with the same
+"""The owner of a run: this process, distinguished from every other one, even a later one with its
 pid.
 """
 

@@ -1,4 +1,4 @@
-"""Whether new calls of a run may begin: not while somebody has paused it."""
+"""Whether new calls of a run may begin; they may not while the run is paused."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def _signal(program: Program, number: signal.Signals) -> bool:
 
 
 def _helpers() -> set[int]:
-    """Processes of Python's own that serve whoever comes next in this process."""
+    """Python's own helper processes, which later code of this process will use too."""
     tracker = sys.modules.get("multiprocessing.resource_tracker")
     pid = getattr(getattr(tracker, "_resource_tracker", None), "_pid", None)
     return set() if pid is None else {pid}

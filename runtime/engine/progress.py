@@ -188,7 +188,7 @@ class Progress:
                     self._screen.close()
             if not self._sites:
                 self._wake.clear()
-                if self._arrived:  # since we looked: whoever put it there still saw the event set
+                if self._arrived:  # arrived since the look, while the event was still set
                     self._wake.set()
 
     def look(self) -> None:

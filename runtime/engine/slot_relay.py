@@ -95,7 +95,7 @@ class RelayedSlots:
         """Nothing to do: the driver flushes."""
 
     def _tell(self) -> None:
-        # Not on the line's own thread: whoever is told may ask something over the line and wait.
+        # Not on the line's own thread: a listener may ask something over the line and wait.
         while True:
             self._to_tell.get()()
 

@@ -204,7 +204,7 @@ def take_interrupts() -> None:
 def _woken(_signal: int, frame: FrameType | None) -> None:
     if frame is not None and frame.f_globals.get("__name__") in _OURS:
         _rings.clear()
-        return  # bookkeeping, in which nothing may be raised: whoever asks tries again
+        return  # bookkeeping, in which nothing may be raised: the asking thread tries again
     while _rings:
         _rings.popleft()()
     thread = threading.get_ident()
