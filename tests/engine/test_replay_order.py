@@ -136,7 +136,7 @@ def committed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("committed_at_once", "recorded")
 @given(plans(len(INPUTS)))
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck))
 def test_task_calls_in_any_order_over_retries_and_resumes_get_their_own_results_and_complete_once(
     drawn: Plan,
 ) -> None:
