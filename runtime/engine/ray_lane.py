@@ -181,7 +181,8 @@ class RayLane:
         return list({**dict.fromkeys(ready), **dict.fromkeys(more)})
 
     def cancel(self, pack: Pack, force: bool) -> None:
-        self._line.cancel(pack.pack_id)
+        if not force:  # else the worker might answer at once, and be killed while it executes another pack
+            self._line.cancel(pack.pack_id)
         with self._lock:
             ref = next((ref for ref, flying in self._in_flight.items() if flying is pack), None)
         if ref is not None:
