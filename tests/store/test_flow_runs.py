@@ -190,7 +190,7 @@ async def test_a_reference_that_fits_several_runs_or_none_is_refused(db: Databas
     for tail in ("aaaa", "bbbb"):
         await given.run(db, id=UUID(f"018f0000-0000-7000-8000-00000000{tail}"), name="twin")
     for reference in ("018f0000", "twin"):
-        with pytest.raises(NotFound, match="ambiguous: 2 flow runs fit"):
+        with pytest.raises(NotFound, match="ambiguous: 2 flow runs match"):
             await flow_runs.find(db, reference)
     for reference in ("018f9999", "nobody", str(ids.uuid7()), "", "%"):
         with pytest.raises(NotFound, match="there is no flow run"):
@@ -202,7 +202,7 @@ async def test_a_part_of_an_id_means_its_begin_or_its_end_and_both_are_candidate
 ) -> None:
     begins = await given.run(db, id=UUID("018fabcd-0000-7000-8000-00000000aaaa"), name="swift-otter")
     ends = await given.run(db, id=UUID("018f1111-0000-7000-8000-0000018fabcd"), name="calm-crane")
-    with pytest.raises(NotFound, match="ambiguous: 2 flow runs fit") as refused:
+    with pytest.raises(NotFound, match="ambiguous: 2 flow runs match") as refused:
         await flow_runs.find(db, "018fabcd")
     for run, name in ((begins, "swift-otter"), (ends, "calm-crane")):
         assert f"{run.id} ({name}, " in str(refused.value)
