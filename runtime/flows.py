@@ -64,20 +64,24 @@ class Flow(FlowDefinition[P, R_co]):
 
         show_errors_our_way()
         return_state = bool(kwargs.pop("return_state", False))
-        return self.run(bind(self.fn, args, kwargs), return_state)
+        return self._begin(return_state)(bind(self.fn, args, kwargs))
 
     def run(self, parameters: dict[str, Any], return_state: bool = False) -> Any:
         """Run with parameters by name; of an asynchronous flow, the coroutine that does.
 
         Of a generator the values, one by one; with `return_state` their list.
         """
+        return self._begin(return_state)(parameters)
+
+    def _begin(self, return_state: bool) -> Callable[[dict[str, Any]], Any]:
+        """What runs the flow with parameters by name. It is called where an author's traceback ends."""
         if self.is_generator and not return_state:
             from .engine.flow.flow_stream import stream_of
 
-            return stream_of(self, parameters)
+            return functools.partial(stream_of, self)
         from .engine.flow.flow_call import call_flow
 
-        return call_flow(self, parameters, return_state)
+        return functools.partial(call_flow, self, return_state=return_state)
 
     def to_deployment(
         self, name: str, work_pool_name: str | None = None, **options: Unpack[DeploymentOptions]

@@ -10,10 +10,10 @@ from databases import ON_SQLITE
 SCRIPT = """
 import functools
 
-from heliostat.runtime.journal import recording
+from heliostat.runtime.journal import current
 
 # As the product, only less patient.
-recording.JournalLimits = functools.partial(recording.JournalLimits, incurable_patience_s=1.0)
+current.JournalLimits = functools.partial(current.JournalLimits, incurable_patience_s=1.0)
 
 import flows
 
@@ -23,7 +23,7 @@ def no_room(connection):
     connection.execute(f"PRAGMA max_page_count = {pages + 100}")
 
 
-recording.current_recording().call(lambda db: db.sqlite_write(no_room))
+current.current_recording().call(lambda db: db.sqlite_write(no_room))
 flows.many(3_000)
 """
 
