@@ -1,0 +1,45 @@
+/** Which page stands at which address. Each page is loaded when it is first opened. */
+
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { BASE_PATH } from "@/data/base";
+import { Empty, Failure } from "@/parts/places";
+import { App } from "./App";
+
+const root = createRootRoute({ component: App, notFoundComponent: Nowhere });
+
+type Words = Record<string, unknown>;
+type Page = () => Promise<{ default: React.ComponentType }>;
+
+const PAGES: readonly (readonly [string, Page])[] = [
+  ["/", () => import("@/pages/overview/OverviewPage")],
+  ["/runs", () => import("@/pages/runs/RunsPage")],
+];
+
+function Nowhere() {
+  return <Empty title="There is no such page" text="The address names nothing that this server shows." />;
+}
+
+function Broken({ error, reset }: { error: unknown; reset: () => void }) {
+  return <Failure what="This page" error={error} retry={reset} />;
+}
+
+const routes = PAGES.map(([path, page]) =>
+  createRoute({
+    getParentRoute: () => root,
+    path,
+    component: lazyRouteComponent(page),
+    errorComponent: Broken,
+    // Pages read the words of the address themselves; all are kept.
+    validateSearch: (words: Words): Words => words,
+  }),
+);
+
+export function makeRouter() {
+  return createRouter({
+    routeTree: root.addChildren(routes),
+    basepath: BASE_PATH,
+    defaultPreload: "intent",
+    scrollRestoration: true,
+    defaultErrorComponent: Broken,
+  });
+}
