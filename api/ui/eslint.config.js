@@ -37,6 +37,7 @@ export default ts.config(
     rules: {
       "max-lines": ["error", 400],
       "no-control-regex": "off",
+      "react-hooks/incompatible-library": "off", // nothing is compiled
       "no-undef": "off", // the compiler checks names
       "@typescript-eslint/no-non-null-assertion": "error",
       "no-restricted-syntax": [
