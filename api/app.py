@@ -42,6 +42,7 @@ from .routes import (
     graphs,
     journal,
     logs,
+    overview,
     recording,
     run_details,
     run_results,
@@ -59,6 +60,7 @@ from .routes import (
     work_queues,
     workers,
 )
+from .shared_answers import SharedAnswers
 from .sockets import events_in, events_out, logs_out, scheduled_tasks, worker_channel
 from .streams.event_desk import EventDesk
 
@@ -100,6 +102,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     recording.router,
     run_details.router,
     explanations.router,
+    overview.router,
     run_results.router,
     code_packages.router,
     servings.router,
@@ -111,6 +114,8 @@ SOCKETS: tuple[APIRouter, ...] = (
     scheduled_tasks.router,
     worker_channel.router,
 )
+
+_SHARED_FOR_S = 2.0  # how old an answer may be that many pages ask for
 
 
 def create_app(
@@ -144,6 +149,7 @@ def create_app(
     )
     app.state.database_access = access
     app.state.event_desk = desk
+    app.state.shared_answers = SharedAnswers(_SHARED_FOR_S)
     for router in (*ROUTERS, *SOCKETS):
         app.include_router(router, prefix="/api")
     docs_pages.install(app)

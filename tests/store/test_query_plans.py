@@ -14,7 +14,17 @@ from sqlalchemy import event
 
 from heliostat.runtime.foundation.errors import NotFound
 from heliostat.runtime.states import StateType
-from heliostat.runtime.store import artifacts, block_documents, dashboard, logs, run_graph, search, variables
+from heliostat.runtime.store import (
+    artifacts,
+    attention,
+    block_documents,
+    dashboard,
+    logs,
+    overview,
+    run_graph,
+    search,
+    variables,
+)
 from heliostat.runtime.store.database.database import Database
 from heliostat.runtime.store.filters import (
     FlowFilter,
@@ -76,6 +86,8 @@ LOOKS: dict[str, Callable[[Database], Awaitable[Any]]] = {
     "artifacts of a flow run": lambda db: artifacts.find(db, ArtifactFilter(flow_run_id=Ids([SOME]))),
     "newest artifact of a key": lambda db: artifacts.latest(db, "x"),
     "block documents by name": lambda db: block_documents.find(db, limit=50),
+    "what the first page shows": lambda db: overview.read(db, 6, 180),
+    "what needs a person": lambda db: attention.causes(db),
     "variables by name": lambda db: variables.find(db, limit=50),
 }
 BIG = ("flow_run", "task_run", "log", "artifact", "flow_run_state")
