@@ -21,6 +21,7 @@ from heliostat.runtime.store import (
     dashboard,
     logs,
     overview,
+    run_figures,
     run_graph,
     search,
     variables,
@@ -76,6 +77,8 @@ LOOKS: dict[str, Callable[[Database], Awaitable[Any]]] = {
     "task runs of a flow run": lambda db: search.task_runs(db, OF_RUN, limit=50),
     "task runs of a flow run, counted": lambda db: search.count_task_runs(db, OF_RUN),
     "task runs of flow runs, counted": lambda db: dashboard.count_task_runs(db, [SOME]),
+    "usual lengths": lambda db: run_figures.usual_lengths(db, flow_ids=[SOME], deployment_ids=[SOME]),
+    "task runs by state": lambda db: run_figures.TaskTallies().read(db, [SOME]),
     "graph": lambda db: run_graph.read(db, SOME),
     "log of a flow run": lambda db: logs.read(db, flow_run_id=SOME),
     "log of a flow run, searched": lambda db: search.logs(

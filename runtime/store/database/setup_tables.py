@@ -17,12 +17,13 @@ from sqlalchemy import (
     text,
 )
 
-from . import automation_tables
+from . import automation_tables, job_tables
 from .tables import metadata
 from .types import Json, Timestamp
 
 __all__ = [
     "automation_tables",
+    "job_tables",
     "artifact",
     "artifact_collection",
     "block_document",
