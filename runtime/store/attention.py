@@ -15,7 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..rules.deciding import PLACEMENT
 from . import explaining
 from .database.database import Database
-from .database.tables import deployment, flow, flow_run, flow_run_state, rule_decision, work_queue
+from .database.tables import (
+    deployment,
+    flow,
+    flow_run,
+    flow_run_state,
+    rule_decision,
+    work_pool,
+    work_queue,
+)
 
 _FAILED = ("FAILED", "CRASHED")
 _FAILURES_READ = 500
@@ -42,7 +50,8 @@ class Cause:
     since: datetime | None
     code: str | None = None
     hint: str | None = None
-    place: str | None = None  # work pool and queue, by which late runs are told apart
+    work_pool: str | None = None  # in which late runs wait
+    work_queue: str | None = None
     failures: int = 0  # among the newest runs
 
 
@@ -174,8 +183,9 @@ async def _late(connection: AsyncConnection) -> list[tuple[Row[Any], int, dateti
             flow_run.c.work_queue_id.is_(None) if queue_id is None else flow_run.c.work_queue_id == queue_id
         )
         first = await connection.execute(
-            _joined(work_queue.c.name.label("queue_name"))
+            _joined(work_queue.c.name.label("queue_name"), work_pool.c.name.label("pool_name"))
             .outerjoin(work_queue, work_queue.c.id == flow_run.c.work_queue_id)
+            .outerjoin(work_pool, work_pool.c.id == work_queue.c.work_pool_id)
             .where(late, of_queue)
             .order_by(flow_run.c.expected_start_time)
             .limit(1)
@@ -193,7 +203,19 @@ async def _told_late(db: Database, late: Iterable[tuple[Row[Any], int, datetime 
         reason = next((each for each in explained.reasons if each.code != "late"), None)
         text = reason.text if reason is not None else explained.summary
         code, hint = (reason.code, reason.hint) if reason is not None else (None, None)
-        told.append(_cause("late", row, count, text, since=since, code=code, hint=hint, place=row.queue_name))
+        told.append(
+            _cause(
+                "late",
+                row,
+                count,
+                text,
+                since=since,
+                code=code,
+                hint=hint,
+                work_pool=row.pool_name,
+                work_queue=row.queue_name,
+            )
+        )
     return told
 
 

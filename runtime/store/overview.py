@@ -10,9 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from . import work_pools
 from .concurrency_limits import seconds_between
 from .database.database import Database
-from .database.tables import event, flow_run, task_run
+from .database.rows import OCCUPYING
+from .database.tables import event, flow_run, task_run, work_queue
 from .database.types import Timestamp
 from .run_history import interval_begin, interval_number
 
@@ -30,6 +32,19 @@ class Bin:
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """A work pool with the runs that take its slots, and those that are late in it."""
+
+    name: str
+    type: str
+    status: str
+    is_paused: bool
+    limit: int | None
+    taken: int
+    late: int
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """`under_way` counts runs that have not ended by word: running, waiting, late, paused. `start_delay_s` is
     the median of the time from when runs were due to when they began.
@@ -42,6 +57,7 @@ class Overview:
     under_way: dict[str, int]
     start_delay_s: float | None
     events_per_s: float
+    pools: list[Pool]
 
 
 async def read(db: Database, hours: float, parts: int) -> Overview:
@@ -58,7 +74,8 @@ async def read(db: Database, hours: float, parts: int) -> Overview:
         events = await connection.scalar(
             select(func.count()).select_from(event).where(event.c.occurred > now - timedelta(minutes=1))
         )
-    return Overview(now, since, step_s, bins, under_way, delay_s, (events or 0) / 60)
+        pools = await _pools(db, connection)
+    return Overview(now, since, step_s, bins, under_way, delay_s, (events or 0) / 60, pools)
 
 
 def _began() -> ColumnElement[Any]:
@@ -140,3 +157,32 @@ async def _start_delay_s(
     )
     delays = [float(each) for each in await connection.scalars(newest)]
     return statistics.median(delays) if delays else None
+
+
+async def _pools(db: Database, connection: AsyncConnection) -> list[Pool]:
+    is_late = (flow_run.c.state_type == "SCHEDULED") & (flow_run.c.state_name == "Late")
+    is_taking = flow_run.c.state_type.in_(OCCUPYING)
+    counts = await connection.execute(
+        select(work_queue.c.work_pool_id, flow_run.c.state_type, func.count())
+        .join(work_queue, work_queue.c.id == flow_run.c.work_queue_id)
+        .where(or_(is_taking, is_late))
+        .group_by(work_queue.c.work_pool_id, flow_run.c.state_type)
+    )
+    by_pool: dict[Any, dict[str, int]] = {}
+    for pool_id, state_type, count in counts:
+        by_pool.setdefault(pool_id, {})[state_type] = count
+    told: list[Pool] = []
+    for row in (await connection.execute(work_pools.selected(db))).mappings():
+        found = by_pool.get(row["id"], {})
+        told.append(
+            Pool(
+                name=row["name"],
+                type=row["type"],
+                status=row["status"],
+                is_paused=row["is_paused"],
+                limit=row["concurrency_limit"],
+                taken=sum(found.get(each, 0) for each in OCCUPYING),
+                late=found.get("SCHEDULED", 0),
+            )
+        )
+    return sorted(told, key=lambda pool: pool.name)

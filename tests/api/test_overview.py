@@ -99,6 +99,17 @@ async def test_late_runs_of_a_queue_are_one_cause_with_the_reason_and_its_cure(a
     [cause] = await needs(api)
     assert (cause["kind"], cause["count"], cause["code"]) == ("late", 2, "no-worker")
     assert cause["hint"] == "heliostat worker start --pool laptops"
+    assert (cause["work_pool"], cause["work_queue"]) == ("laptops", "default")
+
+
+async def test_a_pool_shows_its_slots_and_its_late_runs(api: Client) -> None:
+    await api.pool("yard", concurrency_limit=3)
+    deployment = await api.deployment(work_pool_name="yard")
+    for state, name in (("PENDING", None), ("RUNNING", None), ("SCHEDULED", "Late")):
+        await api.propose(await api.run_of(deployment), state, name=name, force=True)
+    found = (await api.get("/heliostat/overview")).json()
+    [yard] = [pool for pool in found["pools"] if pool["name"] == "yard"]
+    assert (yard["taken"], yard["late"], yard["limit"], yard["is_paused"]) == (2, 1, 3, False)
 
 
 async def test_a_paused_run_says_what_it_waits_for(api: Client) -> None:

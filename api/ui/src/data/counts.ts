@@ -1,7 +1,8 @@
 /** The counts beside the places of the navigation. */
 
 import { queryOptions, useQuery } from "@tanstack/react-query";
-import { post } from "./client";
+import { get, post } from "./client";
+import type { Need } from "./overview";
 
 export type NavCount = { count: number; tone?: "hot" | "warn"; label: string };
 export type NavCounts = Partial<
@@ -9,15 +10,21 @@ export type NavCounts = Partial<
 >;
 
 const RUNNING = { flow_runs: { state: { type: { any_: ["RUNNING", "PENDING", "CANCELLING", "PAUSED"] } } } };
+const UPCOMING = { flow_runs: { state: { name: { any_: ["Scheduled"] } } } };
 
 async function read(): Promise<NavCounts> {
-  const [runs, flows, deployments, automations] = await Promise.all([
+  const [needs, runs, upcoming, flows, deployments, automations] = await Promise.all([
+    get<Need[]>("/heliostat/needs"),
     post<number>("/flow_runs/count", RUNNING),
+    post<number>("/flow_runs/count", UPCOMING),
     post<number>("/flows/count"),
     post<number>("/deployments/count"),
     post<number>("/automations/count"),
   ]);
+  const hot = needs.filter((need) => need.kind !== "paused").length;
   return {
+    needs: { count: needs.length, tone: hot > 0 ? "hot" : undefined, label: `${needs.length} need you` },
+    upcoming: { count: upcoming, label: `${upcoming} scheduled` },
     runs: { count: runs, label: `${runs} under way` },
     flows: { count: flows, label: `${flows} flows` },
     deployments: { count: deployments, label: `${deployments} deployments` },

@@ -1,0 +1,119 @@
+/** The runs that are under way, and the pools as slots. */
+
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { post } from "@/data/client";
+import { useNames } from "@/data/names";
+import type { Pool } from "@/data/overview";
+import type { FlowRun } from "@/data/runs";
+import { SectionHead } from "@/parts/page";
+import { Loaded } from "@/parts/places";
+import { StateGlyph } from "@/parts/StateGlyph";
+import { Took } from "@/parts/Time";
+import { counted } from "@/words/numbers";
+
+const SHOWN = 10;
+const FILTER = {
+  flow_runs: { state: { type: { any_: ["RUNNING", "CANCELLING"] } }, parent_flow_run_id: null },
+  sort: "START_TIME_DESC",
+  limit: SHOWN,
+};
+
+export function Running({ count }: { count: number }) {
+  const query = useQuery({
+    queryKey: ["flow_runs", "running"],
+    queryFn: ({ signal }) => post<FlowRun[]>("/flow_runs/filter", FILTER, { signal }),
+    refetchInterval: 5_000,
+  });
+  const runs = query.data ?? [];
+  const flows = useNames(
+    "flows",
+    runs.map((run) => run.flow_id),
+  );
+  return (
+    <section aria-label="Running">
+      <SectionHead title="Running" count={count || "nothing"}>
+        <Link to="/runs" className="link">
+          All runs
+        </Link>
+      </SectionHead>
+      <Loaded query={query} what="What is running" rows={3}>
+        {() =>
+          runs.length === 0 ? (
+            <p className="need-none">No run is under way.</p>
+          ) : (
+            runs.map((run) => (
+              <Link key={run.id} className="going" to={`/runs/${run.id}`}>
+                <StateGlyph type={run.state_type} name={run.state_name} />
+                <span className="cut">
+                  <b className="b">{run.name}</b> <span className="q">{flows.get(run.flow_id)}</span>
+                </span>
+                <span className="r">
+                  <Took start={run.start_time} end={run.end_time} />
+                </span>
+                <span className="m cut">
+                  {[run.work_pool_name, run.work_queue_name].filter(Boolean).join(", ")}
+                </span>
+              </Link>
+            ))
+          )
+        }
+      </Loaded>
+    </section>
+  );
+}
+
+const CELLS = 12;
+
+export function Pools({ pools }: { pools: Pool[] }) {
+  return (
+    <section aria-label="Work pools">
+      <SectionHead title="Work pools" count={pools.length || "none"} />
+      {pools.map((pool) => (
+        <Link key={pool.name} className="pool" to={`/work-pools/${encodeURIComponent(pool.name)}`}>
+          <span className={`dot ${toneOf(pool)}`} />
+          <span className="cut">
+            <b className="b">{pool.name}</b> <span className="q">{noteOf(pool)}</span>
+          </span>
+          <Slots pool={pool} />
+          <span className={pool.late ? "r t-late" : "r"}>
+            {pool.late
+              ? `${pool.late} late`
+              : pool.is_paused
+                ? "paused"
+                : pool.taken === 0
+                  ? "idle"
+                  : counted(pool.taken, "run")}
+          </span>
+        </Link>
+      ))}
+    </section>
+  );
+}
+
+function toneOf(pool: Pool): string {
+  if (pool.is_paused) return "hollow k-scheduled";
+  return pool.status === "NOT_READY" ? "hollow k-late" : "k-completed";
+}
+
+function noteOf(pool: Pool): string {
+  if (pool.status === "NOT_READY" && !pool.is_paused) return "no worker";
+  return pool.type;
+}
+
+function Slots({ pool }: { pool: Pool }) {
+  const places = Math.min(CELLS, pool.limit ?? Math.max(pool.taken, 4));
+  const taken = pool.limit ? Math.ceil((pool.taken * places) / pool.limit) : Math.min(pool.taken, places);
+  const label =
+    pool.limit === null ? `${counted(pool.taken, "run")}, no limit` : `${pool.taken} of ${pool.limit} slots`;
+  return (
+    <span className="slots" role="img" aria-label={label} title={label}>
+      {Array.from({ length: places }, (_, at) => (
+        <i
+          key={at}
+          className={at < taken ? "on" : pool.is_paused || pool.status === "NOT_READY" ? "off" : ""}
+        />
+      ))}
+    </span>
+  );
+}
