@@ -67,7 +67,7 @@ async def recorded_inputs(
 async def has_any(db: Database, flow_run_id: UUID) -> bool:
     """Whether the flow run has any task run."""
     async with db.read() as connection:
-        within = await _of_run(connection, flow_run_id)
+        within = await of_run(connection, flow_run_id)
         return bool(await connection.scalar(select(exists().where(*within))))
 
 
@@ -113,9 +113,9 @@ async def find(db: Database, reference: str, flow_run_id: UUID | None = None) ->
     async with db.read() as connection:
         if hexadecimal and len(digits) == 32:
             return await _one(connection, UUID(digits))
-        within = () if flow_run_id is None else await _of_run(connection, flow_run_id)
+        within = () if flow_run_id is None else await of_run(connection, flow_run_id)
         for conditions in _meanings(reference, digits if hexadecimal else None, within):
-            columns = select(task_run.c.id, _shown_name().label("name")).where(*conditions)
+            columns = select(task_run.c.id, shown_name().label("name")).where(*conditions)
             fitting = (await connection.execute(columns.limit(_MOST_CANDIDATES + 1))).all()
             if len(fitting) == 1:
                 return await _one(connection, fitting[0].id)
@@ -151,9 +151,9 @@ async def list(
             task_run.c.state_type.in_([str(state_type) for state_type in state_types])
         )
     if name_like is not None:
-        statement = statement.where(_shown_name().icontains(name_like, autoescape=True))
+        statement = statement.where(shown_name().icontains(name_like, autoescape=True))
     async with db.read() as connection:
-        statement = statement.where(*await _of_run(connection, flow_run_id))
+        statement = statement.where(*await of_run(connection, flow_run_id))
         rows = await connection.execute(statement.limit(limit).offset(offset))
         return [task_run_row(row) for row in rows.mappings()]
 
@@ -165,7 +165,7 @@ async def count_by_state(db: Database, *flow_run_ids: UUID) -> dict[str, int]:
         for flow_run_id in flow_run_ids:
             statement = (
                 select(task_run.c.state_type, func.count())
-                .where(*await _of_run(connection, flow_run_id))
+                .where(*await of_run(connection, flow_run_id))
                 .group_by(task_run.c.state_type)
             )
             for row in await connection.execute(statement):
@@ -203,7 +203,7 @@ def _more_of(rest: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-async def _of_run(connection: AsyncConnection, flow_run_id: UUID) -> Sequence[ColumnElement[bool]]:
+async def of_run(connection: AsyncConnection, flow_run_id: UUID) -> Sequence[ColumnElement[bool]]:
     """Conditions for the task runs of a flow run: their ids begin like the run's and so are one range of the
     key, unless a remote client chose them.
     """
@@ -229,10 +229,10 @@ def _meanings(
         ends = func.replace(func.lower(cast(task_run.c.id, Text)), "-", "").endswith(digits)
         yield (or_(span, ends), *within) if within else (span,)
     if within:
-        yield (*within, _shown_name() == reference)
+        yield (*within, shown_name() == reference)
 
 
-def _shown_name() -> ColumnElement[str]:
+def shown_name() -> ColumnElement[str]:
     return func.coalesce(task_run.c.name, task_run.c.task_name + "-" + task_run.c.dynamic_key)
 
 

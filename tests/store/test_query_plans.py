@@ -23,6 +23,7 @@ from heliostat.runtime.store import (
     overview,
     run_figures,
     run_graph,
+    run_parts,
     search,
     variables,
 )
@@ -79,6 +80,9 @@ LOOKS: dict[str, Callable[[Database], Awaitable[Any]]] = {
     "task runs of flow runs, counted": lambda db: dashboard.count_task_runs(db, [SOME]),
     "usual lengths": lambda db: run_figures.usual_lengths(db, flow_ids=[SOME], deployment_ids=[SOME]),
     "task runs by state": lambda db: run_figures.TaskTallies().read(db, [SOME]),
+    "failures by cause": lambda db: run_parts.failures(db, SOME),
+    "task runs by call site": lambda db: run_parts.groups(db, SOME),
+    "what is around a task run": lambda db: run_parts.surroundings(db, SOME),
     "graph": lambda db: run_graph.read(db, SOME),
     "log of a flow run": lambda db: logs.read(db, flow_run_id=SOME),
     "log of a flow run, searched": lambda db: search.logs(
