@@ -83,13 +83,25 @@ def schema_errors(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[
     found = cast("Iterator[ValidationError]", _validator(schema).iter_errors(dict(values)))  # pyright: ignore[reportUnknownMemberType]
     errors = sorted(found, key=lambda error: list(map(str, error.absolute_path)))
     faults: list[tuple[list[str | int], str]] = []
-    for error in errors:
+    for error in (part for whole in errors for part in _parts_of(whole)):
         path = list(cast("Collection[str | int]", error.absolute_path))
         if error.validator == "required":
             missing = cast("list[str]", error.validator_value)
             path += [name for name in missing if error.message.startswith(repr(name))][:1]
         faults.append((path, error.message))
     return faults
+
+
+def _parts_of(error: ValidationError) -> list[ValidationError]:
+    """What is wrong with a value that may be one thing or nothing: what is wrong with it as that thing."""
+    if error.validator not in ("anyOf", "oneOf"):
+        return [error]
+    options = cast("list[Any]", error.validator_value)
+    nothing = [number for number, each in enumerate(options) if each == {"type": "null"}]
+    if len(options) != 2 or len(nothing) != 1:
+        return [error]
+    inner = [each for each in error.context or () if each.schema_path[0] != nothing[0]]
+    return inner or [error]
 
 
 def _key_of(schema: Mapping[str, Any]) -> bytes:

@@ -21,10 +21,12 @@ from heliostat.runtime.store import (
     dashboard,
     logs,
     overview,
+    recent_runs,
     run_figures,
     run_graph,
     run_parts,
     search,
+    upcoming,
     variables,
 )
 from heliostat.runtime.store.database.database import Database
@@ -93,6 +95,10 @@ LOOKS: dict[str, Callable[[Database], Awaitable[Any]]] = {
     "artifacts of a flow run": lambda db: artifacts.find(db, ArtifactFilter(flow_run_id=Ids([SOME]))),
     "newest artifact of a key": lambda db: artifacts.latest(db, "x"),
     "block documents by name": lambda db: block_documents.find(db, limit=50),
+    "newest runs of deployments": lambda db: recent_runs.of_deployments(db, [SOME], 20),
+    "newest runs of flows": lambda db: recent_runs.of_flows(db, [SOME], 20),
+    "tasks of the newest runs of a flow": lambda db: recent_runs.tasks_of_flow(db, SOME),
+    "what is going to start": lambda db: upcoming.read(db, [DAY.after_, DAY.before_]),  # type: ignore[list-item]
     "what the first page shows": lambda db: overview.read(db, 6, 180),
     "what needs a person": lambda db: attention.causes(db),
     "variables by name": lambda db: variables.find(db, limit=50),
