@@ -122,7 +122,7 @@ class FilterConditions:
             self._on(log.c.timestamp, logs.timestamp),
             self._on(log.c.flow_run_id, logs.flow_run_id),
             self._on(log.c.task_run_id, logs.task_run_id),
-            _with_words(log.c.message + " " + log.c.name, logs.text.query) if logs.text else None,
+            words_condition(log.c.message + " " + log.c.name, logs.text.query) if logs.text else None,
         ]
         return _joined(logs, parts)
 
@@ -434,7 +434,7 @@ def _tracks_subflow(wanted: bool | None) -> Condition | None:
 _WORD = re.compile(r'([+!-]?)(?:"([^"]*)"|(\S+))')
 
 
-def _with_words(text: Column, query: str) -> Condition | None:
+def words_condition(text: Column, query: str) -> Condition | None:
     """`+word` must occur, `-word` or `!word` must not; one of the other words must."""
     must: list[Condition] = []
     may: list[Condition] = []

@@ -19,6 +19,8 @@ from heliostat.runtime.store import (
     attention,
     block_documents,
     dashboard,
+    log_search,
+    log_summary,
     logs,
     overview,
     recent_runs,
@@ -45,7 +47,13 @@ from heliostat.runtime.store.filters import (
     StateTypesOrNot,
     TaskRunFilter,
 )
+from heliostat.runtime.store.log_search import LogQuery
 from heliostat.runtime.store.setup_filters import ArtifactFilter, Key
+
+
+async def _no_finder(_pattern: str, _lines: list[str]) -> list[int]:
+    return []
+
 
 SOME = uuid4()
 DAY = MomentsOrNone(after_=datetime(2026, 1, 1, tzinfo=UTC), before_=datetime(2026, 1, 2, tzinfo=UTC))
@@ -85,6 +93,20 @@ LOOKS: dict[str, Callable[[Database], Awaitable[Any]]] = {
     "failures by cause": lambda db: run_parts.failures(db, SOME),
     "task runs by call site": lambda db: run_parts.groups(db, SOME),
     "what is around a task run": lambda db: run_parts.surroundings(db, SOME),
+    "log lines of all runs": lambda db: log_search.find(
+        db, LogQuery(text="x"), _no_finder, newest_first=True, limit=50
+    ),
+    "errors of all runs": lambda db: log_search.find(
+        db, LogQuery(levels=["error"]), _no_finder, newest_first=True, limit=50
+    ),
+    "log lines of all runs of a day": lambda db: log_search.find(
+        db, LogQuery(after=DAY.after_, before=DAY.before_), _no_finder, newest_first=False, limit=50
+    ),
+    "log lines of one run": lambda db: log_search.find(
+        db, LogQuery(flow_run_ids=[SOME]), _no_finder, newest_first=False, limit=50
+    ),
+    "log lines of all runs, counted": lambda db: log_summary.read(db, LogQuery(), 60),
+    "newest log lines": lambda db: log_search.newer_than(db, LogQuery(), _no_finder, 7, 50),
     "graph": lambda db: run_graph.read(db, SOME),
     "log of a flow run": lambda db: logs.read(db, flow_run_id=SOME),
     "log of a flow run, searched": lambda db: search.logs(
