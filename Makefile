@@ -1,6 +1,6 @@
 # `make` alone prints what there is. `make check` is what CI runs.
 .DEFAULT_GOAL := help
-.PHONY: help setup format lint types contract test check wheel clean
+.PHONY: help setup format lint types contract test ui-types check wheel clean
 
 help:  ## Print this
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ contract:  ## Check that imports point down the floors and in no circle
 
 test:  ## Run the tests against what is installed
 	pytest
+
+ui-types:  ## Describe the API for the pages, and make their types of it
+	python -m heliostat.api.openapi api/ui/openapi.json
+	npm --prefix api/ui run types
 
 check:  ## Everything that CI checks, in a virtual environment of its own
 	.ci/run

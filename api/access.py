@@ -1,6 +1,7 @@
 """Who may use the API: a password for all of it, and tokens against requests that other pages forge.
 
 Both are off unless settings turn them on. API processes that share a key accept each other's tokens.
+`sessions.py` lets a browser in that has shown the password once.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ import hmac
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..runtime.foundation import clock
 from ..runtime.foundation.encryption import signing_key
 from ..runtime.journal.run_passes import is_pass
+from . import sessions
 from .answers import JsonAnswer
 
-OPEN_PATHS = frozenset({"/api/health", "/api/ready"})
+SESSION_PATH = "/api/heliostat/session"
+OPEN_PATHS = frozenset({"/api/health", "/api/ready", "/api/csrf-token", SESSION_PATH})
+"""What a browser must be able to ask before it has shown a password; none of it tells what is recorded."""
 TOKEN_VALID = timedelta(hours=1)
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -27,9 +32,9 @@ _NAMESPACE = UUID("6f1b1f0e-5d0e-4a53-9d5f-0f6f1a7d8c11")
 
 
 class BasicAuth:
-    """Lets in clients that know the password, and processes of runs; all others get 401.
+    """Lets in clients that know the password, processes of runs, and signed-in browsers; all others get 401.
 
-    The routes that tell whether the server is up are open.
+    The answer has no `WWW-Authenticate`, so that browsers open no window of their own.
     """
 
     def __init__(self, app: ASGIApp, auth_string: str) -> None:
@@ -38,8 +43,7 @@ class BasicAuth:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _is_guarded(scope):
-            given = _basic(_header(scope, b"authorization"))
-            if given is None or not is_admitted(given, self._expected):
+            if who_asks(scope, self._expected) is None:
                 await JsonAnswer({"exception_message": "Unauthorized"}, 401)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
@@ -90,6 +94,16 @@ def same(given: str, expected: str) -> bool:
 def is_admitted(given: str, auth_string: str) -> bool:
     """Whether `given` is the password or the secret of a run's process."""
     return same(given, auth_string) or is_pass(given, auth_string)
+
+
+def who_asks(scope: Scope, auth_string: str) -> str | None:
+    """The user that a request shows to be, by its login or its session; None when it may not use the API."""
+    header = _header(scope, b"authorization")
+    if header is not None:
+        given = _basic(header)
+        return given.partition(":")[0] if given is not None and is_admitted(given, auth_string) else None
+    is_in = sessions.is_valid(Headers(scope=scope), scope.get("method"), auth_string)
+    return auth_string.partition(":")[0] if is_in else None
 
 
 def _signature(client: str, seconds: int) -> str:

@@ -11,12 +11,13 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
+from ..runtime.foundation.setting_table import Settings
 from ..runtime.foundation.settings import current_settings
-from . import docs_pages, errors, stock_ui
+from . import docs_pages, errors, pages, stock_ui
 from .access import BasicAuth, CsrfProtection
 from .database_access import DatabaseAccess
 from .doors import Doors, Names, listed
-from .middleware import ApiVersion, HeadLikeGet, JsonBodies
+from .middleware import ApiVersion, HeadLikeGet, JsonBodies, PathPrefixes
 from .routes import (
     admin,
     artifacts,
@@ -52,6 +53,7 @@ from .routes import (
     saved_searches,
     service,
     servings,
+    sessions,
     tag_limits,
     task_run_states,
     task_runs,
@@ -70,6 +72,7 @@ from .streams.event_desk import EventDesk
 
 ROUTERS: tuple[APIRouter, ...] = (
     service.router,
+    sessions.router,
     flows.router,
     flow_runs.router,
     flow_run_inputs.router,
@@ -148,9 +151,12 @@ def create_app(
             await desk.stop()
             await access.close()
 
+    settings = current_settings()
+    prefix = settings.server_path_prefix
     app = FastAPI(
         title="Heliostat API",
         version=version("heliostat"),
+        servers=[{"url": prefix}] if prefix else None,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -160,11 +166,17 @@ def create_app(
     app.state.shared_answers = SharedAnswers(_SHARED_FOR_S)
     for router in (*ROUTERS, *SOCKETS):
         app.include_router(router, prefix="/api")
-    docs_pages.install(app)
+    docs_pages.install(app, prefix)
     errors.install(app)
-    settings = current_settings()
+    pages.install(app, prefix, below=pages.BESIDE_STOCK if settings.stock_ui is not None else "")
     if settings.stock_ui is not None:
-        stock_ui.install(app, Path(settings.stock_ui).expanduser())
+        stock_ui.install(app, Path(settings.stock_ui).expanduser(), prefix)
+    _guard(app, settings, Names(settings, host, public_url))
+    return app
+
+
+def _guard(app: FastAPI, settings: Settings, names: Names) -> None:
+    """Add the checks of every request, as the settings want them."""
     # The middleware that is added last sees a request first.
     app.add_middleware(HeadLikeGet)
     app.add_middleware(JsonBodies)
@@ -182,5 +194,8 @@ def create_app(
             allow_methods=listed(settings.server_cors_allowed_methods),
             allow_headers=listed(settings.server_cors_allowed_headers),
         )
-    app.add_middleware(Doors, names=Names(settings, host, public_url), origins=origins)
-    return app
+    app.add_middleware(Doors, names=names, origins=origins)
+    prefix = settings.server_path_prefix
+    if prefix or settings.stock_ui is not None:
+        beside = {f"{pages.BESIDE_STOCK}/api": "/api"} if settings.stock_ui is not None else {}
+        app.add_middleware(PathPrefixes, prefix=prefix, moved=beside)

@@ -20,11 +20,18 @@ _POLICY = (
 )
 
 
-def install(app: FastAPI) -> None:
-    """Add the two pages and their assets to `app`."""
+def install(app: FastAPI, prefix: str = "") -> None:
+    """Add the two pages and their assets to `app`, which people reach under `prefix`."""
+
+    async def swagger() -> HTMLResponse:
+        return _swagger(prefix)
+
+    async def redoc() -> HTMLResponse:
+        return _redoc(prefix)
+
     app.mount(ASSETS_PATH, StaticFiles(directory=_assets()), name="docs-assets")
-    app.add_api_route("/docs", _swagger, include_in_schema=False, response_class=HTMLResponse)
-    app.add_api_route("/redoc", _redoc, include_in_schema=False, response_class=HTMLResponse)
+    app.add_api_route("/docs", swagger, include_in_schema=False, response_class=HTMLResponse)
+    app.add_api_route("/redoc", redoc, include_in_schema=False, response_class=HTMLResponse)
 
 
 def _assets() -> Path:
@@ -34,23 +41,23 @@ def _assets() -> Path:
     return Path(spec.submodule_search_locations[0]) / "static"
 
 
-async def _swagger() -> HTMLResponse:
+def _swagger(prefix: str) -> HTMLResponse:
     page = get_swagger_ui_html(
-        openapi_url="/openapi.json",
+        openapi_url=f"{prefix}/openapi.json",
         title="Heliostat API",
-        swagger_js_url=f"{ASSETS_PATH}/swagger-ui-bundle.js",
-        swagger_css_url=f"{ASSETS_PATH}/swagger-ui.css",
-        swagger_favicon_url=f"{ASSETS_PATH}/favicon.png",
+        swagger_js_url=f"{prefix}{ASSETS_PATH}/swagger-ui-bundle.js",
+        swagger_css_url=f"{prefix}{ASSETS_PATH}/swagger-ui.css",
+        swagger_favicon_url=f"{prefix}{ASSETS_PATH}/favicon.png",
     )
     return _from_here_alone(page)
 
 
-async def _redoc() -> HTMLResponse:
+def _redoc(prefix: str) -> HTMLResponse:
     page = get_redoc_html(
-        openapi_url="/openapi.json",
+        openapi_url=f"{prefix}/openapi.json",
         title="Heliostat API",
-        redoc_js_url=f"{ASSETS_PATH}/redoc.standalone.js",
-        redoc_favicon_url=f"{ASSETS_PATH}/favicon.png",
+        redoc_js_url=f"{prefix}{ASSETS_PATH}/redoc.standalone.js",
+        redoc_favicon_url=f"{prefix}{ASSETS_PATH}/favicon.png",
         with_google_fonts=False,
     )
     return _from_here_alone(page)

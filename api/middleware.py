@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .answers import JsonAnswer
@@ -82,6 +84,39 @@ class JsonBodies:
             if not kinds:
                 scope = {**scope, "headers": [*scope["headers"], (b"content-type", b"application/json")]}
         await self._app(scope, receive, send)
+
+
+class PathPrefixes:
+    """Takes `prefix` off the paths that have it, and then gives those below `moved` their real path.
+
+    A request for the prefix itself is sent to the page below it.
+    """
+
+    def __init__(self, app: ASGIApp, prefix: str, moved: Mapping[str, str]) -> None:
+        self._app = app
+        self._prefix = prefix
+        self._moved = moved
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            if scope["type"] == "http" and self._prefix and scope["path"] == self._prefix:
+                await RedirectResponse(f"{self._prefix}/")(scope, receive, send)
+                return
+            scope = _moved(scope, self._prefix, "")
+            for old, new in self._moved.items():
+                scope = _moved(scope, old, new)
+        await self._app(scope, receive, send)
+
+
+def _moved(scope: Scope, old: str, new: str) -> Scope:
+    if not old or not scope["path"].startswith(f"{old}/"):
+        return scope
+    raw: bytes | None = scope.get("raw_path")
+    if raw is not None and raw.startswith(f"{old}/".encode()):
+        raw = new.encode() + raw.removeprefix(old.encode())
+    else:
+        raw = None  # it was encoded in another way
+    return {**scope, "path": new + scope["path"].removeprefix(old), "raw_path": raw}
 
 
 def _has_body(headers: Headers) -> bool:

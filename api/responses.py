@@ -203,5 +203,12 @@ class CsrfToken(Recorded):
     expiration: datetime
 
 
+class Session(BaseModel):
+    password_wanted: bool
+    signed_in: bool
+    user: str | None
+    csrf_wanted: bool
+
+
 class Ready(BaseModel):
     message: str

@@ -51,8 +51,11 @@ def bundles(given: Path) -> dict[str, Path]:
     )
 
 
-def install(app: FastAPI, given: Path) -> None:
-    """Serve the pages under / and /v2, behind all routes that `app` has already. Raises BadSetting."""
+def install(app: FastAPI, given: Path, prefix: str = "") -> None:
+    """Serve the pages under / and /v2, behind all routes that `app` has already; people reach it at `prefix`.
+
+    Raises BadSetting.
+    """
     found = bundles(given)
     default = "v2" if "v2" in found else "v1"
     settings = current_settings()
@@ -61,14 +64,14 @@ def install(app: FastAPI, given: Path) -> None:
     def ui_settings() -> JsonAnswer:  # pyright: ignore[reportUnusedFunction]
         return JsonAnswer(
             {
-                "api_url": "/api",
+                "api_url": f"{prefix}/api",
                 "csrf_enabled": settings.server_csrf_protection,
                 "auth": "BASIC" if settings.server_auth_string else None,
                 "flags": [],
                 "default_ui": default,
                 "available_uis": sorted(found),
-                "v1_base_url": "/" if "v1" in found else None,
-                "v2_base_url": V2_PATH if "v2" in found else None,
+                "v1_base_url": f"{prefix}/" if "v1" in found else None,
+                "v2_base_url": prefix + V2_PATH if "v2" in found else None,
             }
         )
 
@@ -77,12 +80,12 @@ def install(app: FastAPI, given: Path) -> None:
         @app.get("/", include_in_schema=False, response_model=None)
         def front(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
             if "v1" in found and request.cookies.get(_VERSION_COOKIE) == "v1":
-                return _page(found["v1"], "", "index.html")
-            return RedirectResponse(f"{V2_PATH}/")
+                return _page(found["v1"], prefix, "index.html")
+            return RedirectResponse(f"{prefix}{V2_PATH}/")
 
-        app.mount(V2_PATH, _Pages(found["v2"], V2_PATH), name="stock-ui-v2")
+        app.mount(V2_PATH, _Pages(found["v2"], prefix + V2_PATH), name="stock-ui-v2")
     if "v1" in found:
-        app.mount("/", _Pages(found["v1"], ""), name="stock-ui-v1")
+        app.mount("/", _Pages(found["v1"], prefix), name="stock-ui-v1")
 
 
 class _Pages:

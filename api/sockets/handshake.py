@@ -11,7 +11,7 @@ from fastapi import WebSocket
 
 from ...runtime.foundation.ids import in_json
 from ...runtime.foundation.settings import current_settings
-from ..access import is_admitted
+from ..access import is_admitted, who_asks
 from .pings import EXTENSION, PING, Pings
 
 SUBPROTOCOL = "prefect"
@@ -53,7 +53,9 @@ class Line:
         if said is None or said.get("type") != "auth":
             await self.close(POLICY_VIOLATION, "Expected 'auth' message")
             return False
-        if expected is not None and not is_admitted(str(said.get("token") or ""), expected):
+        if expected is not None and not (
+            is_admitted(str(said.get("token") or ""), expected) or who_asks(self.socket.scope, expected)
+        ):
             await self.close(POLICY_VIOLATION, "Unauthorized")
             return False
         await self.send({"type": "auth_success"})

@@ -35,6 +35,7 @@ LOGGING_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 # The password of the account, which may hold "/" or "@" unencoded, or a secret in the query.
 _PASSWORD = re.compile(r"(://[^:/?#@]*:)[^?#]*(?=@)|((?i:[?&](?:password|token|secret|key)=))[^&#]*")
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 Parser = Callable[[str], Any]
 Mask = Callable[[str], str]
@@ -124,6 +125,15 @@ def _origins(raw: str) -> str:
     return raw
 
 
+def _path_prefix(raw: str) -> str:
+    prefix = "/" + raw.strip().strip("/")
+    if prefix == "/":
+        return ""
+    if not _PREFIX.fullmatch(prefix) or ".." in prefix:
+        raise _Refused("a path such as /team/heliostat, of letters, digits and - . _ ~")
+    return prefix
+
+
 def mask_password(url: str) -> str:
     """`url` with any password in it shown as ******; other text is unchanged."""
     return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}******", url)
@@ -192,6 +202,12 @@ class Settings:
     )
     server_cors_allowed_methods: str = _setting("*", "Methods that pages of allowed origins may use.")
     server_cors_allowed_headers: str = _setting("*", "Headers that pages of allowed origins may send.")
+    server_path_prefix: str = _setting(
+        "",
+        "Path under which a proxy shows a server, such as /team/heliostat, whether or not the proxy removes "
+        "it from the requests that it passes on.",
+        _path_prefix,
+    )
     stock_ui: str | None = _setting(
         None, "Folder of an installed prefect package whose pages a server shows as well."
     )

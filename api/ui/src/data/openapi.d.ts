@@ -2104,6 +2104,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/heliostat/needs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Needs
+         * @description What needs a person, the worst first: a run, its reason, and how many runs have that reason.
+         */
+        get: operations["read_needs_api_heliostat_needs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Overview
+         * @description Runs that began in each of `parts` equal parts of the last `hours`, and counts of those under way.
+         */
+        get: operations["read_overview_api_heliostat_overview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/heliostat/recording": {
         parameters: {
             query?: never;
@@ -2202,6 +2242,35 @@ export interface paths {
          */
         post: operations["others_api_heliostat_servings__process_id__others_post"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Session
+         * @description Whether this server wants a password, whether this browser has given it, and whether writes need a
+         *     token. Anybody may ask.
+         */
+        get: operations["read_session_api_heliostat_session_get"];
+        put?: never;
+        /**
+         * Sign In
+         * @description Sign this browser in with a cookie that lasts seven days; 401 when user or password is wrong.
+         */
+        post: operations["sign_in_api_heliostat_session_post"];
+        /**
+         * Sign Out
+         * @description Sign this browser out. Harmless when it is not signed in.
+         */
+        delete: operations["sign_out_api_heliostat_session_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -6107,6 +6176,16 @@ export interface components {
              */
             sort: "TIMESTAMP_ASC" | "TIMESTAMP_DESC";
         };
+        /**
+         * Login
+         * @description What a person types to sign in.
+         */
+        Login: {
+            /** Password */
+            password: string;
+            /** User */
+            user: string;
+        };
         /** MinimalLimit */
         MinimalLimit: {
             /**
@@ -7020,6 +7099,17 @@ export interface components {
             type: "sequence";
             /** Within */
             within: number | null;
+        };
+        /** Session */
+        Session: {
+            /** Csrf Wanted */
+            csrf_wanted: boolean;
+            /** Password Wanted */
+            password_wanted: boolean;
+            /** Signed In */
+            signed_in: boolean;
+            /** User */
+            user: string | null;
         };
         /** SetState */
         SetState: {
@@ -12034,6 +12124,62 @@ export interface operations {
             };
         };
     };
+    read_needs_api_heliostat_needs_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+        };
+    };
+    read_overview_api_heliostat_overview_get: {
+        parameters: {
+            query?: {
+                hours?: number;
+                parts?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     terms_api_heliostat_recording_get: {
         parameters: {
             query?: never;
@@ -12187,6 +12333,77 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
                 };
+            };
+        };
+    };
+    read_session_api_heliostat_session_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+        };
+    };
+    sign_in_api_heliostat_session_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Login"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    sign_out_api_heliostat_session_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
