@@ -13,6 +13,7 @@ type Page = () => Promise<{ default: React.ComponentType }>;
 const PAGES: readonly (readonly [string, Page])[] = [
   ["/", () => import("@/pages/overview/OverviewPage")],
   ["/runs", () => import("@/pages/runs/RunsPage")],
+  ["/settings", () => import("@/pages/settings/SettingsPage")],
   ["/variables", () => import("@/pages/variables/VariablesPage")],
   ["/artifacts", () => import("@/pages/artifacts/ArtifactsPage")],
   ["/artifacts/$key", () => import("@/pages/artifacts/ArtifactPage")],
