@@ -85,6 +85,9 @@ class Host:
     first_rss_bytes: int = 0
     outputs: tuple[str, ...] = ()
     node: str = ""
+    node_id: str = ""
+    pid: int = 0
+    rss_bytes: int = 0  # as of its start or its last run
     retiring: bool = False
 
     def suits(self, assignment: Assignment) -> bool:
@@ -154,6 +157,7 @@ class Hosts:
             took_s = self._took_s.get(host.spec.isolation, ended.took_s)
             self._took_s[host.spec.isolation] = took_s + _SMOOTHING * (ended.took_s - took_s)
         host.runs = max(host.runs, ended.runs)
+        host.rss_bytes = ended.rss_bytes or host.rss_bytes
         limits = self._limits
         grown = host.first_rss_bytes and ended.rss_bytes - host.first_rss_bytes > limits.growth_bytes
         spent = host.runs >= limits.runs * host.capacity or host.spec.isolation == "fresh"
@@ -334,6 +338,7 @@ class Hosts:
             described.outputs,
             described.host,
         )
+        host.node_id, host.pid, host.rss_bytes = described.node_id, described.pid, described.rss_bytes
         self._hosts.append(host)
 
     def _fail_waiting(self, spec: ProcessSpec, reason: HeliostatError) -> None:

@@ -29,6 +29,7 @@ from ..runtime.foundation.supervised import BEYOND_HELP, end_with_supervisor
 from ..runtime.store import server_settings, work_pools
 from ..runtime.store.database.database import Database
 from . import keeper_state
+from .cluster_reports import ClusterReports
 from .keeper_state import KeeperState
 
 _log = logging.getLogger("heliostat.keeper")
@@ -46,6 +47,7 @@ class Keeper:
         self._address = address
         self._api_url = api_url
         self._stop = threading.Event()
+        self._reports = ClusterReports(server)
         self._state = KeeperState(os.getpid(), clock.epoch_s(), is_local=address is None)
 
     def stop(self) -> None:
@@ -65,10 +67,13 @@ class Keeper:
                 except Exception as error:
                     self._tell_problem(error)
                     self._leave()
+                    if not self._state.is_up:
+                        self._reports.tell_problem(self._state.problem or "Ray does not answer")
                     pause_s = min(pause_s * 2, _MOST_AGAIN_S)
                 self._stop.wait(pause_s)
         finally:
             self._end_all()
+            self._reports.end()
             keeper_state.forget(self._server)
 
     def _look_after_ray(self) -> None:
@@ -134,6 +139,7 @@ class Keeper:
             others=names.other_namespaces(),
         )
         keeper_state.write(self._server, self._state)
+        self._reports.tell(self._state)
 
     def _tell_problem(self, error: Exception) -> None:
         text = str(error) or type(error).__name__

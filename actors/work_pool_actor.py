@@ -56,7 +56,11 @@ class WorkPoolActor:
         return self._pool.carried if self._pool is not None else {}
 
     async def supervisors(self) -> list[dict[str, Any]]:
-        """The pool's processes, as `heliostat ray status` shows them."""
+        """The pool's processes with the runs that they execute, for people."""
+        carried = self._pool.carried if self._pool is not None else {}
+        of_process: dict[str | None, list[str]] = {}
+        for run_id, name in carried.items():
+            of_process.setdefault(name, []).append(str(run_id))
         return [
             {
                 "name": host.process.name,
@@ -64,6 +68,10 @@ class WorkPoolActor:
                 "isolation": host.spec.isolation,
                 "runs": host.runs,
                 "active": host.active,
+                "node_id": host.node_id,
+                "pid": host.pid,
+                "memory_bytes": host.rss_bytes,
+                "run_ids": of_process.get(host.process.name, []),
             }
             for host in (self._hosts.all if self._hosts is not None else [])
         ]

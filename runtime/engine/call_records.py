@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from ..store.slot_rows import SlotAnswer
 
 
-def running(fanout: Fanout, position: int, started: float) -> None:
-    """A call has been running for a while."""
+def running(
+    fanout: Fanout, position: int, started: float, node: str | None = None, pid: int | None = None
+) -> None:
+    """A call has been running for a while, in that process."""
     if fanout.is_settled(position):
         return
     attempt = fanout.attempt_of(position)
@@ -34,6 +36,8 @@ def running(fanout: Fanout, position: int, started: float) -> None:
             attempt,
             timelines=[_timeline_text(fanout.timelines.get(position))],
             task_inputs=task_inputs_of(fanout, [position]),
+            node=node,
+            pid=pid,
         )
     )
 

@@ -13,6 +13,7 @@ import itertools
 import logging
 import os
 import pickle
+import platform
 import socket
 import struct
 import threading
@@ -39,11 +40,12 @@ _LINES_AT_ONCE = 500
 _HANDSHAKE_S = 10  # longest silence of somebody who connects
 _WELCOME = b"welcome"
 _CANCELLED_KEPT = 10_000
+_NODE = platform.node()
 _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
 
 RUNNING, GIVEN_BACK, LOGS, RECORD = "running", "given back", "logs", "record"
 CANCEL, SYNC, ASK, ANSWER = "cancel", "sync", "ask", "answer"
-News = tuple[str, Any, Any, Any]  # from worker to driver
+News = tuple[str, Any, Any, Any] | tuple[str, Any, Any, Any, Any]  # from worker to driver
 Order = tuple[str, Any, Any]  # from driver to worker
 
 
@@ -264,7 +266,7 @@ class LineToDriver:
             self._flush()
 
     def running(self, pack_id: str, position: int, started: float) -> None:
-        self._send((RUNNING, pack_id, position, started))
+        self._send((RUNNING, pack_id, position, started, (_NODE, os.getpid())))
 
     def given_back(self, pack_id: str, positions: Sequence[int]) -> None:
         self._send((GIVEN_BACK, pack_id, positions, None))

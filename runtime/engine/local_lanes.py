@@ -70,7 +70,11 @@ class _LocalLane:
         given: Callable[[Sequence[int]], None] | None = None
         if gives_back:
             given = lambda positions: news("given back", pack.pack_id, positions, None)  # noqa: E731
-        board = Board(len(calls), lambda at, started: news("running", pack.pack_id, at, started), given)
+        board = Board(
+            len(calls),
+            lambda at, started: news("running", pack.pack_id, at, started, (_NODE, os.getpid())),
+            given,
+        )
         self._boards[pack.pack_id] = board
         if pack.cancel_asked_s is not None:
             stopping.stop(board)  # it was asked for while the pack waited for its thread

@@ -44,7 +44,7 @@ class WorkerNews:
             news.heard_of_s[facts[1]] = clock.monotonic_s()
             pack.group.is_long = True
             fanout, position = pack.member(facts[1])
-            call_records.running(fanout, position, facts[2])
+            call_records.running(fanout, position, facts[2], *(facts[3] if len(facts) > 3 else ()))
         elif kind == "given back":
             self._take_back(pack, facts[1])
 

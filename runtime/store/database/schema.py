@@ -30,6 +30,7 @@ REVISIONS = (
     "0015",
     "0016",
     "0017",
+    "0018",
 )
 """All revisions, oldest first; a test compares them with the files."""
 

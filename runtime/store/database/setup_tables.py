@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from . import automation_tables, job_tables
-from .tables import metadata
+from .tables import metadata, rule_decision
 from .types import Json, Timestamp
 
 __all__ = [
@@ -29,6 +29,8 @@ __all__ = [
     "block_document",
     "block_schema",
     "block_type",
+    "cluster_load",
+    "cluster_picture",
     "concurrency_lease",
     "concurrency_limit",
     "metadata",
@@ -177,4 +179,44 @@ server_setting = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", Json),
+)
+
+# What the keeper of each server last saw of Ray; `at` is when it last wrote, `seen` when Ray last answered.
+cluster_picture = Table(
+    "cluster_picture",
+    metadata,
+    Column("keeper", Text, primary_key=True),
+    Column("at", Timestamp, nullable=False),
+    Column("seen", Timestamp),
+    Column("problem", Text),
+    Column("picture", Json),
+)
+
+cluster_load = Table(
+    "cluster_load",
+    metadata,
+    Column("at", Timestamp, primary_key=True),
+    Column("cluster", Text, primary_key=True),
+    *(
+        Column(name, Double, nullable=False)
+        for name in (
+            "nodes",
+            "cpu_used",
+            "cpu_total",
+            "gpu_used",
+            "gpu_total",
+            "memory_used",
+            "memory_total",
+            "store_used",
+            "store_total",
+        )
+    ),
+)
+
+# The newest losses of executors, of all runs.
+Index(
+    "ix_rule_decision__losses",
+    rule_decision.c.timestamp,
+    sqlite_where=text("rule = 'lapsed-lease'"),
+    postgresql_where=text("rule = 'lapsed-lease'"),
 )
