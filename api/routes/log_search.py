@@ -34,7 +34,7 @@ class Asked(Fields):
 class SearchBody(Asked):
     order: Literal["newest", "oldest"] = "newest"
     limit: Annotated[int, Field(ge=1, le=_AT_ONCE)] = 200
-    cursor: Annotated[str | None, Field(pattern=r"^\d{1,18}\.\d{1,18}$")] = None
+    cursor: Annotated[str | None, Field(pattern=r"^\d{1,17}\.\d{1,18}$")] = None
     after_id: Annotated[int | None, Field(ge=0, le=2**62)] = None
 
 

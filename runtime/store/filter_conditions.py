@@ -300,6 +300,11 @@ class FilterConditions:
         each = func.json_each(func.coalesce(type_coerce(at, Text), "[]")).table_valued(column("value", Text))
         return exists(select(1).select_from(each).where(each.c.value.in_(tags)))
 
+    def tag_parts(self, at: Column, asked: Any) -> list[Condition]:
+        """The conditions of a filter of tags on one column; none for an empty one."""
+        found = self._tags(at, asked)
+        return [] if found is None else [found]
+
     def _creator(self, asked: Creator | None) -> Condition | None:
         if asked is None:
             return None

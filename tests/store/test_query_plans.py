@@ -27,6 +27,7 @@ from heliostat.runtime.store import (
     run_figures,
     run_graph,
     run_parts,
+    run_search,
     search,
     upcoming,
     variables,
@@ -48,6 +49,8 @@ from heliostat.runtime.store.filters import (
     TaskRunFilter,
 )
 from heliostat.runtime.store.log_search import LogQuery
+from heliostat.runtime.store.run_figures import TaskTallies
+from heliostat.runtime.store.run_terms import Term
 from heliostat.runtime.store.setup_filters import ArtifactFilter, Key
 
 
@@ -93,6 +96,24 @@ LOOKS: dict[str, Callable[[Database], Awaitable[Any]]] = {
     "failures by cause": lambda db: run_parts.failures(db, SOME),
     "task runs by call site": lambda db: run_parts.groups(db, SOME),
     "what is around a task run": lambda db: run_parts.surroundings(db, SOME),
+    "list of flow runs": lambda db: run_search.flow_runs(
+        db, [], TaskTallies(), hide_subflows=True, sort="STARTED_DESC", limit=50, cursor=f"{SOME} 1700000000"
+    ),
+    "list of flow runs by name": lambda db: run_search.flow_runs(
+        db, [], TaskTallies(), hide_subflows=False, sort="NAME_ASC", limit=50, cursor=f"{SOME} x"
+    ),
+    "list of flow runs with many tasks": lambda db: run_search.flow_runs(
+        db,
+        [Term("tasks", at_least=100)],
+        TaskTallies(),
+        hide_subflows=True,
+        sort="STARTED_DESC",
+        limit=50,
+        cursor=None,
+    ),
+    "list of task runs": lambda db: run_search.task_runs(
+        db, [], sort="STARTED_DESC", limit=50, cursor=f"{SOME} 1700000000"
+    ),
     "log lines of all runs": lambda db: log_search.find(
         db, LogQuery(text="x"), _no_finder, newest_first=True, limit=50
     ),
