@@ -44,6 +44,7 @@ from .routes import (
     flows,
     graphs,
     journal,
+    live,
     log_search,
     logs,
     overview,
@@ -123,6 +124,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     run_results.router,
     code_packages.router,
     servings.router,
+    live.router,
 )
 SOCKETS: tuple[APIRouter, ...] = (
     events_in.router,

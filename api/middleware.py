@@ -20,6 +20,9 @@ _VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 OTHER_BODIES = {"/api/heliostat/code-packages/": frozenset({"application/zip", "application/octet-stream"})}
 """Paths that take bodies of other types."""
 
+IS_HEAD = "heliostat.head"
+"""Whether a request that a route sees as GET asks only for headers: a stream need not begin."""
+
 _WITH_BODIES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -55,7 +58,7 @@ class HeadLikeGet:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self._app({**scope, "method": "GET"}, receive, without_body)
+        await self._app({**scope, "method": "GET", IS_HEAD: True}, receive, without_body)
 
 
 class JsonBodies:

@@ -18,6 +18,7 @@ from ...runtime.foundation.standard_streams import say
 from ...runtime.foundation.supervised import BEYOND_HELP, end_with_supervisor
 from ..app import create_app
 from ..sockets.pings import HeldPings
+from ..streams.event_desk import desk_of
 
 _KEEP_ALIVE_S = 75  # longer than clients keep idle connections (httpx: 5 s), so that clients close them first
 _DRAIN_S = 3  # how long requests under way may still take when the server stops
@@ -47,7 +48,7 @@ def main() -> int:
         timeout_graceful_shutdown=_DRAIN_S,
         timeout_keep_alive=_KEEP_ALIVE_S,
     )
-    server = uvicorn.Server(config)
+    server = StreamEndingServer(config)
     try:
         server.run(sockets=[socket.socket(fileno=words.listen_fd)])
     except SystemExit:
@@ -58,6 +59,15 @@ def main() -> int:
         say("\n".join([str(error), *([f"hint: {error.hint}"] if error.hint else [])]))
         return BEYOND_HELP
     return 0
+
+
+class StreamEndingServer(uvicorn.Server):
+    """Ends the streams of pages when it stops: it would wait for them as for requests under way."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if isinstance(self.config.app, FastAPI):
+            desk_of(self.config.app).live.end()
+        await super().shutdown(sockets)
 
 
 def _keep_failures(app: FastAPI, failures: list[HeliostatError]) -> None:

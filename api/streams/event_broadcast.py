@@ -7,7 +7,7 @@ events that other processes took, and only events that are durable.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 
 from ...runtime.events.filters import EventFilter
@@ -41,18 +41,13 @@ class Listener:
 class EventBroadcast:
     """Reads new events while anybody listens."""
 
-    def __init__(self, database: Callable[[], Database]) -> None:
+    def __init__(self, database: Callable[[], Database], feed: Callable[[], Awaitable[Feed]]) -> None:
         self._database = database
+        self._feed = feed
         self._listeners: set[Listener] = set()
         self._somebody = asyncio.Event()
-        self._feed: Feed | None = None
         self._tail: EventTail | None = None
         self._begun = asyncio.Event()
-
-    async def close(self) -> None:
-        """Stop following the database."""
-        if self._feed is not None:
-            await self._feed.close()
 
     @contextmanager
     def listening(self, asked: EventFilter) -> Generator[Listener]:
@@ -76,8 +71,7 @@ class EventBroadcast:
             self._begun.clear()
             self._somebody.clear()
             await self._somebody.wait()
-        if self._feed is None:
-            self._feed = await Feed.open(self._database())
+        feed = await self._feed()
         if self._tail is None:
             tail = EventTail(self._database())
             await tail.begin()
@@ -87,7 +81,7 @@ class EventBroadcast:
             for event in events:
                 for listener in self._listeners:
                     listener.offer(event)
-        await self._feed.wait({EVENTS}, _LOOK_EVERY_S)
+        await feed.wait({EVENTS}, _LOOK_EVERY_S)
 
     def _is_wanted(self, name: str) -> bool:
         return any(listener.wants(name) for listener in self._listeners)

@@ -9,6 +9,7 @@ from sqlalchemy import exists, func, or_, select, update
 
 from ..states import FINAL_STATES, Cancelled, Cancelling, Failed, State, StateType
 from . import flow_run_changes, task_run_changes
+from .database.announcements import CHANGES, announce
 from .database.database import Database
 from .database.tables import flow_run, flow_run_state, run_lease, task_run
 from .fences import Fence
@@ -89,6 +90,7 @@ async def cancel_remains(db: Database, run_id: UUID) -> int:
         for task_run_id in with_history:
             cancelled = Cancelled(_WHY)
             await task_run_changes.propose_within(db, connection, task_run_id, cancelled, force=True)
+        await announce(connection, CHANGES)
     return ended.rowcount + len(with_history)
 
 

@@ -36,6 +36,11 @@ class EventTail:
         return self._last
 
     @property
+    def floor(self) -> int:
+        """Up to this number every event has been read; a later reader may start after it."""
+        return min(self._gaps, default=self._last + 1) - 1
+
+    @property
     def gaps(self) -> Mapping[int, float]:
         """Skipped numbers that may still appear, each with the time when it was skipped."""
         return self._gaps

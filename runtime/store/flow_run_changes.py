@@ -20,7 +20,7 @@ from ..rules.deciding import RunFacts, Verdict, decide
 from ..states import State, StateType
 from . import new_runs, search
 from .commits.derive import FlowRunFacts, apply, fold
-from .database.announcements import COMMANDS, RUNS, announce
+from .database.announcements import CHANGES, COMMANDS, RUNS, announce
 from .database.database import Database
 from .database.gathering import gathered
 from .database.prepared import is_one_of, prepared
@@ -111,6 +111,7 @@ async def change(db: Database, run_id: UUID, values: Mapping[str, Any]) -> None:
         statement = update(flow_run).where(flow_run.c.id == run_id).values(**cleaned, updated=db.now())
         if not (await connection.execute(statement)).rowcount:
             raise _missing(run_id)
+        await announce(connection, CHANGES)
 
 
 async def merge_labels(db: Database, run_id: UUID, labels: Mapping[str, Any]) -> None:
@@ -124,6 +125,7 @@ async def merge_labels(db: Database, run_id: UUID, labels: Mapping[str, Any]) ->
         await connection.execute(
             update(flow_run).where(flow_run.c.id == run_id).values(labels=merged, updated=db.now())
         )
+        await announce(connection, CHANGES)
 
 
 async def propose(

@@ -32,7 +32,7 @@ from ..records import HeldLease, Owner
 from ..states import FINAL_STATES
 from . import flows, leases
 from .commits.derive import FlowRunFacts, StateEntry, fold
-from .database.announcements import RUNS, announce
+from .database.announcements import CHANGES, RUNS, announce
 from .database.database import Database
 from .database.gathering import gathered
 from .database.prepared import is_one_of, prepared
@@ -206,7 +206,7 @@ async def delete(db: Database, run_id: UUID) -> int:
         ):
             for some in _slices(doomed, 500):
                 await connection.execute(sql_delete(column.table).where(column.in_(some)))
-        await announce(connection, RUNS)
+        await announce(connection, RUNS, CHANGES)
     return len(doomed)
 
 

@@ -26,6 +26,11 @@ class LogTail:
         self._ends: deque[tuple[float, int]] = deque()  # past ends of the table, with their times
         self._seen: set[int] = set()
 
+    @property
+    def floor(self) -> int:
+        """Up to this id every line has been read; a later reader may start after it."""
+        return self._floor
+
     async def begin(self) -> None:
         """Start reading at the end of the table."""
         async with self._db.read() as connection:

@@ -23,6 +23,7 @@ from ..states import NO_VALUE, State, StateType
 from . import state_cache, tag_slots
 from .background_runs import put_within
 from .concurrency_limits import TAG_PREFIX
+from .database.announcements import CHANGES, announce
 from .database.database import Database
 from .database.rows import NO_FLOW_RUN, TaskRunRow, TaskRunState
 from .database.tables import flow_run, log, task_run
@@ -77,6 +78,7 @@ async def rename(db: Database, task_run_id: UUID, name: str) -> None:
         statement = update(task_run).where(task_run.c.id == task_run_id).values(name=plain_text(name))
         if not (await connection.execute(statement)).rowcount:
             raise _missing(task_run_id)
+        await announce(connection, CHANGES)
 
 
 async def delete(db: Database, task_run_id: UUID) -> None:
@@ -86,6 +88,7 @@ async def delete(db: Database, task_run_id: UUID) -> None:
         if not gone.rowcount:
             raise _missing(task_run_id)
         await connection.execute(sql_delete(log).where(log.c.task_run_id == task_run_id))
+        await announce(connection, CHANGES)
 
 
 async def propose(db: Database, task_run_id: UUID, proposed: State, *, force: bool = False) -> Proposed:
@@ -200,6 +203,7 @@ async def _create(db: Database, new: NewTaskRun, first: State) -> tuple[TaskRunR
         )
         if new.flow_run_id is None and _waits_for_a_worker(first):
             await put_within(db, connection, task_run_id, new.task_key)
+        await announce(connection, CHANGES)
         return await _one(connection, task_run_id), True
 
 
@@ -313,6 +317,7 @@ async def _write(
             timeline=[*map(_kept_entry, states), _entry(state, at)],
         )
     )
+    await announce(connection, CHANGES)
 
 
 def _entry(state: State, at: float | None = None) -> list[Any]:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..foundation.errors import NotFound
 from ..foundation.ids import uuid7
+from .database.announcements import WORKERS, announce
 from .database.database import Database
 from .database.tables import work_pool, worker
 from .database.wire_text import plain_text
@@ -36,14 +37,16 @@ async def heartbeat(
     async with db.write() as connection:
         pool_id = await _pool_id(connection, pool_name)
         name = plain_text(worker_name)
+        same = (worker.c.work_pool_id == pool_id) & (worker.c.name == name)
+        known = await connection.scalar(select(worker.c.id).where(same))
         await connection.execute(
             insert(worker)
             .values(id=uuid7(), work_pool_id=pool_id, name=name, created=db.now(), **beat)
             .on_conflict_do_update(index_elements=["work_pool_id", "name"], set_=beat)
         )
-        found = await connection.execute(
-            selected(db).where(worker.c.work_pool_id == pool_id, worker.c.name == name)
-        )
+        found = await connection.execute(selected(db).where(same))
+        if known is None:
+            await announce(connection, WORKERS)
         return WorkerRow(**found.mappings().one())
 
 
@@ -70,6 +73,7 @@ async def delete(db: Database, pool_name: str, worker_name: str) -> None:
         )
         if not gone.rowcount:
             raise NotFound(f"work pool {pool_name!r} has no worker {worker_name!r}")
+        await announce(connection, WORKERS)
 
 
 def is_online(db: Database) -> ColumnElement[bool]:

@@ -18,6 +18,7 @@ from websockets.typing import Subprotocol
 
 from heliostat import HeliostatClient
 from heliostat.api.app import create_app
+from heliostat.api.server.api_process import StreamEndingServer
 from heliostat.api.sockets.pings import HeldPings
 from heliostat.runtime.events.filters import EventFilter
 from heliostat.runtime.store import event_search
@@ -100,6 +101,7 @@ class Served:
 
     url: str
     db: Database
+    server: uvicorn.Server
 
     async def open(self, path: str, first: Any = None) -> ClientConnection:
         line = await connect(f"{self.url}{path}", subprotocols=[Subprotocol("prefect")])
@@ -116,7 +118,7 @@ class Served:
         return [each.event for each in await event_search.find(self.db, EventFilter(), 200)]
 
 
-class Server(uvicorn.Server):
+class Server(StreamEndingServer):
     """Leaves signals to the test's own loop: what it would set back later belongs to one that has ended."""
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -141,7 +143,7 @@ async def served(database_url: str) -> AsyncIterator[Served]:
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     await server.up.wait()
     db = await Database.open(database_url)
-    yield Served(f"ws://127.0.0.1:{listener.getsockname()[1]}/api", db)
+    yield Served(f"ws://127.0.0.1:{listener.getsockname()[1]}/api", db, server)
     await db.close()
     server.should_exit = True
     await serving

@@ -19,6 +19,7 @@ from heliostat.runtime.store import (
     attention,
     block_documents,
     dashboard,
+    live_rows,
     log_search,
     log_summary,
     logs,
@@ -128,6 +129,11 @@ LOOKS: dict[str, Callable[[Database], Awaitable[Any]]] = {
     ),
     "log lines of all runs, counted": lambda db: log_summary.read(db, LogQuery(), 60),
     "newest log lines": lambda db: log_search.newer_than(db, LogQuery(), _no_finder, 7, 50),
+    "flow runs that changed": lambda db: live_rows.flow_runs(db, [SOME]),
+    "journals of watched runs": lambda db: live_rows.marks(db, [SOME]),
+    "task runs of a watched run, counted": lambda db: live_rows.task_counts(db, SOME),
+    "missed lines of a log": lambda db: live_rows.lines_after(db, SOME, 7, 100),
+    "first event": live_rows.first_event,
     "graph": lambda db: run_graph.read(db, SOME),
     "log of a flow run": lambda db: logs.read(db, flow_run_id=SOME),
     "log of a flow run, searched": lambda db: search.logs(
@@ -146,7 +152,7 @@ LOOKS: dict[str, Callable[[Database], Awaitable[Any]]] = {
     "what needs a person": lambda db: attention.causes(db),
     "variables by name": lambda db: variables.find(db, limit=50),
 }
-BIG = ("flow_run", "task_run", "log", "artifact", "flow_run_state")
+BIG = ("flow_run", "task_run", "log", "artifact", "flow_run_state", "run_lease", "event")
 
 
 @pytest.mark.parametrize("name", LOOKS)

@@ -31,7 +31,13 @@ TASKS = "tasks"
 SLOTS = "slots"
 """Slots of limits came free, or limits were changed, while calls wait for one."""
 
-TOPICS = frozenset({RUNS, POOLS, SCHEDULES, COMMANDS, EVENTS, ACTIONS, TASKS, SLOTS})
+CHANGES = "changes"
+"""Flow runs or task runs were changed or removed in a way that no event tells."""
+
+WORKERS = "workers"
+"""Workers came for the first time, or were removed."""
+
+TOPICS = frozenset({RUNS, POOLS, SCHEDULES, COMMANDS, EVENTS, ACTIONS, TASKS, SLOTS, CHANGES, WORKERS})
 
 CHANNEL = "heliostat"  # of LISTEN and NOTIFY
 

@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from .announcements import (
     ACTIONS,
+    CHANGES,
     CHANNEL,
     COMMANDS,
     EVENTS,
@@ -29,6 +30,7 @@ from .announcements import (
     SLOTS,
     TASKS,
     TOPICS,
+    WORKERS,
     announce,
     announce_by_asyncpg,
     announce_by_sqlite,
@@ -37,6 +39,7 @@ from .database import Database, engine_for
 
 __all__ = [
     "ACTIONS",
+    "CHANGES",
     "COMMANDS",
     "EVENTS",
     "POOLS",
@@ -45,6 +48,7 @@ __all__ = [
     "SLOTS",
     "TASKS",
     "TOPICS",
+    "WORKERS",
     "Feed",
     "Subscription",
     "announce",
@@ -100,6 +104,7 @@ class Feed:
         self._by_topics: dict[frozenset[str], Subscription] = {}
         self._told: set[str] = set()
         self._watching: asyncio.Task[None] | None = None
+        self._is_blind = False
 
     @classmethod
     async def open(cls, db: Database) -> Feed:
@@ -111,6 +116,11 @@ class Feed:
         feed._watching = asyncio.create_task(feed._watch(ready), name="change feed")
         await ready.wait()
         return feed
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether everything counts as changed all the time, because the database tells nothing."""
+        return self._is_blind
 
     def subscribe(self, *topics: str) -> Subscription:
         """Follow some topics from now on, independently of other consumers."""
@@ -161,6 +171,7 @@ class Feed:
             await self._watch_blindly(ready)
 
     async def _watch_blindly(self, ready: asyncio.Event) -> None:
+        self._is_blind = True
         ready.set()
         while True:
             self._tell(TOPICS)

@@ -5,7 +5,7 @@ import { Outlet, useRouterState } from "@tanstack/react-router";
 import { useCallback, useEffect, useState } from "react";
 import { whenLocked } from "@/data/client";
 import { sessionQuery, signOut } from "@/data/session";
-import { useLiveStatus } from "@/data/useLive";
+import { useLiveCache, useLiveStatus } from "@/data/useLive";
 import { Failure } from "@/parts/places";
 import { Toasts } from "@/parts/Toasts";
 import { KeysHelp } from "./KeysHelp";
@@ -35,6 +35,7 @@ function Framed({ mayLeave }: { mayLeave: boolean }) {
   const queries = useQueryClient();
   const openPalette = useCallback(() => setPalette(true), []);
   const openKeys = useCallback(() => setKeys(true), []);
+  useLiveCache();
   useKeys({ openPalette, openKeys });
   const leave = () => void signOut().then(() => queries.clear());
   return (
