@@ -14,6 +14,7 @@ const PAGES: readonly (readonly [string, Page])[] = [
   ["/", () => import("@/pages/overview/OverviewPage")],
   ["/runs", () => import("@/pages/runs/RunsPage")],
   ["/settings", () => import("@/pages/settings/SettingsPage")],
+  ["/deployments/$id/run", () => import("@/pages/deployments/run/CustomRunPage")],
   ["/variables", () => import("@/pages/variables/VariablesPage")],
   ["/artifacts", () => import("@/pages/artifacts/ArtifactsPage")],
   ["/artifacts/$key", () => import("@/pages/artifacts/ArtifactPage")],

@@ -14,7 +14,8 @@
  * - A schema with `block_type_slug` becomes a choice among the saved blocks of that type.
  */
 
-import Form from "@rjsf/core";
+// Not the index: that also brings what tests of the library need.
+import Form from "@rjsf/core/lib/components/Form.js";
 import type { ErrorSchema, RJSFSchema, UiSchema, ValidatorType } from "@rjsf/utils";
 import { useMemo } from "react";
 import { nested, type PlacedProblem } from "./compare";

@@ -1,6 +1,6 @@
 /** How the form library's fields are laid out: label, control, what is wrong; groups, lists and variants. */
 
-import { getDefaultRegistry } from "@rjsf/core";
+import getDefaultRegistry from "@rjsf/core/lib/getDefaultRegistry.js";
 import type {
   ArrayFieldItemTemplateProps,
   ArrayFieldTemplateProps,
