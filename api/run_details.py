@@ -20,6 +20,7 @@ async def flow_run_details(db: Database, row: FlowRunRow) -> wire.Wire:
         **run,
         "flow_name": row.flow_name,
         "entrypoint": row.entrypoint,
+        "code_revision": row.code_revision,
         "error": row.error,
         "task_run_counts": await task_runs.count_by_state(db, row.id),
         "states": [wire.flow_run_state(state) for state in history],

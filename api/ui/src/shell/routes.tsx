@@ -19,6 +19,7 @@ const PAGES: readonly (readonly [string, Page])[] = [
   ["/artifacts", () => import("@/pages/artifacts/ArtifactsPage")],
   ["/artifacts/$key", () => import("@/pages/artifacts/ArtifactPage")],
   ["/events", () => import("@/pages/events/EventsPage")],
+  ["/runs/$id", () => import("@/pages/run/RunPage")],
 ];
 
 function Nowhere() {
