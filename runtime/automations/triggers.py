@@ -1,4 +1,4 @@
-"""Triggers in the form that is evaluated: an automation's tree as a flat dict by path (reference notes, 12).
+"""Triggers in the form that is evaluated: an automation's tree as a flat dict by path.
 
 The path of a trigger is its place in the tree: `""` for the root, `"0"` for a child, `"0.1"` below it.
 """

@@ -1,4 +1,4 @@
-"""The filters of searches and streams of events, in the standard's names (reference notes, 12)."""
+"""The filters of searches and streams of events, in the names of the standard API."""
 
 from __future__ import annotations
 

@@ -2,9 +2,8 @@
 
 The engine and the API call `decide` before they write a state; the caller writes `state_to_write`, updates
 the run with `changes` and records the trail. Nothing here reads a database: callers pass what rules must know
-as RunFacts. Source of the rules and their order: the standard API's orchestration rules (reference notes,
-section 6; the numbers in the docstrings are theirs). Rules about concurrency slots need the database and are
-in the store.
+as RunFacts. Source of the rules and their order: the standard API's orchestration rules. Rules about
+concurrency slots need the database and are in the store.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The rules for states of flow runs; task runs share several of them.
-
-The numbers in the docstrings are of the reference notes, section 6.
-"""
+"""The rules for states of flow runs; task runs share several of them."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ def with_details(state: State, **details: Any) -> State:
 
 
 class NoDoubleTransition(Rule):
-    """Rule 2: a proposal that was sent twice is written once."""
+    """A proposal that was sent twice is written once."""
 
     name = "no-double-transition"
     from_types = ANY_STATE
@@ -39,7 +36,7 @@ class NoDoubleTransition(Rule):
 
 
 class KeepPersistedResults(Rule):
-    """Rule 3, and with force: another attempt or completion does not replace a persisted result."""
+    """Another attempt or completion does not replace a persisted result."""
 
     name = "keep-persisted-results"
     from_types = frozenset({_T.COMPLETED})
@@ -60,7 +57,7 @@ class KeepPersistedResultsByForce(KeepPersistedResults):
 
 
 class LeavingFinalStates(Rule):
-    """Rule 3: a run that has ended may run again or end otherwise, but not be paused, be cancelling or
+    """A run that has ended may run again or end otherwise, but not be paused, be cancelling or
     crash.
     """
 
@@ -86,7 +83,7 @@ class LeavingFinalStates(Rule):
 
 
 class CancellingEndsInCancelled(Rule):
-    """Rule 4: a run that is being cancelled can only become Cancelled."""
+    """A run that is being cancelled can only become Cancelled."""
 
     name = "cancelling-ends-in-cancelled"
     from_types = frozenset({_T.CANCELLING})
@@ -98,7 +95,7 @@ class CancellingEndsInCancelled(Rule):
 
 
 class NothingToTearDown(Rule):
-    """Rule 5: a run without a process is cancelled at once."""
+    """A run without a process is cancelled at once."""
 
     name = "nothing-to-tear-down"
     from_types = frozenset({_T.SCHEDULED, _T.PAUSED})
@@ -117,7 +114,7 @@ class NothingToTearDown(Rule):
 
 
 class OneSubmitter(Rule):
-    """Rule 6: when several workers claim one run, one gets it and may report its progress."""
+    """When several workers claim one run, one gets it and may report its progress."""
 
     name = "one-submitter"
     from_types = frozenset({_T.PENDING, _T.RUNNING, _T.CANCELLING, _T.CANCELLED})
@@ -136,7 +133,7 @@ class OneSubmitter(Rule):
 
 
 class LateOnlyFromScheduled(Rule):
-    """Rule 10: only a scheduled run can be marked late, and only once."""
+    """Only a scheduled run can be marked late, and only once."""
 
     name = "late-only-from-scheduled"
     from_types = ANY_STATE
@@ -150,7 +147,7 @@ class LateOnlyFromScheduled(Rule):
 
 
 class Pausing(Rule):
-    """Rule 11: only a running flow pauses, once for each pause key; suspending needs a deployment to resume
+    """Only a running flow pauses, once for each pause key; suspending needs a deployment to resume
     by.
     """
 
@@ -173,7 +170,7 @@ class Pausing(Rule):
 
 
 class ResumingInTime(Rule):
-    """Rule 12: a paused run may run, be scheduled or end, as long as its pause has not timed out."""
+    """A paused run may run, be scheduled or end, as long as its pause has not timed out."""
 
     name = "resuming-in-time"
     from_types = frozenset({_T.PAUSED})
@@ -193,7 +190,7 @@ class ResumingInTime(Rule):
 
 
 class CopyScheduledTime(Rule):
-    """Rule 13: a run that is claimed keeps its scheduled time."""
+    """A run that is claimed keeps its scheduled time."""
 
     name = "copy-scheduled-time"
     from_types = frozenset({_T.SCHEDULED})
@@ -207,7 +204,7 @@ class CopyScheduledTime(Rule):
 
 
 class WaitForScheduledTime(Rule):
-    """Rule 14: no run starts before its scheduled time."""
+    """No run starts before its scheduled time."""
 
     name = "wait-for-scheduled-time"
     from_types = frozenset({_T.SCHEDULED, _T.PENDING})
@@ -222,7 +219,7 @@ class WaitForScheduledTime(Rule):
 
 
 class RetryFlowRun(Rule):
-    """Rule 15: a failed run is tried again as long as it has retries left."""
+    """A failed run is tried again as long as it has retries left."""
 
     name = "retry"
     from_types = frozenset({_T.RUNNING})

@@ -19,13 +19,11 @@ from .proposals import ANY_STATE, Abort, Accept, Decision, Proposal, Reject, Rul
 
 _T = StateType
 
-MOST_CACHE_KEY = 2000  # characters; reference notes, section 6
+MOST_CACHE_KEY = 2000  # characters; the standard API's limit
 
 
 class TaskLeavingFinalStates(LeavingFinalStates):
-    """Rule 3 for task runs: attempts are counted from 0 again; in a flow's retry the state is named
-    Retrying.
-    """
+    """A task run that runs again counts its attempts from 0; in a flow's retry it is Retrying."""
 
     def leave(self, proposal: Proposal) -> Decision:
         proposed, facts = proposal.proposed, proposal.facts
@@ -37,7 +35,7 @@ class TaskLeavingFinalStates(LeavingFinalStates):
 
 
 class KeepPersistedTaskResults(KeepPersistedResults):
-    """Rule 3 for task runs: no proposal without force replaces a persisted result."""
+    """No proposal without force replaces a persisted result."""
 
     to_types = ANY_STATE - {_T.CANCELLING, _T.PAUSED, _T.CRASHED}
 
@@ -48,7 +46,7 @@ class KeepPersistedTaskResults(KeepPersistedResults):
 
 
 class RetryTaskRun(RetryFlowRun):
-    """Rule 15 for task runs: the state is AwaitingRetry, also when the retry is due at once."""
+    """The state of a retry is AwaitingRetry, also when the retry is due at once."""
 
     def is_hopeless(self, proposal: Proposal) -> bool:
         return proposal.proposed.details.get("retriable") is False

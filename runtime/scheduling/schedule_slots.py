@@ -1,7 +1,7 @@
 """For which dates of a schedule runs are wanted now: pure, so that any number of schedulers may ask at once.
 
 A slot is one date of one schedule. Its idempotency key makes it one run for ever, so planning twice, or on
-two machines, is harmless. The limits and the key are the standard's (reference notes, section 8).
+two machines, is harmless. The limits and the form of the key are those of the standard API.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from .schedules import Schedule
 
 AUTO_SCHEDULED_TAG = "auto-scheduled"
 LATE_AFTER_S = 15.0
-"""Overdue by less, a run is not late, and a slot was not missed: its run is made, whatever the policy. From
-the reference notes, section 8.
-"""
+"""Overdue by less, a run is not late, and a slot was not missed: its run is made, whatever the policy."""
 
 _FIRST_WINDOW = timedelta(minutes=15)
 

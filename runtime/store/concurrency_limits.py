@@ -31,7 +31,7 @@ from .slot_waiters import came_free
 TAG_PREFIX = "tag:"
 """The prefix of the names of limits on tasks with a tag."""
 
-EXPECTED_OCCUPANCY_S = 2.0  # the assumed time that a slot is held, at first (reference notes, section 11)
+EXPECTED_OCCUPANCY_S = 2.0  # the assumed time that a slot is held, at first
 _MOST = 2**31 - 1
 
 

@@ -32,7 +32,7 @@ from .slot_waiters import came_free
 
 Mode = Literal["concurrency", "rate_limit"]
 
-_LONGEST_WAIT_S, _LONGEST_TAG_WAIT_S = 30.0, 10.0  # reference notes, section 11
+_LONGEST_WAIT_S, _LONGEST_TAG_WAIT_S = 30.0, 10.0  # of an answer that tells when to ask again
 _MOST_DENIED = 1_000_000
 
 

@@ -4,7 +4,7 @@ claims.
 A run holds a slot of its deployment while it is in one of the states HOLDING, and a slot of its pool and
 queue while it is in one of OCCUPYING, so slots are free again however a run ends. Clients are offered only as
 many runs as a pool has slots; but clients that ask at once may be offered different runs, so the slots are
-counted again when a run is taken. (Reference notes, section 6, rules 7, 8 and 17; section 11.)
+counted again when a run is taken.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .future_runs import AWAITING_SLOT
 
 RULE = "DeploymentLimit"
 PLACE_RULE = "WorkPoolLimit"
-RETRY_AFTER_S = 30.0  # reference notes, section 11
+RETRY_AFTER_S = 30.0  # after this, a run that found no free slot asks again
 
 
 async def lock_limit(connection: AsyncConnection, run_id: UUID) -> None:

@@ -2,8 +2,7 @@
 
 Inside one record the set parts are joined by its `operator`; a record without parts filters nothing. `any_`
 means in the list; `all_` means contains the whole list; `like_` is a part of the text in any case, with SQL's
-`%` and `_`; `before_` and `after_` include the moment itself, and a moment without a zone is UTC. (Reference
-notes, section 14.)
+`%` and `_`; `before_` and `after_` include the moment itself, and a moment without a zone is UTC.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The runs that polling clients are offered, to be started soon. Reading changes nothing.
 
-The transition to PENDING decides who gets one. (Reference notes, section 9.)
+The transition to PENDING decides who gets one.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from .database.database import Database
 from .database.setup_tables import artifact, artifact_collection
 from .database.tables import flow, flow_run, flow_run_state, task_run
 
-MOST_NODES = 10_000  # reference notes, section 15
+MOST_NODES = 10_000  # of one graph; the standard API's limit
 
 
 @dataclass(frozen=True, slots=True)

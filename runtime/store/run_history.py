@@ -36,7 +36,7 @@ from .filters import Search
 
 _ZONED = TIMESTAMP(timezone=True)
 
-MOST_INTERVALS = 500  # of one history (reference notes, section 14)
+MOST_INTERVALS = 500  # of one history; the standard API's limit
 
 
 @dataclass(frozen=True, slots=True)

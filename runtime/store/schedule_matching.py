@@ -1,7 +1,4 @@
-"""Matches a sent list of schedules with a deployment's: by slug, or as a whole. Pure; rules of the standard.
-
-(Reference notes, section 7.)
-"""
+"""Matches a sent list of schedules with a deployment's: by slug, or as a whole. Pure; rules of the standard."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ DEFAULT_POOL = "default"
 """The pool that a server creates at its start, for deployments that name only a queue."""
 
 DEFAULT_QUEUE = "default"
-RESERVED_PREFIX = "prefect"  # reference notes, section 9
+RESERVED_PREFIX = "prefect"  # names of pools that the standard API keeps for itself begin so
 
 _CHANGEABLE = frozenset(
     {"description", "is_paused", "base_job_template", "concurrency_limit", "storage_configuration"}

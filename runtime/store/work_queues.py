@@ -23,9 +23,7 @@ from .deployment_rows import NewWorkQueue, WorkQueueRow
 from .work_pools import DEFAULT_POOL
 
 POLLED_WITHIN_S = 60.0
-"""A queue or deployment that was not polled for this long is not ready (reference notes, sections 8 and
-9).
-"""
+"""A queue or deployment that was not polled for this long is not ready."""
 
 _CHANGEABLE = frozenset({"name", "description", "is_paused", "concurrency_limit", "priority", "last_polled"})
 

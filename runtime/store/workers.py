@@ -20,7 +20,7 @@ from .database.wire_text import plain_text
 from .deployment_rows import WorkerRow
 
 DEFAULT_HEARTBEAT_INTERVAL_S = 30
-MISSED_HEARTBEATS = 3  # after this many a worker counts as gone (reference notes, section 8)
+MISSED_HEARTBEATS = 3  # after this many a worker counts as gone, as in the standard API
 
 
 async def heartbeat(

@@ -1,6 +1,6 @@
 """Block schemas: the checksum that names a schema, and where secrets are in a block's data. Pure functions.
 
-The checksum is computed by clients too and must agree bit by bit (reference notes, section 13).
+The checksum is computed by clients too and must agree bit by bit.
 """
 
 from __future__ import annotations

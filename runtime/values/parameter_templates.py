@@ -1,6 +1,6 @@
 """Parameters as forms send them: values that are written as JSON text, a template or a variable's name.
 
-Such a value is an object with `__prefect_kind` (reference notes, section 7). Callers pass the variables in.
+Such a value is an object with `__prefect_kind`, as stock clients send it. Callers pass the variables in.
 """
 
 from __future__ import annotations

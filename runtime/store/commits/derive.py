@@ -45,8 +45,8 @@ class StateEntry:
 
 def fold(facts: FlowRunFacts, transitions: list[FlowRunTransition]) -> list[StateEntry]:
     """Apply transitions in order: changes `facts`, returns the history entries. A run that is being cancelled
-    only takes its end: what its process wrote before it knew must not undo the request (reference notes,
-    section 6, rule 4). Its start is still recorded.
+    only takes its end: what its process wrote before it knew must not undo the request. Its
+    start is still recorded.
     """
     entries: list[StateEntry] = []
     for transition in transitions:

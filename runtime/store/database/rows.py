@@ -14,7 +14,7 @@ NO_FLOW_RUN = UUID(int=0)
 
 OCCUPYING = ("PENDING", "RUNNING")  # states in which a run takes a slot of its pool and queue
 HOLDING = ("PENDING", "RUNNING", "CANCELLING")
-"""States in which a run takes a slot of its deployment (reference notes, section 6, rules 8 and 17)."""
+"""States in which a run takes a slot of its deployment, also while it is being cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
