@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..foundation.authorship import is_of_code, was_set_by_code
-from ..scheduling.said_schedules import KnownSchedule, SaidSchedule, meant, plain
+from ..scheduling.declared_schedules import DeclaredSchedule, KnownSchedule, match_declared, plain
 
 if TYPE_CHECKING:
     from ..client.records import Deployment, DeploymentSchedule
@@ -84,15 +84,15 @@ def forgotten_schedules(body: Mapping[str, Any], known: Deployment) -> list[Depl
 
 def _schedule_changes(said: Sequence[Mapping[str, Any]], known: Sequence[DeploymentSchedule]) -> list[Change]:
     """One change for each schedule, as the server will make it; `known` is in the order of creation."""
-    matched = meant(
+    matched = match_declared(
         [KnownSchedule(each.slug, each.schedule, each.parameters, _is_of_code(each)) for each in known],
         [
-            SaidSchedule(each.get("slug"), each.get("replaces"), each["schedule"], each.get("parameters"))
+            DeclaredSchedule(each.get("slug"), each.get("replaces"), each["schedule"], each.get("parameters"))
             for each in said
         ],
     )
     found = [Change(_name(_shown(known[place])), _shown(known[place]), None) for place in matched.gone]
-    for each, place in zip(said, matched.of_said, strict=True):
+    for each, place in zip(said, matched.of_declared, strict=True):
         before = None if place is None else _shown(known[place])
         after = _after(each, None if place is None else known[place])
         if before != after:

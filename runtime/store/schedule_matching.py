@@ -1,4 +1,4 @@
-"""Matches a sent list of schedules with a deployment's: by slug, or as a whole. Pure; rules of the standard."""
+"""Matches a sent list of schedules with a deployment's: by slug, or as a whole, as the standard API does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import orjson
 
 from ..foundation.authorship import is_of_code, was_set_by_code
 from ..foundation.errors import BadSchedule, Duplicate
-from ..scheduling.said_schedules import KnownSchedule, SaidSchedule, meant, plain
+from ..scheduling.declared_schedules import DeclaredSchedule, KnownSchedule, match_declared, plain
 from .deployment_rows import ScheduleRow, ScheduleSpec
 
 
@@ -42,8 +42,8 @@ def match_schedules(existing: Sequence[ScheduleRow], sent: Sequence[ScheduleSpec
 
 
 def reconcile_schedules(existing: Sequence[ScheduleRow], sent: Sequence[ScheduleSpec]) -> ScheduleChanges:
-    """The changes of a deploy, matched by `said_schedules`. Equal schedules and those that people made are
-    left alone. A schedule that was changed by hand keeps what the code does not give.
+    """The changes of a deploy, matched by `declared_schedules`. Equal schedules and those that people made
+    are left alone. A schedule that was changed by hand keeps what the code does not give.
 
     Raises BadSchedule.
     """
@@ -51,10 +51,10 @@ def reconcile_schedules(existing: Sequence[ScheduleRow], sent: Sequence[Schedule
     rows = [
         KnownSchedule(row.slug, row.definition, row.parameters, is_of_code(row.created_by)) for row in known
     ]
-    said = [SaidSchedule(spec.slug, spec.replaces, spec.definition, spec.parameters) for spec in sent]
-    matched = meant(rows, said)
+    said = [DeclaredSchedule(spec.slug, spec.replaces, spec.definition, spec.parameters) for spec in sent]
+    matched = match_declared(rows, said)
     changes = ScheduleChanges(removed=[known[place] for place in matched.gone])
-    for spec, place in zip(sent, matched.of_said, strict=True):
+    for spec, place in zip(sent, matched.of_declared, strict=True):
         if place is None:
             changes.created.append(spec)
             continue

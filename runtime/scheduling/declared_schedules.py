@@ -24,7 +24,7 @@ class KnownSchedule:
 
 
 @dataclass(frozen=True, slots=True)
-class SaidSchedule:
+class DeclaredSchedule:
     """A schedule that the code declares; None means not given."""
 
     slug: str | None
@@ -34,16 +34,16 @@ class SaidSchedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Meant:
-    """`of_said` has, for each declared schedule, the index of the known one that it matches, None for a new
-    one. `gone` are the indexes of known ones that the code made and no longer declares.
+class Matched:
+    """`of_declared` has, for each declared schedule, the index of the known one that it matches, None for a
+    new one. `gone` are the indexes of known ones that the code made and no longer declares.
     """
 
-    of_said: list[int | None]
+    of_declared: list[int | None]
     gone: list[int]
 
 
-def meant(known: Sequence[KnownSchedule], said: Sequence[SaidSchedule]) -> Meant:
+def match_declared(known: Sequence[KnownSchedule], said: Sequence[DeclaredSchedule]) -> Matched:
     """Match declared schedules with known ones; `known` is in the order of creation.
 
     Raises BadSchedule when two would match one, or one would duplicate a schedule that stays.
@@ -62,7 +62,7 @@ def meant(known: Sequence[KnownSchedule], said: Sequence[SaidSchedule]) -> Meant
         found[number] = place
     gone = [place for place, row in enumerate(known) if place not in found and row.is_of_code]
     _check_doubles(known, said, found, gone)
-    return Meant(found, gone)
+    return Matched(found, gone)
 
 
 def plain(definition: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _claimed(place: int | None, found: Sequence[int | None], slug: str) -> int |
 
 def _alike(
     known: Sequence[KnownSchedule],
-    said: Sequence[SaidSchedule],
+    said: Sequence[DeclaredSchedule],
     found: Sequence[int | None],
     slugs: set[str | None],
 ) -> Iterator[tuple[int, int]]:
@@ -104,17 +104,17 @@ def _is_free(row: KnownSchedule, slugs: set[str | None]) -> bool:
     return row.slug is None or row.slug not in slugs
 
 
-def _with_same_parameters(row: KnownSchedule, each: SaidSchedule) -> bool:
+def _with_same_parameters(row: KnownSchedule, each: DeclaredSchedule) -> bool:
     return dict(row.parameters) == dict(each.parameters or {})
 
 
-def _of_code(row: KnownSchedule, _: SaidSchedule) -> bool:
+def _of_code(row: KnownSchedule, _: DeclaredSchedule) -> bool:
     return row.is_of_code
 
 
 def _check_doubles(
     known: Sequence[KnownSchedule],
-    said: Sequence[SaidSchedule],
+    said: Sequence[DeclaredSchedule],
     found: Sequence[int | None],
     gone: Sequence[int],
 ) -> None:
