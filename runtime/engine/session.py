@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..authoring.context import FlowRunInfo, Numbering, current_scope, current_tags, task_run_info
 from ..authoring.futures import TaskFuture, TaskFutureList
+from ..authoring.options import TaskRunner
 from ..authoring.threads import install as install_in_threads
 from ..foundation import ids
 from ..foundation.settings import current_settings
@@ -22,7 +23,6 @@ from .calls import Rows, sort_map_arguments
 from .code import code_of
 from .dispatcher import Dispatcher
 from .fanout import Fanout
-from .lane import Lane
 from .matching import Matching
 from .open_calls import OpenCalls
 from .pack_group import PackGroup
@@ -35,12 +35,6 @@ if TYPE_CHECKING:
 _CALLS_END_WITHIN_S = 1.0
 _ENDLESS = 1 << 40  # numbers kept for a map over an iterator while it is read
 CacheFinder = Callable[[Sequence[str]], Mapping[str, Any]]
-
-
-class TaskRunner(Protocol):
-    """Where the calls of a run are executed."""
-
-    def lane(self, on_news: Callable[..., None]) -> Lane: ...
 
 
 class RunControl(Protocol):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from ..foundation.loop_thread import LoopThread
 from ..records import Owner
 from .journal import Journal, JournalLimits
-from .thread_recording import ThreadRecording
+from .thread_recording import ThreadRecording, open_recording
 from .transport import StoreTransport
 
 if TYPE_CHECKING:
@@ -57,18 +55,8 @@ def record_to_database(
     """
     from ..store.database.database import Database
 
-    async def start() -> tuple[Database, Journal]:
+    async def start() -> tuple[DatabaseStore, Journal, float]:
         db = await Database.open(database_url)
-        return db, Journal(StoreTransport(db, lease_s), lease_s, limits)
+        return DatabaseStore(db), Journal(StoreTransport(db, lease_s), lease_s, limits), lease_s
 
-    thread = LoopThread("heliostat-recording")
-    try:
-        db, journal = thread.run(start())
-    except BaseException:
-        thread.close()
-        raise
-    recording = ThreadRecording(
-        database_url, thread, DatabaseStore(db), journal, lease_s, polls_commands=True
-    )
-    atexit.register(recording.close)
-    return recording
+    return open_recording(database_url, start())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import math
 from collections.abc import Coroutine
@@ -15,7 +14,6 @@ import orjson
 
 from ..foundation import clock, errors
 from ..foundation.errors import BadSetting, DatabaseUnavailable, HeliostatError, Unavailable
-from ..foundation.loop_thread import LoopThread
 from ..records import Owner
 from ..store import flow_runs, leases
 from ..store.database.rows import Adopted
@@ -23,7 +21,7 @@ from .contact import Contact
 from .http_transport import HttpTransport, http_client, server_away
 from .journal import Journal, JournalLimits
 from .remote_verbs import remote_verb
-from .thread_recording import ThreadRecording
+from .thread_recording import ThreadRecording, open_recording
 
 _log = logging.getLogger("heliostat.journal")
 
@@ -138,15 +136,7 @@ def record_to_server(api_url: str, limits: JournalLimits | None = None) -> Threa
         contact.on_gone = journal.leave
         return store, journal, lease_s
 
-    thread = LoopThread("heliostat-recording")
-    try:
-        store, journal, lease_s = thread.run(start())
-    except BaseException:
-        thread.close()
-        raise
-    recording = ThreadRecording(api_url, thread, store, journal, lease_s, polls_commands=True)
-    atexit.register(recording.close)
-    return recording
+    return open_recording(api_url, start())
 
 
 def _why(error: Exception) -> str:

@@ -50,6 +50,21 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
 
+def open_recording(place: str, start: Coroutine[Any, Any, tuple[Store, Journal, float]]) -> ThreadRecording:
+    """A recording on a thread of its own, closed at the exit of the process. `start` gives its store, its
+    journal and how long leases last; raises what `start` raises.
+    """
+    thread = LoopThread("heliostat-recording")
+    try:
+        store, journal, lease_s = thread.run(start)
+    except BaseException:
+        thread.close()
+        raise
+    recording = ThreadRecording(place, thread, store, journal, lease_s, polls_commands=True)
+    atexit.register(recording.close)
+    return recording
+
+
 class ThreadRecording:
     """A Recording for the process that opened it, not for its forks. `place` is its store's address."""
 

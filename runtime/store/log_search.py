@@ -20,6 +20,7 @@ from ..foundation import clock
 from ..foundation.filter_base import Filter
 from ..values.line_matching import template_of
 from .database.database import Database
+from .database.rows import LogRow
 from .database.tables import deployment, flow, flow_run, log, task_run
 from .database.wire_text import plain_text
 from .filter_conditions import words_condition
@@ -72,16 +73,9 @@ class LogQuery(Filter):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Line(LogRow):
     """A log line; `message` may be the beginning of one of that many `characters`."""
 
-    id: int
-    flow_run_id: UUID
-    task_run_id: UUID | None
-    timestamp: datetime
-    level: int
-    name: str
-    message: str
     characters: int
 
 
