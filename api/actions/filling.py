@@ -19,6 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ...runtime.events.records import RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, Resource
 from ...runtime.values.parameter_templates import KIND
+from ..page_addresses import of_kind
 
 _RUN_IN_URL = re.compile(r"flow-run/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
@@ -222,16 +223,7 @@ def _flow_run_id(text: Any) -> str | None:
 def _page(base: str, it: Any) -> str:
     """The address of an object's page."""
     fields: dict[str, Any] = cast("dict[str, Any]", it) if isinstance(it, dict) else {}
-    kind, key = fields.get("_kind"), fields.get("id")
-    places = {
-        "flow": f"/flows/flow/{key}",
-        "flow_run": f"/runs/flow-run/{key}",
-        "task_run": f"/runs/task-run/{key}",
-        "deployment": f"/deployments/deployment/{key}",
-        "work_pool": f"/work-pools/work-pool/{fields.get('name')}",
-        "event": f"/events/event/{str(fields.get('occurred'))[:10]}/{key}",
-    }
-    return base + places.get(str(kind), "")
+    return base + of_kind(str(fields.get("_kind")), fields)
 
 
 def _environment(pages: str) -> ImmutableSandboxedEnvironment:

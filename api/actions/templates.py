@@ -23,6 +23,7 @@ from ...runtime.store.automation_actions import DueAction
 from ...runtime.store.database.database import Database
 from .. import wire, wire_deployments, wire_places
 from ..errors import with_hint
+from ..page_addresses import base_of
 from .outcome import ActionFailed
 from .targets import first_of_kind
 
@@ -75,7 +76,10 @@ class Writer:
     async def _filled(self, fill: Callable[..., Any], given: Any) -> Any:
         if self._known is None:
             self._known = await self._context()
-        pages = (current_settings().api_url or "").removesuffix("/api")
+        settings = current_settings()
+        pages = base_of(
+            settings.api_url or "", settings.server_path_prefix, beside_stock=settings.stock_ui is not None
+        )
         try:
             return await bounded_calls.call(fill, given, self._known, pages)
         except CallFailed as error:

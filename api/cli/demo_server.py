@@ -98,7 +98,7 @@ def stay_up(server: DemoServer) -> None:
 
 
 def _start() -> DemoServer:
-    from ..server.start import ServerOptions, run_in_background
+    from ..server.start import ServerOptions, pages_url, run_in_background
 
     options = ServerOptions("127.0.0.1", _free_port(), ray_address=current_settings().ray_address)
     note("Starting a server ...")
@@ -106,6 +106,7 @@ def _start() -> DemoServer:
     record = server_at(options.port)
     if record is None:
         raise Unavailable("the server ended at once", hint="see why: heliostat server start")
+    note(f"Pages: {pages_url(options)}")
     note(f"Server: {record.url} (docs: {record.url.removesuffix('/api')}/docs), log: {record.log}")
     return DemoServer(record.url, record, True)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import click
 
 from ...runtime.foundation.authorship import in_words as in_words_of
+from .. import page_addresses
 from .assignments import parameter_options
 from .lazy import Lazy, Noun, verb
 from .output import (
@@ -26,6 +27,7 @@ from .records import limit_option, offset_option
 from .remote import find_deployment, full_names, pages, with_client
 from .schedule_words import in_words, set_by
 from .times import ago, local
+from .web import open_page, web_option
 
 if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient
@@ -60,10 +62,20 @@ def deployment() -> None:
 @limit_option(50)
 @offset_option
 @output_option
+@web_option
 def ls(
-    flow_name: str | None, pool: str | None, tags: tuple[str, ...], limit: int, offset: int, output: str
+    flow_name: str | None,
+    pool: str | None,
+    tags: tuple[str, ...],
+    limit: int,
+    offset: int,
+    output: str,
+    web: bool,
 ) -> None:
     """List deployments by name."""
+    if web:
+        open_page(page_addresses.DEPLOYMENTS)
+        return
 
     async def read(client: HeliostatClient) -> list[Row]:
         found = await pages(
@@ -103,7 +115,8 @@ def ls(
 )
 @deployment_argument
 @output_option
-def inspect(deployment: str, output: str) -> None:
+@web_option
+def inspect(deployment: str, output: str, web: bool) -> None:
     """Show a deployment: where it runs and when, its parameters, and its code."""
 
     async def read(client: HeliostatClient) -> Row:
@@ -111,7 +124,9 @@ def inspect(deployment: str, output: str) -> None:
         return {**found.to_json(), "full_name": (await full_names(client, [found]))[found.id]}
 
     found = with_client(read)
-    if output == "table":
+    if web:
+        open_page(page_addresses.deployment(found["id"]))
+    elif output == "table":
         _show(found)
     else:
         write_json(found, indent=output == "json")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
+from .. import page_addresses
 from .assignments import parameter_options
 from .lazy import Noun, verb
 from .output import Column, output_option, write_page
 from .records import limit_option, offset_option
 from .sources import with_runs
 from .times import ago
+from .web import open_page, web_option
 
 
 @click.group(cls=Noun)
@@ -21,8 +23,12 @@ def flow() -> None:
 @limit_option(50)
 @offset_option
 @output_option
-def ls(limit: int, offset: int, output: str) -> None:
+@web_option
+def ls(limit: int, offset: int, output: str, web: bool) -> None:
     """List the flows that have run, by name."""
+    if web:
+        open_page(page_addresses.FLOWS)
+        return
     columns = (
         Column("ID", "id", "cyan"),
         Column("Name", "name", "bold"),

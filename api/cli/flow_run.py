@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 
 from ...runtime.foundation.errors import NotFound
+from .. import page_addresses
 from .failures import Exit
 from .lazy import Lazy, Noun, verb
 from .logs import LogOptions, follow_logs, write_logs
@@ -29,6 +30,7 @@ from .remote import api_is_set, find_flow_run, with_client
 from .run_source import RunSource
 from .sources import with_runs
 from .times import ago, duration, local
+from .web import open_page, web_option
 
 if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient
@@ -81,6 +83,7 @@ def flow_run() -> None:
 @limit_option(15)
 @offset_option
 @output_option
+@web_option
 def ls(
     state_types: tuple[str, ...],
     flow_name: str | None,
@@ -88,9 +91,12 @@ def ls(
     limit: int,
     offset: int,
     output: str,
+    web: bool,
 ) -> None:
     """List flow runs, newest first."""
-
+    if web:
+        open_page(page_addresses.RUNS)
+        return
     found = with_runs(lambda runs: runs.flow_runs(state_types, flow_name, name, limit, offset))
     silent = (Column("Note", "executor_note"),) if any(row["executor_note"] for row in found) else ()
     write_page(found, (*_COLUMNS, *silent), output, limit, offset, empty="No flow runs.")
@@ -104,10 +110,13 @@ def ls(
 )
 @run_argument
 @output_option
-def inspect(run: str, output: str) -> None:
+@web_option
+def inspect(run: str, output: str, web: bool) -> None:
     """Show a flow run: its states, what the rules decided and why, and the states of its tasks."""
     found = with_runs(lambda runs: runs.flow_run(run))
-    if output == "table":
+    if web:
+        open_page(page_addresses.flow_run(found["id"]))
+    elif output == "table":
         _show(found)
     else:
         write_json(found, indent=output == "json")
@@ -125,7 +134,8 @@ def inspect(run: str, output: str) -> None:
 @click.option("--follow", "-f", is_flag=True, help="Show new lines as they come, until the run has ended.")
 @head_tail_options
 @output_option
-def logs(run: str, follow: bool, **asked: Unpack[LogOptions]) -> None:
+@web_option
+def logs(run: str, follow: bool, web: bool, **asked: Unpack[LogOptions]) -> None:
     """Show the log of a flow run with the lines of its task runs. --follow needs a running server."""
 
     async def read(runs: RunSource) -> None:
@@ -135,7 +145,9 @@ def logs(run: str, follow: bool, **asked: Unpack[LogOptions]) -> None:
     async def go_on(client: HeliostatClient) -> None:
         await follow_logs(client, UUID((await find_flow_run(client, run))["id"]), asked)
 
-    if follow:
+    if web:
+        open_page(page_addresses.flow_run_logs(with_runs(lambda runs: runs.flow_run(run))["id"]))
+    elif follow:
         with_client(go_on)
     else:
         with_runs(read)

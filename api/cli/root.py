@@ -41,6 +41,7 @@ def _nouns() -> dict[str, Lazy]:
     return {
         "api": Lazy(".api:api", "Ask any route of a server."),
         "config": Lazy(".config:config", "See and change settings of the active profile."),
+        "dashboard": Lazy(".dashboard:dashboard", "Open the server's pages."),
         "demo": Lazy(".demo:demo", "See thousands of tasks fan out on this machine."),
         "deploy": Lazy(".deploy:deploy", "Deploy flows: of heliostat.yaml, prefect.yaml or an entrypoint."),
         "deployment": Lazy(".deployment:deployment", "See, run, pause and delete deployments."),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import click
 
+from .. import page_addresses
 from .lazy import Noun, verb
 from .logs import LogOptions, write_logs
 from .output import Column, Row, output_option, write_json, write_one, write_page, write_rows
@@ -15,6 +16,7 @@ from .remote import as_uuid
 from .run_source import RunSource
 from .sources import with_runs
 from .times import duration, local
+from .web import open_page, web_option
 
 flow_run_option = click.option(
     "--flow-run",
@@ -75,10 +77,13 @@ def ls(
 @click.argument("reference", metavar="TASK_RUN")
 @flow_run_option
 @output_option
-def inspect(reference: str, flow_run: str, output: str) -> None:
+@web_option
+def inspect(reference: str, flow_run: str, output: str, web: bool) -> None:
     """Show a task run: its states, where it ran, and its error with the traceback."""
     found = with_runs(lambda runs: runs.task_run(reference, _within(reference, flow_run)))
-    if output == "table":
+    if web:
+        open_page(page_addresses.task_run(found["id"]))
+    elif output == "table":
         _show(found)
     else:
         write_json(found, indent=output == "json")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...runtime.foundation import clock
+from .. import page_addresses
 from .lazy import Noun, verb
 from .output import (
     Column,
@@ -26,6 +27,7 @@ from .output import (
 from .records import limit_option, offset_option
 from .remote import changed, find_work_pool, flow_run_rows, pages, with_client
 from .times import ago, local
+from .web import open_page, web_option
 
 if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient
@@ -53,8 +55,12 @@ def work_pool() -> None:
 @limit_option(200)
 @offset_option
 @output_option
-def ls(limit: int, offset: int, output: str) -> None:
+@web_option
+def ls(limit: int, offset: int, output: str, web: bool) -> None:
     """List work pools by name."""
+    if web:
+        open_page(page_addresses.WORK_POOLS)
+        return
 
     async def read(client: HeliostatClient) -> list[Row]:
         return [pool.to_json() for pool in await pages(client.read_work_pools, limit, offset)]
@@ -130,7 +136,8 @@ def create(
 @verb(work_pool, "inspect", "heliostat work-pool inspect default", "heliostat work-pool inspect gpu -o json")
 @name_argument
 @output_option
-def inspect(name: str, output: str) -> None:
+@web_option
+def inspect(name: str, output: str, web: bool) -> None:
     """Show a work pool with its queues and workers."""
 
     async def read(client: HeliostatClient) -> Row:
@@ -142,7 +149,9 @@ def inspect(name: str, output: str) -> None:
         }
 
     found = with_client(read)
-    if output == "table":
+    if web:
+        open_page(page_addresses.work_pool(found["name"]))
+    elif output == "table":
         _show(found)
     else:
         write_json(found, indent=output == "json")

@@ -24,6 +24,7 @@ from ...runtime.foundation.errors import PortTaken, Unavailable
 from ...runtime.foundation.private_files import make_file, make_folder, shut
 from ...runtime.foundation.proxies import is_loopback
 from ...runtime.foundation.settings import current_settings
+from ..page_addresses import base_of
 from .children import Child, Children
 from .record import OwnRecord, ServerRecord, log_path, server_at
 
@@ -137,9 +138,9 @@ def banner(record: ServerRecord, options: ServerOptions) -> str:
     lines = [
         f"Heliostat {version('heliostat')} is up (process {record.pid}).",
         "",
+        f"  Pages      {pages_url(options)}",
         f"  API        {record.url}",
         f"  API docs   {_root(options)}/docs",
-        *([f"  Pages      {_root(options)}/"] if current_settings().stock_ui else []),
         f"  Database   {current_settings().masked('database_url')}",
         f"  Ray        {_ray_line(options)}",
         "",
@@ -176,6 +177,13 @@ def _ray_line(options: ServerOptions) -> str:
 def api_url(options: ServerOptions) -> str:
     """The address for clients on this machine."""
     return f"{_root(options)}/api"
+
+
+def pages_url(options: ServerOptions) -> str:
+    """The address of the pages for people on this machine."""
+    settings = current_settings()
+    beside_stock = settings.stock_ui is not None
+    return base_of(api_url(options), settings.server_path_prefix, beside_stock=beside_stock) + "/"
 
 
 def shared_url(options: ServerOptions) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,7 +18,6 @@ LEFT_OUT = (
     ".git",
     ".venv",
     "build",
-    "dist",
     "*.egg-info",
     "__pycache__",
     ".*_cache",
@@ -46,6 +46,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         ],
         capture_output=True,
         text=True,
+        env={**os.environ, "HELIOSTAT_UI": "skip"},  # fresh pages are taken along, and none are built
     )
     assert built.returncode == 0, built.stdout + built.stderr
     [path] = (copy / "out").glob("*.whl")
@@ -89,6 +90,20 @@ def test_wheel_carries_the_licence(wheel: zipfile.ZipFile) -> None:
 def test_wheel_gives_the_command(wheel: zipfile.ZipFile) -> None:
     [name] = [name for name in wheel.namelist() if name.endswith("/entry_points.txt")]
     assert "heliostat = heliostat.__main__:main" in wheel.read(name).decode()
+
+
+def test_wheel_carries_the_pages_of_these_sources(wheel: zipfile.ZipFile) -> None:
+    """Seen: setuptools kept the files of an older build, and the wheel had both."""
+    if not (ROOT / "api" / "ui" / "dist" / "sources.sha256").exists():
+        pytest.skip("the pages are not built here")
+    pages = "heliostat/api/ui/dist/"
+    names = {name.removeprefix(pages) for name in wheel.namelist() if name.startswith(pages)}
+    if not names:
+        pytest.skip("the pages that are built here are of other sources")
+    front = wheel.read(f"{pages}index.html").decode()
+    wanted = set(re.findall(r"\./(assets/index-[\w-]+\.(?:js|css))", front))
+    assert wanted and wanted == {name for name in names if re.match(r"assets/index-.*\.(js|css)$", name)}
+    assert [name for name in wheel.namelist() if "ui/src" in name or "node_modules" in name] == []
 
 
 def test_wheel_leaves_tests_and_tools_at_home(wheel: zipfile.ZipFile) -> None:
