@@ -1,0 +1,55 @@
+"""What a person sees first."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from heliostat.runtime.foundation.settings import override_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.async_api import Page
+
+
+async def test_an_empty_server_shows_the_frame_and_its_pages(page: Page, watch: Any) -> None:
+    from playwright.async_api import expect
+
+    await page.goto("/")
+    navigation = page.get_by_role("navigation").first
+    await expect(navigation).to_be_visible()
+    await expect(page.locator("#page")).to_be_visible()
+    await expect(page).to_have_title(re.compile("Heliostat"))
+    await navigation.get_by_role("link", name="Runs").first.click()
+    await page.wait_for_url("**/runs")
+    assert any("/api/heliostat/session" in each for each in watch.asked)
+
+
+@pytest.fixture
+def password() -> Iterator[None]:
+    with override_settings(server_auth_string="ann:s3cret"):
+        yield
+
+
+async def test_a_password_is_asked_for_once_and_signing_out_ends_it(
+    password: None, page: Page, watch: Any
+) -> None:
+    from playwright.async_api import expect
+
+    watch.mean(401)
+    await page.goto("/runs")
+    await page.get_by_label("User").fill("ann")
+    await page.get_by_label("Password").fill("wrong")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_text("The user or the password is wrong.")).to_be_visible()
+    await page.get_by_label("Password").fill("s3cret")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("navigation").first).to_be_visible()
+    assert page.url.endswith("/runs")
+    await page.reload()
+    await expect(page.get_by_role("navigation").first).to_be_visible()
+    kept = await page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])")
+    assert "s3cret" not in kept and "heliostat_session" not in kept
