@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
@@ -58,7 +59,19 @@ def api_is_set() -> bool:
 
 async def find_flow_run(client: HeliostatClient, reference: str) -> Row:
     """The details of a flow run, found by id, name, part of an id, or @last. Raises NotFound."""
-    return await client.request("GET", f"/heliostat/flow_runs/{quote(reference, safe='')}/details")
+    path = f"/heliostat/flow_runs/{quote(reference, safe='')}/details"
+    with not_found_hint("heliostat flow-run ls shows the runs there are"):
+        return await client.request("GET", path)
+
+
+@contextmanager
+def not_found_hint(hint: str) -> Generator[None]:
+    """Give a NotFound of the block this hint: answers of a server with status 404 carry none."""
+    try:
+        yield
+    except NotFound as error:
+        error.hint = error.hint or hint
+        raise
 
 
 async def flow_run_id(client: HeliostatClient, reference: str) -> UUID:

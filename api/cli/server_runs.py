@@ -13,7 +13,7 @@ from ...runtime.client.client import HeliostatClient
 from ...runtime.foundation.settings import current_settings
 from ..executors import HOLDING, with_executors
 from .output import Row
-from .remote import find_flow_run, flow_run_id, flow_run_rows, pages
+from .remote import find_flow_run, flow_run_id, flow_run_rows, not_found_hint, pages
 from .run_source import LogChoice
 
 _MOMENTS = ("created", "updated", "timestamp", "scheduled_time")
@@ -63,7 +63,8 @@ class ServerRuns:
 
     async def task_run(self, reference: str, flow_run: str | None) -> Row:
         path = f"/heliostat/task_runs/{quote(reference, safe='')}/details"
-        return with_moments(await self._client.http.get(path, flow_run=flow_run))
+        with not_found_hint("heliostat task-run ls --flow-run ID shows those of a run"):
+            return with_moments(await self._client.http.get(path, flow_run=flow_run))
 
     async def task_run_names(self, flow_run_id: UUID, ids: set[UUID]) -> Mapping[UUID, str]:
         wanted, names = sorted(map(str, ids)), dict[UUID, str]()
