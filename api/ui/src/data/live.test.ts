@@ -13,6 +13,7 @@ type Opened = {
 class Fake implements World {
   time = 0;
   isDown = false;
+  isRefusing = false;
   readonly opened: Opened[] = [];
   private timers: { at: number; act: () => void }[] = [];
 
@@ -27,6 +28,7 @@ class Fake implements World {
 
   readonly fetch = (url: string, init: RequestInit): Promise<Response> => {
     if (this.isDown) return Promise.reject(new TypeError("refused"));
+    if (this.isRefusing) return Promise.resolve(new Response("busy", { status: 503 }));
     let end: ReadableStreamDefaultController<Uint8Array> | undefined;
     const body = new ReadableStream<Uint8Array>({ start: (given) => void (end = given) });
     const headers = new Headers(init.headers);
@@ -142,20 +144,34 @@ describe("the stream of changes", () => {
 
   it("polls after repeated failure, goes on trying, and comes back", async () => {
     const { world, heard, stream, statuses } = opened();
-    world.isDown = true;
+    world.isRefusing = true;
     stream.follow(["flow_runs"]);
     await world.pass(6_000);
     expect(statuses).toEqual(["reconnecting", "polling"]);
     const before = heard.length;
     await world.pass(2 * POLL_MS);
     expect(heard.length).toBe(before + 2);
-    world.isDown = false;
-    await world.pass(31_000);
+    world.isRefusing = false;
+    await world.pass(11_000);
     await world.last.say(hello(false));
     expect(statuses.at(-1)).toBe("live");
     const after = heard.length;
     await world.pass(POLL_MS);
     expect(heard.length).toBe(after);
+  });
+
+  it("does not poll a server that is away", async () => {
+    const { world, heard, stream, statuses } = opened();
+    world.isDown = true;
+    stream.follow(["flow_runs"]);
+    await world.pass(60_000);
+    expect(statuses).toEqual(["reconnecting"]);
+    expect(heard).toEqual([]);
+    world.isDown = false;
+    stream.tryNow();
+    await settled();
+    await world.last.say(hello(false));
+    expect(statuses).toEqual(["reconnecting", "live"]);
   });
 
   it("takes a stream that says nothing for broken", async () => {

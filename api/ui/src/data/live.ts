@@ -39,10 +39,16 @@ export const GATHER_MS = 40; // topics that change together cost one request
 export const SILENT_MS = 25_000; // the server says something every ten seconds
 export const POLL_MS = 5_000;
 const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 30_000;
+const LONGEST_PAUSE_MS = 10_000;
 const TRIES_BEFORE_POLLING = 3;
 
-type Line = { abort: AbortController; topics: string[]; isOpen: boolean; quiet: () => void };
+type Line = {
+  abort: AbortController;
+  topics: string[];
+  isAnswered: boolean;
+  isOpen: boolean;
+  quiet: () => void;
+};
 
 /** One stream of the topics that are wanted. A change of topics opens the next stream before it ends the last. */
 export class LiveStream {
@@ -107,6 +113,7 @@ export class LiveStream {
     const line: Line = {
       abort: new AbortController(),
       topics: this.wanted,
+      isAnswered: false,
       isOpen: false,
       quiet: () => undefined,
     };
@@ -128,6 +135,7 @@ export class LiveStream {
       credentials: "same-origin",
       cache: "no-store",
     });
+    line.isAnswered = true;
     const type = answer.headers.get("content-type") ?? "";
     if (!answer.ok || !answer.body || !type.startsWith("text/event-stream"))
       throw new Error(`The stream of changes was answered ${answer.status}.`);
@@ -180,8 +188,13 @@ export class LiveStream {
     this.failures += 1;
     if (!isSpare) {
       this.lostSince ??= this.world.now();
-      if (this.failures >= TRIES_BEFORE_POLLING) this.poll();
-      else this.say({ kind: "reconnecting", since: this.lostSince });
+      // Only where somebody answers does it help to ask for everything.
+      if (this.failures >= TRIES_BEFORE_POLLING && line.isAnswered) this.poll();
+      else {
+        this.cancelPoll?.();
+        this.cancelPoll = null;
+        this.say({ kind: "reconnecting", since: this.lostSince });
+      }
     }
     if (this.next) return; // another one is on its way
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** (this.failures - 1), LONGEST_PAUSE_MS);

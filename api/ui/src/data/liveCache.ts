@@ -32,7 +32,8 @@ export type SetupNews = { changed: Record<string, string[]> };
 
 const REST_MS = 1_000;
 const REST_OF_COUNTS_MS = 5_000; // they are shown on every page, and take several requests
-const SHARE = 10; // asking again takes at most this part of the time
+const SHARE = 4; // asking a slow server again takes at most this part of the time
+const LONGEST_REST_MS = 5_000;
 
 /** A run with what the stream says of it; the same object when that is not newer. */
 export function patched(run: FlowRun, news: LiveRun): FlowRun {
@@ -164,7 +165,7 @@ export class LiveCache {
       )
       .then(() => {
         const took = this.timers.now() - now;
-        this.readyAt.set(kind, now + Math.max(least, took * SHARE));
+        this.readyAt.set(kind, now + Math.min(Math.max(least, took * SHARE), LONGEST_REST_MS));
       });
   }
 
