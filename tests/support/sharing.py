@@ -8,7 +8,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 # Each of these would otherwise be made in both processes. The tests that name a server go to it together.
 _SHARING = re.compile(
-    r"tests/(?P<one>acceptance/test_wheel|api/test_fuzzing)\.py::"
+    r"tests/(?P<one>acceptance/test_wheel\.py::|api/test_fuzzing\.py::|browser/)"
     r"|tests/(?P<server>stock/|acceptance/test_strangers\.py).*(?P<name>\[.*\])$"
 )
 

@@ -1905,6 +1905,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/heliostat/cluster": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Cluster
+         * @description The cluster as a keeper last saw it: nodes, who uses them, control actors, supervisors, and news.
+         *
+         *     Without `keeper` it is the one whose Ray answers. `picture` is null when no server has ever seen Ray.
+         */
+        get: operations["read_cluster_api_heliostat_cluster_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/heliostat/code-packages/{revision}": {
         parameters: {
             query?: never;
@@ -1933,6 +1955,26 @@ export interface paths {
          * @description Whether the package is there, so that it need not be sent: 200 or 404.
          */
         head: operations["has_code_package_api_heliostat_code_packages__revision__head"];
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/condition": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Condition
+         * @description The database, and each service with the process that carries it out; null when none does.
+         */
+        get: operations["read_condition_api_heliostat_condition_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -1981,6 +2023,51 @@ export interface paths {
         patch: operations["bring_up_to_date_api_heliostat_deployments__id__patch"];
         trace?: never;
     };
+    "/api/heliostat/deployments/{id}/check_run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Run Of Deployment
+         * @description What would become of a run: `problems` by their path in the body, and its `outlook`.
+         *
+         *     The body is that of `POST /deployments/{id}/create_flow_run`. Nothing is changed.
+         */
+        post: operations["check_run_of_deployment_api_heliostat_deployments__id__check_run_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/flow_runs/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search Flow Runs
+         * @description One page of flow runs: `rows`, and the `cursor` of the next page.
+         *
+         *     Each row has the reason why its run failed or waits, counts of its task runs by state type, and how long
+         *     runs of its deployment, or of its flow, usually take.
+         */
+        post: operations["search_flow_runs_api_heliostat_flow_runs_search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/heliostat/flow_runs/{id}/explain": {
         parameters: {
             query?: never;
@@ -1993,6 +2080,47 @@ export interface paths {
          * @description Why a flow run waits: `summary`, and `reasons`, each with code, text, since when, hint and holders.
          */
         get: operations["explain_flow_run_api_heliostat_flow_runs__id__explain_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/flow_runs/{id}/failures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Failures
+         * @description The failed task runs of a run by call site and cause, the most frequent first. Errors that differ in
+         *     figures and ids alone have one cause. `ids` and `names` are the first of each.
+         */
+        get: operations["read_failures_api_heliostat_flow_runs__id__failures_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/flow_runs/{id}/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Groups
+         * @description The task runs of a run by call site: counts by state, seconds in all and of the slowest, start, end.
+         */
+        get: operations["read_groups_api_heliostat_flow_runs__id__groups_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2042,6 +2170,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/heliostat/flow_runs/{id}/result/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview Flow Run Result
+         * @description What a flow run returned, as JSON for people: `kind`, `size`, and `value` with its `type`, cut where it
+         *     is long. Nothing in the value is executed: objects of classes are shown by their names and contents.
+         */
+        get: operations["preview_flow_run_result_api_heliostat_flow_runs__id__result_preview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/heliostat/flow_runs/{reference}/details": {
         parameters: {
             query?: never;
@@ -2054,6 +2203,26 @@ export interface paths {
          * @description A flow run with states, decisions, task counts. `reference`: id, name, 8 digits of an id, @last.
          */
         get: operations["read_flow_run_details_api_heliostat_flow_runs__reference__details_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/flows/{id}/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Tasks Of Flow
+         * @description How the tasks of a flow did in its newest 20 runs: how many calls, failures and retries.
+         */
+        get: operations["read_tasks_of_flow_api_heliostat_flows__id__tasks_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2104,6 +2273,172 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/heliostat/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Limits
+         * @description All concurrency limits with holders and waiting line, and the deployments with a limit of their own.
+         */
+        get: operations["read_limits_api_heliostat_limits_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow Changes
+         * @description Changes as they happen, as server-sent events.
+         */
+        get: operations["follow_changes_api_heliostat_live_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/load": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Load
+         * @description How busy the cluster was since then (by default for 6 hours): means of `parts` equal stretches.
+         *
+         *     Stretches without a sample are left out: no server looked, or Ray was away.
+         */
+        get: operations["read_load_api_heliostat_load_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/logs/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Download Logs
+         * @description All lines of the search as text.
+         */
+        post: operations["download_logs_api_heliostat_logs_download_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/logs/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search Logs
+         * @description One page of `lines`, with the names of their `runs` and `tasks`.
+         *
+         *     `cursor` goes on; null: there is no more. `is_whole` is false when the time for one answer was over: what
+         *     was not looked at yet follows the cursor. `after_id` asks instead for lines that were written after that
+         *     one, the oldest first; `newest_id` is the number for the next time.
+         */
+        post: operations["search_logs_api_heliostat_logs_search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/logs/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Summarise Logs
+         * @description Lines by time and level, by flow, and those that are alike; expressions are not counted in.
+         */
+        post: operations["summarise_logs_api_heliostat_logs_summary_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/logs/{line_id}/around": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Around
+         * @description A line with those of its run before and after it; `at` is its place among `lines`.
+         */
+        get: operations["read_around_api_heliostat_logs__line_id__around_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/logs/{line_id}/text": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Text
+         * @description The whole text of a line, however long.
+         */
+        get: operations["read_text_api_heliostat_logs__line_id__text_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/heliostat/needs": {
         parameters: {
             query?: never;
@@ -2138,6 +2473,26 @@ export interface paths {
         get: operations["read_overview_api_heliostat_overview_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/recent_runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Recent Runs
+         * @description The newest runs of flows and deployments, the oldest first, and the next one that is planned.
+         */
+        post: operations["read_recent_runs_api_heliostat_recent_runs_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2180,6 +2535,47 @@ export interface paths {
          *     When the verb fails, the answer names its error's class in `error`, beside `detail` and `hint`.
          */
         post: operations["ask_api_heliostat_recording__verb__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/run_query/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Complete Query
+         * @description What may follow in a term of a query: names, tags or parameters with these letters in them.
+         */
+        post: operations["complete_query_api_heliostat_run_query_completions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/schedules/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Schedule
+         * @description The next dates of a schedule, its week and what changes of the clocks do to it; or what is wrong with
+         *     it, as `problem` with the field's name. Nothing is changed.
+         */
+        post: operations["preview_schedule_api_heliostat_schedules_preview_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2276,6 +2672,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/heliostat/task_run_counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Task Run Counts
+         * @description The task runs of each of these flow runs by state type, sub-flow calls included.
+         */
+        post: operations["read_task_run_counts_api_heliostat_task_run_counts_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/task_runs/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search Task Runs
+         * @description One page of task runs of all flow runs: `rows`, and the `cursor` of the next page.
+         */
+        post: operations["search_task_runs_api_heliostat_task_runs_search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/heliostat/task_runs/{id}/result": {
         parameters: {
             query?: never;
@@ -2316,6 +2752,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/heliostat/task_runs/{id}/result/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview Task Run Result
+         * @description What a task run returned, in the form that flow runs have.
+         */
+        get: operations["preview_task_run_result_api_heliostat_task_runs__id__result_preview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/task_runs/{id}/surroundings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Surroundings
+         * @description What is around a task run: the task runs that its item came from (`before`) and goes to (`after`), the
+         *     calls at the same place (`siblings`: id, index, state type and name, seconds), and the task runs whose
+         *     values its `inputs` are.
+         */
+        get: operations["read_surroundings_api_heliostat_task_runs__id__surroundings_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/heliostat/task_runs/{reference}/details": {
         parameters: {
             query?: never;
@@ -2330,6 +2808,151 @@ export interface paths {
         get: operations["read_task_run_details_api_heliostat_task_runs__reference__details_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/upcoming": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Upcoming
+         * @description What schedules start on some days, those of a deployment or pool if one is named, and the next dates.
+         *
+         *     `planned` are single dates, with their runs where these were made ahead; `bands` are schedules with more
+         *     than 20 dates on a day.
+         */
+        post: operations["read_upcoming_api_heliostat_upcoming_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/upcoming/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Upcoming Run
+         * @description The run of one date of a schedule, made now unless it was: to move, skip or start it.
+         */
+        post: operations["make_upcoming_run_api_heliostat_upcoming_run_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/usual_lengths": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read Usual Lengths
+         * @description How long runs of these flows and deployments take: `median_s`, `p95_s`, and of how many past `runs`.
+         *
+         *     Those without a completed run are left out.
+         */
+        post: operations["read_usual_lengths_api_heliostat_usual_lengths_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/work_pools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Pools
+         * @description All work pools, with how busy they are and how many workers they have.
+         */
+        get: operations["read_pools_api_heliostat_work_pools_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/work_pools/{name}/lanes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Lanes
+         * @description What ran in a pool's slots: runs that began in the last `minutes`, and those that hold one now.
+         */
+        get: operations["read_lanes_api_heliostat_work_pools__name__lanes_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/work_pools/{name}/line": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Line
+         * @description The queues of a pool, and the first of its waiting runs with position, reasons and holders.
+         */
+        get: operations["read_line_api_heliostat_work_pools__name__line_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/{kind}_runs/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Summarise Runs
+         * @description How many runs match, by state, and by state in equal parts of their time.
+         */
+        post: operations["summarise_runs_api_heliostat__kind__runs_summary_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4382,6 +5005,19 @@ export interface components {
             flows?: components["schemas"]["FlowFilter"] | null;
             task_runs?: components["schemas"]["TaskRunFilter"] | null;
         };
+        /** CompletionBody */
+        CompletionBody: {
+            /**
+             * Beginning
+             * @default
+             */
+            beginning: string;
+            /**
+             * Field
+             * @enum {string}
+             */
+            field: "flow" | "deployment" | "pool" | "queue" | "tag" | "param";
+        };
         /** CompoundTrigger */
         "CompoundTrigger-Input": {
             /**
@@ -4487,6 +5123,19 @@ export interface components {
             token: string;
             /** Updated */
             updated: string | null;
+        };
+        /** DateOfSchedule */
+        DateOfSchedule: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Schedule Id
+             * Format: uuid
+             */
+            schedule_id: string;
         };
         /** Decrement */
         Decrement: {
@@ -6177,6 +6826,44 @@ export interface components {
             sort: "TIMESTAMP_ASC" | "TIMESTAMP_DESC";
         };
         /**
+         * LogQuery
+         * @description What lines are asked for. Names may have `*`; `hide` and `alike` are templates of `line_matching`.
+         */
+        LogQuery: {
+            /** After */
+            after?: string | null;
+            /** Alike */
+            alike?: string[] | null;
+            /** Before */
+            before?: string | null;
+            /** Deployment Ids */
+            deployment_ids?: string[] | null;
+            /** Deployments */
+            deployments?: string[] | null;
+            /** Flow Ids */
+            flow_ids?: string[] | null;
+            /** Flow Run Ids */
+            flow_run_ids?: string[] | null;
+            /** Flows */
+            flows?: string[] | null;
+            /** Hide */
+            hide?: string[] | null;
+            /** Levels */
+            levels?: ("debug" | "info" | "warning" | "error")[] | null;
+            /** Loggers */
+            loggers?: string[] | null;
+            /** Regex */
+            regex?: string | null;
+            /** Runs */
+            runs?: string[] | null;
+            /** Task Run Ids */
+            task_run_ids?: string[] | null;
+            /** Tasks */
+            tasks?: string[] | null;
+            /** Text */
+            text?: string | null;
+        };
+        /**
          * Login
          * @description What a person types to sign in.
          */
@@ -6371,6 +7058,19 @@ export interface components {
             process_id: string;
             /** Process Started */
             process_started: number;
+        };
+        /** Owners */
+        Owners: {
+            /**
+             * Deployment Ids
+             * @default []
+             */
+            deployment_ids: string[];
+            /**
+             * Flow Ids
+             * @default []
+             */
+            flow_ids: string[];
         };
         /** PageTaskRun */
         PageTaskRun: {
@@ -6699,6 +7399,24 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** RecentAsked */
+        RecentAsked: {
+            /**
+             * Deployment Ids
+             * @default []
+             */
+            deployment_ids: string[];
+            /**
+             * Flow Ids
+             * @default []
+             */
+            flow_ids: string[];
+            /**
+             * Limit
+             * @default 20
+             */
+            limit: number;
+        };
         /** RejectDetails */
         RejectDetails: {
             /** Reason */
@@ -6885,6 +7603,32 @@ export interface components {
              */
             type: "run-deployment";
         };
+        /** RunPageBody */
+        RunPageBody: {
+            /** Cursor */
+            cursor?: string | null;
+            /**
+             * Hide Subflows
+             * @default false
+             */
+            hide_subflows: boolean;
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Sort
+             * @default STARTED_DESC
+             * @enum {string}
+             */
+            sort: "STARTED_DESC" | "STARTED_ASC" | "NAME_ASC" | "NAME_DESC";
+            /**
+             * Terms
+             * @default []
+             */
+            terms: components["schemas"]["Term"][];
+        };
         /** RunsCreated */
         RunsCreated: {
             /** Results */
@@ -6998,6 +7742,18 @@ export interface components {
             /** Start Time */
             start_time?: string | null;
         };
+        /** ScheduleToPreview */
+        ScheduleToPreview: {
+            /**
+             * Count
+             * @default 5
+             */
+            count: number;
+            /** Schedule */
+            schedule: {
+                [key: string]: unknown;
+            };
+        };
         /** ScheduleUpdate */
         ScheduleUpdate: {
             /** Active */
@@ -7030,6 +7786,26 @@ export interface components {
             values: {
                 [key: string]: unknown;
             };
+        };
+        /** SearchBody */
+        SearchBody: {
+            /** After Id */
+            after_id?: number | null;
+            /** Cursor */
+            cursor?: string | null;
+            /**
+             * Limit
+             * @default 200
+             */
+            limit: number;
+            /**
+             * Order
+             * @default newest
+             * @enum {string}
+             */
+            order: "newest" | "oldest";
+            /** @default {} */
+            query: components["schemas"]["LogQuery"];
         };
         /** SearchFilter */
         SearchFilter: {
@@ -7545,6 +8321,32 @@ export interface components {
             sort: "ID_DESC" | "EXPECTED_START_TIME_ASC" | "EXPECTED_START_TIME_DESC" | "NAME_ASC" | "NAME_DESC" | "NEXT_SCHEDULED_START_TIME_ASC" | "END_TIME_DESC";
             task_runs?: components["schemas"]["TaskRunFilter"] | null;
         };
+        /** TaskRunPageBody */
+        TaskRunPageBody: {
+            /** Cursor */
+            cursor?: string | null;
+            /**
+             * Hide Subflows
+             * @default false
+             */
+            hide_subflows: boolean;
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Sort
+             * @default STARTED_DESC
+             * @enum {string}
+             */
+            sort: "STARTED_DESC" | "STARTED_ASC";
+            /**
+             * Terms
+             * @default []
+             */
+            terms: components["schemas"]["Term"][];
+        };
         /** TaskRunPages */
         TaskRunPages: {
             /** Count */
@@ -7635,6 +8437,35 @@ export interface components {
         TaskWorkerSearch: {
             task_worker_filter?: components["schemas"]["TaskWorkerFilter"] | null;
         };
+        /**
+         * Term
+         * @description One condition of a query; which fields it needs depends on `field`. `at_least` and `at_most` are counts
+         *     of tasks or tries, or seconds; `key` is the name of a parameter.
+         */
+        Term: {
+            /** After */
+            after?: string | null;
+            /** At Least */
+            at_least?: number | null;
+            /** At Most */
+            at_most?: number | null;
+            /** Before */
+            before?: string | null;
+            /**
+             * Field
+             * @enum {string}
+             */
+            field: "state" | "flow" | "deployment" | "pool" | "queue" | "tag" | "name" | "id" | "param" | "tasks" | "took" | "started" | "version" | "run" | "task" | "tries";
+            /** Key */
+            key?: string | null;
+            /**
+             * Negated
+             * @default false
+             */
+            negated: boolean;
+            /** Values */
+            values?: string[];
+        };
         /** Texts */
         Texts: {
             /** Any */
@@ -7666,6 +8497,36 @@ export interface components {
             any_?: string[] | null;
             /** Not Any */
             not_any_?: string[] | null;
+        };
+        /**
+         * UpcomingAsked
+         * @description `zone` is the reader's: days begin at its midnight.
+         */
+        UpcomingAsked: {
+            /**
+             * Days
+             * @default 7
+             */
+            days: number;
+            /** Deployment Id */
+            deployment_id?: string | null;
+            /**
+             * Next Count
+             * @default 40
+             */
+            next_count: number;
+            /** Pool */
+            pool?: string | null;
+            /**
+             * Start
+             * Format: date
+             */
+            start: string;
+            /**
+             * Zone
+             * @default UTC
+             */
+            zone: string;
         };
         /** Validation */
         Validation: {
@@ -8131,6 +8992,34 @@ export interface components {
             any_?: ("ONLINE" | "OFFLINE")[] | null;
             /** Not Any */
             not_any_?: ("ONLINE" | "OFFLINE")[] | null;
+        };
+        /** SummaryBody */
+        heliostat__api__routes__log_search__SummaryBody: {
+            /**
+             * Parts
+             * @default 120
+             */
+            parts: number;
+            /** @default {} */
+            query: components["schemas"]["LogQuery"];
+        };
+        /** SummaryBody */
+        heliostat__api__routes__run_search__SummaryBody: {
+            /**
+             * Hide Subflows
+             * @default false
+             */
+            hide_subflows: boolean;
+            /**
+             * Parts
+             * @default 120
+             */
+            parts: number;
+            /**
+             * Terms
+             * @default []
+             */
+            terms: components["schemas"]["Term"][];
         };
     };
     responses: never;
@@ -11786,6 +12675,39 @@ export interface operations {
             };
         };
     };
+    read_cluster_api_heliostat_cluster_get: {
+        parameters: {
+            query?: {
+                keeper?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     read_code_package_api_heliostat_code_packages__revision__get: {
         parameters: {
             query?: never;
@@ -11886,6 +12808,28 @@ export interface operations {
             };
         };
     };
+    read_condition_api_heliostat_condition_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
     check_deployments_api_heliostat_deployments_check_post: {
         parameters: {
             query?: never;
@@ -11956,6 +12900,80 @@ export interface operations {
             };
         };
     };
+    check_run_of_deployment_api_heliostat_deployments__id__check_run_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    search_flow_runs_api_heliostat_flow_runs_search_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunPageBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     explain_flow_run_api_heliostat_flow_runs__id__explain_get: {
         parameters: {
             query?: never;
@@ -11976,6 +12994,72 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_failures_api_heliostat_flow_runs__id__failures_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_groups_api_heliostat_flow_runs__id__groups_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
                 };
             };
             /** @description Validation Error */
@@ -12051,6 +13135,39 @@ export interface operations {
             };
         };
     };
+    preview_flow_run_result_api_heliostat_flow_runs__id__result_preview_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     read_flow_run_details_api_heliostat_flow_runs__reference__details_get: {
         parameters: {
             query?: never;
@@ -12071,6 +13188,39 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_tasks_of_flow_api_heliostat_flows__id__tasks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
                 };
             };
             /** @description Validation Error */
@@ -12120,6 +13270,267 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+        };
+    };
+    read_limits_api_heliostat_limits_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    follow_changes_api_heliostat_live_get: {
+        parameters: {
+            query: {
+                /** @description What to follow: `flow_runs`, `events`, `setup`, `flow_run:<id>`, `task_runs:<flow run id>`, `logs:<flow run id>` */
+                topic: string[];
+                /** @description The last id that was received: the stream goes on there. The header `Last-Event-ID` says the same */
+                after?: string | null;
+            };
+            header?: {
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A stream of events: `hello` first, then one event named after its topic for each change; `reset` when changes were lost */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_load_api_heliostat_load_get: {
+        parameters: {
+            query?: {
+                since?: string | null;
+                parts?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    download_logs_api_heliostat_logs_download_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SearchBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    search_logs_api_heliostat_logs_search_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SearchBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    summarise_logs_api_heliostat_logs_summary_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["heliostat__api__routes__log_search__SummaryBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_around_api_heliostat_logs__line_id__around_get: {
+        parameters: {
+            query?: {
+                count?: number;
+            };
+            header?: never;
+            path: {
+                line_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_text_api_heliostat_logs__line_id__text_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                line_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -12180,6 +13591,43 @@ export interface operations {
             };
         };
     };
+    read_recent_runs_api_heliostat_recent_runs_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecentAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: {
+                            [key: string]: unknown;
+                        };
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     terms_api_heliostat_recording_get: {
         parameters: {
             query?: never;
@@ -12218,6 +13666,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    complete_query_api_heliostat_run_query_completions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompletionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    preview_schedule_api_heliostat_schedules_preview_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleToPreview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description Validation Error */
@@ -12407,6 +13923,78 @@ export interface operations {
             };
         };
     };
+    read_task_run_counts_api_heliostat_task_run_counts_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FlowRunIds"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: {
+                            [key: string]: number;
+                        };
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    search_task_runs_api_heliostat_task_runs_search_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskRunPageBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     read_task_run_result_api_heliostat_task_runs__id__result_get: {
         parameters: {
             query?: never;
@@ -12469,6 +14057,72 @@ export interface operations {
             };
         };
     };
+    preview_task_run_result_api_heliostat_task_runs__id__result_preview_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_surroundings_api_heliostat_task_runs__id__surroundings_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     read_task_run_details_api_heliostat_task_runs__reference__details_get: {
         parameters: {
             query?: {
@@ -12481,6 +14135,240 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_upcoming_api_heliostat_upcoming_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpcomingAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    make_upcoming_run_api_heliostat_upcoming_run_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DateOfSchedule"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: string;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_usual_lengths_api_heliostat_usual_lengths_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Owners"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: {
+                            [key: string]: unknown;
+                        };
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_pools_api_heliostat_work_pools_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+        };
+    };
+    read_lanes_api_heliostat_work_pools__name__lanes_get: {
+        parameters: {
+            query?: {
+                minutes?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_line_api_heliostat_work_pools__name__line_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    summarise_runs_api_heliostat__kind__runs_summary_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: "flow" | "task";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["heliostat__api__routes__run_search__SummaryBody"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
