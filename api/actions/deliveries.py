@@ -41,14 +41,19 @@ async def call_webhook(db: Database, due: DueAction, outcome: Outcome) -> None:
 async def send_notification(db: Database, due: DueAction, outcome: Outcome) -> None:
     """Send subject and body to the address in a notification block."""
     block = await _block(db, due, outcome)
+    writer = Writer(db, due)
+    subject = await writer.write(due.action.get("subject") or "")
+    body = await writer.write(due.action["body"])
+    await notify(block, subject, body, outcome)
+
+
+async def notify(block: BlockDocumentRow, subject: str, body: str, outcome: Outcome) -> None:
+    """Send a message to the address in a notification block, and note the answer. Raises ActionFailed."""
     slug = block.schema.block_type.slug
     write = _NOTIFIERS.get(slug)
     if write is None:
         known = ", ".join(sorted(_NOTIFIERS))
         raise ActionFailed(f"This server cannot notify by blocks of type {slug}; it can by {known}")
-    writer = Writer(db, due)
-    subject = await writer.write(due.action.get("subject") or "")
-    body = await writer.write(due.action["body"])
     try:
         request = write(block.data, subject, body)
     except KeyError as error:

@@ -22,6 +22,7 @@ const PAGES: readonly (readonly [string, Page])[] = [
   ["/automations/new", () => import("@/pages/automations/EditAutomationPage")],
   ["/automations/$id", () => import("@/pages/automations/AutomationPage")],
   ["/automations/$id/edit", () => import("@/pages/automations/EditAutomationPage")],
+  ["/notifications", () => import("@/pages/notifications/NotificationsPage")],
   ["/variables", () => import("@/pages/variables/VariablesPage")],
   ["/artifacts", () => import("@/pages/artifacts/ArtifactsPage")],
   ["/artifacts/$key", () => import("@/pages/artifacts/ArtifactPage")],

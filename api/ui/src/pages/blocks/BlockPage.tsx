@@ -2,10 +2,12 @@
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
-import { Copy, Trash2 } from "lucide-react";
+import { Copy, Send, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { type BlockDocument, blockDocumentQuery, changeBlock, deleteBlock } from "@/data/blocks";
+import { post } from "@/data/client";
 import { said } from "@/data/failures";
+import { act } from "@/parts/acting";
 import { Button } from "@/parts/Button";
 import { copy } from "@/parts/copying";
 import { differences } from "@/parts/form/compare";
@@ -60,6 +62,21 @@ function Block({ block }: { block: BlockDocument }) {
         sub={block.block_type?.name}
       >
         <CopyAs commands={{ api: { method: "GET", path: `/block_documents/${block.id}` } }} json={block} />
+        {block.block_schema?.capabilities.includes("notify") && (
+          <Button
+            onClick={() =>
+              void act(
+                "The test did not arrive",
+                () => post(`/heliostat/block_documents/${block.id}/send_test`),
+                {
+                  done: `A test was sent over ${block.name}`,
+                },
+              )
+            }
+          >
+            <Send className="i" /> Send a test
+          </Button>
+        )}
         <Button danger onClick={() => setAsks(true)}>
           <Trash2 className="i" /> Delete...
         </Button>
