@@ -1,6 +1,6 @@
 /** Deployments with their schedules: what pages read of them and do to them. */
 
-import { queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { get, patch, post, remove } from "./client";
 
 export type Values = Record<string, unknown>;
@@ -51,6 +51,18 @@ export type Deployment = {
   enforce_parameter_schema: boolean;
 };
 
+/** The deployment's own limit, which the server tells in the form of a shared one. */
+export function ownLimit(deployment: Deployment): number | null {
+  const limit = deployment.global_concurrency_limit;
+  return limit?.name === `deployment:${deployment.id}` ? limit.limit : deployment.concurrency_limit;
+}
+
+/** A limit that it shares with others. */
+export function sharedLimit(deployment: Deployment): Deployment["global_concurrency_limit"] {
+  const limit = deployment.global_concurrency_limit;
+  return limit?.name === `deployment:${deployment.id}` ? null : limit;
+}
+
 export type Pool = {
   id: string;
   name: string;
@@ -76,36 +88,39 @@ export type Recent = {
 };
 
 const MOST = 200;
-const EVERY_MS = 5_000;
+const RUNS = { live: ["flow_runs"] };
 
 export const deploymentQuery = (id: string) =>
   queryOptions({
     queryKey: ["deployment", id],
     queryFn: ({ signal }) => get<Deployment>(`/deployments/${id}`, { signal }),
-    refetchInterval: EVERY_MS,
   });
 
-export type Page<T> = { results: T[]; count: number; pages: number; page: number };
+export type DeploymentSearch = { text: string; tag: string; pool: string; paused: string; sort: string };
+const PAGE = 50;
 
-/** One page of deployments, by a part of the name, tags and whether they are paused. */
-export const deploymentsQuery = (search: { text: string; tag: string; page: number; sort: string }) =>
-  queryOptions({
+/** Deployments by a part of their name or their flow's, a tag, a pool, and whether they are paused. */
+export const deploymentsQuery = (search: DeploymentSearch) =>
+  infiniteQueryOptions({
     queryKey: ["deployments", search],
-    queryFn: ({ signal }) =>
-      post<Page<Deployment>>(
-        "/deployments/paginate",
+    queryFn: ({ pageParam, signal }) =>
+      post<Deployment[]>(
+        "/deployments/filter",
         {
-          page: search.page,
-          limit: 50,
+          limit: PAGE,
+          offset: pageParam,
           sort: search.sort,
           deployments: {
             ...(search.text ? { flow_or_deployment_name: { like_: search.text } } : {}),
             ...(search.tag ? { tags: { all_: [search.tag] } } : {}),
+            ...(search.paused ? { paused: { eq_: search.paused === "yes" } } : {}),
           },
+          ...(search.pool ? { work_pools: { name: { any_: [search.pool] } } } : {}),
         },
         { signal },
       ),
-    refetchInterval: EVERY_MS,
+    initialPageParam: 0,
+    getNextPageParam: (last, all) => (last.length < PAGE ? undefined : all.length * PAGE),
   });
 
 export const deploymentsOfFlowQuery = (flowId: string) =>
@@ -155,7 +170,7 @@ export const recentQuery = (
     queryFn: ({ signal }) =>
       post<Record<string, Recent>>("/heliostat/recent_runs", { ...of, limit }, { signal }),
     enabled: (of.deployment_ids?.length ?? 0) + (of.flow_ids?.length ?? 0) > 0,
-    refetchInterval: EVERY_MS,
+    meta: RUNS,
   });
 
 export const pauseDeployment = (id: string) => post<null>(`/deployments/${id}/pause_deployment`);
@@ -201,3 +216,40 @@ export const previewQuery = (schedule: Definition, count = 3) =>
     queryFn: ({ signal }) => post<Preview>("/heliostat/schedules/preview", { schedule, count }, { signal }),
     refetchInterval: 30_000,
   });
+
+export type Flow = { id: string; created: string; updated: string; name: string; tags: string[] };
+
+export const flowQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["flow", id],
+    queryFn: ({ signal }) => get<Flow>(`/flows/${id}`, { signal }),
+  });
+
+export const flowsQuery = (search: { text: string; sort: string }) =>
+  infiniteQueryOptions({
+    queryKey: ["flows", search],
+    queryFn: ({ pageParam, signal }) =>
+      post<Flow[]>(
+        "/flows/filter",
+        {
+          limit: PAGE,
+          offset: pageParam,
+          sort: search.sort,
+          ...(search.text ? { flows: { name: { like_: search.text } } } : {}),
+        },
+        { signal },
+      ),
+    initialPageParam: 0,
+    getNextPageParam: (last, all) => (last.length < PAGE ? undefined : all.length * PAGE),
+  });
+
+export type TaskRecord = { name: string; runs: number; failed: number; retried: number };
+
+export const tasksOfFlowQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["flow tasks", id],
+    queryFn: ({ signal }) => get<TaskRecord[]>(`/heliostat/flows/${id}/tasks`, { signal }),
+    staleTime: 30_000,
+  });
+
+export const deleteFlow = (id: string) => remove(`/flows/${id}`);

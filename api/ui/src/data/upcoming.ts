@@ -70,7 +70,9 @@ export const upcomingQuery = (ask: UpcomingAsk) =>
   queryOptions({
     queryKey: ["upcoming", ask],
     queryFn: ({ signal }) => post<Upcoming>("/heliostat/upcoming", ask, { signal }),
-    refetchInterval: 5_000,
+    // Time goes on: what was next has begun.
+    refetchInterval: 30_000,
+    meta: { live: ["flow_runs", "deployments"] },
   });
 
 /** The run of a date: dates far ahead have none yet, and get one when they are changed. */
