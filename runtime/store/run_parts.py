@@ -122,7 +122,7 @@ async def failures(db: Database, flow_run_id: UUID) -> list[Failures]:
         for row in await connection.execute(statement.where(*await of_run(connection, flow_run_id))):
             cause = cause_of(row[3], row[4], row[5])
             key = (row[0], row[2], _VARYING.sub("#", cause))
-            kind = kinds.setdefault(key, Failures(row[0], row[1], row[2], cause))
+            kind = kinds.setdefault(key, Failures(row[0], site_name(row[0], row[1]), row[2], cause))
             kind.count += 1
             at: datetime | None = row[6]
             if at is not None:
@@ -132,6 +132,12 @@ async def failures(db: Database, flow_run_id: UUID) -> list[Failures]:
                 kind.ids.append(row[7])
                 kind.names.append(row[8])
     return sorted(kinds.values(), key=lambda kind: -kind.count)
+
+
+def site_name(task_key: str, task_name: str) -> str:
+    """The name of a task, from its call site where the record has that of a single call (other clients')."""
+    found = re.fullmatch(r"(?:.*\.)?([^.]+?)-[0-9a-f]{4,}", task_key)
+    return found[1] if found is not None and task_name.startswith(found[1]) else task_name
 
 
 def cause_of(message: str | None, kind: str | None, text: str | None) -> str:
@@ -163,7 +169,9 @@ async def groups(db: Database, flow_run_id: UUID) -> list[Group]:
     async with db.read() as connection:
         await _known(connection, flow_run_id)
         for row in await connection.execute(statement.where(*await of_run(connection, flow_run_id))):
-            group = found.setdefault(row[0], Group(row[0], row[1], {}, 0.0, None, None, None))
+            group = found.setdefault(
+                row[0], Group(row[0], site_name(row[0], row[1]), {}, 0.0, None, None, None)
+            )
             group.counts[row[2]] = int(row[3])
             group.seconds += float(row[4] or 0.0)
             group.slowest_s = max(filter(None, (group.slowest_s, _float(row[5]))), default=None)
@@ -294,7 +302,7 @@ def _step(row: Any, count: int = 1) -> Step:
         row.id,
         row.name,
         row.task_key,
-        row.task_name,
+        site_name(row.task_key, row.task_name),
         row.state_type,
         row.state_name,
         _float(row.seconds),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-PARSE, CHECK = "parse-11", "check-22"
+PARSE, CHECK = "parse-11ab", "check-22ab"
 
 
 async def _task(api: Any, run: Any, site: str, index: str, state: str, **fields: Any) -> dict[str, Any]:
     message = fields.pop("message", None)
     task = await api.task_run(
-        run, index, task_key=site, name=f"{site[:-3]}-{index}", state={"type": "PENDING"}, **fields
+        run, index, task_key=site, name=f"{site[:-5]}-{index}", state={"type": "PENDING"}, **fields
     )
     if state != "PENDING":
         await api.propose(task, "RUNNING", kind="task_runs")
@@ -26,6 +26,7 @@ async def test_failures_that_differ_in_figures_alone_have_one_cause(api: Any) ->
     await _task(api, run, CHECK, "3", "COMPLETED")
     kinds = (await api.get(f"/heliostat/flow_runs/{run['id']}/failures")).json()
     assert [(each["cause"][:8], each["count"]) for each in kinds] == [("KeyError", 2), ("ValueErr", 1)]
+    assert kinds[0]["task_name"] == "check"
     assert sorted(kinds[0]["names"]) == ["check-0", "check-1"]
     assert kinds[0]["first_at"] <= kinds[0]["last_at"]
 
@@ -58,7 +59,7 @@ async def test_an_item_is_followed_through_the_run(api: Any) -> None:
         for index, state in enumerate(("COMPLETED", "FAILED", "COMPLETED"))
     ]
     joined = {"xs": [{"input_type": "task_run", "id": each["id"]} for each in checked]}
-    await _task(api, run, "join-33", "0", "PENDING", task_inputs=joined)
+    await _task(api, run, "join-33ab", "0", "PENDING", task_inputs=joined)
     around = (await api.get(f"/heliostat/task_runs/{checked[1]['id']}/surroundings")).json()
     assert [step["name"] for step in around["before"]] == ["parse-1"]
     assert [step["name"] for step in around["after"]] == ["join-0"]

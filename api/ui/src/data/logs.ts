@@ -1,5 +1,6 @@
 /** Log lines of a run, read window by window: older ones above, newer ones below, each once. */
 
+import { queryOptions } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useSyncExternalStore } from "react";
 import { post } from "./client";
 
@@ -211,3 +212,13 @@ export function useLogWindow(scope: LogScope): LogReading {
   const again = useCallback(() => void window.begin(), [window]);
   return { ...state, older, newer, again };
 }
+
+/** The newest traceback that a task run logged; null when it logged none. */
+export const loggedTracebackQuery = (taskRunId: string) =>
+  queryOptions({
+    queryKey: ["task_run", taskRunId, "logged traceback"],
+    queryFn: async () => {
+      const lines = await readLines({ taskRunId, levelMin: 40, from: "end" }, { newestFirst: true });
+      return lines.find((line) => line.text.includes("Traceback (most recent call last):"))?.text ?? null;
+    },
+  });

@@ -45,14 +45,18 @@ export type RunDetails = FlowRun & {
   context: Record<string, unknown>;
 };
 
-const WATCH_MS = 2_000;
+const WATCH_MS = 10_000; // news come by the stream: this is for what it misses
 
-/** Ask again and again while a run goes on. */
+/** What of the stream makes the answers about a run stale. */
+const live = (id: string) => ({ live: [`flow_run:${id}`, `task_runs:${id}`] });
+
+/** Ask again now and then while a run goes on. */
 export const whileGoing = (type: string | null | undefined) => (isFinal(type) ? false : WATCH_MS);
 
 export const runDetailsQuery = (id: string) =>
   queryOptions({
-    queryKey: ["flow_run", id, "details"],
+    queryKey: ["run", id, "details"],
+    meta: live(id),
     queryFn: ({ signal }) => get<RunDetails>(`/heliostat/flow_runs/${id}/details`, { signal }),
     refetchInterval: (query) => whileGoing(query.state.data?.state_type),
   });
@@ -68,9 +72,10 @@ export type Explanation = { summary: string; reasons: Reason[]; scheduled_for: s
 
 export const explainQuery = (id: string) =>
   queryOptions({
-    queryKey: ["flow_run", id, "explain"],
+    queryKey: ["run", id, "explain"],
+    meta: { live: [`flow_run:${id}`, "work_pools", "work_queues", "deployments", "concurrency_limits"] },
     queryFn: ({ signal }) => get<Explanation>(`/heliostat/flow_runs/${id}/explain`, { signal }),
-    refetchInterval: 4_000,
+    refetchInterval: 5_000, // who holds a slot changes without news of this run
   });
 
 export type FailureKind = {
@@ -87,7 +92,7 @@ export type FailureKind = {
 
 export const failuresQuery = (id: string, failed: number) =>
   queryOptions({
-    queryKey: ["flow_run", id, "failures", failed],
+    queryKey: ["run", id, "failures", failed],
     queryFn: ({ signal }) => get<FailureKind[]>(`/heliostat/flow_runs/${id}/failures`, { signal }),
     enabled: failed > 0,
   });
@@ -104,7 +109,7 @@ export type Group = {
 
 export const groupsQuery = (id: string) =>
   queryOptions({
-    queryKey: ["flow_run", id, "groups"],
+    queryKey: ["run", id, "groups"],
     queryFn: ({ signal }) => get<Group[]>(`/heliostat/flow_runs/${id}/groups`, { signal }),
   });
 
@@ -120,7 +125,7 @@ export type Preview = {
 
 export const previewQuery = (kind: "flow_runs" | "task_runs", id: string, stateId: string | undefined) =>
   queryOptions({
-    queryKey: [kind === "flow_runs" ? "flow_run" : "task_run", id, "preview", stateId],
+    queryKey: [kind === "flow_runs" ? "run" : "task_run", id, "preview", stateId],
     queryFn: ({ signal }) => get<Preview>(`/heliostat/${kind}/${id}/result/preview`, { signal }),
   });
 
@@ -154,7 +159,8 @@ const PAGE = 200;
 
 export const taskRunsQuery = (id: string, asked: TaskRunAsk, going: boolean) =>
   infiniteQueryOptions({
-    queryKey: ["flow_run", id, "task_runs", asked],
+    queryKey: ["run", id, "task_runs", asked],
+    meta: live(id),
     queryFn: ({ pageParam, signal }) =>
       post<TaskRun[]>(
         "/task_runs/filter",
@@ -172,12 +178,13 @@ export const taskRunsQuery = (id: string, asked: TaskRunAsk, going: boolean) =>
       ),
     initialPageParam: 0,
     getNextPageParam: (last, all) => (last.length < PAGE ? undefined : all.length * PAGE),
-    refetchInterval: (query) => (going && (query.state.data?.pages.length ?? 0) < 4 ? 3_000 : false),
+    refetchInterval: (query) => (going && (query.state.data?.pages.length ?? 0) < 4 ? WATCH_MS : false),
   });
 
 export const subflowsQuery = (id: string, going: boolean) =>
   queryOptions({
-    queryKey: ["flow_run", id, "subflows"],
+    queryKey: ["run", id, "subflows"],
+    meta: live(id),
     queryFn: ({ signal }) =>
       post<FlowRun[]>(
         "/flow_runs/filter",
@@ -188,7 +195,7 @@ export const subflowsQuery = (id: string, going: boolean) =>
         },
         { signal },
       ),
-    refetchInterval: going ? 4_000 : false,
+    refetchInterval: going ? WATCH_MS : false,
   });
 
 export type Artifact = {
@@ -205,7 +212,7 @@ export const artifactsQuery = (asked: { flow_run_id?: string; task_run_id?: stri
   queryOptions({
     queryKey: asked.task_run_id
       ? ["task_run", asked.task_run_id, "artifacts"]
-      : ["flow_run", asked.flow_run_id, "artifacts"],
+      : ["run", asked.flow_run_id, "artifacts"],
     queryFn: ({ signal }) =>
       post<Artifact[]>(
         "/artifacts/filter",
@@ -220,7 +227,7 @@ export const artifactsQuery = (asked: { flow_run_id?: string; task_run_id?: stri
         },
         { signal },
       ),
-    refetchInterval: going ? 4_000 : false,
+    refetchInterval: going ? WATCH_MS : false,
   });
 
 export type DeploymentBrief = {
@@ -242,7 +249,7 @@ export const deploymentQuery = (id: string | null) =>
 /** The schema of the input that a paused run waits for; null when it waits for none. */
 export const inputSchemaQuery = (id: string, keyset: Record<string, string> | null) =>
   queryOptions({
-    queryKey: ["flow_run", id, "input_schema", keyset?.["schema"]],
+    queryKey: ["run", id, "input_schema", keyset?.["schema"]],
     queryFn: async ({ signal }) => {
       const key = encodeURIComponent(keyset?.["schema"] ?? "");
       return get<unknown>(`/flow_runs/${id}/input/${key}`, { signal });
@@ -299,5 +306,5 @@ export const surroundingsQuery = (id: string, going: boolean) =>
   queryOptions({
     queryKey: ["task_run", id, "surroundings"],
     queryFn: ({ signal }) => get<Surroundings>(`/heliostat/task_runs/${id}/surroundings`, { signal }),
-    refetchInterval: going ? 4_000 : false,
+    refetchInterval: going ? WATCH_MS : false,
   });

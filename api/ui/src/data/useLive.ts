@@ -66,7 +66,10 @@ export function useLiveCache(): void {
   }, [queries]);
 }
 
-/** Keep one run's page fresh: its row at once, what hangs on it by `meta: { live: ["flow_run:<id>"] }`. */
+/**
+ * Keep one run's page fresh: its row at once, what hangs on it or on its task runs by
+ * `meta: { live: ["flow_run:<id>", "task_runs:<id>"] }`.
+ */
 export function useLiveRun(id: string): void {
   const queries = useQueryClient();
   const cache = useRef<LiveCache | null>(null);
@@ -74,5 +77,9 @@ export function useLiveRun(id: string): void {
     cache.current ??= new LiveCache(queries);
     cache.current.flowRun(news);
     cache.current.stale(`flow_run:${id}`);
+  });
+  useTopic(`task_runs:${id}`, () => {
+    cache.current ??= new LiveCache(queries);
+    cache.current.stale(`task_runs:${id}`);
   });
 }

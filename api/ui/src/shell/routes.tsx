@@ -31,6 +31,7 @@ const PAGES: readonly (readonly [string, Page])[] = [
   ["/artifacts/$key", () => import("@/pages/artifacts/ArtifactPage")],
   ["/events", () => import("@/pages/events/EventsPage")],
   ["/runs/$id", () => import("@/pages/run/RunPage")],
+  ["/task-runs/$id", () => import("@/pages/taskRun/TaskRunPage")],
 ];
 
 function Nowhere() {

@@ -8,6 +8,7 @@ import { type LogLine, useLogWindow } from "@/data/logs";
 import type { RunDetails } from "@/data/oneRun";
 import { usePreferences } from "@/data/preferences";
 import { useTaskName } from "@/data/taskNames";
+import { useTopic } from "@/data/useLive";
 import { useUrlStates } from "@/data/urlState";
 import { Button } from "@/parts/Button";
 import { Hidden, LineActions } from "@/parts/logs/LineActions";
@@ -17,7 +18,7 @@ import { alikeOf, marksOf, plain } from "@/parts/logs/text";
 import { Empty, Failure, Skeleton } from "@/parts/places";
 import { isFinal } from "@/words/states";
 
-const WATCH_MS = 2_000;
+const WATCH_MS = 10_000; // news come by the stream: this is for what it misses
 
 export function LogsTab({ run }: { run: RunDetails }) {
   const [search, setSearch] = useUrlStates();
@@ -43,6 +44,7 @@ export function LogsTab({ run }: { run: RunDetails }) {
     from,
   });
   const { newer } = reading;
+  useTopic(`logs:${run.id}`, newer);
   useEffect(() => {
     newer(); // once more when it has ended: its last lines
     if (!going) return;

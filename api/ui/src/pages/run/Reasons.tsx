@@ -55,7 +55,7 @@ function Cure({ reason, run, pool, queue }: Place & { reason: Reason }) {
   const [act, busy] = useAct();
   const [open, setOpen] = useState<"limit" | "answer" | null>(null);
   const queries = useQueryClient();
-  const renew = () => queries.invalidateQueries({ queryKey: ["flow_run", run.id] });
+  const renew = () => queries.invalidateQueries({ queryKey: ["run", run.id] });
   const change = (path: string, body: unknown, failed: string, done: string, before: unknown) =>
     void act(
       failed,

@@ -30,7 +30,7 @@ export function ResumeDialog({ run, onClose }: { run: RunDetails; onClose: () =>
     setFailed(null);
     try {
       await resumeRun(run.id, keyset ? answer : undefined);
-      await queries.invalidateQueries({ queryKey: ["flow_run", run.id] });
+      await queries.invalidateQueries({ queryKey: ["run", run.id] });
       toast({ text: `${run.name} goes on` });
       onClose();
     } catch (error) {

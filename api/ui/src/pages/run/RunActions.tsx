@@ -23,7 +23,7 @@ type Open = "resume" | "state" | "delete" | null;
 export function useRunSteering(run: RunDetails) {
   const [act, busy] = useAct();
   const queries = useQueryClient();
-  const renew = () => queries.invalidateQueries({ queryKey: ["flow_run", run.id] });
+  const renew = () => queries.invalidateQueries({ queryKey: ["run", run.id] });
   const doing = (work: () => Promise<unknown>) => async () => {
     await work();
     await renew();

@@ -6,6 +6,7 @@ import { lazy, Suspense } from "react";
 import { runDetailsQuery, type RunDetails } from "@/data/oneRun";
 import { flowRunQuery } from "@/data/runs";
 import { totalOf } from "@/data/taskCounts";
+import { useLiveRun } from "@/data/useLive";
 import { useUrlState } from "@/data/urlState";
 import { type Tab, Tabs } from "@/parts/choosing";
 import { Title } from "@/parts/page";
@@ -29,6 +30,7 @@ const DetailsTab = lazy(() => import("./DetailsTab"));
 
 export default function RunPage() {
   const { id = "" } = useParams({ strict: false }) as { id?: string };
+  useLiveRun(id);
   const query = useQuery({ ...runDetailsQuery(id), placeholderData: undefined });
   return (
     <Loaded query={query} what="This run" rows={6}>

@@ -42,7 +42,7 @@ export function SetStateDialog({
     try {
       const word = STATES.find((each) => each[0] === type)?.[1];
       await propose(kind, id, { type, name: word, message: message || undefined }, force);
-      await queries.invalidateQueries({ queryKey: [kind === "flow_runs" ? "flow_run" : "task_run", id] });
+      await queries.invalidateQueries({ queryKey: [kind === "flow_runs" ? "run" : "task_run", id] });
       toast({ text: `${name} is ${word ?? type} now` });
       onClose();
     } catch (error) {

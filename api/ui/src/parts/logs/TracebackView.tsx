@@ -10,7 +10,9 @@ export function TracebackView({ text, small = false }: { text: string; small?: b
   if (!read)
     return (
       <pre className="trace code" tabIndex={0}>
-        <LineText text={text} />
+        <div className="fr err">
+          <LineText text={text} />
+        </div>
       </pre>
     );
   const failing = read.parts.findLastIndex((part) => part.kind === "own");
