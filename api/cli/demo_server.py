@@ -21,6 +21,7 @@ from ...runtime.states import FINAL_STATES
 from ...runtime.store import flow_runs, task_runs
 from .output import note
 from .remote import with_client
+from .web import own_pages
 
 if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient
@@ -51,6 +52,7 @@ def demo_server() -> Generator[DemoServer]:
     running = [each for each in servers() if url is None or each.url == url]
     if url is not None or running:
         server = DemoServer(url or running[0].url, running[0] if running else None, False)
+        note(f"Pages: {own_pages(server.url)}/")
         note(f"Using the server at {server.url}.")
     else:
         server = _start()

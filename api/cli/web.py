@@ -17,12 +17,15 @@ from .output import note
 web_option = click.option("--web", is_flag=True, help="Open its page in a browser instead.")
 
 
+def own_pages(api: str) -> str:
+    """The address of the pages beside an API, without a slash at its end."""
+    settings = current_settings()
+    return base_of(api, settings.server_path_prefix, beside_stock=settings.stock_ui is not None)
+
+
 def open_page(path: str) -> None:
     """Write the address of a page and open it, if this machine has a browser to show it in."""
-    settings = current_settings()
-    address = (
-        base_of(api_url(), settings.server_path_prefix, beside_stock=settings.stock_ui is not None) + path
-    )
+    address = own_pages(api_url()) + path
     click.echo(address)
     if not _opened(address):
         note("There is no browser here: open the address in yours.")

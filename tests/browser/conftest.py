@@ -179,7 +179,13 @@ class Live:
 def live() -> Iterator[Live]:
     """A server with Ray, for all tests that need runs: it takes long to start, so they share it."""
     home = Path(tempfile.mkdtemp(prefix="heliostat-ui-"))  # short: a socket's path may have 107 characters
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HELIOSTAT_")}
+    # Commands of the tests open no browser of the person who runs them.
+    left_out = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("HELIOSTAT_") and name not in left_out
+    }
     environment |= {"HELIOSTAT_HOME": str(home), "HELIOSTAT_RAY_DASHBOARD": "false", "PYTHONUNBUFFERED": "1"}
     output = home / "output.txt"
     with output.open("wb") as file:
