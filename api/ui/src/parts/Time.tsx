@@ -61,3 +61,14 @@ function Counting({ start }: { start: string }) {
   const now = useNow();
   return <span>{duration(Math.floor((now - Date.parse(start)) / 1000))}</span>;
 }
+
+/** How long since a moment: counts by itself, and turns orange when that is too long. */
+export function Counted({ since, lateAfter = Infinity }: { since: string; lateAfter?: number }) {
+  const now = useNow();
+  const seconds = Math.max(0, Math.floor((now - Date.parse(since)) / 1000));
+  return (
+    <span className={seconds > lateAfter ? "t-late" : undefined} title={`since ${since}`}>
+      {seconds < 60 ? `${seconds} s` : duration(seconds)}
+    </span>
+  );
+}
