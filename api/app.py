@@ -52,6 +52,7 @@ from .routes import (
     recording,
     run_details,
     run_figures,
+    run_jobs,
     run_parts,
     run_results,
     run_search,
@@ -72,6 +73,7 @@ from .routes import (
     work_queues,
     workers,
 )
+from .run_jobs import RunJobs
 from .shared_answers import SharedAnswers
 from .sockets import events_in, events_out, logs_out, scheduled_tasks, worker_channel
 from .streams.event_desk import EventDesk
@@ -116,6 +118,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     run_details.router,
     run_figures.router,
     run_search.router,
+    run_jobs.router,
     run_parts.router,
     log_search.router,
     explanations.router,
@@ -152,14 +155,17 @@ def create_app(
     """
     access = DatabaseAccess(database_url or current_settings().database_url)
     desk = EventDesk(access.database)
+    jobs = RunJobs(access.database)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await access.open()
         desk.start()
+        jobs.start()
         try:
             yield
         finally:
+            await jobs.stop()
             await desk.stop()
             await access.close()
 
@@ -175,6 +181,7 @@ def create_app(
     )
     app.state.database_access = access
     app.state.event_desk = desk
+    app.state.run_jobs = jobs
     app.state.shared_answers = SharedAnswers(_SHARED_FOR_S)
     for router in (*ROUTERS, *SOCKETS):
         app.include_router(router, prefix="/api")
