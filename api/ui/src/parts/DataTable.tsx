@@ -93,6 +93,8 @@ export function DataTable<Row>(props: Props<Row>) {
   };
 
   const tracks = [chosen ? "30px" : "", ...columns.map((column) => column.width)].filter(Boolean).join(" ");
+  // Rows are grids of their own: all get the same least width, or their columns would not stand in line.
+  const least = leastWidth(tracks);
   const chosenHere = chosen ? rows.filter((row) => chosen.has(rowKey(row))).length : 0;
   return (
     <div
@@ -103,7 +105,7 @@ export function DataTable<Row>(props: Props<Row>) {
       aria-rowcount={rows.length + 1}
       tabIndex={0}
       onKeyDown={walk}
-      style={{ height: props.height, "--tracks": tracks } as React.CSSProperties}
+      style={{ height: props.height, "--tracks": tracks, "--least": `${least}px` } as React.CSSProperties}
     >
       <div className="vt-head" role="row">
         {chosen && (
@@ -164,6 +166,12 @@ export function DataTable<Row>(props: Props<Row>) {
       </div>
     </div>
   );
+}
+
+/** The sum of the least widths of all tracks, with the padding at both ends. */
+function leastWidth(tracks: string): number {
+  const found = tracks.replace(/minmax\((\d+)px[^)]*\)/g, "$1px").match(/\d+(?=px)/g) ?? [];
+  return found.reduce((sum, each) => sum + Number(each), 32);
 }
 
 function Head<Row>({
