@@ -29,6 +29,22 @@ async def test_an_empty_server_shows_the_frame_and_its_pages(page: Page, watch: 
 
 
 @pytest.fixture
+def prefix() -> Iterator[str]:
+    with override_settings(server_path_prefix="/team/heliostat"):
+        yield "/team/heliostat"
+
+
+async def test_pages_work_under_the_path_of_a_proxy(prefix: str, page: Page, watch: Any) -> None:
+    from playwright.async_api import expect
+
+    await page.goto(f"{prefix}/runs")
+    await page.get_by_role("navigation").first.get_by_role("link", name="Flows").first.click()
+    await page.wait_for_url(f"**{prefix}/flows")
+    await expect(page.locator("#page")).to_be_visible()
+    assert [each for each in watch.asked if f"{prefix}/" not in each] == []
+
+
+@pytest.fixture
 def password() -> Iterator[None]:
     with override_settings(server_auth_string="ann:s3cret"):
         yield
@@ -53,3 +69,6 @@ async def test_a_password_is_asked_for_once_and_signing_out_ends_it(
     await expect(page.get_by_role("navigation").first).to_be_visible()
     kept = await page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])")
     assert "s3cret" not in kept and "heliostat_session" not in kept
+    await page.get_by_role("button", name="Sign out").or_(page.get_by_label("Sign out")).first.click()
+    await expect(page.get_by_label("Password")).to_be_visible()
+    assert await page.context.cookies() == []

@@ -32,12 +32,12 @@ export function App() {
 function Framed({ mayLeave }: { mayLeave: boolean }) {
   const [palette, setPalette] = useState(false);
   const [keys, setKeys] = useState(false);
-  const queries = useQueryClient();
   const openPalette = useCallback(() => setPalette(true), []);
   const openKeys = useCallback(() => setKeys(true), []);
   useLiveCache();
   useKeys({ openPalette, openKeys });
-  const leave = () => void signOut().then(() => queries.clear());
+  // A new page forgets all that this one has read.
+  const leave = () => void signOut().then(() => window.location.reload());
   return (
     <div className="app">
       <a className="skip" href="#page">
