@@ -19,6 +19,7 @@ from heliostat.runtime.store import (
     attention,
     block_documents,
     dashboard,
+    graph_rows,
     live_rows,
     log_search,
     log_summary,
@@ -135,6 +136,7 @@ LOOKS: dict[str, Callable[[Database], Awaitable[Any]]] = {
     "missed lines of a log": lambda db: live_rows.lines_after(db, SOME, 7, 100),
     "first event": live_rows.first_event,
     "graph": lambda db: run_graph.read(db, SOME),
+    "graph as columns": lambda db: graph_rows.read(db, SOME, {}),
     "log of a flow run": lambda db: logs.read(db, flow_run_id=SOME),
     "log of a flow run, searched": lambda db: search.logs(
         db, LogFilter(flow_run_id=Ids([SOME])), sort="TIMESTAMP_ASC"
