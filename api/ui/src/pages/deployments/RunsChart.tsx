@@ -71,7 +71,11 @@ export function RunsChart({ recent, usual }: { recent: Recent | undefined; usual
         );
       })}
       {isOutlier && (
-        <text x={left + longest * step + step / 2} y={9} textAnchor="middle">
+        <text
+          x={Math.min(WIDTH, left + longest * step + step / 2)}
+          y={9}
+          textAnchor={longest > runs.length - 4 ? "end" : longest < 3 ? "start" : "middle"}
+        >
           {duration(lengths[longest] ?? 0)}
         </text>
       )}

@@ -2,7 +2,6 @@
 
 import cronstrue from "cronstrue";
 import type { Definition } from "@/data/deployments";
-import { duration } from "@/words/numbers";
 
 export type Kind = "cron" | "interval" | "rrule";
 
@@ -26,7 +25,9 @@ export function scheduleWords(definition: Definition): string {
       }
     case "interval": {
       const seconds = Number(definition["interval"]);
-      return Number.isFinite(seconds) ? `Every ${duration(seconds)}` : String(definition["interval"]);
+      if (!Number.isFinite(seconds)) return String(definition["interval"]);
+      const { amount, unit } = splitInterval(seconds);
+      return amount === 1 ? `Every ${unit}` : `Every ${amount} ${unit}s`;
     }
     case "rrule":
       return String(definition["rrule"]).split(/\n/).pop() ?? "";
