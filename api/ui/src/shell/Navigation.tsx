@@ -2,6 +2,7 @@ import { Link, useRouterState } from "@tanstack/react-router";
 import { Menu as MenuIcon } from "lucide-react";
 import { useNavCounts } from "@/data/counts";
 import { figure } from "@/words/numbers";
+import { ClusterFoot, HealthDot } from "./ClusterFoot";
 import { isIn, PHONE_PLACES, PLACES, type Place, SETTINGS, GROUPS } from "./places";
 
 /** The sign of Heliostat: a mirror, its beam and the sun. */
@@ -39,8 +40,10 @@ export function Navigation() {
         </div>
       ))}
       <div className="foot">
+        <ClusterFoot />
         <Link to={SETTINGS.to} className="row foot-link" aria-label={SETTINGS.text}>
-          <SETTINGS.icon className="i" /> <span className="label">{SETTINGS.text}</span>
+          <SETTINGS.icon className="i" /> <span className="label grow">{SETTINGS.text}</span>
+          <HealthDot />
         </Link>
       </div>
     </nav>
