@@ -61,8 +61,10 @@ export type RunSummary = {
 
 const PAGE = 100;
 const HEAD = 40;
-const HEAD_EVERY_MS = 3_000;
-const SUMMARY_EVERY_MS = 5_000;
+// News come by the stream; this is for what it misses.
+const HEAD_EVERY_MS = 10_000;
+const SUMMARY_EVERY_MS = 15_000;
+const LIVE = { live: ["flow_runs"] };
 const MOST_PATCHED = 150;
 
 /** The body of a request for these runs, at this moment. */
@@ -102,6 +104,7 @@ export const summaryQuery = (ask: RunAsk) =>
       return { ...found, ms: performance.now() - begun };
     },
     refetchInterval: SUMMARY_EVERY_MS,
+    meta: LIVE,
   });
 
 /** How many there are in all, whatever the query says: the figure on the other tab. */
@@ -142,6 +145,7 @@ export function useRunList(ask: RunAsk, isAtTop: boolean) {
     queryFn: ({ signal }) => readPage(ask, null, HEAD, signal),
     enabled: pages.data !== undefined,
     refetchInterval: HEAD_EVERY_MS,
+    meta: LIVE,
     placeholderData: undefined,
   });
   const isNewest = ask.sort === "STARTED_DESC" || rows.length < HEAD;
@@ -174,7 +178,8 @@ export function useRunList(ask: RunAsk, isAtTop: boolean) {
         { signal },
       ),
     enabled: movingIds !== "",
-    refetchInterval: HEAD_EVERY_MS * 2,
+    refetchInterval: HEAD_EVERY_MS,
+    meta: LIVE,
     placeholderData: undefined,
   });
   useEffect(() => {

@@ -13,6 +13,7 @@ type Page = () => Promise<{ default: React.ComponentType }>;
 const PAGES: readonly (readonly [string, Page])[] = [
   ["/", () => import("@/pages/overview/OverviewPage")],
   ["/runs", () => import("@/pages/runs/RunsPage")],
+  ["/logs", () => import("@/pages/logs/LogsPage")],
   ["/settings", () => import("@/pages/settings/SettingsPage")],
   ["/upcoming", () => import("@/pages/upcoming/UpcomingPage")],
   ["/flows", () => import("@/pages/flows/FlowsPage")],

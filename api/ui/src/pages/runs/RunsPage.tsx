@@ -13,6 +13,7 @@ import { Empty, Loaded } from "@/parts/places";
 import { Histogram, type Series } from "@/parts/query/Histogram";
 import { QueryLine } from "@/parts/query/QueryLine";
 import { TimeMenu } from "@/parts/query/TimeMenu";
+import { Views } from "@/parts/query/Views";
 import { counted, short } from "@/words/numbers";
 import { spanText, type Token, toggled, tokens, valuesOf, withToken } from "@/words/query";
 import { KIND_ORDER } from "@/words/states";
@@ -22,7 +23,6 @@ import { countsByWord, StateCounts } from "./StateCounts";
 import { Leaving } from "./Leaving";
 import { BulkBar } from "./BulkBar";
 import { Jobs, JobsButton } from "./Jobs";
-import { Views } from "./Views";
 import "./runs.css";
 
 const VIEWS = [
@@ -93,7 +93,13 @@ export default function RunsPage() {
           <Play className="i" /> Run a deployment
         </ButtonLink>
       </Title>
-      <Views about={`${kind}_run`} q={q} fixed={kind === "flow" ? VIEWS : TASK_VIEWS} onChoose={setQ} />
+      <Views
+        about={`${kind}_run`}
+        what="runs"
+        q={q}
+        fixed={kind === "flow" ? VIEWS : TASK_VIEWS}
+        onChoose={setQ}
+      />
       <div className="query-row">
         <QueryLine
           key={kind}

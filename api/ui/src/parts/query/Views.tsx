@@ -5,19 +5,21 @@ import { Plus, X } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { removeView, saveView, type View, viewsQuery } from "@/data/savedViews";
 import { said } from "@/data/failures";
-import { act } from "@/parts/acting";
-import { Button } from "@/parts/Button";
-import { TextField } from "@/parts/fields";
-import { Dialog } from "@/parts/overlays";
+import { act } from "../acting";
+import { Button } from "../Button";
+import { TextField } from "../fields";
+import { Dialog } from "../overlays";
 
 type Props = {
   about: string;
+  /** What the list shows: "runs". */
+  what: string;
   q: string;
   fixed: readonly { name: string; q: string }[];
   onChoose: (q: string) => void;
 };
 
-export function Views({ about, q, fixed, onChoose }: Props) {
+export function Views({ about, what, q, fixed, onChoose }: Props) {
   const queries = useQueryClient();
   const saved = useQuery(viewsQuery(about)).data ?? [];
   const [isSaving, setSaving] = useState(false);
@@ -66,7 +68,13 @@ export function Views({ about, q, fixed, onChoose }: Props) {
         </button>
       )}
       {isSaving && (
-        <SaveDialog about={about} q={q} onClose={() => setSaving(false)} onSaved={() => void again()} />
+        <SaveDialog
+          about={about}
+          what={what}
+          q={q}
+          onClose={() => setSaving(false)}
+          onSaved={() => void again()}
+        />
       )}
     </nav>
   );
@@ -74,11 +82,13 @@ export function Views({ about, q, fixed, onChoose }: Props) {
 
 function SaveDialog({
   about,
+  what,
   q,
   onClose,
   onSaved,
 }: {
   about: string;
+  what: string;
   q: string;
   onClose: () => void;
   onSaved: () => void;
@@ -107,7 +117,7 @@ function SaveDialog({
           value={name}
           onChange={(event) => setName(event.target.value)}
           error={failed}
-          help={q ? `Shows ${q}` : "Shows all runs"}
+          help={q ? `Shows ${q}` : `Shows all ${what}`}
           data-autofocus
         />
         <div className="row dlg-acts">
