@@ -180,8 +180,12 @@ class LogWindow {
   }
 
   private take(lines: readonly LogLine[], changed: Partial<LogWindowState>): void {
-    const fresh = lines.filter((line) => !this.known.has(line.id));
-    for (const line of fresh) this.known.add(line.id);
+    const fresh: LogLine[] = [];
+    for (const line of lines) {
+      if (this.known.has(line.id)) continue;
+      this.known.add(line.id);
+      fresh.push(line);
+    }
     if (fresh.length === 0) {
       const isSame = Object.entries(changed).every(
         ([name, value]) => this.state[name as keyof LogWindowState] === value,

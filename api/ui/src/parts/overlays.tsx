@@ -128,7 +128,7 @@ export function Dialog({
       classNames={{ content: "m-dialog", overlay: "m-scrim", body: "m-dialog-body" }}
       padding={0}
       transitionProps={{ duration: 120 }}
-      aria-label={title}
+      attributes={{ content: { "aria-label": title } }} // the kit would put it around the dialog
     >
       <h2 className="dlg-h">{title}</h2>
       {children}

@@ -24,7 +24,7 @@ export function Palette({ open, onClose }: { open: boolean; onClose: () => void 
       yOffset={84}
       classNames={{ content: "m-dialog palette-box", overlay: "m-scrim" }}
       transitionProps={{ duration: 90 }}
-      aria-label="Search or run a command"
+      attributes={{ content: { "aria-label": "Search or run a command" } }} // the kit would put it around the dialog
     >
       {open && <Inside onClose={onClose} />}
     </Modal>

@@ -14,7 +14,7 @@ export function TopBar({ openPalette, openKeys, leave }: Props) {
       <span className="top-brand">
         <Sign /> Heliostat
       </span>
-      <button type="button" className="find" onClick={openPalette} aria-label="Search or run a command">
+      <button type="button" className="find" onClick={openPalette} title="Search or run a command">
         <Search className="i" />
         <span>Search or run a command</span>
         <kbd className="kbd wide">Ctrl K</kbd>

@@ -9,7 +9,6 @@ import { scheduleNow } from "@/data/steering";
 import { useAct } from "@/parts/acting";
 import { Button, ButtonLink } from "@/parts/Button";
 import { CommandLine } from "@/parts/places";
-import { StateGlyph } from "@/parts/StateGlyph";
 import { Ago } from "@/parts/Time";
 import { LimitDialog } from "./LimitDialog";
 import { ResumeDialog } from "./ResumeDialog";
@@ -33,7 +32,7 @@ export function Reasons({ reasons, ...place }: Place & { reasons: readonly Reaso
                 <span className="q sm">held by</span>
                 {reason.holders.map((holder) => (
                   <Link key={holder.id} to={`/runs/${holder.id}`} className="chip">
-                    <StateGlyph type={null} name={holder.state_name} label={false} /> {holder.name}
+                    {holder.name}
                   </Link>
                 ))}
               </div>

@@ -18,7 +18,7 @@ export default function WaitingTab({ run }: { run: RunDetails }) {
       {explained && (
         <>
           <SectionHead title={isFinal(run.state_type) ? "How it ended" : "Why it waits"} />
-          <p className="pad m wrap">{explained.summary}</p>
+          {reasons.length === 0 && <p className="pad m wrap">{explained.summary}</p>}
           <Reasons
             run={run}
             reasons={reasons}
