@@ -34,6 +34,7 @@ const PAGES: readonly (readonly [string, Page])[] = [
   ["/work-pools/new", () => import("@/pages/pools/NewPoolPage")],
   ["/work-pools/$name", () => import("@/pages/pools/PoolPage")],
   ["/work-pools/$name/edit", () => import("@/pages/pools/EditPoolPage")],
+  ["/concurrency", () => import("@/pages/concurrency/ConcurrencyPage")],
   ["/cluster", () => import("@/pages/cluster/ClusterPage")],
   ["/variables", () => import("@/pages/variables/VariablesPage")],
   ["/artifacts", () => import("@/pages/artifacts/ArtifactsPage")],
