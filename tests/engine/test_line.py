@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import socket
 import threading
 from collections.abc import Iterator
@@ -72,7 +74,7 @@ def test_nobody_gets_in_without_the_secret(driver: Driver) -> None:
     worker = LineToDriver(driver.line.address)
     worker.running("pack", 3, 1.0)
     assert driver.line.settle(timeout_s=20)
-    assert driver.news == [("running", "pack", 3, 1.0)]
+    assert driver.news == [("running", "pack", 3, 1.0, (platform.node(), os.getpid()))]
 
 
 def test_a_worker_without_a_driver_stays_mute() -> None:
