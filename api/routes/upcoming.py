@@ -25,7 +25,11 @@ router = APIRouter(prefix="/heliostat", tags=["Heliostat"])
 
 
 def _shared(request: Request) -> SharedAnswers:
-    return cast(SharedAnswers, request.app.state.shared_answers)
+    """Answers that are being made. None is kept: whoever changed a schedule looks at once."""
+    state = request.app.state
+    if not hasattr(state, "upcoming"):
+        state.upcoming = SharedAnswers(0.0)
+    return cast(SharedAnswers, state.upcoming)
 
 
 @router.post("/schedules/preview", response_model=dict[str, Any])

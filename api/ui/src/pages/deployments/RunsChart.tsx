@@ -1,3 +1,4 @@
+import { useElementSize } from "@mantine/hooks";
 import { useNavigate } from "@tanstack/react-router";
 import type { Recent } from "@/data/deployments";
 import { useNow } from "@/data/now";
@@ -8,7 +9,6 @@ import { kindOf, wordOf } from "@/words/states";
 import { dayOf, hourMinute, moment } from "@/words/times";
 import { isBad } from "./pastRuns";
 
-const WIDTH = 804;
 const FOOT = 88;
 const TOP = 14;
 const STEP_MOST = 26;
@@ -18,6 +18,8 @@ export function RunsChart({ recent, usual }: { recent: Recent | undefined; usual
   const navigate = useNavigate();
   const clock = useClock();
   const now = useNow();
+  const { ref, width: measured } = useElementSize<HTMLDivElement>();
+  const width = Math.max(280, Math.round(measured) || 804);
   const runs = recent?.runs ?? [];
   if (runs.length === 0)
     return <div className="note dep-none">No run yet: their lengths will stand here.</div>;
@@ -25,8 +27,8 @@ export function RunsChart({ recent, usual }: { recent: Recent | undefined; usual
     run.start ? ((run.end ? Date.parse(run.end) : now) - Date.parse(run.start)) / 1000 : 0,
   );
   const most = Math.max(...lengths, (usual?.median_s ?? 0) * 1.15, 0.001);
-  const step = Math.min(STEP_MOST, WIDTH / runs.length);
-  const left = WIDTH - step * runs.length;
+  const step = Math.min(STEP_MOST, width / runs.length);
+  const left = width - step * runs.length;
   const height = (seconds: number) => Math.max(2, ((FOOT - TOP) * seconds) / most);
   const usualY = FOOT - height(usual?.median_s ?? 0);
   const longest = lengths.indexOf(Math.max(...lengths));
@@ -35,70 +37,72 @@ export function RunsChart({ recent, usual }: { recent: Recent | undefined; usual
   const label = (at: string | undefined) => (at ? moment(new Date(at), new Date(now), clock) : "");
   const isToday = first && dayOf(new Date(first.at), clock) === dayOf(new Date(now), clock);
   return (
-    <svg
-      className="timechart"
-      viewBox={`0 0 ${WIDTH} 106`}
-      role="img"
-      aria-label={`Lengths and ends of the last ${runs.length} runs`}
-    >
-      <path className="s-line2" d={`M0 ${FOOT + 0.5}H${WIDTH}`} />
-      {runs.map((run, at) => {
-        const kind = kindOf(run.state_type, run.state_name);
-        const tall = height(lengths[at] ?? 0);
-        const x = left + at * step + 1;
-        return (
-          <g key={run.id} className="dep-bar" onClick={() => void navigate({ to: `/runs/${run.id}` })}>
-            <title>
-              {`${run.name}: ${wordOf(run.state_type, run.state_name)}, ${duration(lengths[at] ?? 0)}, ${label(run.at)}`}
-            </title>
-            <rect x={x - 1} y={0} width={step} height={FOOT} fill="transparent" />
-            <rect
-              className={`f-${kind}`}
-              x={x}
-              y={FOOT - tall}
-              width={Math.max(1, step - 3)}
-              height={tall}
-              rx={1}
-            />
-            {isBad(run.state_type) && (
-              <path
-                d={`M${x + (step - 3) / 2} ${FOOT - tall - 7}v5`}
-                stroke={`var(--${kind})`}
-                strokeWidth={2}
+    <div ref={ref}>
+      <svg
+        className="timechart"
+        viewBox={`0 0 ${width} 106`}
+        role="img"
+        aria-label={`Lengths and ends of the last ${runs.length} runs`}
+      >
+        <path className="s-line2" d={`M0 ${FOOT + 0.5}H${width}`} />
+        {runs.map((run, at) => {
+          const kind = kindOf(run.state_type, run.state_name);
+          const tall = height(lengths[at] ?? 0);
+          const x = left + at * step + 1;
+          return (
+            <g key={run.id} className="dep-bar" onClick={() => void navigate({ to: `/runs/${run.id}` })}>
+              <title>
+                {`${run.name}: ${wordOf(run.state_type, run.state_name)}, ${duration(lengths[at] ?? 0)}, ${label(run.at)}`}
+              </title>
+              <rect x={x - 1} y={0} width={step} height={FOOT} fill="transparent" />
+              <rect
+                className={`f-${kind}`}
+                x={x}
+                y={FOOT - tall}
+                width={Math.max(1, step - 3)}
+                height={tall}
+                rx={1}
               />
-            )}
-          </g>
-        );
-      })}
-      {isOutlier && (
-        <text
-          x={Math.min(WIDTH, left + longest * step + step / 2)}
-          y={9}
-          textAnchor={longest > runs.length - 4 ? "end" : longest < 3 ? "start" : "middle"}
-        >
-          {duration(lengths[longest] ?? 0)}
-        </text>
-      )}
-      {usual && (
-        <>
-          <path d={`M0 ${usualY}H${WIDTH}`} stroke="var(--ink)" strokeDasharray="2 3" fill="none" />
-          <rect x={0} y={usualY - 15} width={104} height={13} fill="var(--face)" opacity={0.86} />
-          <text className="ink" x={2} y={usualY - 5}>
-            usual {duration(usual.median_s)}
+              {isBad(run.state_type) && (
+                <path
+                  d={`M${x + (step - 3) / 2} ${FOOT - tall - 7}v5`}
+                  stroke={`var(--${kind})`}
+                  strokeWidth={2}
+                />
+              )}
+            </g>
+          );
+        })}
+        {isOutlier && (
+          <text
+            x={Math.min(width, left + longest * step + step / 2)}
+            y={9}
+            textAnchor={longest > runs.length - 4 ? "end" : longest < 3 ? "start" : "middle"}
+          >
+            {duration(lengths[longest] ?? 0)}
           </text>
-        </>
-      )}
-      <text x={left} y={102}>
-        {isToday && first ? hourMinute(new Date(first.at), clock) : label(first?.at)}
-      </text>
-      {runs.length > 20 && (
-        <text x={left + (WIDTH - left) / 2} y={102} textAnchor="middle">
-          {label(middle?.at)}
+        )}
+        {usual && (
+          <>
+            <path d={`M0 ${usualY}H${width}`} stroke="var(--ink)" strokeDasharray="2 3" fill="none" />
+            <rect x={0} y={usualY - 15} width={104} height={13} fill="var(--face)" opacity={0.86} />
+            <text className="ink" x={2} y={usualY - 5}>
+              usual {duration(usual.median_s)}
+            </text>
+          </>
+        )}
+        <text x={left} y={102}>
+          {isToday && first ? hourMinute(new Date(first.at), clock) : label(first?.at)}
         </text>
-      )}
-      <text x={WIDTH} y={102} textAnchor="end">
-        now
-      </text>
-    </svg>
+        {runs.length > 20 && (
+          <text x={left + (width - left) / 2} y={102} textAnchor="middle">
+            {label(middle?.at)}
+          </text>
+        )}
+        <text x={width} y={102} textAnchor="end">
+          now
+        </text>
+      </svg>
+    </div>
   );
 }

@@ -18,7 +18,7 @@
 import Form from "@rjsf/core/lib/components/Form.js";
 import type { ErrorSchema, RJSFSchema, UiSchema, ValidatorType } from "@rjsf/utils";
 import { useMemo } from "react";
-import { nested, type PlacedProblem } from "./compare";
+import { atControls, nested, type PlacedProblem } from "./compare";
 import { fits } from "./fits";
 import type { FormAround } from "./frame";
 import { type Schema, shapeOf } from "./shape";
@@ -85,7 +85,10 @@ export function SchemaForm({
   id?: string;
 }) {
   const shaped = useMemo(() => shapeOf(schema), [schema]);
-  const errors = useMemo(() => nested(problems) as ErrorSchema<Schema>, [problems]);
+  const errors = useMemo(
+    () => nested(atControls(problems, shaped)) as ErrorSchema<Schema>,
+    [problems, shaped],
+  );
   const around = useMemo<FormAround>(() => ({ base }), [base]);
   return (
     <Form<Schema>

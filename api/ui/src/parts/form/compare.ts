@@ -1,6 +1,6 @@
 /** Values of a form against those that they started from, and where the server found something wrong. */
 
-import { isRecord, type Schema } from "./shape";
+import { AS_JSON, isRecord, type Schema } from "./shape";
 
 export type Path = readonly (string | number)[];
 
@@ -76,6 +76,39 @@ export function atFields(problems: readonly PlacedProblem[]): PlacedProblem[] {
     if (!name) return each;
     const path = each.path.at(-1) === name ? each.path : [...each.path, name];
     return { path, text: "A value is required." };
+  });
+}
+
+function resolved(schema: unknown, root: Schema): unknown {
+  const ref = isRecord(schema) ? schema["$ref"] : undefined;
+  if (typeof ref !== "string" || !ref.startsWith("#/")) return schema;
+  const found = valueAt(root, ref.slice(2).split("/"));
+  return isRecord(found) ? { ...found, ...(schema as Schema) } : schema;
+}
+
+/** A problem inside a value that has one field of its own stands at that field, with the place in its words. */
+export function atControls(problems: readonly PlacedProblem[], shaped: Schema): PlacedProblem[] {
+  return problems.map(({ path, text }) => {
+    let schema: unknown = shaped;
+    let at = 0;
+    for (; at < path.length; at += 1) {
+      const step = path[at] as string | number;
+      const here = resolved(schema, shaped);
+      if (!isRecord(here)) break;
+      if ("anyOf" in here || "oneOf" in here) return { path, text };
+      const next = typeof step === "number" ? here["items"] : valueAt(here["properties"], [step]);
+      if (AS_JSON in here || !isRecord(next)) break;
+      schema = next;
+    }
+    // Items of lists have fields only where they are objects.
+    const owner = path.slice(0, at);
+    const inList =
+      typeof owner.at(-1) === "number" && !isRecord(valueAt(resolved(schema, shaped), ["properties"]));
+    const kept = inList ? owner.slice(0, -1) : owner;
+    const rest = path.slice(kept.length);
+    return rest.length === 0 || kept.length === 0
+      ? { path, text }
+      : { path: [...kept], text: `${rest.join(".")}: ${text}` };
   });
 }
 

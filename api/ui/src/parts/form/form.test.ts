@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { atFields, changed, defaultsOf, isSame, nested, placed } from "./compare";
+import { atControls, atFields, changed, defaultsOf, isSame, nested, placed } from "./compare";
 import { fits } from "./fits";
 import { readJson, readNumber, readUnion } from "./reading";
 import { shapeOf, typeWords } from "./shape";
@@ -104,6 +104,24 @@ describe("The server's problems", () => {
     ]);
     expect(nested(problems)["rates"]).toEqual({ USD: { __errors: ["no number"] } });
   });
+});
+
+it("A problem inside a value with one field stands at that field", () => {
+  const shaped = shapeOf({
+    properties: {
+      rates: { type: "object", additionalProperties: { type: "number" } },
+      skip: { type: "array", items: { type: "string" } },
+      place: { $ref: "#/definitions/Place" },
+      places: { type: "array", items: { $ref: "#/definitions/Place" } },
+    },
+    definitions: { Place: { type: "object", properties: { x: { type: "number" } } } },
+  });
+  const told = (path: (string | number)[]) => atControls([{ path, text: "wrong" }], shaped)[0];
+  expect(told(["rates", "USD"])).toEqual({ path: ["rates"], text: "USD: wrong" });
+  expect(told(["skip", 1])).toEqual({ path: ["skip"], text: "1: wrong" });
+  expect(told(["place", "x"])).toEqual({ path: ["place", "x"], text: "wrong" });
+  expect(told(["places", 0, "x"])).toEqual({ path: ["places", 0, "x"], text: "wrong" });
+  expect(told(["gone"])).toEqual({ path: ["gone"], text: "wrong" });
 });
 
 describe("A variant of a union", () => {
