@@ -157,14 +157,14 @@ async def groups(db: Database, flow_run_id: UUID) -> list[Group]:
     took = _seconds(db)
     statement = select(
         columns.task_key,
-        columns.task_name,
+        func.min(columns.task_name),
         columns.state_type,
         func.count(),
         func.sum(took),
         func.max(took),
         func.min(columns.start_time),
         func.max(columns.end_time),
-    ).group_by(columns.task_key, columns.task_name, columns.state_type)
+    ).group_by(columns.task_key, columns.state_type)
     found: dict[str, Group] = {}
     async with db.read() as connection:
         await _known(connection, flow_run_id)

@@ -42,10 +42,12 @@ async def test_what_clients_of_the_standard_api_say_before_an_error_is_no_part_o
 async def test_task_runs_are_summed_up_by_call_site(api: Any) -> None:
     run = await api.flow_run("RUNNING")
     await _task(api, run, PARSE, "0", "COMPLETED")
-    await _task(api, run, PARSE, "1", "FAILED")
+    await _task(api, run, PARSE, "1", "COMPLETED")
+    await _task(api, run, PARSE, "2", "FAILED")
     await _task(api, run, CHECK, "0", "PENDING")
     first, second = (await api.get(f"/heliostat/flow_runs/{run['id']}/groups")).json()
-    assert (first["task_key"], first["counts"]) == (PARSE, {"COMPLETED": 1, "FAILED": 1})
+    assert first["task_name"] == "parse"
+    assert (first["task_key"], first["counts"]) == (PARSE, {"COMPLETED": 2, "FAILED": 1})
     assert 0 <= first["slowest_s"] <= first["seconds"] < 60
     assert (second["counts"], second["start_time"]) == ({"PENDING": 1}, None)
 

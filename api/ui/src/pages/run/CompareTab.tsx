@@ -162,12 +162,7 @@ function Change({ one, other }: { one: number; other: number }) {
 function Groups({ one, other }: Pair) {
   const mine = useQuery(groupsQuery(one.id)).data ?? [];
   const theirs = useQuery(groupsQuery(other.id)).data ?? [];
-  const named = new Map(theirs.map((group) => [group.task_key, group]));
-  const rest = theirs.filter((group) => !mine.some((each) => each.task_key === group.task_key));
-  const rows: [Group | undefined, Group | undefined][] = [
-    ...mine.map((group): [Group, Group | undefined] => [group, named.get(group.task_key)]),
-    ...rest.map((group): [undefined, Group] => [undefined, group]),
-  ];
+  const rows = paired(mine, theirs);
   if (rows.length === 0) return null;
   return (
     <>
@@ -198,6 +193,22 @@ function Groups({ one, other }: Pair) {
       </table>
     </>
   );
+}
+
+/** The same call site of both runs; else, where the code around it changed, the same task. */
+function paired(mine: readonly Group[], theirs: readonly Group[]): [Group | undefined, Group | undefined][] {
+  const left = new Set(theirs);
+  const take = (fits: (group: Group) => boolean) => {
+    const found = [...left].find(fits);
+    if (found) left.delete(found);
+    return found;
+  };
+  const exact = new Map(mine.map((own) => [own, take((each) => each.task_key === own.task_key)]));
+  const rows = mine.map((own): [Group, Group | undefined] => [
+    own,
+    exact.get(own) ?? take((each) => each.task_name === own.task_name),
+  ]);
+  return [...rows, ...[...left].map((each): [undefined, Group] => [undefined, each])];
 }
 
 function sizeOf(group: Group): number {

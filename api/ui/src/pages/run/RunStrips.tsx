@@ -1,11 +1,12 @@
 /** What failed, by cause, and what waits, with the click that cures it. */
 
 import { useQuery } from "@tanstack/react-query";
-import { RotateCcw } from "lucide-react";
+import { Copy, RotateCcw } from "lucide-react";
 import { useState } from "react";
 import { explainQuery, failuresQuery, type RunDetails } from "@/data/oneRun";
 import { useUrlStates } from "@/data/urlState";
 import { Button } from "@/parts/Button";
+import { copy } from "@/parts/copying";
 import { StateGlyph } from "@/parts/StateGlyph";
 import { counted, figure } from "@/words/numbers";
 import { isFinal } from "@/words/states";
@@ -59,6 +60,15 @@ function Failed({ run, failed }: { run: RunDetails; failed: number }) {
       {worst && (
         <Button small onClick={() => show(kinds.length === 1 ? undefined : worst.task_name)}>
           Show the {figure(kinds.length === 1 ? failed : worst.count)}
+        </Button>
+      )}
+      {!run.deployment_id && !run.parent_task_run_id && (
+        <Button
+          small
+          title="It belongs to no deployment: run again on a machine that has its code, what completed answers from its record"
+          onClick={() => void copy(`heliostat flow-run resume ${run.id}`, "Command")}
+        >
+          <Copy className="i s" /> Copy the command that retries
         </Button>
       )}
       {retry && (

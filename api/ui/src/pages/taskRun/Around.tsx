@@ -1,8 +1,10 @@
 /** What is around a task run: its item through the run, its siblings, where it ran, and its settings. */
 
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ArrowLeft, ArrowRight } from "lucide-react";
 import { useMemo } from "react";
+import { clusterQuery } from "@/data/cluster";
 import type { Sibling, Step, Surroundings, TaskRunDetails } from "@/data/oneRun";
 import { ButtonLink } from "@/parts/Button";
 import { Pairs, Tags } from "@/parts/page";
@@ -145,14 +147,22 @@ function Mosaic({ siblings, own, failed }: { siblings: readonly Sibling[]; own: 
 }
 
 function Placed({ task }: { task: TaskRunDetails }) {
+  const cluster = useQuery({ ...clusterQuery("", 60_000), enabled: Boolean(task.node), retry: false }).data;
   if (!task.node && !task.pid) return null;
+  const dashboard = cluster?.is_up ? cluster.picture?.dashboard : null;
   return (
     <section>
       <div className="lab2">
         <span>Placed, last try</span>
-        <Link to="/cluster" className="link">
-          Cluster
-        </Link>
+        {dashboard ? (
+          <a className="link" href={dashboard} target="_blank" rel="noopener noreferrer">
+            Ray dashboard
+          </a>
+        ) : (
+          <Link to="/cluster" className="link">
+            Cluster
+          </Link>
+        )}
       </div>
       <Pairs
         rows={[
