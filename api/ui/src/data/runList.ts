@@ -123,7 +123,7 @@ export function useRunList(ask: RunAsk, isAtTop: boolean) {
   const rows = useMemo(() => unique(pages.data?.pages.flatMap((page) => page.rows) ?? []), [pages.data]);
 
   const put = useCallback(
-    (changed: readonly RunRow[], added: readonly RunRow[]) => {
+    (changed: readonly RunRow[], added: readonly RunRow[], removed?: ReadonlySet<string>) => {
       const byId = new Map(changed.map((row) => [row.id, row]));
       queries.setQueryData<InfiniteData<Page, string | null>>(key, (old) =>
         old
@@ -131,7 +131,10 @@ export function useRunList(ask: RunAsk, isAtTop: boolean) {
               ...old,
               pages: old.pages.map((page, at) => ({
                 ...page,
-                rows: [...(at === 0 ? added : []), ...page.rows.map((row) => byId.get(row.id) ?? row)],
+                rows: [
+                  ...(at === 0 ? added : []),
+                  ...page.rows.filter((row) => !removed?.has(row.id)).map((row) => byId.get(row.id) ?? row),
+                ],
               })),
             }
           : old,
@@ -156,9 +159,10 @@ export function useRunList(ask: RunAsk, isAtTop: boolean) {
   useEffect(() => {
     if (head.data) put(head.data.rows, []);
   }, [head.data, put]);
+  const gone = useMemo(() => goneFrom(rows, head.data), [rows, head.data]);
   useEffect(() => {
-    if (isAtTop && added.length > 0) put([], added);
-  }, [isAtTop, added, put]);
+    if (isAtTop && added.length + gone.size > 0) put([], added, gone);
+  }, [isAtTop, added, gone, put]);
 
   const moving = useMemo(
     () =>
@@ -192,6 +196,15 @@ export function useRunList(ask: RunAsk, isAtTop: boolean) {
     else void queries.resetQueries({ queryKey: key }); // there may be more between them and what is shown
   }, [put, added, queries, key]);
   return { query: pages, rows, fresh, showFresh };
+}
+
+/** Rows that were removed, or that the query does not fit any more: the first page would have them otherwise. */
+function goneFrom(rows: readonly RunRow[], head: Page | undefined): ReadonlySet<string> {
+  if (!head) return new Set();
+  const there = new Set(head.rows.map((row) => row.id));
+  const last = head.rows[head.rows.length - 1]?.id;
+  const end = head.cursor === null ? rows.length : rows.findIndex((row) => row.id === last);
+  return new Set(rows.slice(0, Math.max(0, end)).flatMap((row) => (there.has(row.id) ? [] : [row.id])));
 }
 
 function unique(rows: readonly RunRow[]): RunRow[] {

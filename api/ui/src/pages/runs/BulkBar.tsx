@@ -2,7 +2,7 @@
 
 import { useQueryClient } from "@tanstack/react-query";
 import { Ban, GitCompare, RotateCcw, Trash2, X } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { cancelJob, createJob, doing, type JobVerb, jobsQuery, type NewJob } from "@/data/jobs";
 import { bodyOf, type RunAsk } from "@/data/runList";
 import { useAct } from "@/parts/acting";
@@ -32,7 +32,8 @@ export function BulkBar({ ask, ids, total, onClose }: Props) {
   const begin = async (verb: JobVerb, more: Partial<NewJob> = {}) => {
     const begins_in_s = verb === "delete" ? 0 : UNDO_S;
     const job = await createJob({ verb, ...target, ...more, begins_in_s });
-    await again();
+    queries.setQueryData(jobsQuery.queryKey, (old) => [job, ...(old ?? [])]);
+    void again();
     onClose();
     toast({
       text: `${doing(verb)} ${counted(job.total, "run")}`,
@@ -51,6 +52,24 @@ export function BulkBar({ ask, ids, total, onClose }: Props) {
     });
   };
   const runs = counted(count, "run");
+  const retry = () => void run("Not retried", () => begin("retry"));
+  const cancel = () => void run("Not cancelled", () => begin("cancel"));
+  const keys = useRef({ r: retry, x: cancel });
+  useEffect(() => {
+    keys.current = { r: retry, x: cancel };
+  });
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      const isWritten = (event.target as HTMLElement | null)?.closest(
+        "input:not([type=checkbox]),textarea,[role=dialog]",
+      );
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isWritten) return;
+      if (event.key === "r") keys.current.r();
+      if (event.key === "x") keys.current.x();
+    };
+    window.addEventListener("keydown", pressed);
+    return () => window.removeEventListener("keydown", pressed);
+  }, []);
   const [one, two] = chosen;
   return (
     <div className="bulk" role="toolbar" aria-label="Chosen runs">
@@ -62,10 +81,10 @@ export function BulkBar({ ask, ids, total, onClose }: Props) {
           {all ? `only the ${figure(chosen.length)} chosen` : `all ${figure(total)} that match`}
         </button>
       )}
-      <Button disabled={isBusy} onClick={() => void run("Not retried", () => begin("retry"))}>
+      <Button disabled={isBusy} title="R" onClick={retry}>
         <RotateCcw className="i" /> Retry {figure(count)}
       </Button>
-      <Button disabled={isBusy} onClick={() => void run("Not cancelled", () => begin("cancel"))}>
+      <Button disabled={isBusy} title="X" onClick={cancel}>
         <Ban className="i" /> Cancel {figure(count)}
       </Button>
       <Button onClick={() => setAsking("state")}>Set state…</Button>
