@@ -27,10 +27,10 @@ async def read_pools(db: Db) -> JsonAnswer:
 
 
 @router.get("/work_pools/{name}/line", response_model=dict[str, Any])
-async def read_line(name: str, request: Request, db: Db) -> JsonAnswer:
+async def read_line(name: str, db: Db) -> JsonAnswer:
     """The queues of a pool, and the first of its waiting runs with position, reasons and holders."""
-    reading = _shared(request).get(("line", name), lambda: pool_views.line(db, name))
-    return JsonAnswer(asdict(await found(reading, f'Work pool "{name}"')))
+    # Not shared among those who ask: who has changed a queue wants to see it.
+    return JsonAnswer(asdict(await found(pool_views.line(db, name), f'Work pool "{name}"')))
 
 
 @router.get("/work_pools/{name}/lanes", response_model=dict[str, Any])

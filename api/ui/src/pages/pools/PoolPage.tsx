@@ -176,9 +176,12 @@ function Actions({ pool, waiting, queues, workers }: ActionsProps) {
         command={`heliostat work-pool delete ${quoted(pool.name)} --dry-run`}
         onClose={() => setDoomed(false)}
         act={async () => {
-          await deletePool(pool.name);
+          // The page is left first: nothing on it can be read once the pool is gone.
           await navigate({ to: "/work-pools" });
           queries.removeQueries({ queryKey: ["work_pool", pool.name] });
+          await act("Not deleted", () => deletePool(pool.name), {
+            done: `Work pool ${pool.name} is deleted`,
+          });
           await queries.invalidateQueries({ queryKey: ["work_pools"] });
         }}
       />

@@ -35,7 +35,7 @@ export function StartCommand({ pool, type }: { pool: string; type: string }) {
             choices={[
               { value: "shell", text: "Shell" },
               { value: "systemd", text: "systemd" },
-              { value: "stock", text: "prefect", label: "With the client of the standard" },
+              { value: "stock", text: "prefect" },
             ]}
           />
         )}
