@@ -2129,6 +2129,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/heliostat/flow_runs/{id}/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Graph Columns
+         * @description The task runs of a run and its sub-flow runs, as columns.
+         *
+         *     With `since`, the cursor of an earlier answer, only those that changed after it or have not ended.
+         */
+        get: operations["read_graph_columns_api_heliostat_flow_runs__id__graph_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/heliostat/flow_runs/{id}/groups": {
         parameters: {
             query?: never;
@@ -2243,6 +2265,90 @@ export interface paths {
          * @description How the tasks of a flow did in its newest 20 runs: how many calls, failures and retries.
          */
         get: operations["read_tasks_of_flow_api_heliostat_flows__id__tasks_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Jobs
+         * @description The newest jobs, each with its numbers of runs by outcome.
+         */
+        get: operations["read_jobs_api_heliostat_jobs_get"];
+        put?: never;
+        /**
+         * Create Job
+         * @description Change the runs that match now. It begins after `begins_in_s`: cancelled before, it changes nothing.
+         */
+        post: operations["create_job_api_heliostat_jobs_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Job
+         * @description One job.
+         */
+        get: operations["read_job_api_heliostat_jobs__job_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/jobs/{job_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Job
+         * @description Change no further run. What was changed stays changed.
+         */
+        post: operations["cancel_job_api_heliostat_jobs__job_id__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/jobs/{job_id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Runs Of Job
+         * @description Runs of a job with that outcome, and why; without one those whose turn has not come.
+         */
+        get: operations["read_runs_of_job_api_heliostat_jobs__job_id__runs_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -6927,6 +7033,45 @@ export interface components {
             any_?: string[] | null;
             /** Like */
             like_?: string | null;
+        };
+        /**
+         * NewJob
+         * @description Which runs, by their ids or by the terms of a query, and what is to become of them.
+         */
+        NewJob: {
+            /**
+             * Begins In S
+             * @default 0
+             */
+            begins_in_s: number;
+            /** Flow Run Ids */
+            flow_run_ids?: string[] | null;
+            /**
+             * Force
+             * @default false
+             */
+            force: boolean;
+            /**
+             * Hide Subflows
+             * @default false
+             */
+            hide_subflows: boolean;
+            /**
+             * Label
+             * @default
+             */
+            label: string;
+            state?: components["schemas"]["StateCreate"] | null;
+            /**
+             * Terms
+             * @default []
+             */
+            terms: components["schemas"]["Term"][];
+            /**
+             * Verb
+             * @enum {string}
+             */
+            verb: "cancel" | "retry" | "set-state" | "delete";
         };
         /** NextFlowRun */
         NextFlowRun: {
@@ -13093,6 +13238,41 @@ export interface operations {
             };
         };
     };
+    read_graph_columns_api_heliostat_flow_runs__id__graph_get: {
+        parameters: {
+            query?: {
+                since?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     read_groups_api_heliostat_flow_runs__id__groups_get: {
         parameters: {
             query?: never;
@@ -13260,6 +13440,176 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_jobs_api_heliostat_jobs_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    create_job_api_heliostat_jobs_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewJob"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_job_api_heliostat_jobs__job_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    cancel_job_api_heliostat_jobs__job_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_runs_of_job_api_heliostat_jobs__job_id__runs_get: {
+        parameters: {
+            query?: {
+                outcome?: ("done" | "refused" | "changed" | "gone") | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                job_id: string;
             };
             cookie?: never;
         };
