@@ -15,9 +15,9 @@ import { Button } from "@/parts/Button";
 import { Switch } from "@/parts/choosing";
 import { brief } from "@/parts/form/compare";
 import { SectionHead } from "@/parts/page";
-import { counted } from "@/words/numbers";
 import { ScheduleEditor } from "./ScheduleEditor";
 import { scheduleWords, zoneOf } from "./scheduleWords";
+import { Triggers } from "./Triggers";
 
 const NEW: Schedule = {
   id: "",
@@ -135,7 +135,7 @@ export function Schedules({
           </div>
         );
       })}
-      <span className="sr">{counted(schedules.length, "schedule")}</span>
+      <Triggers deployment={id} />
     </aside>
   );
 }

@@ -4,6 +4,7 @@ import { useNow } from "@/data/now";
 import { said } from "@/data/failures";
 import { StateGlyph } from "@/parts/StateGlyph";
 import { age, counted, duration } from "@/words/numbers";
+import type { Fit } from "./fitting";
 import type { Outlook, RunCheck } from "./useRunCheck";
 
 type Tone = "good" | "bad" | "wait" | "time";
@@ -31,7 +32,16 @@ function toField(path: readonly (string | number)[]): void {
   field?.querySelector<HTMLElement>("input,select,textarea,button")?.focus();
 }
 
-export function BeforeYouStart({ check }: { check: RunCheck }) {
+export function BeforeYouStart({
+  check,
+  fit,
+  cancelsNew,
+}: {
+  check: RunCheck;
+  fit: Fit | null;
+  /** Whether the deployment cancels a run that finds its limit reached. */
+  cancelsNew: boolean;
+}) {
   const now = useNow();
   const problems = [...check.parameters, ...check.job];
   const ago = Math.max(0, (now - check.at) / 1000);
@@ -70,13 +80,14 @@ export function BeforeYouStart({ check }: { check: RunCheck }) {
         {problems.length + check.others.length === 0 && check.outlook && (
           <Line tone="good">All values fit</Line>
         )}
-        {check.outlook && <Ahead outlook={check.outlook} now={now} />}
+        {fit && <Line tone={fit.tone}>{fit.text}</Line>}
+        {check.outlook && <Ahead outlook={check.outlook} now={now} cancelsNew={cancelsNew} />}
       </div>
     </section>
   );
 }
 
-function Ahead({ outlook, now }: { outlook: Outlook; now: number }) {
+function Ahead({ outlook, now, cancelsNew }: { outlook: Outlook; now: number; cancelsNew: boolean }) {
   const { queue, reasons, usual } = outlook;
   const isLater = outlook.due_at !== null && Date.parse(outlook.due_at) > now;
   return (
@@ -104,8 +115,12 @@ function Ahead({ outlook, now }: { outlook: Outlook; now: number }) {
         )
       )}
       {reasons.map((reason) => (
-        <Line key={reason.code + reason.text} tone="wait">
+        <Line
+          key={reason.code + reason.text}
+          tone={cancelsNew && reason.code === "deployment-limit" ? "bad" : "wait"}
+        >
           {reason.text}
+          {cancelsNew && reason.code === "deployment-limit" && ": a new run is cancelled"}
           {reason.hint && <span className="q"> ({reason.hint})</span>}
         </Line>
       ))}

@@ -1,7 +1,8 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { CalendarRange, Play } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
+import { clusterQuery } from "@/data/cluster";
 import { runDeployment, type Deployment, type Pool, type Values } from "@/data/deployments";
 import type { FlowRun } from "@/data/runs";
 import { useUrlState } from "@/data/urlState";
@@ -14,6 +15,7 @@ import { SectionHead, Title } from "@/parts/page";
 import { Backfill } from "./Backfill";
 import { BeforeYouStart } from "./BeforeYouStart";
 import { basesOf, bodyOf, type Draft, freshDraft } from "./draft";
+import { fitOf } from "./fitting";
 import { HowItRuns } from "./HowItRuns";
 import { Commands, Differences, StartFrom } from "./Sides";
 import { useRunCheck } from "./useRunCheck";
@@ -39,6 +41,8 @@ export function RunForm({
   const set = (changes: Partial<Draft>) => setDraft((old) => ({ ...old, ...changes }));
   const body = bodyOf(draft, bases);
   const check = useRunCheck(deployment.id, body);
+  const cluster = useQuery({ ...clusterQuery(), enabled: pool?.type === "ray" }).data;
+  const fit = cluster?.is_up && cluster.picture ? fitOf(draft.job, cluster.picture.nodes) : null;
   const isBad = check.parameters.length + check.job.length + check.others.length > 0;
   const mayRun = check.isFresh && !isBad && !busy;
 
@@ -137,7 +141,11 @@ export function RunForm({
           />
         </div>
         <aside className="dep-side" aria-label="Check, differences and commands">
-          <BeforeYouStart check={check} />
+          <BeforeYouStart
+            check={check}
+            fit={fit}
+            cancelsNew={deployment.concurrency_options?.collision_strategy === "CANCEL_NEW"}
+          />
           <Differences draft={draft} bases={bases} problems={[...check.parameters, ...check.job]} />
           <Commands id={deployment.id} fullName={`${flowName}/${deployment.name}`} body={body} />
           <StartFrom

@@ -1,5 +1,7 @@
 import { expect, it } from "vitest";
+import type { ClusterNode } from "@/data/cluster";
 import { bodyOf, cliOf, freshDraft, pythonOf } from "./draft";
+import { fitOf } from "./fitting";
 import { MOST_RUNS, stepsBetween, valueOf } from "./steps";
 
 const BASES = { parameters: { region: "eu", size: 5 }, job: { env: { STAGE: "prod" }, num_cpus: 1 } };
@@ -48,4 +50,21 @@ it("A range has a run for each step, and no more than may be made at once", () =
   ]);
   expect(stepsBetween("2026-01-01T00:00", "2027-01-01T00:00", "day", "UTC")).toHaveLength(MOST_RUNS + 1);
   expect(stepsBetween("2026-02-01T00:00", "2026-01-01T00:00", "day", "UTC")).toEqual([]);
+});
+
+it("What a process asks for has to be there on one node", () => {
+  const node = (cpus: number, used: number) => ({
+    cpus,
+    cpus_used: used,
+    gpus: 0,
+    gpus_used: 0,
+    memory: 1e9,
+  });
+  const nodes = [node(4, 3), node(8, 8)] as ClusterNode[];
+  expect(fitOf({ num_cpus: 1 }, nodes)?.tone).toBe("good");
+  expect(fitOf({ num_cpus: 6 }, nodes)?.tone).toBe("wait");
+  expect(fitOf({ num_cpus: 9 }, nodes)?.tone).toBe("bad");
+  expect(fitOf({ num_gpus: 1 }, nodes)?.tone).toBe("bad");
+  expect(fitOf({}, nodes)?.text).toContain("1 of 12 CPUs free on 2 nodes");
+  expect(fitOf({}, [])).toBeNull();
 });
