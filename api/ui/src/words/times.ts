@@ -78,3 +78,9 @@ export function zoneName(clock: Clock): string {
   const zone = clock.zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
   return (zone.split("/").pop() ?? zone).replaceAll("_", " ");
 }
+
+/** Seconds from one moment to another, both as the server writes them: to the microsecond. */
+export function secondsBetween(start: string, end: string): number {
+  const micros = (iso: string) => Number((/\.(\d+)/.exec(iso)?.[1] ?? "").padEnd(6, "0").slice(3, 6));
+  return (Date.parse(end) - Date.parse(start)) / 1000 + (micros(end) - micros(start)) / 1e6;
+}

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { age, bytes, count, counted, duration, percent, short } from "./numbers";
 import { glyphOf, kindOf, wordOf } from "./states";
-import { dayOf, moment, timeOfDay, timeWithMillis } from "./times";
+import { dayOf, moment, secondsBetween, timeOfDay, timeWithMillis } from "./times";
 
 describe("durations", () => {
   it.each([
@@ -64,6 +64,10 @@ describe("moments", () => {
       "00:33:10.871",
       "2026-11-27",
     ]);
+  });
+  it("are told apart to the microsecond", () => {
+    expect(secondsBetween("2026-11-26T23:33:10.000900Z", "2026-11-26T23:33:10.001Z")).toBeCloseTo(0.0001, 9);
+    expect(secondsBetween("2026-11-26T23:33:10Z", "2026-11-26T23:33:12.5Z")).toBe(2.5);
   });
   it("carry their day when it is another", () => {
     expect(moment(at, new Date("2026-11-28T12:00:00Z"), berlin)).toBe("27 Nov 00:33");

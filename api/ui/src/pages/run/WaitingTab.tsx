@@ -6,6 +6,7 @@ import { StateBadge } from "@/parts/StateGlyph";
 import { Time } from "@/parts/Time";
 import { duration } from "@/words/numbers";
 import { isFinal } from "@/words/states";
+import { secondsBetween } from "@/words/times";
 import { Reasons } from "./Reasons";
 
 /** Why it waits, and the states it went through with what the rules decided on the way. */
@@ -67,9 +68,7 @@ function OneState({ state, until }: { state: RunState; until?: string }) {
     <>
       <StateBadge type={state.type} name={state.name} />
       <span className="wrap">{state.message}</span>
-      <span className="q r">
-        {until && `for ${duration((Date.parse(until) - Date.parse(state.timestamp)) / 1000)}`}
-      </span>
+      <span className="q r">{until && `for ${duration(secondsBetween(state.timestamp, until))}`}</span>
     </>
   );
 }

@@ -22,6 +22,7 @@ import { StateBadge, StateGlyph } from "@/parts/StateGlyph";
 import { Time } from "@/parts/Time";
 import { counted, duration, figure } from "@/words/numbers";
 import { isFinal } from "@/words/states";
+import { secondsBetween } from "@/words/times";
 import { ResultPreview } from "@/pages/run/ResultPreview";
 import { States } from "@/pages/run/WaitingTab";
 import { Around } from "./Around";
@@ -121,7 +122,7 @@ function Shown({ task }: { task: TaskRunDetails }) {
 function Sub({ task, tries }: { task: TaskRunDetails; tries: number }) {
   if (!task.start_time) return <>not begun</>;
   const whole = task.end_time
-    ? (Date.parse(task.end_time) - Date.parse(task.states[0]?.timestamp ?? task.start_time)) / 1000
+    ? secondsBetween(task.states[0]?.timestamp ?? task.start_time, task.end_time)
     : null;
   return (
     <>

@@ -3,6 +3,7 @@ import { StateBadge } from "@/parts/StateGlyph";
 import { Time } from "@/parts/Time";
 import { duration } from "@/words/numbers";
 import { kindOf } from "@/words/states";
+import { secondsBetween } from "@/words/times";
 import type { Try } from "./tries";
 
 const MOST = 12;
@@ -40,7 +41,7 @@ function OneTry({
   /** Where it ran is kept of the last try alone. */
   place: TaskRunDetails | null;
 }) {
-  const seconds = of.end ? (Date.parse(of.end) - Date.parse(of.start)) / 1000 : null;
+  const seconds = of.end ? secondsBetween(of.start, of.end) : null;
   const rows: [string, string | null, boolean][] = [
     ["Node", place?.node ?? null, false],
     ["Worker", place?.pid ? `pid ${place.pid}` : null, false],
