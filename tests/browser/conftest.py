@@ -41,6 +41,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _HERE in item.path.parents:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            if "live" in getattr(item, "fixturenames", ()):
+                # The first of them waits for Ray, the last one for its end.
+                item.add_marker(pytest.mark.timeout(400))
 
 
 def missing(what: str) -> None:
@@ -203,7 +206,7 @@ def live() -> Iterator[Live]:
             assert process.poll() is None, output.read_text(errors="replace")
             return "Ray is up" in output.read_text(errors="replace")
 
-        wait_for(up, within_s=120.0, tell=lambda: output.read_text(errors="replace"))
+        wait_for(up, within_s=200.0, tell=lambda: output.read_text(errors="replace"))
         url = next(line.split()[1] for line in output.read_text().splitlines() if line.startswith("  API  "))
         yield Live(url, home, {**environment, "HELIOSTAT_API_URL": url})
     finally:
