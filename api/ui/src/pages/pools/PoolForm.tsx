@@ -42,7 +42,7 @@ export function PoolForm({
   ];
   return (
     <>
-      <div className="formpad">
+      <div className="formpad pool-top">
         {isNew && (
           <TextField
             label="Name"

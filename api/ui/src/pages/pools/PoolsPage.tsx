@@ -79,7 +79,9 @@ function columns(pause: (pool: PoolView) => void): Column<PoolView>[] {
             {counted(pool.late, "late", "late")}
           </span>
         ) : (
-          <span className={pool.waiting ? "" : "q"}>{count(pool.waiting)}</span>
+          <span className={pool.waiting ? "" : "q"}>
+            {count(pool.waiting)} <span className="narrow-word">waiting</span>
+          </span>
         ),
     },
     {
