@@ -27,12 +27,16 @@ def _shared(request: Request) -> SharedAnswers:
 
 
 @router.get("/cluster", response_model=dict[str, Any])
-async def read_cluster(request: Request, db: Db, keeper: str | None = None) -> JsonAnswer:
+async def read_cluster(
+    request: Request, db: Db, keeper: str | None = None, with_runs: bool = True
+) -> JsonAnswer:
     """The cluster as a keeper last saw it: nodes, who uses them, control actors, supervisors, and news.
 
     Without `keeper` it is the one whose Ray answers. `picture` is null when no server has ever seen Ray.
+    `with_runs=false` leaves out runs and losses, which costs little however many tasks there are.
     """
-    return JsonAnswer(await _shared(request).get(("cluster", keeper), lambda: _cluster(db, keeper)))
+    asked = ("cluster", keeper, with_runs)
+    return JsonAnswer(await _shared(request).get(asked, lambda: _cluster(db, keeper, with_runs)))
 
 
 @router.get("/load", response_model=list[dict[str, Any]])
@@ -56,7 +60,7 @@ async def read_load(
     return JsonAnswer([asdict(each) for each in found])
 
 
-async def _cluster(db: Database, keeper: str | None) -> dict[str, Any]:
+async def _cluster(db: Database, keeper: str | None, with_runs: bool) -> dict[str, Any]:
     known = await clusters.pictures(db)
     chosen = next((each for each in known if keeper in (None, each.keeper) and each.picture), None)
     others = [
@@ -80,7 +84,7 @@ async def _cluster(db: Database, keeper: str | None) -> dict[str, Any]:
         }
     picture = chosen.picture
     named = {UUID(each) for supervisor in picture["supervisors"] for each in supervisor["run_ids"]}
-    runs = await clusters.runs(db, named)
+    runs = await clusters.runs(db, named) if with_runs else []
     _say_who_works(picture, runs)
     return {
         "keeper": chosen.keeper,
@@ -90,7 +94,7 @@ async def _cluster(db: Database, keeper: str | None) -> dict[str, Any]:
         "seen": chosen.seen,
         "picture": picture,
         "runs": [{**asdict(run), "workers": len(run.workers)} for run in runs],
-        "losses": [asdict(each) for each in await clusters.lost(db)],
+        "losses": [asdict(each) for each in await clusters.lost(db)] if with_runs else [],
         "keepers": others,
     }
 

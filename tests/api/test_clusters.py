@@ -37,6 +37,8 @@ async def test_the_run_of_a_busy_supervisor_is_told(api: Client, db: Database) -
     assert found["is_up"] and found["problem"] is None
     assert [each["run_id"] for each in found["picture"]["nodes"][0]["workers"]] == [run["id"], None]
     assert [(each["name"], each["flow_name"]) for each in found["runs"]] == [(run["name"], "etl")]
+    brief = (await api.get("/heliostat/cluster", params={"with_runs": False})).json()
+    assert (brief["runs"], brief["losses"], len(brief["picture"]["nodes"])) == ([], [], 1)
 
 
 async def test_a_picture_of_a_ray_that_is_away_is_shown_with_the_reason(api: Client, db: Database) -> None:

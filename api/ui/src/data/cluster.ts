@@ -97,6 +97,13 @@ export const clusterQuery = (keeper = "", everyMs = 4_000) =>
     refetchInterval: everyMs,
   });
 
+/** The same without runs and losses: cheap enough for every page. */
+export const clusterBriefQuery = queryOptions({
+  queryKey: ["cluster", "", "brief"],
+  queryFn: ({ signal }) => get<Cluster>("/heliostat/cluster", { query: { with_runs: false }, signal }),
+  refetchInterval: 10_000,
+});
+
 export type Totals = Record<
   "cpus" | "cpus_used" | "gpus" | "gpus_used" | "memory" | "memory_used" | "store" | "store_used" | "spilled",
   number

@@ -2,13 +2,11 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { clusterQuery, totalsOf } from "@/data/cluster";
+import { clusterBriefQuery, totalsOf } from "@/data/cluster";
 import { counted } from "@/words/numbers";
 
-const EVERY_MS = 10_000; // it is on every page
-
 export function ClusterFoot() {
-  const cluster = useQuery(clusterQuery("", EVERY_MS)).data;
+  const cluster = useQuery(clusterBriefQuery).data;
   if (!cluster?.picture) return null;
   const { nodes } = cluster.picture;
   if (!cluster.is_up)
@@ -52,7 +50,7 @@ function Row({ name, used, total, what }: { name: string; used: number; total: n
 
 /** Teal while Ray answers, orange while it is away, nothing where there is none. */
 export function HealthDot() {
-  const cluster = useQuery(clusterQuery("", EVERY_MS)).data;
+  const cluster = useQuery(clusterBriefQuery).data;
   if (!cluster?.picture) return null;
   const word = cluster.is_up ? "Ray answers" : "Ray is away";
   return (

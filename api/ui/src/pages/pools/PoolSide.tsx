@@ -2,7 +2,7 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { clusterQuery, totalsOf } from "@/data/cluster";
+import { clusterBriefQuery, totalsOf } from "@/data/cluster";
 import { type Pool, sendersQuery } from "@/data/pools";
 import { useNames } from "@/data/names";
 import { Pairs } from "@/parts/page";
@@ -107,7 +107,7 @@ function Senders({ pool }: { pool: string }) {
 
 /** For pools of type `ray`: what is free, and which supervisors carry the runs. */
 function OnRay({ pool }: { pool: string }) {
-  const cluster = useQuery(clusterQuery()).data;
+  const cluster = useQuery(clusterBriefQuery).data;
   const picture = cluster?.picture;
   if (!cluster || !picture)
     return (
