@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from axe_checks import AXE, findings_in_both_themes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -257,3 +258,20 @@ async def test_what_a_run_writes_cannot_become_part_of_the_page(page: Page, api:
     await page.goto("/runs")
     await expect(rows(page)).to_contain_text("<img src=x")
     await expect(page).to_have_title("Runs · Heliostat")
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci in api/ui")
+async def test_axe_finds_nothing_serious_on_the_lists_of_runs_and_logs(page: Page, api: Api) -> None:
+    from playwright.async_api import expect
+
+    run = api.run("bad", "FAILED", tags=["prod"])
+    api.log(run, (40, "connection 7 refused"), (20, "gave up"))
+    await page.goto("/runs?q=state:failed")
+    await page.get_by_label("Choose row 1", exact=True).click()
+    await expect(page.get_by_role("toolbar", name="Chosen runs")).to_be_visible()
+    found = await findings_in_both_themes(page)
+    await page.goto("/logs")
+    await page.get_by_role("log").get_by_role("button").first.click()
+    await expect(page.get_by_role("button", name="Only this run")).to_be_visible()
+    found += await findings_in_both_themes(page)
+    assert "\n".join(found) == ""

@@ -19,7 +19,7 @@ export function TimeMenu({ value, onChange }: { value: string; onChange: (value:
   const text = known ?? (value ? "Own range" : "All time");
   return (
     <Menu
-      label="Time"
+      label={`Time: ${text}`}
       items={[
         { text: "All time", act: () => onChange(null) },
         ...RANGES.map(([word, shown]) => ({ text: shown, act: () => onChange(word) })),
