@@ -1,13 +1,14 @@
 /** One flow run: how it stands, what failed and what waits, its graph, and everything kept of it. */
 
 import { useQuery } from "@tanstack/react-query";
-import { useParams } from "@tanstack/react-router";
+import { useNavigate, useParams } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
 import { runDetailsQuery, type RunDetails } from "@/data/oneRun";
 import { flowRunQuery } from "@/data/runs";
 import { totalOf } from "@/data/taskCounts";
 import { useLiveRun } from "@/data/useLive";
 import { useUrlState } from "@/data/urlState";
+import { usualQuery } from "@/data/usual";
 import { type Tab, Tabs } from "@/parts/choosing";
 import { Title } from "@/parts/page";
 import { Loaded, Skeleton } from "@/parts/places";
@@ -20,6 +21,7 @@ import { RunStrips } from "./RunStrips";
 import { LogsTab } from "./LogsTab";
 import "./run.css";
 
+const RunGraph = lazy(() => import("@/graph/RunGraph"));
 const TasksTab = lazy(() => import("./TasksTab"));
 const SubflowsTab = lazy(() => import("./SubflowsTab"));
 const ResultsTab = lazy(() => import("./ResultsTab"));
@@ -43,6 +45,9 @@ function Shown({ run }: { run: RunDetails }) {
   const [tab] = useUrlState("tab", "logs");
   // Which pool and queue it goes to is told by the standard route alone.
   const place = useQuery({ ...flowRunQuery(run.id), staleTime: 60_000 }).data;
+  const navigate = useNavigate();
+  const owner = run.deployment_id ? { deployment_ids: [run.deployment_id] } : { flow_ids: [run.flow_id] };
+  const usual = useQuery(usualQuery(owner)).data ?? {};
   const tasks = totalOf(run.task_run_counts);
   const tabs: Tab[] = [
     { value: "logs", text: "Logs" },
@@ -73,6 +78,16 @@ function Shown({ run }: { run: RunDetails }) {
       </Title>
       <RunFacts run={run} pool={place?.work_pool_name ?? null} queue={place?.work_queue_name ?? null} />
       <RunStrips run={run} pool={place?.work_pool_name ?? null} queue={place?.work_queue_name ?? null} />
+      {tasks > 0 && (
+        <Suspense fallback={<div className="run-graph-place" />}>
+          <RunGraph
+            key={run.id}
+            runId={run.id}
+            usualSeconds={usual[run.deployment_id ?? run.flow_id]?.median_s}
+            onOpenTask={(task) => void navigate({ to: `/task-runs/${task}` })}
+          />
+        </Suspense>
+      )}
       <Tabs tabs={tabs} open={tab} />
       <div className="run-tab">
         <Suspense fallback={<Skeleton rows={6} />}>
