@@ -82,8 +82,12 @@ export type Slots = {
   count: number;
 };
 
+const keptSlots = new WeakMap<Group, Slots>();
+
 /** A row of the unfolded lane for each task run: those of one node together, each row free again when its task ends. */
 export function slotsOf(model: RunModel, group: Group): Slots {
+  const old = keptSlots.get(group);
+  if (old?.version === model.version) return old;
   const byNode = new Map<number, number[]>();
   for (const row of group.rows) {
     if (Number.isNaN(model.start[row] as number)) continue;
@@ -113,7 +117,9 @@ export function slotsOf(model: RunModel, group: Group): Slots {
     nodes.push({ name: name(node), first: base, count: free.length });
     base += free.length;
   }
-  return { version: model.version, slot, nodes, count: base };
+  const fresh = { version: model.version, slot, nodes, count: base };
+  keptSlots.set(group, fresh);
+  return fresh;
 }
 
 /** When the rest of a group will be done at the pace of late; null while there is none or no pace yet. */

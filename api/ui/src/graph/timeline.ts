@@ -15,11 +15,17 @@ export class Timeline implements GraphView {
   private lanes: (Lane | Bracket)[] = [];
   private bottom = 0;
   private busiest = 1;
+  private horizon = 0; // as far as the forecasts go, within reason
 
   layout(scene: Scene): void {
     const { lanes, bottom } = lanesOf(scene);
     this.lanes = lanes;
     this.bottom = bottom;
+    const ends = scene.isLive
+      ? scene.model.groups.map((group) => forecastOf(scene.model, group, scene.now))
+      : [];
+    const latest = Math.max(0, ...ends.map((each) => each?.until ?? 0));
+    this.horizon = Math.min(latest, scene.now * 1.5);
     this.busiest = Math.max(1, ...scene.model.groups.map((group) => peakOf(measuresOf(scene.model, group))));
   }
 
@@ -34,7 +40,7 @@ export class Timeline implements GraphView {
   }
 
   private span(scene: Scene): number {
-    const end = Math.max(scene.now, scene.likelyEnd ?? 0, 1);
+    const end = Math.max(scene.now, scene.likelyEnd ?? 0, this.horizon, 1);
     return scene.isLive ? end * 1.04 : Math.max(end, 1);
   }
 
@@ -76,6 +82,7 @@ export class Timeline implements GraphView {
     this.labels(scene, pen);
     pen.line(gutterOf(scene) + 0.5, 0, gutterOf(scene) + 0.5, height, ink.line);
     pen.line(0, AXIS - 0.5, width, AXIS - 0.5, ink.line);
+    this.likely(scene, pen);
     if (scene.isLive && nowX > gutterOf(scene) && nowX < width) {
       pen.line(nowX, AXIS - 8, nowX, height, ink.sun, 2);
       ctx.fillStyle = ink.sun;
@@ -84,6 +91,16 @@ export class Timeline implements GraphView {
       ctx.fill();
       pen.text("now", nowX + 9, AXIS - 9, ink.ink, { size: 11, weight: 500 });
     }
+  }
+
+  /** When runs of this kind usually end. */
+  private likely(scene: Scene, pen: Pen): void {
+    if (scene.likelyEnd === null) return;
+    const x = this.x(scene, scene.likelyEnd);
+    if (x < gutterOf(scene) || x > scene.width) return;
+    pen.line(x, AXIS, x, scene.height, pen.ink.ink3, 1, [2, 3]);
+    if (x - this.x(scene, scene.now) < 130) return;
+    pen.text(`about ${scene.wall(scene.likelyEnd)}`, x - 5, 17, pen.ink.ink2, { size: 11, align: "right" });
   }
 
   private ticks(scene: Scene): number[] {
@@ -117,6 +134,7 @@ export class Timeline implements GraphView {
     for (const tick of this.ticks(scene)) {
       const x = this.x(scene, tick);
       if (x < gutterOf(scene) + 24 || x > scene.width - 20 || Math.abs(x - nowX) < 44) continue;
+      if (scene.likelyEnd !== null && Math.abs(x - this.x(scene, scene.likelyEnd) + 50) < 90) continue;
       pen.text(scene.wall(tick), x, 17, pen.ink.ink3, { size: 11, align: "center" });
     }
   }
