@@ -1937,6 +1937,7 @@ export interface paths {
          * @description The cluster as a keeper last saw it: nodes, who uses them, control actors, supervisors, and news.
          *
          *     Without `keeper` it is the one whose Ray answers. `picture` is null when no server has ever seen Ray.
+         *     `with_runs=false` leaves out runs and losses, which costs little however many tasks there are.
          */
         get: operations["read_cluster_api_heliostat_cluster_get"];
         put?: never;
@@ -12877,6 +12878,7 @@ export interface operations {
         parameters: {
             query?: {
                 keeper?: string | null;
+                with_runs?: boolean;
             };
             header?: never;
             path?: never;
