@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -104,23 +106,26 @@ class Dates:
     few: tuple[datetime, ...]
 
 
-def dates_between(definition: dict[str, object], start: datetime, end: datetime, most_listed: int) -> Dates:
-    """The dates from `start` (included) to `end`. Raises BadSchedule."""
-    return _dates_between(orjson.dumps(definition, option=orjson.OPT_SORT_KEYS), start, end, most_listed)
+def dates_between(
+    definition: dict[str, object], start: datetime, end: datetime, most_listed: int, *, after: datetime
+) -> Dates:
+    """The dates from `start` (included) to `end` that are later than `after`. Raises BadSchedule."""
+    key = orjson.dumps(definition, option=orjson.OPT_SORT_KEYS)
+    seconds = _seconds_between(key, start, end)
+    first = bisect_right(seconds, after.timestamp())
+    count = len(seconds) - first
+    if count == 0:
+        return Dates(0, None, None, ())
+    listed = seconds[first:] if count <= most_listed else ()
+    few = tuple(datetime.fromtimestamp(each, UTC) for each in listed)
+    earliest, latest = (datetime.fromtimestamp(seconds[each], UTC) for each in (first, -1))
+    return Dates(count, earliest, latest, few)
 
 
-@lru_cache(maxsize=8192)
-def _dates_between(definition: bytes, start: datetime, end: datetime, most_listed: int) -> Dates:
-    # Counting the dates of a day is slow for schedules by the minute: many schedules, and each look at the
+@lru_cache(maxsize=4096)
+def _seconds_between(definition: bytes, start: datetime, end: datetime) -> array[float]:
+    # Finding the dates of a day is slow for schedules by the minute: many schedules, and each look at the
     # same week, share the answers.
-    schedule = schedule_from_json(orjson.loads(definition))
-    count, first, last, few = 0, None, None, list[datetime]()
-    for date in takewhile(lambda date: date < end, schedule.upcoming(start - timedelta(microseconds=1))):
-        first = first or date
-        last = date
-        count += 1
-        if count <= most_listed:
-            few.append(date)
-        if count >= _MOST_COUNTED:
-            break
-    return Dates(count, first, last, tuple(few) if count <= most_listed else ())
+    dates = schedule_from_json(orjson.loads(definition)).upcoming(start - timedelta(microseconds=1))
+    inside = takewhile(lambda date: date < end, dates)
+    return array("d", (date.timestamp() for date in islice(inside, _MOST_COUNTED)))

@@ -26,10 +26,12 @@ export function RunsChart({ recent, usual }: { recent: Recent | undefined; usual
   const lengths = runs.map((run) =>
     run.start ? ((run.end ? Date.parse(run.end) : now) - Date.parse(run.start)) / 1000 : 0,
   );
-  const most = Math.max(...lengths, (usual?.median_s ?? 0) * 1.15, 0.001);
+  // One that took far too long does not make all others flat: it is cut, and its length stands above.
+  const top = Math.max(...lengths, 0.001);
+  const most = usual ? Math.max(Math.min(top, usual.p95_s * 2.5), usual.median_s * 1.15) : top;
   const step = Math.min(STEP_MOST, width / runs.length);
   const left = width - step * runs.length;
-  const height = (seconds: number) => Math.max(2, ((FOOT - TOP) * seconds) / most);
+  const height = (seconds: number) => Math.max(2, ((FOOT - TOP) * Math.min(seconds, most)) / most);
   const usualY = FOOT - height(usual?.median_s ?? 0);
   const longest = lengths.indexOf(Math.max(...lengths));
   const isOutlier = usual !== undefined && (lengths[longest] ?? 0) > usual.p95_s * 1.1;
