@@ -107,10 +107,11 @@ async def browser() -> AsyncIterator[Browser]:
     if not (pages.FOLDER / "index.html").exists():
         missing("the pages are not built: npm run build in api/ui")
     try:
-        from playwright.async_api import async_playwright
+        from playwright.async_api import async_playwright, expect
     except ImportError:
         missing("playwright is not installed: pip install '.[test]'")
         raise
+    expect.set_options(timeout=_WITHIN_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-AXE = Path(__file__).parents[2] / "api" / "ui" / "node_modules" / "axe-core" / "axe.min.js"
+_MODULES = Path(__file__).parents[2] / "api" / "ui" / "node_modules"
+AXE = Path(os.environ.get("HELIOSTAT_TEST_AXE") or _MODULES / "axe-core" / "axe.min.js")
 _RUN = """async () => {
   const moving = document.getAnimations().filter((each) => each instanceof CSSTransition);
   await Promise.allSettled(moving.map((each) => each.finished));

@@ -49,6 +49,9 @@ export const automationQuery = (id: string) =>
     queryFn: ({ signal }) => get<Automation>(`/automations/${id}`, { signal }),
   });
 
+// Not that it was made or changed.
+const FIRINGS = ["triggered", "resolved", "action."].map((each) => `prefect.automation.${each}`);
+
 /** The newest events of automations: that they fired, acted, or failed to. */
 export const firingsQuery = (id?: string, limit = 50) =>
   queryOptions({
@@ -58,7 +61,7 @@ export const firingsQuery = (id?: string, limit = 50) =>
         "/events/filter",
         {
           filter: {
-            event: { prefix: ["prefect.automation."] },
+            event: { prefix: FIRINGS },
             ...(id && { any_resource: { id: [`prefect.automation.${id}`] } }),
             order: "DESC",
           },

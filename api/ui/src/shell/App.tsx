@@ -2,7 +2,7 @@
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Outlet, useRouterState } from "@tanstack/react-router";
-import { useCallback, useEffect, useState } from "react";
+import { type MouseEvent, useCallback, useEffect, useState } from "react";
 import { whenLocked } from "@/data/client";
 import { sessionQuery, signOut } from "@/data/session";
 import { useLiveCache, useLiveStatus } from "@/data/useLive";
@@ -40,7 +40,7 @@ function Framed({ mayLeave }: { mayLeave: boolean }) {
   const leave = () => void signOut().then(() => window.location.reload());
   return (
     <div className="app">
-      <a className="skip" href="#page">
+      <a className="skip" href="#page" onClick={skip}>
         Skip to the page
       </a>
       <Navigation />
@@ -54,6 +54,12 @@ function Framed({ mayLeave }: { mayLeave: boolean }) {
       <Toasts />
     </div>
   );
+}
+
+/** The page has a base address, from which "#page" would lead to the overview. */
+function skip(event: MouseEvent): void {
+  event.preventDefault();
+  document.getElementById("page")?.focus();
 }
 
 function Page() {

@@ -62,7 +62,8 @@ export function RunsAndLoad({ overview, hours }: { overview: Overview; hours: nu
           </span>
         ))}
       </SectionHead>
-      <div className="chartbox" ref={ref} style={{ height }}>
+      {/* Narrow screens scroll it: with the keys, too. */}
+      <div className="chartbox" ref={ref} style={{ height }} tabIndex={0} role="group" aria-label="Over time">
         {width > 0 && (
           <Chart
             overview={overview}

@@ -39,6 +39,18 @@ describe("The shape of a schema", () => {
     expect(Object.keys(shaped)).toEqual(["a", "b"]);
   });
 
+  it("has the fields of a block, and a choice for a block inside", () => {
+    const bucket = { type: "object", block_type_slug: "bucket", properties: { path: { type: "string" } } };
+    const shaped = shapeOf({ ...bucket, properties: { inner: bucket } });
+    expect(shaped).not.toHaveProperty("block_type_slug");
+    expect(shaped["properties"]).toEqual({ inner: bucket });
+  });
+
+  it("makes dots of what a block names as secret", () => {
+    const shaped = shapeOf({ properties: { value: { title: "Value" } }, secret_fields: ["value", "gone"] });
+    expect(shaped["properties"]).toMatchObject({ value: { type: "string", format: "password" } });
+  });
+
   it("lets a reference keep its default, and be nothing", () => {
     const { mode } = props({
       mode: { anyOf: [{ $ref: "#/definitions/Mode" }, { type: "null" }], default: null },

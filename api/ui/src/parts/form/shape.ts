@@ -21,8 +21,20 @@ export function shapeOf(schema: unknown): Schema {
   const shaped: Schema = { ...root, type: "object", properties: shapesOf(root["properties"]) };
   for (const place of ["definitions", "$defs"])
     if (isRecord(root[place])) shaped[place] = shapesOf(root[place]);
+  hide(shaped["properties"] as Record<string, Schema>, list(root["secret_fields"]));
   delete shaped["title"];
+  delete shaped["block_type_slug"]; // the form of a block has its fields; only inside of others it is a choice
   return shaped;
+}
+
+/** Fields that a block names as secret are typed as dots, even where its schema takes any value. */
+function hide(properties: Record<string, Schema>, names: readonly unknown[]): void {
+  for (const name of names) {
+    const field = typeof name === "string" ? properties[name] : undefined;
+    if (typeof name !== "string" || field?.[AS_JSON] !== true) continue;
+    const { title, description } = field;
+    properties[name] = { title, description, type: "string", format: "password", writeOnly: true };
+  }
 }
 
 function shapesOf(schemas: unknown): Record<string, Schema> {
