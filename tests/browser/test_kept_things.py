@@ -99,6 +99,38 @@ async def test_a_variable_is_made_changed_and_deleted_and_a_bad_name_is_refused_
     await expect(page.get_by_text("No variables yet")).to_be_visible()
 
 
+async def test_a_secret_is_kept_in_a_block_and_shown_nowhere(page: Page, api: httpx.AsyncClient) -> None:
+    from playwright.async_api import expect
+
+    answers: list[str] = []
+
+    async def keep(route: Any) -> None:
+        if "/live" in route.request.url:  # a stream without an end
+            await route.continue_()
+            return
+        answer = await route.fetch()
+        answers.append(await answer.text())
+        await route.fulfill(response=answer)
+
+    await page.route("**/api/**", keep)
+    await page.goto("/blocks/new")
+    await page.get_by_role("button", name="secret").first.click()
+    await page.get_by_label("Name of the block").fill("vault")
+    await page.locator("input[type=password]").fill(SECRET)
+    await page.get_by_role("button", name="Save block").click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("vault")
+    document = page.url.rsplit("/", 1)[1]
+    await page.reload()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("vault")
+    await page.goto("/blocks")
+    await expect(page.get_by_text("vault").first).to_be_visible()
+    await page.unroute_all(behavior="ignoreErrors")
+    assert len(answers) > 5 and not any(SECRET in each for each in answers)
+    assert SECRET not in await page.content()
+    kept = await api.get(f"/block_documents/{document}?include_secrets=true")
+    assert kept.json()["data"]["value"] == SECRET
+
+
 async def test_an_automation_made_by_its_form_fires_and_the_firing_is_listed(
     page: Page, api: httpx.AsyncClient, sqlite_url: str
 ) -> None:

@@ -11,7 +11,7 @@ import { SearchField, TextField } from "@/parts/fields";
 import { defaultsOf } from "@/parts/form/compare";
 import { SchemaForm } from "@/parts/form/SchemaForm";
 import type { Schema } from "@/parts/form/shape";
-import { useSchemaCheck } from "@/parts/form/useSchemaCheck";
+import { schemaCheckQuery, useSchemaCheck } from "@/parts/form/useSchemaCheck";
 import { Title } from "@/parts/page";
 import { Loaded } from "@/parts/places";
 import "./blocks.css";
@@ -101,8 +101,10 @@ function Fields({
   const check = useSchemaCheck(fields, value);
   const save = async () => {
     setTried(true);
-    if (check.problems.length > 0) return;
     try {
+      // What is shown may still be about what stood there before the last key.
+      const problems = await queries.fetchQuery(schemaCheckQuery(fields, value));
+      if (problems.length > 0) return;
       const made = await createBlock({
         name,
         data: value,
