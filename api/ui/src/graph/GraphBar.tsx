@@ -79,7 +79,7 @@ export function GraphBar({ canvas, input, ...props }: Props) {
         ]}
       />
       <Menu
-        label="Colour by"
+        label={`Colour: ${props.colourBy}`}
         button={
           <button type="button" className="btn small">
             Colour: {props.colourBy} <ChevronDown className="i s" />

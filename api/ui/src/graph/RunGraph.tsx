@@ -275,7 +275,7 @@ function groupInWords(model: RunModel, at: number): string[] {
 function GroupsTable({ model }: { model: RunModel }) {
   return (
     <table className="sr">
-      <caption>Groups of task runs</caption>
+      <caption>What the graph shows, by group</caption>
       <tbody>
         {model.groups.map((group) => (
           <tr key={group.key}>

@@ -78,7 +78,12 @@ export function Skeleton({ rows = 8 }: { rows?: number }) {
     return () => clearTimeout(timer);
   }, []);
   return (
-    <div aria-busy="true" aria-label="Loading" style={{ visibility: shown ? "visible" : "hidden" }}>
+    <div
+      role="status"
+      aria-busy="true"
+      aria-label="Loading"
+      style={{ visibility: shown ? "visible" : "hidden" }}
+    >
       {Array.from({ length: rows }, (_, at) => (
         <div key={at} className="skel">
           <i style={{ width: 12 }} />
