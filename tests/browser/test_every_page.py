@@ -78,5 +78,6 @@ async def test_the_pages_about_routes_load_nothing_from_elsewhere(page: Page, wa
     await page.goto("/docs")
     await expect(page.locator(".info .title")).to_be_visible()
     await page.goto("/redoc")
-    await expect(page.get_by_role("heading", level=1).first).to_be_visible()
+    # It draws all routes before it shows anything, which a busy machine takes long for.
+    await expect(page.get_by_role("heading", level=1).first).to_be_visible(timeout=60_000)
     assert len(watch.asked) > 4
