@@ -65,6 +65,7 @@ async def test_keys_lead_to_pages_and_the_palette_opens_a_run_by_its_name(
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await page.keyboard.press("Control+k")
+    await expect(page.get_by_role("combobox", name="Search or run a command")).to_be_focused()
     await page.keyboard.type("kestrel")
     await expect(page.get_by_role("option", name="amber-kestrel")).to_be_visible()
     await page.keyboard.press("Enter")

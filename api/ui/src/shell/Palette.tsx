@@ -52,6 +52,7 @@ function Inside({ onClose }: { onClose: () => void }) {
         <Search className="i" />
         <input
           data-autofocus
+          autoFocus
           role="combobox"
           aria-expanded="true"
           aria-controls="palette-list"

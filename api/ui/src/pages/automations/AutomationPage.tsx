@@ -13,7 +13,7 @@ import {
 } from "@/data/automations";
 import { type Event, pageOf, resourceName } from "@/data/events";
 import { useUrlState } from "@/data/urlState";
-import { useAct } from "@/parts/acting";
+import { act, useAct } from "@/parts/acting";
 import { Button, ButtonLink } from "@/parts/Button";
 import { Switch, Tabs } from "@/parts/choosing";
 import { ConfirmDestroy, CopyAs } from "@/parts/overlays";
@@ -118,9 +118,12 @@ function Whole({ automation }: { automation: Automation }) {
         verb={`Delete automation ${automation.name}`}
         onClose={() => setAsks(false)}
         act={async () => {
-          await deleteAutomation(automation.id);
-          await queries.invalidateQueries({ queryKey: ["automations"] });
+          // Its page goes first: it would ask for what is gone.
           await navigate({ to: "/automations" });
+          await act("Not deleted", () => deleteAutomation(automation.id), {
+            done: `${automation.name} is deleted`,
+          });
+          await queries.invalidateQueries({ queryKey: ["automations"] });
         }}
       />
     </>

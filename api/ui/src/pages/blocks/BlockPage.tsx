@@ -145,9 +145,10 @@ function Block({ block }: { block: BlockDocument }) {
         verb={`Delete block ${block.name}`}
         onClose={() => setAsks(false)}
         act={async () => {
-          await deleteBlock(block.id);
-          await queries.invalidateQueries({ queryKey: ["block_documents", "", ""] });
+          // Its page goes first: it would ask for what is gone.
           await navigate({ to: "/blocks" });
+          await act("Not deleted", () => deleteBlock(block.id), { done: `Block ${block.name} is deleted` });
+          await queries.invalidateQueries({ queryKey: ["block_documents"] });
         }}
       />
     </>

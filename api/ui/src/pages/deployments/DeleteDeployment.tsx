@@ -2,8 +2,8 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { post } from "@/data/client";
 import { deleteDeployment, type Deployment } from "@/data/deployments";
+import { act } from "@/parts/acting";
 import { ConfirmDestroy } from "@/parts/overlays";
-import { toast } from "@/parts/toasts";
 import { counted } from "@/words/numbers";
 
 export function DeleteDeployment({
@@ -47,10 +47,12 @@ export function DeleteDeployment({
       command={`heliostat deployment delete '${fullName}' --dry-run`}
       onClose={onClose}
       act={async () => {
-        await deleteDeployment(deployment.id);
-        toast({ text: `${deployment.name} is deleted` });
-        void queries.invalidateQueries({ queryKey: ["deployments"] });
+        // Its page goes first: it would ask for what is gone.
         await navigate({ to: "/deployments" });
+        await act("Not deleted", () => deleteDeployment(deployment.id), {
+          done: `${deployment.name} is deleted`,
+        });
+        void queries.invalidateQueries({ queryKey: ["deployments"] });
       }}
     />
   );
