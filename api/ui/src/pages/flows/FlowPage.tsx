@@ -1,3 +1,4 @@
+import { act } from "@/parts/acting";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { Trash2 } from "lucide-react";
@@ -22,7 +23,6 @@ import { Fact, Facts, SectionHead, Tags, Title } from "@/parts/page";
 import { Empty, Loaded } from "@/parts/places";
 import { StateGlyph } from "@/parts/StateGlyph";
 import { Ago, Time } from "@/parts/Time";
-import { toast } from "@/parts/toasts";
 import { count, counted, duration, figure, percent } from "@/words/numbers";
 import "../deployments/deployments.css";
 import { LatestRuns } from "../deployments/LatestRuns";
@@ -280,10 +280,10 @@ function DeleteFlow({
       ]}
       onClose={onClose}
       act={async () => {
-        await deleteFlow(flow.id);
-        toast({ text: `${flow.name} is deleted` });
-        void queries.invalidateQueries({ queryKey: ["flows"] });
+        // Its page goes first: it would ask for what is gone.
         await navigate({ to: "/flows" });
+        await act("Not deleted", () => deleteFlow(flow.id), { done: `${flow.name} is deleted` });
+        void queries.invalidateQueries({ queryKey: ["flows"] });
       }}
     />
   );

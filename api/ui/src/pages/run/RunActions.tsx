@@ -6,7 +6,7 @@ import { Ellipsis, GitFork, Pause, Pencil, Play, RotateCcw, Square, Trash2 } fro
 import { type ReactNode, useState } from "react";
 import type { RunDetails } from "@/data/oneRun";
 import { cancelRun, deleteRun, pauseRun, propose, retryRun, scheduleNow } from "@/data/steering";
-import { useAct } from "@/parts/acting";
+import { act, useAct } from "@/parts/acting";
 import { Button } from "@/parts/Button";
 import { copy } from "@/parts/copying";
 import { ConfirmDestroy, CopyAs, Menu, type MenuItem } from "@/parts/overlays";
@@ -160,8 +160,9 @@ export function RunActions({ run }: { run: RunDetails }) {
         command={`heliostat flow-run delete ${run.id} --dry-run`}
         onClose={close}
         act={async () => {
-          await deleteRun(run.id);
+          // Its page goes first: it would ask for what is gone.
           await navigate({ to: "/runs" });
+          await act("Not deleted", () => deleteRun(run.id), { done: `${run.name} is deleted` });
         }}
       />
     </>
