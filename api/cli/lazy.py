@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from .session_options import session_options
+
 
 @dataclass(frozen=True, slots=True)
 class Lazy:
@@ -36,7 +38,7 @@ class Verb(click.Command):
     def __init__(self, *args: Any, examples: tuple[str, ...] = (), **options: Any) -> None:
         super().__init__(*args, **options)
         self.examples = examples
-        self.params.append(debug_option())
+        add_session_options(self, hidden=True)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -53,18 +55,29 @@ class Verb(click.Command):
 
 
 class Noun(click.Group):
-    """A group of verbs, some of them lazy. For an unknown verb the error names the nearest one."""
+    """A group of verbs, some of them lazy. For an unknown verb the error names the nearest one.
+
+    `aliases` are other names of its members, by name; the help does not list them.
+    """
 
     command_class = Verb
 
-    def __init__(self, *args: Any, lazy: Mapping[str, Lazy] | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        lazy: Mapping[str, Lazy] | None = None,
+        aliases: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
         self.lazy = dict(lazy or {})
+        self.aliases = dict(aliases or {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *self.lazy})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        cmd_name = self.aliases.get(cmd_name, cmd_name)
         if cmd_name in self.lazy:
             return self.lazy[cmd_name].load()
         return super().get_command(ctx, cmd_name)
@@ -104,6 +117,13 @@ def debug_option() -> click.Option:
     return click.Option(
         ["--debug"], is_flag=True, expose_value=False, help="Show the full trace when something fails."
     )
+
+
+def add_session_options(command: click.Command, *, hidden: bool) -> None:
+    """Give a command the options that all commands take, but for those that it has itself."""
+    own = {each for param in command.params for each in param.opts}
+    command.params += [each for each in session_options(hidden) if not own.intersection(each.opts)]
+    command.params.append(debug_option())
 
 
 def verb(noun: click.Group, name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:

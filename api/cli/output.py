@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -12,10 +11,11 @@ from typing import Any
 import click
 
 from ...runtime.foundation.standard_streams import GONE, is_terminal
+from .session_options import colours, is_quiet, may_ask
+from .shapes import lines_of
+from .shapes import output_option as output_option
 
 Row = dict[str, Any]
-
-FORMATS = ("table", "json", "jsonl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +45,6 @@ STATE_STYLES = {
 }
 
 
-def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--output table|json|jsonl`."""
-    return click.option(
-        "--output",
-        "-o",
-        type=click.Choice(FORMATS),
-        default="table",
-        show_default=True,
-        help="table for people; json (one document) or jsonl (one object a line) for programs.",
-    )(command)
-
-
 def write_page(
     rows: Sequence[Row], columns: Sequence[Column], output: str, limit: int, offset: int, *, empty: str
 ) -> None:
@@ -76,7 +64,7 @@ def write_rows(rows: Sequence[Row], columns: Sequence[Column], output: str, *, e
             write_json(row, indent=False)
     elif not rows:
         note(empty)
-    elif _on_terminal():
+    elif _on_terminal() or _in_colour():
         _rich_table(rows, columns)
     else:
         _plain_table(rows, columns)
@@ -91,27 +79,25 @@ def write_one(fields: Iterable[tuple[str, Any]]) -> None:
 
 
 def write_json(value: Any, *, indent: bool = True) -> None:
-    """Write JSON: ids as text, times as UTC with a Z."""
-    import orjson
-
-    # The values come from the API, so they are JSON already; `str` writes ids and the like.
-    options = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if indent else 0)
-    click.echo(orjson.dumps(value, default=str, option=options).decode())
+    """Write JSON (or what --output, --json and --jq make of it): ids as text, times as UTC with a Z."""
+    for text in lines_of(value, indent=indent):
+        click.echo(text)
 
 
 def note(text: str) -> None:
-    """Write a message for people to stderr."""
-    if text:
+    """Write a message for people to stderr, unless --quiet is given."""
+    if text and not is_quiet():
         with suppress(*GONE):
             click.echo(text, err=True)
 
 
 def confirm_or_refuse(question: str, yes: bool) -> None:
     """Ask before something is destroyed. Without a terminal --yes is needed. Declining exits with 1."""
-    if yes:
+    if yes or may_ask() is False:
         return
-    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-        raise click.UsageError(f"{question} Add --yes: there is no terminal to ask on.")
+    can_ask = may_ask() or (is_terminal(sys.stdin) and is_terminal(sys.stderr))
+    if not can_ask:
+        raise click.UsageError(f"{question} Add --yes: nobody is asked here.")
     if not click.confirm(question, err=True):
         note("Nothing was changed.")
         raise click.exceptions.Exit(1)
@@ -126,8 +112,13 @@ def _on_terminal() -> bool:
     return is_terminal(sys.stdout)
 
 
+def _in_colour() -> bool:
+    chosen = colours()
+    return _on_terminal() if chosen is None else chosen
+
+
 def _bold(text: str) -> str:
-    return click.style(text, bold=True) if _on_terminal() and not os.environ.get("NO_COLOR") else text
+    return click.style(text, bold=True) if _in_colour() else text
 
 
 def _plain_table(rows: Sequence[Row], columns: Sequence[Column]) -> None:
@@ -150,4 +141,5 @@ def _rich_table(rows: Sequence[Row], columns: Sequence[Column]) -> None:
     for row in rows:
         colour = STATE_STYLES.get(str(row.get("state_type")), "")
         table.add_row(*(Text(each.cell(row), style=colour if each.state else each.style) for each in columns))
-    Console(file=sys.stdout).print(table)
+    in_colour = _in_colour()
+    Console(file=sys.stdout, force_terminal=True if in_colour else None, no_color=not in_colour).print(table)

@@ -38,3 +38,18 @@ def _rough(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"
     return f"{int(seconds)}s"
+
+
+def moment(text: str | None) -> datetime | None:
+    """The time that the API wrote as text."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def local_text(text: str | None) -> str | None:
+    """A time of the API in this machine's time zone."""
+    return local(moment(text))
+
+
+def ago_text(text: str | None) -> str:
+    """How long ago a time of the API was."""
+    return ago(moment(text))
