@@ -1,4 +1,4 @@
-"""What needs a person: runs that failed, that are late, that can never start or that wait for an answer."""
+"""What needs a person: runs that failed, are late, can never start, wait for an answer or stand still."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from .database.tables import (
     work_pool,
     work_queue,
 )
+from .standing_still import standing_still
 
 _FAILED = ("FAILED", "CRASHED")
 _FAILURES_READ = 500
@@ -35,8 +36,8 @@ _MOST_OF_A_KIND = 50
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One thing to look at. `kind` is crashed, failed, keeps-failing, late, unplaceable, waits-for-input or
-    paused; `code` and `hint` are those of the reason why a late run waits.
+    """One thing to look at. `kind` is crashed, failed, keeps-failing, late, unplaceable, waits-for-input,
+    stands-still or paused; `code` and `hint` are those of the reason why a late run waits.
     """
 
     kind: str
@@ -60,11 +61,24 @@ async def causes(db: Database, hours: float = 24) -> list[Cause]:
     now = await db.time()
     async with db.read() as connection:
         failed = await _failed(connection, now - timedelta(hours=hours))
-        unplaced = await _unplaced(connection)
+        running = await _of_state(connection, "RUNNING")
+        unplaced = await _unplaced(connection, running)
+        still = await _still(db, connection, running, now)
         paused = await _of_state(connection, "PAUSED")
         late = await _late(connection)
-    told = [*await _told_late(db, late), *unplaced, *await _told_paused(db, paused), *failed]
-    order = ["crashed", "late", "unplaceable", "waits-for-input", "keeps-failing", "failed", "paused"]
+    stuck = {cause.run_id for cause in unplaced}
+    still = [cause for cause in still if cause.run_id not in stuck]
+    told = [*await _told_late(db, late), *unplaced, *await _told_paused(db, paused), *still, *failed]
+    order = [
+        "crashed",
+        "late",
+        "unplaceable",
+        "waits-for-input",
+        "stands-still",
+        "keeps-failing",
+        "failed",
+        "paused",
+    ]
     return sorted(told, key=lambda cause: order.index(cause.kind))
 
 
@@ -133,9 +147,27 @@ async def _newest_types(
     return (await connection.scalars(statement)).all()
 
 
-async def _unplaced(connection: AsyncConnection) -> list[Cause]:
+async def _still(
+    db: Database, connection: AsyncConnection, running: Sequence[Row[Any]], now: datetime
+) -> list[Cause]:
+    """Running runs that have said nothing for long."""
+    told: list[Cause] = []
+    for each in await standing_still(db, connection, running, now):
+        text = "no log line and no task run began or ended since then"
+        if each.usual is not None:
+            text += f"; such runs usually take {_length(each.usual.median_s)}"
+        told.append(_cause("stands-still", each.run, 1, text, since=each.since))
+    return told
+
+
+def _length(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+async def _unplaced(connection: AsyncConnection, running: Sequence[Row[Any]]) -> list[Cause]:
     """Running runs with a call that no node of the cluster can carry out."""
-    running = await _of_state(connection, "RUNNING")
     if not running:
         return []
     newest = (

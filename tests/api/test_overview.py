@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from heliostat.api.shared_answers import SharedAnswers
+from heliostat.runtime.foundation import clock
+from heliostat.runtime.store.database.database import Database
+from heliostat.runtime.store.database.tables import flow_run
 
 from .conftest import Client
 
@@ -167,3 +172,60 @@ async def test_who_stops_waiting_takes_the_answer_from_nobody() -> None:
     await asyncio.gather(impatient, return_exceptions=True)
     go.set()
     assert await patient == "made"
+
+
+async def _began_ago(
+    database_url: str, run: dict[str, Any], hours: float, *, took_s: float | None = None
+) -> None:
+    """Move a run into the past, as if it had begun so long ago."""
+    at = clock.now() - timedelta(hours=hours)
+    end = {} if took_s is None else {"end_time": at + timedelta(seconds=took_s)}
+    db = await Database.open(database_url)
+    try:
+        async with db.write() as connection:
+            of_run = flow_run.update().where(flow_run.c.id == UUID(run["id"]))
+            times = {"start_time": at, "expected_start_time": at, "state_timestamp": at}
+            await connection.execute(of_run.values(**times, **end))
+    finally:
+        await db.close()
+
+
+async def test_a_running_run_without_news_for_long_stands_still(api: Client, database_url: str) -> None:
+    done, quiet, writing, working, fresh = [await api.flow_run() for _ in range(5)]
+    for run in (done, quiet, writing, working, fresh):
+        await api.propose(run, "RUNNING")
+    await api.propose(done, "COMPLETED")
+    await _began_ago(database_url, done, 9, took_s=150)
+    for run in (quiet, writing, working):
+        await _began_ago(database_url, run, 3)
+    await api.task_run(working, state={"type": "RUNNING"})
+    line = {"name": "flow_runs", "level": 20, "message": "part 7", "timestamp": clock.now().isoformat()}
+    await api.post("/logs/", json=[{**line, "flow_run_id": writing["id"]}])
+    [cause] = await needs(api)
+    assert (cause["kind"], cause["run_id"], cause["count"]) == ("stands-still", quiet["id"], 1)
+    assert cause["text"].endswith("such runs usually take 2 min")
+
+
+async def test_a_run_that_usually_takes_long_may_be_silent_for_as_long(
+    api: Client, database_url: str
+) -> None:
+    done, quiet = await api.flow_run(), await api.flow_run()
+    for run in (done, quiet):
+        await api.propose(run, "RUNNING")
+    await api.propose(done, "COMPLETED")
+    await _began_ago(database_url, done, 9, took_s=5 * 3600)
+    await _began_ago(database_url, quiet, 3)
+    assert await needs(api) == []
+
+
+async def test_what_stands_still_is_told_of_the_sub_flow_and_not_of_its_parent(
+    api: Client, database_url: str
+) -> None:
+    parent = await api.flow_run()
+    await api.propose(parent, "RUNNING")
+    task = await api.task_run(parent)
+    child = await api.flow_run(parent_task_run_id=task["id"])
+    await api.propose(child, "RUNNING")
+    await _began_ago(database_url, parent, 4)
+    await _began_ago(database_url, child, 3)
+    assert [each["run_id"] for each in await needs(api)] == [child["id"]]

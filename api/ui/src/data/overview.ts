@@ -24,7 +24,15 @@ export type Overview = {
   pools: Pool[];
 };
 export type Need = {
-  kind: "crashed" | "failed" | "keeps-failing" | "late" | "unplaceable" | "waits-for-input" | "paused";
+  kind:
+    | "crashed"
+    | "failed"
+    | "keeps-failing"
+    | "late"
+    | "unplaceable"
+    | "waits-for-input"
+    | "stands-still"
+    | "paused";
   run_id: string;
   run_name: string;
   flow_name: string;

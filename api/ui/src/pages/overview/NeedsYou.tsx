@@ -2,7 +2,7 @@
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { BellOff, Copy, MessageSquare, Play, RotateCcw, Search } from "lucide-react";
+import { BellOff, Copy, MessageSquare, Play, RotateCcw, ScrollText, Search } from "lucide-react";
 import { patch, post } from "@/data/client";
 import { useNow } from "@/data/now";
 import { type Need, needKey, needsQuery } from "@/data/overview";
@@ -22,6 +22,7 @@ const GLYPHS: Record<Need["kind"], readonly [string, string]> = {
   late: ["SCHEDULED", "Late"],
   unplaceable: ["PENDING", "Pending"],
   "waits-for-input": ["PAUSED", "Paused"],
+  "stands-still": ["RUNNING", "Running"],
   paused: ["PAUSED", "Paused"],
 };
 
@@ -108,6 +109,8 @@ function wordsOf(need: Need): string {
       return "can never start";
     case "waits-for-input":
       return "waits for an answer";
+    case "stands-still":
+      return "runs without news";
     case "paused":
       return "is paused";
   }
@@ -198,6 +201,12 @@ function Cure({ need }: { need: Need }) {
       >
         <RotateCcw className="i" /> Retry
       </Button>
+    );
+  if (need.kind === "stands-still")
+    return (
+      <ButtonLink to={`/runs/${need.run_id}`}>
+        <ScrollText className="i" /> See its logs
+      </ButtonLink>
     );
   const isFailure = need.kind === "failed" || need.kind === "keeps-failing";
   return (

@@ -1,16 +1,18 @@
 /** The runs that are under way, and the pools as slots. */
 
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { post } from "@/data/client";
 import { useNames } from "@/data/names";
 import type { Pool } from "@/data/overview";
 import type { FlowRun } from "@/data/runs";
+import { byKind, endedOf, type TaskCounts, taskCountsQuery, totalOf } from "@/data/taskCounts";
 import { SectionHead } from "@/parts/page";
 import { Loaded } from "@/parts/places";
+import { SegmentedBar } from "@/parts/SegmentedBar";
 import { StateGlyph } from "@/parts/StateGlyph";
 import { Took } from "@/parts/Time";
-import { counted } from "@/words/numbers";
+import { counted, figure } from "@/words/numbers";
 
 const SHOWN = 10;
 const FILTER = {
@@ -30,6 +32,11 @@ export function Running({ count }: { count: number }) {
     "flows",
     runs.map((run) => run.flow_id),
   );
+  const tasks = useQuery({
+    ...taskCountsQuery(runs.map((run) => run.id)),
+    placeholderData: keepPreviousData,
+    refetchInterval: 5_000,
+  }).data;
   return (
     <section aria-label="Running">
       <SectionHead title="Running" count={count || "nothing"}>
@@ -48,6 +55,7 @@ export function Running({ count }: { count: number }) {
                 <span className="cut">
                   <b className="b">{run.name}</b> <span className="q">{flows.get(run.flow_id)}</span>
                 </span>
+                <Progress counts={tasks?.[run.id]} />
                 <span className="r">
                   <Took start={run.start_time} end={run.end_time} />
                 </span>
@@ -60,6 +68,20 @@ export function Running({ count }: { count: number }) {
         }
       </Loaded>
     </section>
+  );
+}
+
+/** How far the task runs are that there are so far. */
+function Progress({ counts = {} }: { counts?: TaskCounts }) {
+  const total = totalOf(counts);
+  if (total === 0) return <span className="going-tasks" />;
+  return (
+    <span className="going-tasks">
+      <SegmentedBar counts={byKind(counts)} />
+      <span className="q r">
+        {figure(endedOf(counts))} of {figure(total)}
+      </span>
+    </span>
   );
 }
 
