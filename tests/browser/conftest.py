@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,6 +178,24 @@ class Live:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    @contextmanager
+    def going(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A command that goes on while its pages are looked at; what is left of it at the end is killed."""
+        with (self.home / f"{words[-1].replace('/', '-')}.txt").open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "heliostat", *words],
+                cwd=self.home,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture(scope="session")
