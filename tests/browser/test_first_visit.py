@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from heliostat.runtime.foundation.settings import override_settings
@@ -72,3 +73,30 @@ async def test_a_password_is_asked_for_once_and_signing_out_ends_it(
     await page.get_by_role("button", name="Sign out").or_(page.get_by_label("Sign out")).first.click()
     await expect(page.get_by_label("Password")).to_be_visible()
     assert await page.context.cookies() == []
+
+
+async def test_the_stream_of_changes_is_let_in_by_the_cookie_of_who_signed_in(
+    password: None, page: Page, watch: Any, served: Any
+) -> None:
+    from playwright.async_api import expect
+
+    watch.mean(401)
+    await page.goto("/flows")
+    await page.get_by_label("User").fill("ann")
+    await page.get_by_label("Password").fill("s3cret")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("status").get_by_text("Live", exact=True)).to_be_visible()
+    [cookie] = await page.context.cookies()
+    assert cookie["httpOnly"] and cookie["sameSite"] in ("Lax", "Strict")
+    async with httpx.AsyncClient(base_url=served.url, auth=("ann", "s3cret")) as api:
+        flow = (await api.post("/flows/", json={"name": "made-elsewhere"})).json()["id"]
+        await api.post("/flow_runs/", json={"flow_id": flow, "state": {"type": "PENDING"}})
+        await page.goto("/runs")
+        await expect(page.get_by_role("row").filter(has_text="Pending")).to_have_count(1)
+        await expect(page.get_by_role("status").get_by_text("Live", exact=True)).to_be_visible()
+        await api.post(
+            "/flow_runs/", json={"flow_id": flow, "name": "brisk-heron", "state": {"type": "PENDING"}}
+        )
+    await expect(page.get_by_role("row").filter(has_text="brisk-heron")).to_be_visible()
+    streams = [each for each in watch.asked if "/api/heliostat/live" in each]
+    assert streams and not any("s3cret" in each for each in watch.asked)
