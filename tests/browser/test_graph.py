@@ -87,6 +87,17 @@ async def test_one_failed_item_of_ten_thousand_is_found_in_its_unfolded_group(pa
         await tools.get_by_role("button", name=view).click()
         await expect(page.get_by_role("img", name=re.compile(f"^{view} of the run", re.I))).to_be_visible()
         await expect(said).to_contain_text(f"check[{FAILED}], Failed")
+    # What is chosen, unfolded and zoomed stands in the address: whoever opens it sees the same.
+    await tools.get_by_role("button", name="Zoom in").click()
+    await expect(page).to_have_url(re.compile("look="))
+    address = page.url
+    await page.goto("/runs")
+    await page.goto(address)
+    await expect(said).to_contain_text(f"check[{FAILED}], Failed")
+    await expect(inspector.get_by_role("button", name="Fold", exact=True)).to_be_visible()
+    await expect(tools.get_by_label("Find task runs")).to_have_value("failed")
+    await tools.get_by_role("button", name="Fit").click()
+    await expect(page).not_to_have_url(re.compile("look="))
     await inspector.get_by_role("button", name="Open task run").click()
     await page.wait_for_url("**/task-runs/*")
     await expect(page.get_by_text(BROKEN).first).to_be_visible()

@@ -19,6 +19,7 @@ import { Radar } from "./radar";
 import { SvgContext } from "./svgContext";
 import { AXIS, gutterOf } from "./lanes";
 import { Timeline } from "./timeline";
+import { cameraOf, lookOf } from "./look";
 import type { Camera, GraphView, Hit, Scene } from "./view";
 
 export type ViewName = "timeline" | "dependency" | "radar";
@@ -39,10 +40,14 @@ type Props = {
   onFold: (group: number) => void;
   onOpen: (row: number) => void;
   onKey: (event: KeyboardEvent) => void;
+  /** Where to look at first, as `onLook` told it; undefined for the whole. */
+  look: string | undefined;
+  onLook: (look: string | undefined) => void;
   label: string;
   handle: Ref<CanvasHandle>;
 };
 
+const TELL_MS = 400; // the address changes when the reader rests
 const REST_MS = 140; // after the last move everything is drawn as sharp as it can be
 
 const VIEWS: Record<ViewName, () => GraphView> = {
@@ -60,6 +65,8 @@ export function GraphCanvas({
   onFold,
   onOpen,
   onKey,
+  look,
+  onLook,
   label,
   handle,
 }: Props) {
@@ -79,6 +86,19 @@ export function GraphCanvas({
   const rest = useRef<ReturnType<typeof setTimeout>>(undefined);
   const isMoving = useRef(false);
   const isTouched = useRef(false); // the reader chose where to look
+  const telling = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const teller = useRef(onLook);
+  useEffect(() => {
+    teller.current = onLook;
+  });
+  const tell = useCallback(() => {
+    clearTimeout(telling.current);
+    telling.current = setTimeout(() => {
+      const { width } = newest.current;
+      teller.current(isTouched.current ? lookOf(camera.current, width, drawer.scrolls) : undefined);
+    }, TELL_MS);
+  }, [drawer]);
+  useEffect(() => () => clearTimeout(telling.current), []);
 
   const paint = useCallback(() => {
     frame.current = 0;
@@ -164,6 +184,7 @@ export function GraphCanvas({
             isMoving.current = false;
             ask();
           }, REST_MS);
+          tell();
         }
         ask();
       });
@@ -177,6 +198,8 @@ export function GraphCanvas({
         ...camera.current,
         y: Math.min(0, Math.max(-most, camera.current.y - event.deltaY - event.deltaX)),
       };
+      isTouched.current = true;
+      tell();
       ask();
     };
     place.addEventListener("wheel", wheel, { passive: false });
@@ -184,7 +207,7 @@ export function GraphCanvas({
       place.removeEventListener("wheel", wheel);
       on.on(".zoom", null);
     };
-  }, [drawer, ask]);
+  }, [drawer, ask, tell]);
 
   const fit = useCallback(() => {
     const place = canvas.current;
@@ -195,9 +218,19 @@ export function GraphCanvas({
   // The first look shows all; later the reader's own place stays.
   const isReady =
     width > 0 && scene.model.count > 0 && (view !== "dependency" || scene.layout.cards.length > 0);
+  const asked = useRef(look);
   useEffect(() => {
-    if (isReady && !isTouched.current) fit();
-  }, [isReady, fit, width, height, scene.layout]);
+    if (!isReady || isTouched.current) return;
+    const wanted = asked.current && cameraOf(asked.current, newest.current.width, drawer.scrolls);
+    asked.current = undefined;
+    if (wanted && canvas.current && behavior.current) {
+      isTouched.current = true;
+      const { x, y, k } = wanted;
+      select(canvas.current).call(behavior.current.transform, zoomIdentity.translate(x, y).scale(k));
+      if (drawer.scrolls) camera.current = { ...camera.current, y: Math.min(0, y) };
+      ask();
+    } else fit();
+  }, [isReady, fit, width, height, scene.layout, drawer, ask]);
 
   useImperativeHandle(
     handle,
@@ -205,10 +238,12 @@ export function GraphCanvas({
       zoomBy: (factor) => {
         isTouched.current = true;
         if (canvas.current && behavior.current) select(canvas.current).call(behavior.current.scaleBy, factor);
+        tell();
       },
       fit: () => {
         isTouched.current = false;
         fit();
+        tell();
       },
       svg: () => {
         const context = new SvgContext();
@@ -223,7 +258,7 @@ export function GraphCanvas({
       },
       png: () => new Promise((resolve) => (canvas.current ? canvas.current.toBlob(resolve) : resolve(null))),
     }),
-    [fit, drawer],
+    [fit, drawer, tell],
   );
 
   const gutter = () => (drawer instanceof Timeline ? gutterOf(newest.current) : 0);

@@ -1,6 +1,6 @@
 /** The run graph: one model, three views, one selection, search and colour for all. */
 
-import { type KeyboardEvent, useDeferredValue, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, useDeferredValue, useMemo, useRef } from "react";
 import { useNow } from "@/data/now";
 import { useClock } from "@/data/preferences";
 import { useUrlStates } from "@/data/urlState";
@@ -58,8 +58,14 @@ function Shown({
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<CanvasHandle>(null);
   const input = useRef<HTMLInputElement>(null);
-  const [selected, setSelected] = useState<Hit | null>(null);
-  const [unfolded, setUnfolded] = useState<ReadonlySet<number>>(new Set());
+  const chosen = words["sel"];
+  const selected = useMemo(() => chosenIn(model, chosen), [model, version, chosen]); // eslint-disable-line react-hooks/exhaustive-deps
+  const setSelected = (hit: Hit | null) =>
+    setWords({
+      sel: !hit ? undefined : hit.row === undefined ? model.groups[hit.group ?? 0]?.key : model.id(hit.row),
+    });
+  const open = words["open"];
+  const unfolded = useMemo(() => unfoldedIn(model, open), [model, version, open]); // eslint-disable-line react-hooks/exhaustive-deps
   const view = VIEWS.find((each) => each === words["view"]) ?? "timeline";
   const colourBy = COLOURS.find((each) => each === words["colour"]) ?? "state";
   const showPath = words["path"] === true || words["path"] === "true";
@@ -126,7 +132,12 @@ function Shown({
   const fold = (group: number) => {
     const next = new Set(unfolded);
     if (!next.delete(group)) next.add(group);
-    setUnfolded(next);
+    const keys = [...next].map((each) => model.groups[each]?.key);
+    setWords({ open: keys.length > 0 ? keys : undefined });
+  };
+  // Another view has other places: where the reader looked says nothing there.
+  const setView = (next: ViewName) => {
+    if (next !== view) setWords({ view: next === "timeline" ? undefined : next, look: undefined });
   };
   const choose = (row: number) => setSelected({ group: model.group[row] ?? 0, row });
   const step = (rows: readonly number[], by: number) => {
@@ -161,9 +172,9 @@ function Shown({
   const onKey = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const acts: Record<string, () => void> = {
-      "1": () => setWords({ view: undefined }),
-      "2": () => setWords({ view: "dependency" }),
-      "3": () => setWords({ view: "radar" }),
+      "1": () => setView("timeline"),
+      "2": () => setView("dependency"),
+      "3": () => setView("radar"),
       "+": () => canvas.current?.zoomBy(1.5),
       "=": () => canvas.current?.zoomBy(1.5),
       "-": () => canvas.current?.zoomBy(1 / 1.5),
@@ -208,7 +219,7 @@ function Shown({
     <div ref={box} className="graph-box">
       <GraphBar
         view={view}
-        setView={(next) => setWords({ view: next === "timeline" ? undefined : next })}
+        setView={setView}
         colourBy={colourBy}
         setColourBy={(by) => setWords({ colour: by === "state" ? undefined : by })}
         path={showPath}
@@ -235,6 +246,8 @@ function Shown({
           onFold={fold}
           onOpen={(row) => onOpenTask(model.id(row))}
           onKey={onKey}
+          look={typeof words["look"] === "string" ? words["look"] : undefined}
+          onLook={(look) => setWords({ look })}
           label={`${view} of the run: ${said}. Arrow keys walk, Enter opens, N goes to the next failure.`}
           handle={canvas}
         />
@@ -257,6 +270,21 @@ function Shown({
       <GroupsTable model={model} />
     </div>
   );
+}
+
+/** What the address names: a task run by its id, or a group by its key. Null while it is not there. */
+function chosenIn(model: RunModel, word: unknown): Hit | null {
+  if (typeof word !== "string" || word === "") return null;
+  const group = model.groups.findIndex((each) => each.key === word);
+  if (group >= 0) return { group };
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(word)) return null;
+  const row = model.rowOfId(word.replaceAll("-", ""));
+  return row === undefined ? null : { group: model.group[row] ?? 0, row };
+}
+
+function unfoldedIn(model: RunModel, word: unknown): ReadonlySet<number> {
+  const keys = new Set(Array.isArray(word) ? word.map(String) : []);
+  return new Set(model.groups.filter((each) => keys.has(each.key)).map((each) => each.at));
 }
 
 function lastMoment(model: RunModel): number {
