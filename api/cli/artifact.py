@@ -21,8 +21,9 @@ from .output import (
     yes_option,
 )
 from .records import limit_option, offset_option
+from .references import meant, reference
 from .remote import as_uuid, not_found
-from .things import all_of, delete_each, dry_run_option, meant, with_api
+from .things import all_of, delete_each, dry_run_option, with_api
 from .times import ago_text, local_text
 from .web import open_page, web_option
 
@@ -65,7 +66,7 @@ def ls(every: bool, limit: int, offset: int, output: str, web: bool) -> None:
 
 
 @verb(artifact, "inspect", "heliostat artifact inspect report", "heliostat artifact inspect report --limit 1")
-@click.argument("key")
+@reference("key", "KEY", "artifact")
 @limit_option(10)
 @output_option
 @web_option
@@ -84,7 +85,7 @@ def inspect(key: str, limit: int, output: str, web: bool) -> None:
 
 
 @verb(artifact, "get", "heliostat artifact get report > report.md")
-@click.argument("key")
+@reference("key", "KEY", "artifact")
 def get(key: str) -> None:
     """Write what the newest artifact of a key (or the one with an id) shows: text as it is, else JSON."""
     found = with_api(lambda client: _versions(client, key, 1))[0]
@@ -100,7 +101,7 @@ def get(key: str) -> None:
     "heliostat artifact delete report --yes",
     "heliostat artifact delete --id 0199c1d2-0000-7000-8000-000000000000 --dry-run",
 )
-@click.argument("key", required=False)
+@reference("key", "[KEY]", "artifact", required=False)
 @click.option("--id", "artifact_id", metavar="ID", help="Delete this one only, not all versions of a key.")
 @dry_run_option
 @yes_option

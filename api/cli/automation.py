@@ -23,6 +23,7 @@ from .output import (
     yes_option,
 )
 from .records import limit_option, offset_option
+from .references import reference
 from .shapes import yaml_option
 from .things import all_of, delete_each, dry_run_option, find, with_api
 from .times import ago_text, local_text
@@ -41,7 +42,7 @@ def named(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option("--id", "automation_id", metavar="ID", help="The automation with this id.")(
         command
     )
-    return click.argument("name", required=False)(command)
+    return reference("name", "[NAME]", "automation", required=False)(command)
 
 
 def content_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -23,7 +23,8 @@ from .output import (
     yes_option,
 )
 from .records import limit_option, offset_option
-from .things import all_of, delete_each, dry_run_option, find, in_path, meant, with_api
+from .references import meant, reference
+from .things import all_of, delete_each, dry_run_option, find, in_path, with_api
 from .times import ago_text, local_text
 from .web import open_page, web_option
 
@@ -74,7 +75,7 @@ def ls(slug: str | None, limit: int, offset: int, output: str, web: bool) -> Non
     "heliostat block inspect slack-webhook/alerts",
     "heliostat block inspect --id 0199c1d2-0000-7000-8000-000000000000 -o json",
 )
-@click.argument("slug", metavar="[TYPE/NAME]", required=False)
+@reference("slug", "[TYPE/NAME]", "block", required=False)
 @click.option("--id", "block_id", metavar="ID", help="The block with this id.")
 @output_option
 @web_option
@@ -106,7 +107,7 @@ def inspect(slug: str | None, block_id: str | None, output: str, web: bool) -> N
     "heliostat block create secret --name token --data -",
     "heliostat block create secret",
 )
-@click.argument("slug", metavar="TYPE")
+@reference("slug", "TYPE", "block type")
 @click.option("--name", "-n", metavar="NAME", help="Its name: lower case letters, digits and dashes.")
 @click.option("--field", "-f", "fields", metavar="NAME=VALUE", multiple=True, help="A field; repeatable.")
 @click.option("--data", "-d", "document", metavar="JSON", help="The fields as a JSON object; - reads stdin.")
@@ -151,7 +152,7 @@ def create(
     "heliostat block delete slack-webhook/alerts --yes",
     "heliostat block delete slack-webhook/alerts --dry-run",
 )
-@click.argument("slugs", metavar="[TYPE/NAME]...", nargs=-1)
+@reference("slugs", "[TYPE/NAME]...", "block", required=False, nargs=-1)
 @click.option("--id", "ids", metavar="ID", multiple=True, help="The block with this id; repeatable.")
 @dry_run_option
 @yes_option

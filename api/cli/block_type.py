@@ -10,6 +10,7 @@ import click
 from .lazy import Noun, verb
 from .output import Column, Row, output_option, write_json, write_one, write_page, write_rows, yes_option
 from .records import limit_option, offset_option
+from .references import reference
 from .things import all_of, delete_each, dry_run_option, find, with_api
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def ls(limit: int, offset: int, output: str) -> None:
 
 
 @verb(block_type, "inspect", "heliostat block type inspect slack-webhook")
-@click.argument("slug")
+@reference("slug", "SLUG", "block type")
 @output_option
 def inspect(slug: str, output: str) -> None:
     """Show a type of blocks with its fields."""
@@ -85,7 +86,7 @@ def inspect(slug: str, output: str) -> None:
     "heliostat block type delete my-type --yes",
     "heliostat block type delete my-type --dry-run",
 )
-@click.argument("slug")
+@reference("slug", "SLUG", "block type")
 @dry_run_option
 @yes_option
 def delete(slug: str, dry_run: bool, yes: bool) -> None:

@@ -18,12 +18,13 @@ from .output import (
     yes_option,
 )
 from .records import limit_option, offset_option
+from .references import reference
 from .things import all_of, delete_each, dry_run_option, find, in_path, with_api
 from .times import local_text
 
 _LS = "heliostat concurrency-limit ls"
 _PATH = "/concurrency_limits"
-tag_argument = click.argument("tag")
+tag_argument = reference("tag", "TAG", "tag limit")
 
 
 @click.group("concurrency-limit", cls=Noun)
@@ -101,7 +102,7 @@ def reset(tag: str, dry_run: bool, yes: bool) -> None:
     "heliostat concurrency-limit delete database --yes",
     "heliostat concurrency-limit delete database --dry-run",
 )
-@click.argument("tags", metavar="TAG...", nargs=-1, required=True)
+@reference("tags", "TAG...", "tag limit", nargs=-1)
 @dry_run_option
 @yes_option
 def delete(tags: tuple[str, ...], dry_run: bool, yes: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from .. import wire
 from ..executors import HOLDING, executor_note, with_executors
 from ..run_details import flow_run_details, task_run_details
 from .output import Row
-from .run_source import LogChoice
+from .run_source import LogChoice, RunChoice
 
 PAGE_ROWS = 1_000
 
@@ -27,14 +27,13 @@ class DatabaseRuns:
     async def flows(self, limit: int, offset: int) -> list[Row]:
         return [wire.flow(row) for row in await flows.list(self._db, limit=limit + 1, offset=offset)]
 
-    async def flow_runs(
-        self, state_types: Sequence[str], flow_name: str | None, name: str | None, limit: int, offset: int
-    ) -> list[Row]:
+    async def flow_runs(self, choice: RunChoice, limit: int, offset: int) -> list[Row]:
         rows = await flow_runs.list(
             self._db,
-            state_types=state_types or None,
-            flow_name=flow_name,
-            name_like=name,
+            state_types=choice.state_types or None,
+            state_names=choice.state_names,
+            flow_names=choice.flow_names or None,
+            name_like=choice.name,
             limit=limit + 1,
             offset=offset,
         )
@@ -52,12 +51,16 @@ class DatabaseRuns:
     async def delete_flow_run(self, run_id: UUID) -> int:
         return await flow_runs.delete(self._db, run_id)
 
-    async def task_runs(
-        self, flow_run: str, state_types: Sequence[str], name: str | None, limit: int, offset: int
-    ) -> list[Row]:
+    async def task_runs(self, flow_run: str, choice: RunChoice, limit: int, offset: int) -> list[Row]:
         run = await flow_runs.find(self._db, flow_run)
         rows = await task_runs.list(
-            self._db, run.id, state_types=state_types or None, name_like=name, limit=limit + 1, offset=offset
+            self._db,
+            run.id,
+            state_types=choice.state_types or None,
+            state_names=choice.state_names,
+            name_like=choice.name,
+            limit=limit + 1,
+            offset=offset,
         )
         return [wire.task_run(row, task_runs.states_of(row)) for row in rows]
 

@@ -13,7 +13,7 @@ from ...runtime.foundation.errors import BadDeployment, HeliostatError
 from .assignments import from_assignments
 from .lazy import Verb
 from .output import Row, note, output_option, write_rows
-from .when import seconds_of
+from .when import moment_of, seconds_of
 
 if TYPE_CHECKING:
     from ...runtime.client.client import SyncHeliostatClient
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 @click.option("--cron", metavar="EXPRESSION", multiple=True, help="Run by a cron expression; repeatable.")
 @click.option("--interval", metavar="DURATION", multiple=True, help="Run every 90, 10m, 1h; repeatable.")
 @click.option("--rrule", metavar="RULE", multiple=True, help="Run by a recurrence rule; repeatable.")
+@click.option("--anchor-date", metavar="TIME", help="The time from which all intervals count.")
 @click.option("--timezone", metavar="ZONE", help="Time zone of --cron and --rrule.")
 @click.option("--param", "assignments", metavar="NAME=VALUE", multiple=True, help="A parameter; repeatable.")
 @click.option("--params", "document", metavar="JSON", help="Parameters as one JSON object; - reads stdin.")
@@ -116,6 +117,7 @@ def _over(
     cron: Sequence[str],
     interval: Sequence[str],
     rrule: Sequence[str],
+    anchor_date: str | None,
     timezone: str | None,
     assignments: Sequence[str],
     document: str | None,
@@ -131,8 +133,14 @@ def _over(
     from .assignments import from_document
 
     schedules = timetable(
-        cron=cron, interval=[seconds_of(each) for each in interval], rrule=rrule, timezone=timezone
+        cron=cron,
+        interval=[seconds_of(each) for each in interval],
+        anchor_date=moment_of(None, anchor_date),
+        rrule=rrule,
+        timezone=timezone,
     )
+    if anchor_date is not None and not interval:
+        raise click.UsageError("--anchor-date goes with --interval.")
     limit: Any = concurrency_limit
     if collision_strategy is not None:
         if limit is None:

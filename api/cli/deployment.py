@@ -24,6 +24,7 @@ from .output import (
     yes_option,
 )
 from .records import limit_option, offset_option
+from .references import reference
 from .remote import find_deployment, full_names, pages, with_client
 from .schedule_words import in_words, set_by
 from .times import ago, local
@@ -32,7 +33,7 @@ from .web import open_page, web_option
 if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient
 
-deployment_argument = click.argument("deployment", metavar="DEPLOYMENT")
+deployment_argument = reference("deployment", "DEPLOYMENT", "deployment")
 
 
 @click.group(
@@ -54,7 +55,9 @@ def deployment() -> None:
     "heliostat deployment ls",
     "heliostat deployment ls --flow etl --output json",
 )
-@click.option("--flow", "flow_name", metavar="NAME", help="Only deployments of this flow.")
+@click.argument("flows", metavar="[FLOW]...", nargs=-1)
+@click.option("--flow", "flow_names", metavar="NAME", multiple=True, help="Only of this flow; repeatable.")
+@click.option("--by-created", is_flag=True, help="Newest first, not by name.")
 @click.option("--pool", metavar="NAME", help="Only deployments on this work pool.")
 @click.option(
     "--tag", "-t", "tags", metavar="TAG", multiple=True, help="Only deployments with this tag; repeatable."
@@ -64,7 +67,9 @@ def deployment() -> None:
 @output_option
 @web_option
 def ls(
-    flow_name: str | None,
+    flows: tuple[str, ...],
+    flow_names: tuple[str, ...],
+    by_created: bool,
     pool: str | None,
     tags: tuple[str, ...],
     limit: int,
@@ -72,7 +77,7 @@ def ls(
     output: str,
     web: bool,
 ) -> None:
-    """List deployments by name."""
+    """List deployments by name, of all flows or of some."""
     if web:
         open_page(page_addresses.DEPLOYMENTS)
         return
@@ -82,9 +87,10 @@ def ls(
             client.read_deployments,
             limit,
             offset,
-            flow_filter={"name": {"any_": [flow_name]}} if flow_name else None,
+            flow_filter={"name": {"any_": [*flows, *flow_names]}} if flows or flow_names else None,
             work_pool_filter={"name": {"any_": [pool]}} if pool else None,
             deployment_filter={"tags": {"all_": list(tags)}} if tags else None,
+            sort="CREATED_DESC" if by_created else "NAME_ASC",
         )
         names = await full_names(client, found)
         return [{**each.to_json(), "full_name": names[each.id]} for each in found]
@@ -139,11 +145,12 @@ def inspect(deployment: str, output: str, web: bool) -> None:
     "heliostat deployment run etl/nightly --param day=2026-01-31 --watch",
     """heliostat deployment run etl/nightly --params '{"limit": 3}' --start-in 2h --tag backfill""",
 )
-@deployment_argument
+@reference("deployment", "[DEPLOYMENT]", "deployment", required=False)
+@click.option("--id", "deployment_id", metavar="ID", help="The deployment with this id.")
 @parameter_options
 @click.option("--start-in", metavar="DURATION", help="Begin after this long: 90, 30s, 10m, 2h, 1d.")
 @click.option("--start-at", metavar="TIME", help="Begin at this time: 2026-01-31T06:30, or just 06:30.")
-@click.option("--name", metavar="NAME", help="Name of the run.")
+@click.option("--name", "--flow-run-name", "name", metavar="NAME", help="Name of the run.")
 @click.option("--tag", "-t", "tags", metavar="TAG", multiple=True, help="Tag of the run; repeatable.")
 @click.option(
     "--job-variable", "-jv", "job_variables", metavar="NAME=VALUE", multiple=True,
@@ -152,16 +159,21 @@ def inspect(deployment: str, output: str, web: bool) -> None:
 @click.option("--work-queue", metavar="NAME", help="Another queue of the pool.")
 @click.option("--idempotency-key", metavar="KEY", help="Make only one run with this key.")
 @click.option("--watch", is_flag=True, help="Follow the run to its end; its outcome is the exit code.")
+@click.option(
+    "--watch-interval", type=click.FloatRange(0.1), metavar="SECONDS", help="Look this often, at most."
+)
 @click.option("--watch-timeout", type=click.FloatRange(0), metavar="SECONDS", help="Follow only this long.")
 @output_option
-def run(deployment: str, **said: object) -> int:
+def run(deployment: str | None, deployment_id: str | None, **said: object) -> int:
     """Make a run of a deployment, now or later.
 
     A VALUE that is valid JSON is read as JSON, any other as text.
     """
     from .deployment_run import run_deployment
 
-    return run_deployment(deployment, **said)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    if (deployment is None) == (deployment_id is None):
+        raise click.UsageError("Give a deployment or --id.")
+    return run_deployment(deployment or deployment_id, **said)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 @verb(deployment, "pause", "heliostat deployment pause etl/nightly")
@@ -194,14 +206,21 @@ def resume(deployment: str) -> None:
     "heliostat deployment delete etl/nightly --yes",
     "heliostat deployment delete etl/nightly --dry-run",
 )
-@click.argument("deployments", metavar="DEPLOYMENT...", nargs=-1, required=True)
+@reference("deployments", "[DEPLOYMENT]...", "deployment", required=False, nargs=-1)
+@click.option("--id", "ids", metavar="ID", multiple=True, help="The deployment with this id; repeatable.")
+@click.option("--all", "every", is_flag=True, help="Delete all deployments.")
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted, and do nothing.")
 @yes_option
-def delete(deployments: tuple[str, ...], dry_run: bool, yes: bool) -> None:
+def delete(deployments: tuple[str, ...], ids: tuple[str, ...], every: bool, dry_run: bool, yes: bool) -> None:
     """Delete deployments with their schedules and scheduled runs. Other waiting runs are cancelled."""
 
+    if bool(deployments or ids) == every:
+        raise click.UsageError("Give deployments, --id or --all.")
+
     async def find_all(client: HeliostatClient) -> dict[UUID, str]:
-        found = [await find_deployment(client, each) for each in deployments]
+        if every:
+            return await full_names(client, await pages(client.read_deployments, None))
+        found = [await find_deployment(client, each) for each in (*deployments, *ids)]
         return await full_names(client, found)
 
     async def delete_all(client: HeliostatClient) -> None:
@@ -209,6 +228,9 @@ def delete(deployments: tuple[str, ...], dry_run: bool, yes: bool) -> None:
             await client.delete_deployment(deployment_id)
 
     found = with_client(find_all)
+    if not found:
+        note("There is no deployment to delete.")
+        return
     shown = ", ".join(found.values())
     if dry_run:
         note(f"Would delete {shown}.")

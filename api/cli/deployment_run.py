@@ -32,6 +32,7 @@ def run_deployment(
     work_queue: str | None,
     idempotency_key: str | None,
     watch: bool,
+    watch_interval: float | None,
     watch_timeout: float | None,
     output: str,
 ) -> int:
@@ -65,4 +66,4 @@ def run_deployment(
         print(run.id)
     else:
         write_json(run.to_json(), indent=output == "json")
-    return watch_run(run.id, watch_timeout) if watch else Exit.OK
+    return watch_run(run.id, watch_timeout, pause_s=watch_interval) if watch else Exit.OK

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
@@ -12,8 +13,19 @@ from ...runtime.foundation import clock
 from ...runtime.foundation.errors import NotFound
 from .assignments import from_assignments
 from .lazy import Noun, verb
-from .output import Column, Row, confirm_or_refuse, note, output_option, write_json, write_rows, yes_option
-from .remote import find_deployment, with_client
+from .output import (
+    Column,
+    Row,
+    can_ask,
+    confirm_or_refuse,
+    note,
+    output_option,
+    write_json,
+    write_rows,
+    yes_option,
+)
+from .references import reference
+from .remote import find_deployment, pages, with_client
 from .schedule_words import in_words, set_by
 from .times import ago, local
 
@@ -21,7 +33,7 @@ if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient
     from ...runtime.client.records import Deployment, DeploymentSchedule
 
-deployment_argument = click.argument("deployment", metavar="DEPLOYMENT")
+deployment_argument = reference("deployment", "DEPLOYMENT", "deployment")
 schedule_argument = click.argument("schedule_id", metavar="SCHEDULE")
 
 
@@ -69,8 +81,18 @@ def ls(deployment: str, output: str) -> None:
 @click.option("--anchor-date", metavar="TIME", help="The time from which an interval counts.")
 @click.option("--param", "-p", "assignments", metavar="NAME=VALUE", multiple=True, help="For its runs.")
 @click.option("--slug", metavar="NAME", help="A short name for the schedule.")
-@click.option("--inactive", is_flag=True, help="Make the schedule, but let it make no runs yet.")
+@click.option(
+    "--day_or/--no-day_or",
+    "day_or",
+    default=None,
+    help="Whether a cron expression with day and weekday means either of them (default) or both.",
+)
+@click.option(
+    "--active/--no-active", default=True, show_default=True, help="Whether the schedule makes runs yet."
+)
+@click.option("--inactive", is_flag=True, help="Short for --no-active.")
 @click.option("--replace", is_flag=True, help="Replace the schedules that the deployment has.")
+@yes_option
 def create(
     deployment: str,
     cron: str | None,
@@ -80,12 +102,15 @@ def create(
     anchor_date: str | None,
     assignments: tuple[str, ...],
     slug: str | None,
+    day_or: bool | None,
+    active: bool,
     inactive: bool,
     replace: bool,
+    yes: bool,
 ) -> None:
-    """Add a schedule to a deployment. A bad schedule changes nothing."""
-    entry = _entry(cron, interval, rrule, timezone, anchor_date)
-    entry["active"] = not inactive
+    """Add a schedule to a deployment. A bad schedule changes nothing. --replace asks on a terminal."""
+    entry = _entry(cron, interval, rrule, timezone, anchor_date, day_or)
+    entry["active"] = active and not inactive
     if slug:
         entry["slug"] = slug
 
@@ -94,6 +119,8 @@ def create(
         if assignments:
             entry["parameters"] = from_assignments(assignments, found.parameter_openapi_schema)
         before = found.schedules if replace else []
+        if before and can_ask():  # elsewhere --replace says enough
+            confirm_or_refuse(f"Replace {len(before)} schedule(s) of {deployment!r}?", yes)
         made = await client.create_deployment_schedules(found.id, [entry])
         for each in before:
             await client.delete_deployment_schedule(found.id, each.id)
@@ -142,20 +169,31 @@ def preview(
     write_rows(rows, columns, output, empty="The deployment has no active schedule.")
 
 
-@verb(schedule, "pause", "heliostat deployment schedule pause etl/nightly 5b6d7e8f")
-@deployment_argument
-@schedule_argument
-def pause(deployment: str, schedule_id: str) -> None:
+def _one_or_all(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option(
+        "--all", "every", is_flag=True, help="All schedules: of the deployment, or of all deployments."
+    )(command)
+    command = click.argument("schedule_id", metavar="[SCHEDULE]", required=False)(command)
+    return reference("deployment", "[DEPLOYMENT]", "deployment", required=False)(command)
+
+
+@verb(
+    schedule,
+    "pause",
+    "heliostat deployment schedule pause etl/nightly 5b6d7e8f",
+    "heliostat deployment schedule pause --all",
+)
+@_one_or_all
+def pause(deployment: str | None, schedule_id: str | None, every: bool) -> None:
     """Let a schedule make no runs until it is resumed."""
-    _set_active(deployment, schedule_id, False)
+    _set_active(deployment, schedule_id, every, False)
 
 
 @verb(schedule, "resume", "heliostat deployment schedule resume etl/nightly 5b6d7e8f")
-@deployment_argument
-@schedule_argument
-def resume(deployment: str, schedule_id: str) -> None:
+@_one_or_all
+def resume(deployment: str | None, schedule_id: str | None, every: bool) -> None:
     """Let a paused schedule make runs again, from now on."""
-    _set_active(deployment, schedule_id, True)
+    _set_active(deployment, schedule_id, every, True)
 
 
 @verb(schedule, "delete", "heliostat deployment schedule delete etl/nightly 5b6d7e8f --yes")
@@ -201,15 +239,29 @@ def inspect(deployment: str, schedule_id: str, output: str) -> None:
     write_json(_meant(found, schedule_id).to_json(), indent=output != "jsonl")
 
 
-def _set_active(deployment: str, schedule_id: str, active: bool) -> None:
-    async def act(client: HeliostatClient) -> DeploymentSchedule:
-        found = await find_deployment(client, deployment)
-        meant = _meant(found, schedule_id)
-        await client.update_deployment_schedule(found.id, meant.id, active=active)
-        return meant
+def _set_active(deployment: str | None, schedule_id: str | None, every: bool, active: bool) -> None:
+    if bool(schedule_id) == every or (schedule_id and not deployment):
+        raise click.UsageError("Give a deployment and a schedule, or --all.")
 
-    meant = with_client(act)
-    note(f"Schedule {in_words(meant.schedule)} is {'active' if active else 'paused'}.")
+    async def act(client: HeliostatClient) -> list[str]:
+        done: list[str] = []
+        for found in (
+            [await find_deployment(client, deployment)]
+            if deployment
+            else await pages(client.read_deployments, None)
+        ):
+            for meant in found.schedules if every else [_meant(found, str(schedule_id))]:
+                if not every or meant.active != active:
+                    await client.update_deployment_schedule(found.id, meant.id, active=active)
+                    done.append(in_words(meant.schedule))
+        return done
+
+    done = with_client(act)
+    what = "active" if active else "paused"
+    if every:
+        note(f"{len(done)} schedule(s) are {what} now.")
+    else:
+        note(f"Schedule {done[0]} is {what}.")
 
 
 def _meant(deployment: Deployment, reference: str) -> DeploymentSchedule:
@@ -227,7 +279,12 @@ def _meant(deployment: Deployment, reference: str) -> DeploymentSchedule:
 
 
 def _entry(
-    cron: str | None, interval: str | None, rrule: str | None, timezone: str | None, anchor: str | None
+    cron: str | None,
+    interval: str | None,
+    rrule: str | None,
+    timezone: str | None,
+    anchor: str | None,
+    day_or: bool | None = None,
 ) -> Row:
     """The schedule that the options describe. Raises BadSchedule, UsageError."""
     from ...runtime.deploying.timetable import schedule_entry
@@ -237,8 +294,11 @@ def _entry(
     rule: Row = {name: value for name, value in given.items() if value is not None}
     if len(rule) != 1:
         raise click.UsageError("Give one of --cron, --interval and --rrule.")
-    more = {"timezone": timezone, "anchor_date": anchor}
-    entry = schedule_entry({"schedule": rule | {name: value for name, value in more.items() if value}})
+    if day_or is not None and cron is None:
+        raise click.UsageError("--day_or goes with --cron.")
+    more = {"timezone": timezone or None, "anchor_date": anchor or None, "day_or": day_or}
+    given_too = {name: value for name, value in more.items() if value is not None}
+    entry = schedule_entry({"schedule": rule | given_too})
     return {**entry, "schedule": {k: v for k, v in entry["schedule"].items() if v is not None}}
 
 

@@ -6,7 +6,7 @@ import click
 
 from .. import page_addresses
 from .assignments import parameter_options
-from .lazy import Noun, verb
+from .lazy import Lazy, Noun, verb
 from .output import Column, output_option, write_page
 from .records import limit_option, offset_option
 from .sources import with_runs
@@ -14,9 +14,12 @@ from .times import ago
 from .web import open_page, web_option
 
 
-@click.group(cls=Noun)
+@click.group(
+    cls=Noun,
+    lazy={"serve": Lazy(".flow_serve:serve", "Run a flow's scheduled and asked-for runs from here.")},
+)
 def flow() -> None:
-    """List flows, and run one."""
+    """List flows, and run or serve one."""
 
 
 @verb(flow, "ls", "heliostat flow ls", "heliostat flow ls --output json")

@@ -25,7 +25,15 @@ from .output import (
     write_rows,
     yes_option,
 )
-from .records import head_tail_options, limit_option, offset_option, state_option
+from .records import (
+    StateOptions,
+    chosen_runs,
+    head_tail_options,
+    limit_option,
+    offset_option,
+    state_options,
+)
+from .references import reference
 from .remote import api_is_set, find_flow_run, with_client
 from .run_source import RunSource
 from .sources import with_runs
@@ -36,7 +44,7 @@ if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient
     from ...runtime.states import State
 
-run_argument = click.argument("run", metavar="RUN")
+run_argument = reference("run", "RUN", "flow run")
 
 _COLUMNS = (
     Column("ID", "id", "cyan"),
@@ -77,27 +85,34 @@ def flow_run() -> None:
     "heliostat flow-run ls --state failed --state crashed --limit 5",
     "heliostat flow-run ls --flow 'weekly report' --output json",
 )
-@state_option
-@click.option("--flow", "flow_name", metavar="NAME", help="Only runs of this flow.")
+@state_options
+@click.option(
+    "--flow",
+    "--flow-name",
+    "flow_names",
+    metavar="NAME",
+    multiple=True,
+    help="Only of this flow; repeatable.",
+)
 @click.option("--name", metavar="TEXT", help="Only runs whose name contains this.")
 @limit_option(15)
 @offset_option
 @output_option
 @web_option
 def ls(
-    state_types: tuple[str, ...],
-    flow_name: str | None,
+    flow_names: tuple[str, ...],
     name: str | None,
     limit: int,
     offset: int,
     output: str,
     web: bool,
+    **states: Unpack[StateOptions],
 ) -> None:
     """List flow runs, newest first."""
     if web:
         open_page(page_addresses.RUNS)
         return
-    found = with_runs(lambda runs: runs.flow_runs(state_types, flow_name, name, limit, offset))
+    found = with_runs(lambda runs: runs.flow_runs(chosen_runs(flow_names, name, **states), limit, offset))
     silent = (Column("Note", "executor_note"),) if any(row["executor_note"] for row in found) else ()
     write_page(found, (*_COLUMNS, *silent), output, limit, offset, empty="No flow runs.")
 
@@ -192,7 +207,7 @@ def resume(run: str, document: str | None) -> int:
     "heliostat flow-run delete 5b6d7e8f --yes",
     "heliostat flow-run delete @last --dry-run",
 )
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@reference("runs", "RUN...", "flow run", nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted, and do nothing.")
 @yes_option
 def delete(runs: tuple[str, ...], dry_run: bool, yes: bool) -> None:

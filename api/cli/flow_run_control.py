@@ -12,6 +12,7 @@ from .assignments import from_document
 from .failures import Exit
 from .lazy import Verb
 from .output import Row, note, output_option, write_json
+from .references import reference
 from .remote import flow_run_id, with_client
 from .sources import with_runs
 from .watching import watch_run
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient
     from ...runtime.client.records import OrchestrationResult
 
-run_argument = click.argument("run", metavar="RUN")
+run_argument = reference("run", "RUN", "flow run")
 _timeout_option = click.option(
     "--timeout",
     type=click.FloatRange(min=0),

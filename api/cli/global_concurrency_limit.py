@@ -20,6 +20,7 @@ from .output import (
     yes_option,
 )
 from .records import limit_option, offset_option
+from .references import reference
 from .remote import changed
 from .things import all_of, delete_each, dry_run_option, find, with_api
 from .times import local_text
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _LS = "heliostat global-concurrency-limit ls"
 _PATH = "/v2/concurrency_limits"
-name_argument = click.argument("name")
+name_argument = reference("name", "NAME", "global limit")
 active_slots_option = click.option(
     "--active-slots", type=click.IntRange(0), metavar="N", help="How many slots count as taken."
 )
@@ -195,7 +196,7 @@ def disable(name: str) -> None:
     "heliostat global-concurrency-limit delete database --yes",
     "heliostat global-concurrency-limit delete database --dry-run",
 )
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@reference("names", "NAME...", "global limit", nargs=-1)
 @dry_run_option
 @yes_option
 def delete(names: tuple[str, ...], dry_run: bool, yes: bool) -> None:

@@ -18,6 +18,7 @@ class Lazy:
 
     target: str
     help: str
+    hidden: bool = False  # left out of the help
 
     def load(self) -> click.Command:
         module, _, attribute = self.target.partition(":")
@@ -86,7 +87,7 @@ class Noun(click.Group):
         rows: list[tuple[str, str]] = []
         for name in self.list_commands(ctx):
             if name in self.lazy:
-                rows.append((name, self.lazy[name].help))
+                rows += [] if self.lazy[name].hidden else [(name, self.lazy[name].help)]
             elif (command := self.get_command(ctx, name)) and not command.hidden:
                 rows.append((name, command.get_short_help_str(limit=90)))
         with formatter.section("Commands"):

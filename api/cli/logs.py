@@ -12,7 +12,7 @@ import click
 
 from .. import wire
 from .output import Row, note, write_json
-from .records import level_number
+from .records import level_number, number_without_an_end
 from .run_source import LogChoice, RunSource
 from .times import local
 
@@ -45,6 +45,7 @@ async def write_logs(
     head, tail, reverse, output = asked["head"], asked["tail"], asked["reverse"], asked["output"]
     if head is not None and tail is not None:
         raise click.UsageError("Give --head or --tail, not both.")
+    number_without_an_end(head, tail)
     choice = LogChoice(
         flow_run_id,
         task_run_id,

@@ -95,17 +95,22 @@ def confirm_or_refuse(question: str, yes: bool) -> None:
     """Ask before something is destroyed. Without a terminal --yes is needed. Declining exits with 1."""
     if yes or may_ask() is False:
         return
-    can_ask = may_ask() or (is_terminal(sys.stdin) and is_terminal(sys.stderr))
-    if not can_ask:
+    if not can_ask():
         raise click.UsageError(f"{question} Add --yes: nobody is asked here.")
     if not click.confirm(question, err=True):
         note("Nothing was changed.")
         raise click.exceptions.Exit(1)
 
 
+def can_ask() -> bool:
+    """Whether a person can be asked here."""
+    said = may_ask()
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr) if said is None else said
+
+
 def yes_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--yes`."""
-    return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command)
+    """`--yes`, which is also called `--accept-yes`."""
+    return click.option("--yes", "--accept-yes", "-y", "yes", is_flag=True, help="Do not ask.")(command)
 
 
 def _on_terminal() -> bool:

@@ -8,7 +8,7 @@ import click
 
 from ...runtime.foundation import profiles
 from ...runtime.foundation.setting_table import ENV_PREFIX, mask, text_of
-from .lazy import Noun, verb
+from .lazy import Lazy, Noun, verb
 from .output import (
     Column,
     confirm_or_refuse,
@@ -21,7 +21,13 @@ from .output import (
 )
 
 
-@click.group(cls=Noun)
+@click.group(
+    cls=Noun,
+    lazy={
+        "import-prefect": Lazy(".profile_import:import_prefect", "Take over profiles of the stock client."),
+        "populate-defaults": Lazy(".profile_import:populate_defaults", "Make the usual profiles."),
+    },
+)
 def profile() -> None:
     """Keep several sets of settings (dev, staging, prod) and switch between them.
 

@@ -48,6 +48,7 @@ def _nouns() -> dict[str, Lazy]:
         "concurrency-limit": Lazy(
             ".concurrency_limit:concurrency_limit", "See, make and change limits on task runs with a tag."
         ),
+        "completion": Lazy(".completion:completion", "Let a shell complete commands and names."),
         "config": Lazy(".config:config", "See and change settings of the active profile."),
         "dashboard": Lazy(".dashboard:dashboard", "Open the server's pages."),
         "demo": Lazy(".demo:demo", "See thousands of tasks fan out on this machine."),
@@ -64,6 +65,12 @@ def _nouns() -> dict[str, Lazy]:
         "server": Lazy(".server:server", "Start and stop the server, and maintain the database."),
         "task-run": Lazy(".task_run:task_run", "See task runs."),
         "variable": Lazy(".variable:variable", "See and set variables, which flows read by name."),
+        "experimental": Lazy(".result_storage:experimental", "Nouns of the stock client.", hidden=True),
+        "init": Lazy(".init:init", "Write a heliostat.yaml for the flows of this folder."),
+        "result-storage": Lazy(
+            ".result_storage:result_storage", "Set the block where stock clients keep results."
+        ),
+        "shell": Lazy(".shell:shell", "Run shell commands as flows."),
         "version": Lazy(".version:version", "Show the versions of Heliostat and its main dependencies."),
         "work-pool": Lazy(".work_pool:work_pool", "See, make and change work pools."),
         "work-queue": Lazy(".work_queue:work_queue", "See, make and change the queues of a work pool."),

@@ -24,6 +24,18 @@ class LogChoice:
     offset: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class RunChoice:
+    """Which runs to list: every part that is given must fit."""
+
+    state_types: Sequence[str] = ()
+    state_names: Sequence[str] = ()
+    """Names of states, such as Late. A run fits that has one of these types or names."""
+    flow_names: Sequence[str] = ()
+    name: str | None = None
+    """Text that the run's name contains."""
+
+
 class RunSource(Protocol):
     """A source of runs. Objects are the standard's; ids are text or UUID, times are datetimes.
 
@@ -35,9 +47,7 @@ class RunSource(Protocol):
         """Flows by name."""
         ...
 
-    async def flow_runs(
-        self, state_types: Sequence[str], flow_name: str | None, name: str | None, limit: int, offset: int
-    ) -> list[Row]:
+    async def flow_runs(self, choice: RunChoice, limit: int, offset: int) -> list[Row]:
         """Flow runs with the names of their flows and their executors, newest first."""
         ...
 
@@ -56,9 +66,7 @@ class RunSource(Protocol):
         """
         ...
 
-    async def task_runs(
-        self, flow_run: str, state_types: Sequence[str], name: str | None, limit: int, offset: int
-    ) -> list[Row]:
+    async def task_runs(self, flow_run: str, choice: RunChoice, limit: int, offset: int) -> list[Row]:
         """Task runs of a flow run in the order of their calls."""
         ...
 

@@ -102,6 +102,31 @@ def reset(dry_run: bool, yes: bool) -> None:
     note(f"{_shown()} is empty, with schema {after}.")
 
 
+@verb(
+    database,
+    "stamp",
+    "heliostat server database stamp 0018 --dry-run",
+    "heliostat server database stamp head --yes",
+)
+@click.argument("revision")
+@dry_run_option
+@yes_option
+def stamp(revision: str, dry_run: bool, yes: bool) -> None:
+    """Record that the database has a schema, without changing its tables. For repairs by hand."""
+    from ...runtime.store.database import migrating, schema
+
+    url = current_settings().database_url
+    _known(revision)
+    before = asyncio.run(_revision(url))
+    target = schema.NEWEST if revision == "head" else revision
+    if dry_run:
+        note(f"Would record that {_shown()} has schema {target}; it says {before or 'none'}.")
+        return
+    confirm_or_refuse(f"Record that {_shown()} has schema {target} (it says {before or 'none'})?", yes)
+    after = asyncio.run(migrating.stamp(url, revision))
+    note(f"{_shown()} says that it has schema {after or 'none'}.")
+
+
 def _shown() -> str:
     return current_settings().masked("database_url")
 

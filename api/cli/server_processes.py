@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -38,8 +39,16 @@ _STOP_WITHIN_S = 15.0
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=4200, show_default=True, help="0 means any free port."
 )
-@click.option("--api-workers", type=click.IntRange(1), default=1, show_default=True, help="API processes.")
-@click.option("--background", is_flag=True, help="Run in the background; return when the server answers.")
+@click.option(
+    "--api-workers", "--workers", "api_workers", type=click.IntRange(1), default=1, show_default=True,
+    help="API processes.",
+)  # fmt: skip
+@click.option("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR, for this server.")
+@click.option("--scheduler/--no-scheduler", default=True, help="Whether schedules make runs.")
+@click.option("--late-runs/--no-late-runs", default=True, help="Whether overdue runs are marked Late.")
+@click.option(
+    "--background", "-b", is_flag=True, help="Run in the background; return when the server answers."
+)
 @click.option("--no-services", is_flag=True, help="Serve the API only.")
 @click.option(
     "--services",
@@ -57,6 +66,9 @@ def start(
     host: str,
     port: int,
     api_workers: int,
+    log_level: str | None,
+    scheduler: bool,
+    late_runs: bool,
     background: bool,
     no_services: bool,
     services: str | None,
@@ -74,21 +86,27 @@ def start(
         raise click.BadParameter("--background needs a fixed port: pass --port.")
     if stock_ui is not None:
         _show_pages_of(stock_ui)
+    if log_level is not None:
+        os.environ["HELIOSTAT_LOGGING_LEVEL"] = log_level.upper()  # the server's processes read it too
+        reload_settings()
     settings = current_settings()  # report a bad setting here, in one line
-    chosen = () if no_services else _services(services)
+    off = [name for name, on in (("scheduler", scheduler), ("late-runs", late_runs)) if not on]
+    chosen = () if no_services else _services(services, off)
     options = ServerOptions(host, port, api_workers, chosen, ray_address or settings.ray_address)
     return run_in_background(options, note) if background else run(options, note, log_file)
 
 
-def _services(given: str | None) -> tuple[str, ...] | None:
+def _services(given: str | None, off: Sequence[str] = ()) -> tuple[str, ...] | None:
     from ..server.start import SERVICES
 
     if given is None:
-        return None
+        return tuple(name for name in SERVICES if name not in off) if off else None
     names = tuple(name.strip() for name in given.split(",") if name.strip())
     unknown = [name for name in names if name not in SERVICES]
     if unknown:
         raise click.BadParameter(f"There is no service {unknown[0]!r}; there are: {', '.join(SERVICES)}.")
+    if clash := [name for name in off if name in names]:
+        raise click.UsageError(f"--services asks for {clash[0]}, and --no-{clash[0]} refuses it.")
     return names
 
 
@@ -120,13 +138,24 @@ def stop(port: int | None) -> None:
     ),
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="Only the server on this port.")
-@click.option("--wait", "wait_s", type=click.FloatRange(0), metavar="SECONDS", help="Wait until it is up.")
+@click.option(
+    "--wait", "wait_s", type=click.FloatRange(-1), metavar="[SECONDS]", is_flag=False, flag_value=-1,
+    help="Wait until it is up: this long, or as long as --timeout says.",
+)  # fmt: skip
+@click.option(
+    "--timeout", "-t", "timeout_s", type=click.FloatRange(0), metavar="SECONDS",
+    help="How long --wait waits. Default: until it is up.",
+)  # fmt: skip
 @output_option
-def status(port: int | None, wait_s: float | None, output: str) -> int:
+def status(port: int | None, wait_s: float | None, timeout_s: float | None, output: str) -> int:
     """Show the servers of this home folder, or the one that HELIOSTAT_API_URL names.
 
     The exit code is 0 if there is a server and all of them are ready, else 7. `--wait` waits for Ray too.
     """
+    if timeout_s is not None and wait_s is None:
+        raise click.UsageError("--timeout goes with --wait.")
+    if wait_s == -1:  # given without a number
+        wait_s = timeout_s or float("inf")
     until = clock.monotonic_s() + (wait_s or 0.0)
     while True:
         rows = _states(port)

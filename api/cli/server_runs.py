@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any, cast
 from urllib.parse import quote
@@ -14,7 +14,7 @@ from ...runtime.foundation.settings import current_settings
 from ..executors import HOLDING, with_executors
 from .output import Row
 from .remote import find_flow_run, flow_run_id, flow_run_rows, not_found_hint, pages
-from .run_source import LogChoice
+from .run_source import LogChoice, RunChoice
 
 _MOMENTS = ("created", "updated", "timestamp", "scheduled_time")
 
@@ -28,15 +28,13 @@ class ServerRuns:
     async def flows(self, limit: int, offset: int) -> list[Row]:
         return [flow.to_json() for flow in await pages(self._client.read_flows, limit, offset)]
 
-    async def flow_runs(
-        self, state_types: Sequence[str], flow_name: str | None, name: str | None, limit: int, offset: int
-    ) -> list[Row]:
+    async def flow_runs(self, choice: RunChoice, limit: int, offset: int) -> list[Row]:
         runs = await pages(
             self._client.read_flow_runs,
             limit,
             offset,
-            flow_run_filter=_filter(state_types, name) or None,
-            flow_filter={"name": {"any_": [flow_name]}} if flow_name else None,
+            flow_run_filter=filter_of(choice) or None,
+            flow_filter={"name": {"any_": list(choice.flow_names)}} if choice.flow_names else None,
             sort="ID_DESC",
         )
         return await self._seen_from_here(await flow_run_rows(self._client, runs))
@@ -52,11 +50,9 @@ class ServerRuns:
         await self._client.delete_flow_run(run_id)
         return 1
 
-    async def task_runs(
-        self, flow_run: str, state_types: Sequence[str], name: str | None, limit: int, offset: int
-    ) -> list[Row]:
+    async def task_runs(self, flow_run: str, choice: RunChoice, limit: int, offset: int) -> list[Row]:
         run_id = await flow_run_id(self._client, flow_run)
-        chosen = {"flow_run_id": {"any_": [str(run_id)]}, **_filter(state_types, name)}
+        chosen = {"flow_run_id": {"any_": [str(run_id)]}, **filter_of(choice)}
         order = "EXPECTED_START_TIME_ASC"
         found = await pages(self._client.read_task_runs, limit, offset, task_run_filter=chosen, sort=order)
         return [run.to_json() for run in found]
@@ -125,7 +121,13 @@ def with_moments(value: Any) -> Any:
     }
 
 
-def _filter(state_types: Sequence[str], name: str | None) -> Row:
-    """The standard's filter of runs by state types and a part of their names."""
-    of_state = {"state": {"type": {"any_": list(state_types)}}} if state_types else {}
-    return of_state | ({"name": {"like_": name}} if name else {})
+def filter_of(choice: RunChoice) -> Row:
+    """The standard's filter of runs, but for the names of flows."""
+    state: Row = {}
+    if choice.state_types:
+        state["type"] = {"any_": list(choice.state_types)}
+    if choice.state_names:
+        state["name"] = {"any_": list(choice.state_names)}
+    if len(state) > 1:
+        state["operator"] = "or_"
+    return ({"state": state} if state else {}) | ({"name": {"like_": choice.name}} if choice.name else {})

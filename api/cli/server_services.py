@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ...runtime.store.services import ServiceRow
 
 
-@click.group(cls=Noun)
+@click.group(cls=Noun, aliases={"list": "ls"})
 def services() -> None:
     """See the services of a server, such as the scheduler: the parts that act by themselves."""
 

@@ -11,7 +11,14 @@ from .. import page_addresses
 from .lazy import Noun, verb
 from .logs import LogOptions, write_logs
 from .output import Column, Row, output_option, write_json, write_one, write_page, write_rows
-from .records import head_tail_options, limit_option, offset_option, state_option
+from .records import (
+    StateOptions,
+    chosen_runs,
+    head_tail_options,
+    limit_option,
+    offset_option,
+    state_options,
+)
 from .remote import as_uuid
 from .run_source import RunSource
 from .sources import with_runs
@@ -54,17 +61,24 @@ def task_run() -> None:
     "heliostat task-run ls --limit 100 --offset 200",
 )
 @flow_run_option
-@state_option
-@click.option("--name", metavar="TEXT", help="Only task runs whose name contains this.")
+@state_options
+@click.option(
+    "--name", "--task-run-name", "name", metavar="TEXT", help="Only those whose name contains this."
+)
 @limit_option(50)
 @offset_option
 @output_option
 def ls(
-    flow_run: str, state_types: tuple[str, ...], name: str | None, limit: int, offset: int, output: str
+    flow_run: str,
+    name: str | None,
+    limit: int,
+    offset: int,
+    output: str,
+    **states: Unpack[StateOptions],
 ) -> None:
     """List the task runs of a flow run, in the order of their calls."""
 
-    found = with_runs(lambda runs: runs.task_runs(flow_run, state_types, name, limit, offset))
+    found = with_runs(lambda runs: runs.task_runs(flow_run, chosen_runs((), name, **states), limit, offset))
     write_page(found, _COLUMNS, output, limit, offset, empty="No task runs.")
 
 

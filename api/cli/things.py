@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 import click
 
 from ...runtime.foundation.errors import NotFound
 from .output import Row, confirm_or_refuse, note
+from .references import meant
 from .remote import api_is_set, not_found, pages
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _LEAST_PART = 4  # characters of an id that may stand for it
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would happen, and do nothing.")
@@ -59,15 +58,6 @@ async def all_of(
 def in_path(text: str) -> str:
     """Text as one part of a route's path."""
     return quote(text, safe="")
-
-
-def meant(text: str) -> str:
-    """What people typed, or, for the address of a page, the id or name of what that page shows."""
-    if not text.startswith(("http://", "https://")):
-        return text
-    path = urlsplit(text).path
-    ids: list[str] = _UUID.findall(path)
-    return ids[-1] if ids else unquote(path.rstrip("/").rpartition("/")[2])
 
 
 def find(rows: Sequence[Row], reference: str, what: str, ls: str, *names: Callable[[Row], str | None]) -> Row:

@@ -12,6 +12,7 @@ from ...runtime.foundation.errors import Duplicate
 from .lazy import Noun, verb
 from .output import Column, Row, note, output_option, write_json, write_one, write_page, yes_option
 from .records import limit_option, offset_option
+from .references import reference
 from .things import all_of, delete_each, dry_run_option, find, in_path, with_api
 from .times import ago_text, local_text
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient
 
 _LS = "heliostat variable ls"
-name_argument = click.argument("name")
+name_argument = reference("name", "NAME", "variable")
 
 
 @click.group(cls=Noun, aliases={"delete": "unset"})
@@ -106,7 +107,7 @@ def set_(name: str, value: str, overwrite: bool, tags: tuple[str, ...]) -> None:
 
 
 @verb(variable, "unset", "heliostat variable unset region --yes", "heliostat variable unset region --dry-run")
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@reference("names", "NAME...", "variable", nargs=-1)
 @dry_run_option
 @yes_option
 def unset(names: tuple[str, ...], dry_run: bool, yes: bool) -> None:

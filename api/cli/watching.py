@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
 
 
-def watch_run(run_id: UUID, timeout_s: float | None = None, *, logs: bool = True) -> int:
+def watch_run(
+    run_id: UUID, timeout_s: float | None = None, *, logs: bool = True, pause_s: float | None = None
+) -> int:
     """Follow a run until it has ended; returns the exit code of its outcome.
 
-    Ctrl-C ends the watching, not the run, and a message says so.
+    Ctrl-C ends the watching, not the run, and a message says so. `pause_s` is the longest pause of looking.
     """
     try:
-        run = with_client(lambda client: _follow(client, run_id, timeout_s, logs))
+        run = with_client(
+            lambda client: _follow(client, run_id, timeout_s, logs, pause_s or _LONGEST_PAUSE_S)
+        )
     except KeyboardInterrupt:
         note(f"Watching has ended; the run goes on. hint: heliostat flow-run watch {run_id}")
         return Exit.INTERRUPTED
@@ -43,7 +47,9 @@ def watch_run(run_id: UUID, timeout_s: float | None = None, *, logs: bool = True
     return Exit.FAILED
 
 
-async def _follow(client: HeliostatClient, run_id: UUID, timeout_s: float | None, logs: bool) -> FlowRun:
+async def _follow(
+    client: HeliostatClient, run_id: UUID, timeout_s: float | None, logs: bool, longest_pause_s: float
+) -> FlowRun:
     from .logs import LogTail
 
     began, pause_s = clock.monotonic_s(), _FIRST_PAUSE_S
@@ -64,5 +70,5 @@ async def _follow(client: HeliostatClient, run_id: UUID, timeout_s: float | None
             return run
         if timeout_s is not None and clock.monotonic_s() - began >= timeout_s:
             return run
-        pause_s = _FIRST_PAUSE_S if news else min(pause_s * 1.5, _LONGEST_PAUSE_S)
+        pause_s = _FIRST_PAUSE_S if news else min(pause_s * 1.5, longest_pause_s)
         await asyncio.sleep(pause_s)

@@ -11,7 +11,7 @@ import click
 
 from ...runtime.foundation import clock
 from .. import page_addresses
-from .lazy import Noun, verb
+from .lazy import Lazy, Noun, verb
 from .output import (
     Column,
     Row,
@@ -25,6 +25,7 @@ from .output import (
     yes_option,
 )
 from .records import limit_option, offset_option
+from .references import reference
 from .remote import changed, find_work_pool, flow_run_rows, pages, with_client
 from .times import ago, local
 from .web import open_page, web_option
@@ -32,7 +33,7 @@ from .web import open_page, web_option
 if TYPE_CHECKING:
     from ...runtime.client.client import HeliostatClient
 
-name_argument = click.argument("name", metavar="POOL")
+name_argument = reference("name", "POOL", "work pool")
 template_option = click.option(
     "--base-job-template",
     "template",
@@ -41,22 +42,33 @@ template_option = click.option(
     help="A JSON file with the base job template.",
 )
 description_option = click.option("--description", metavar="TEXT", help="What it is for.")
+hours_option = click.option(
+    "--hours", "-h", type=click.FloatRange(0), default=1.0, show_default=True, help="How far ahead."
+)
 concurrency_option = click.option(
     "--concurrency-limit", type=click.IntRange(0), metavar="N", help="The most runs at once."
 )
 
 
-@click.group("work-pool", cls=Noun)
+@click.group(
+    "work-pool",
+    cls=Noun,
+    lazy={
+        "slots": Lazy(".slots:pool_slots", "Show which runs hold slots of a pool."),
+        "storage": Lazy(".work_pool_storage:storage", "See where a pool keeps code of the stock client."),
+    },
+)
 def work_pool() -> None:
     """See, make and change work pools on a server."""
 
 
 @verb(work_pool, "ls", "heliostat work-pool ls", "heliostat work-pool ls --output json")
+@click.option("--verbose", "-v", is_flag=True, help="Show ids of default queues and changes too.")
 @limit_option(200)
 @offset_option
 @output_option
 @web_option
-def ls(limit: int, offset: int, output: str, web: bool) -> None:
+def ls(verbose: bool, limit: int, offset: int, output: str, web: bool) -> None:
     """List work pools by name."""
     if web:
         open_page(page_addresses.WORK_POOLS)
@@ -73,6 +85,7 @@ def ls(limit: int, offset: int, output: str, web: bool) -> None:
         Column("Limit", "concurrency_limit"),
         Column("In use", "active_slots"),
         Column("Description", "description"),
+        *((Column("Default queue", "default_queue_id"), Column("Changed", _changed)) if verbose else ()),
     )
     write_page(with_client(read), columns, output, limit, offset, empty="No work pools.")
 
@@ -228,7 +241,7 @@ def delete(name: str, dry_run: bool, yes: bool) -> None:
 
 @verb(work_pool, "preview", "heliostat work-pool preview default --hours 12")
 @name_argument
-@click.option("--hours", type=click.FloatRange(0), default=1.0, show_default=True, help="How far ahead.")
+@hours_option
 @output_option
 def preview(name: str, hours: float, output: str) -> None:
     """List the runs that are to begin in a pool soon."""
@@ -274,6 +287,10 @@ def get_default_base_job_template(kind: str, file: Path | None) -> None:
         return
     file.write_text(json.dumps(template, indent=2) + "\n", encoding="utf-8")
     note(f"Wrote {file}.")
+
+
+def _changed(row: Row) -> str:
+    return ago(row["updated"])
 
 
 def _update(name: str, **fields: Any) -> None:

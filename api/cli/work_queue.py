@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .lazy import Noun, verb
+from .lazy import Lazy, Noun, verb
 from .output import (
+    Column,
     Row,
     confirm_or_refuse,
     note,
@@ -19,7 +20,7 @@ from .output import (
     yes_option,
 )
 from .remote import changed, find_work_pool, not_found, pages, with_client
-from .times import local
+from .times import ago, local
 from .work_pool import QUEUE_COLUMNS
 
 if TYPE_CHECKING:
@@ -32,23 +33,36 @@ pool_option = click.option(
 )
 
 
-@click.group("work-queue", cls=Noun)
+@click.group(
+    "work-queue",
+    cls=Noun,
+    lazy={
+        "preview": Lazy(".slots:queue_preview", "List the runs that are to begin in a queue soon."),
+        "read-runs": Lazy(".slots:queue_runs", "List the runs of a queue that workers may take."),
+        "slots": Lazy(".slots:queue_slots", "Show which runs hold slots of a queue."),
+    },
+)
 def work_queue() -> None:
     """See, make and change the queues of a work pool."""
 
 
-@verb(work_queue, "ls", "heliostat work-queue ls --pool gpu")
+@verb(work_queue, "ls", "heliostat work-queue ls --pool gpu", "heliostat work-queue ls --match urgent")
 @pool_option
+@click.option("--match", "-m", "prefix", metavar="TEXT", default="", help="Only names that begin so.")
+@click.option("--verbose", "-v", is_flag=True, help="Show descriptions and polling times too.")
 @output_option
-def ls(pool: str, output: str) -> None:
+def ls(pool: str, prefix: str, verbose: bool, output: str) -> None:
     """List the queues of a pool, the most urgent first."""
 
     async def read(client: HeliostatClient) -> list[Row]:
         await find_work_pool(client, pool)
         queues = await pages(partial(client.read_work_queues, pool), None)
-        return [queue.to_json() for queue in sorted(queues, key=lambda queue: queue.priority)]
+        ordered = sorted(queues, key=lambda queue: queue.priority)
+        return [queue.to_json() for queue in ordered if queue.name.startswith(prefix)]
 
-    write_rows(with_client(read), QUEUE_COLUMNS, output, empty="No queues.")
+    more = (Column("Description", "description"), Column("Polled", lambda row: ago(row["last_polled"])))
+    columns = (*QUEUE_COLUMNS, *(more if verbose else ()))
+    write_rows(with_client(read), columns, output, empty="No queues.")
 
 
 @verb(work_queue, "create", "heliostat work-queue create urgent --pool gpu --priority 1 --limit 2")
@@ -77,7 +91,7 @@ def create(name: str, pool: str, priority: int | None, limit: int | None, descri
 @output_option
 def inspect(name: str, pool: str, output: str) -> None:
     """Show a queue."""
-    found = with_client(lambda client: _found(client, name, pool)).to_json()
+    found = with_client(lambda client: find_queue(client, name, pool)).to_json()
     if output != "table":
         write_json(found, indent=output == "json")
         return
@@ -144,13 +158,13 @@ def clear_concurrency_limit(name: str, pool: str) -> None:
 @yes_option
 def delete(name: str, pool: str, yes: bool) -> None:
     """Delete a queue. Its deployments stay, without a queue."""
-    with_client(lambda client: _found(client, name, pool))
+    with_client(lambda client: find_queue(client, name, pool))
     confirm_or_refuse(f"Delete queue {name!r} of work pool {pool!r}?", yes)
     with_client(lambda client: client.delete_work_queue(name, pool))
     note(f"Deleted queue {name!r} of work pool {pool!r}.")
 
 
-async def _found(client: HeliostatClient, name: str, pool: str) -> WorkQueue:
+async def find_queue(client: HeliostatClient, name: str, pool: str) -> WorkQueue:
     """The queue of that name in a pool. Raises NotFound with the nearest name."""
     await find_work_pool(client, pool)
     queues = {queue.name: queue for queue in await client.read_work_queues(pool)}
@@ -161,7 +175,7 @@ async def _found(client: HeliostatClient, name: str, pool: str) -> WorkQueue:
 
 def _update(name: str, pool: str, **fields: Any) -> None:
     async def act(client: HeliostatClient) -> None:
-        await _found(client, name, pool)
+        await find_queue(client, name, pool)
         await client.update_work_queue(name, pool, **fields)
 
     with_client(act)

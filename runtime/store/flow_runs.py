@@ -114,7 +114,8 @@ async def list(
     db: Database,
     *,
     state_types: Iterable[str] | None = None,
-    flow_name: str | None = None,
+    state_names: Iterable[str] = (),
+    flow_names: Iterable[str] | None = None,
     name_like: str | None = None,
     parent_task_run_id: UUID | None = None,
     limit: int = 200,
@@ -122,10 +123,10 @@ async def list(
 ) -> builtins.list[FlowRunRow]:
     """Flow runs, newest first, without their pickled parameters and results.
 
-    `name_like` is a part of the run's name, in any case.
+    Runs in a state of one of the types or names; `name_like` is a part of the run's name, in any case.
     """
     statement = _selected(heavy=False).order_by(flow_run.c.expected_start_time.desc(), flow_run.c.id.desc())
-    for condition in _conditions(state_types, flow_name, name_like, parent_task_run_id):
+    for condition in _conditions(state_types, state_names, flow_names, name_like, parent_task_run_id):
         statement = statement.where(condition)
     async with db.read() as connection:
         rows = await connection.execute(statement.limit(limit).offset(offset))
@@ -377,14 +378,16 @@ def _is_made_ahead() -> ColumnElement[bool]:
 
 def _conditions(
     state_types: Iterable[str] | None,
-    flow_name: str | None,
+    state_names: Iterable[str],
+    flow_names: Iterable[str] | None,
     name_like: str | None,
     parent_task_run_id: UUID | None,
 ) -> Iterable[ColumnElement[bool]]:
-    if state_types is not None:
-        yield flow_run.c.state_type.in_([str(state_type) for state_type in state_types])
-    if flow_name is not None:
-        yield flow.c.name == flow_name
+    types, names = builtins.list(map(str, state_types or ())), builtins.list(state_names)
+    if state_types is not None or names:
+        yield or_(flow_run.c.state_type.in_(types), flow_run.c.state_name.in_(names))
+    if flow_names is not None:
+        yield flow.c.name.in_(builtins.list(flow_names))
     if name_like is not None:
         yield flow_run.c.name.icontains(name_like, autoescape=True)
     if parent_task_run_id is not None:

@@ -134,6 +134,7 @@ async def list(
     flow_run_id: UUID,
     *,
     state_types: Iterable[str] | None = None,
+    state_names: Iterable[str] = (),
     name_like: str | None = None,
     limit: int = 200,
     offset: int = 0,
@@ -146,10 +147,9 @@ async def list(
     statement = select(*TASK_RUN_COLUMNS).order_by(task_run.c.id)
     if after_id is not None:
         statement = statement.where(task_run.c.id > after_id)
-    if state_types is not None:
-        statement = statement.where(
-            task_run.c.state_type.in_([str(state_type) for state_type in state_types])
-        )
+    types, names = builtins.list(map(str, state_types or ())), builtins.list(state_names)
+    if state_types is not None or names:
+        statement = statement.where(or_(task_run.c.state_type.in_(types), task_run.c.state_name.in_(names)))
     if name_like is not None:
         statement = statement.where(shown_name().icontains(name_like, autoescape=True))
     async with db.read() as connection:

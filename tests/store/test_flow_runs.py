@@ -162,7 +162,7 @@ async def test_lists_are_newest_first_filtered_and_paged(db: Database, given: An
     names = lambda rows: [row.name for row in rows]  # noqa: E731
     assert names(await flow_runs.list(db)) == [f"run-{number}_x" for number in (5, 4, 3, 2, 1, 0)]
     assert names(await flow_runs.list(db, state_types=["FAILED"])) == ["run-5_x", "run-4_x"]
-    assert names(await flow_runs.list(db, flow_name="odd", limit=1, offset=1)) == ["run-3_x"]
+    assert names(await flow_runs.list(db, flow_names=["odd"], limit=1, offset=1)) == ["run-3_x"]
     assert names(await flow_runs.list(db, name_like="RUN-2")) == ["run-2_x"]
     assert names(await flow_runs.list(db, name_like="run%2")) == []
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from .database import Database, engine_for
-from .schema import move, revision_of
+from .schema import mark, move, revision_of
 from .urls import target_of
 
 
@@ -31,6 +31,11 @@ async def reset(db_url: str) -> str | None:
         return move(connection, "upgrade", "head")
 
     return await _on(db_url, act)
+
+
+async def stamp(db_url: str, revision: str) -> str | None:
+    """Record that the database has a revision, without changing its other tables."""
+    return await _on(db_url, partial(mark, revision=revision))
 
 
 async def current(db_url: str) -> str | None:

@@ -6,11 +6,15 @@ alembic is imported only when there is a migration to run; other starts only com
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ...foundation.errors import NotFound, SchemaTooNew
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 REVISIONS = (
     "0001",
@@ -83,14 +87,30 @@ def move(connection: Connection, direction: str, revision: str) -> str | None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
     _refuse_unknown(revision_of(connection))
+    config = _config(connection, revision)
+    from alembic import command
+
+    {"upgrade": command.upgrade, "downgrade": command.downgrade}[direction](config, revision)
+    return revision_of(connection)
+
+
+def mark(connection: Connection, revision: str) -> str | None:
+    """Record a revision without running a migration, also in place of one that this version does not know."""
+    config = _config(connection, revision)
+    from alembic import command
+
+    command.stamp(config, revision, purge=True)
+    return revision_of(connection)
+
+
+def _config(connection: Connection, revision: str) -> Config:
+    """What alembic works with. Raises NotFound for an unknown revision."""
     if revision not in ("head", "base", *REVISIONS):
         raise NotFound(f"no schema revision {revision!r}", hint=f"one of: base, {', '.join(REVISIONS)}")
 
-    from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    {"upgrade": command.upgrade, "downgrade": command.downgrade}[direction](config, revision)
-    return revision_of(connection)
+    return config
