@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import subprocess
@@ -191,7 +192,16 @@ async def test_a_native_run_stands_beside_one_of_a_remote_client(
     native = rows(page).filter(has_text="native-etl")
     await expect(native).to_contain_text("KeyError: 'currency'")
     await expect(rows(page).filter(has_text="remote-etl")).to_contain_text("Completed")
-    await page.get_by_role("button", name=re.compile("Task runs")).click()
+    async with page.expect_download() as saving:
+        await page.get_by_role("button", name="Save as CSV: Flow runs").click()
+    saved = await saving.value
+    assert saved.suggested_filename == "flow-runs.csv"
+    kept = list(csv.DictReader((await saved.path()).open()))
+    assert {each["flow_name"]: each["state_name"] for each in kept} == {
+        "native-etl": "Failed",
+        "remote-etl": "Completed",
+    }
+    await page.get_by_role("button", name=re.compile("^Task runs")).click()
     await expect(rows(page)).to_have_count(3)
     await page.goto("/logs?q=broker")
     await expect(page.get_by_role("log")).to_contain_text("connected to the broker")

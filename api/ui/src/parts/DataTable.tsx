@@ -2,9 +2,11 @@
 
 import { useMediaQuery } from "@mantine/hooks";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { ArrowDown, ArrowUp } from "lucide-react";
+import { ArrowDown, ArrowUp, Download } from "lucide-react";
 import { type KeyboardEvent, type ReactNode, useCallback, useEffect, useRef, useState } from "react";
+import { counted } from "@/words/numbers";
 import { Box } from "./choosing";
+import { saveCsv } from "./csv";
 
 export type Column<Row> = {
   key: string;
@@ -34,6 +36,8 @@ type Props<Row> = {
   onEnd?: () => void;
   height?: number | string;
   rowHeight?: number;
+  /** What a saved file holds of a row, when that is not the row itself. */
+  saved?: (row: Row) => object;
 };
 
 export function DataTable<Row>(props: Props<Row>) {
@@ -121,6 +125,21 @@ export function DataTable<Row>(props: Props<Row>) {
         {columns.map((column) => (
           <Head key={column.key} column={column} sort={props.sort} onSort={props.onSort} />
         ))}
+        <span role="columnheader" className="vt-save">
+          <button
+            type="button"
+            aria-label={`Save as CSV: ${props.label}`}
+            title={`Save ${counted(rows.length, "row")} as CSV`}
+            onClick={() =>
+              saveCsv(
+                rows.map((row) => props.saved?.(row) ?? (row as object)),
+                props.label,
+              )
+            }
+          >
+            <Download className="i s" />
+          </button>
+        </span>
       </div>
       <div role="rowgroup" className="vt-body" style={{ height: virtual.getTotalSize() }}>
         {items.map((item) => {

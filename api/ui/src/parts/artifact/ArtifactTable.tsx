@@ -56,6 +56,7 @@ export function ArtifactTable({ rows, label }: { rows: Record<string, unknown>[]
       rows={rows.map((cells, at) => ({ at, cells }))}
       columns={columns}
       rowKey={(row) => String(row.at)}
+      saved={(row) => row.cells}
       height={Math.min(420, 30 + rows.length * 32)}
     />
   );
