@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from ..runtime.store.graph_rows import GraphRun, TaskLine
+from ..runtime.store.run_parts import site_name
 
 ITEM, ALL = 0, 1
 _SPAN = 1 << 32  # the most items of a call site whose ids are told apart from another site's
@@ -99,7 +100,8 @@ class Columns:
         found = self._groups.get(key)
         if found is None:
             found = self._groups[key] = len(self._listed)
-            self._listed.append({"key": line.task_key, "name": line.task_name, "run": place})
+            name = site_name(line.task_key, line.task_name)
+            self._listed.append({"key": line.task_key, "name": name, "run": place})
         return found
 
     def _ms(self, micros: int | None) -> int | None:

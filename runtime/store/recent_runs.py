@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .database.database import Database
 from .database.tables import flow_run, task_run
+from .run_parts import site_name
 
 _RUNS_FOR_TASKS = 20
 _MOST_TASK_RUNS = 20_000
@@ -105,7 +106,7 @@ async def tasks_of_flow(db: Database, flow_id: UUID) -> list[TaskRecord]:
     async with db.read() as connection:
         run_ids = list(await connection.scalars(newest))
         some = (
-            select(task_run.c.task_name, task_run.c.state_type, task_run.c.run_count)
+            select(task_run.c.task_key, task_run.c.task_name, task_run.c.state_type, task_run.c.run_count)
             .where(task_run.c.flow_run_id.in_(run_ids))
             .limit(_MOST_TASK_RUNS)
             .subquery()
@@ -113,14 +114,24 @@ async def tasks_of_flow(db: Database, flow_id: UUID) -> list[TaskRecord]:
         failed = some.c.state_type.in_(("FAILED", "CRASHED"))
         counted = (
             select(
-                some.c.task_name,
+                some.c.task_key,
+                func.min(some.c.task_name),
                 func.count(),
                 func.count().filter(failed),
                 func.count().filter(some.c.run_count > 1),
             )
-            .group_by(some.c.task_name)
+            .group_by(some.c.task_key)
             .order_by(func.count().filter(failed).desc(), func.count().filter(some.c.run_count > 1).desc())
             .limit(100)
         )
         rows = (await connection.execute(counted)).all()
-    return [TaskRecord(*row) for row in rows]
+    # A task whose code was changed has another key, and the same name.
+    sums: dict[str, list[int]] = {}
+    for key, name, *counts in rows:
+        old = sums.setdefault(site_name(key, name), [0] * len(counts))
+        old[:] = [one + other for one, other in zip(old, counts, strict=True)]
+    return sorted((TaskRecord(name, *counts) for name, counts in sums.items()), key=_least_reliable)
+
+
+def _least_reliable(task: TaskRecord) -> tuple[int, int]:
+    return (-task.failed, -task.retried)

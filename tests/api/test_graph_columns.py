@@ -66,6 +66,11 @@ def test_ids_follow_from_the_base_of_their_group() -> None:
     assert answer["columns"]["index"] == [0, 1, 2]
 
 
+def test_a_group_bears_the_name_of_its_task_and_not_that_of_one_call() -> None:
+    calls = [line("fetch", at, task_key="jobs.fetch-1a2b3c4d", task_name=f"fetch-{at}f") for at in range(3)]
+    assert [group["name"] for group in whole(calls)["groups"]] == ["fetch"]
+
+
 def test_a_map_item_by_item_is_one_block() -> None:
     lines = [line("fetch", at) for at in range(50)]
     lines += [line("parse", at, [("fetch", at)]) for at in reversed(range(50))]

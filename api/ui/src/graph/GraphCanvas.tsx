@@ -43,6 +43,7 @@ type Props = {
   /** Where to look at first, as `onLook` told it; undefined for the whole. */
   look: string | undefined;
   onLook: (look: string | undefined) => void;
+  onNeeds: (height: number | undefined) => void;
   label: string;
   handle: Ref<CanvasHandle>;
 };
@@ -67,6 +68,7 @@ export function GraphCanvas({
   onKey,
   look,
   onLook,
+  onNeeds,
   label,
   handle,
 }: Props) {
@@ -129,8 +131,9 @@ export function GraphCanvas({
   useEffect(() => {
     newest.current = { ...whole, theme: newest.current.theme };
     drawer.layout(newest.current);
+    onNeeds(drawer.needs);
     ask();
-  }, [whole, drawer, version, ask]);
+  }, [whole, drawer, version, ask, onNeeds]);
 
   useEffect(() => {
     const renew = () => {

@@ -1,6 +1,14 @@
 /** The run graph: one model, three views, one selection, search and colour for all. */
 
-import { type KeyboardEvent, useDeferredValue, useMemo, useRef } from "react";
+import {
+  type CSSProperties,
+  type KeyboardEvent,
+  useCallback,
+  useDeferredValue,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { useNow } from "@/data/now";
 import { useClock } from "@/data/preferences";
 import { useUrlStates } from "@/data/urlState";
@@ -66,6 +74,11 @@ function Shown({
     });
   const open = words["open"];
   const unfolded = useMemo(() => unfoldedIn(model, open), [model, version, open]); // eslint-disable-line react-hooks/exhaustive-deps
+  const [needs, setNeeds] = useState<number | undefined>();
+  // It only grows: what stands below shall not jump up and down.
+  const need = useCallback((height: number | undefined) => {
+    setNeeds((old) => (height === undefined ? old : Math.max(old ?? 0, height)));
+  }, []);
   const view = VIEWS.find((each) => each === words["view"]) ?? "timeline";
   const colourBy = COLOURS.find((each) => each === words["colour"]) ?? "state";
   const showPath = words["path"] === true || words["path"] === "true";
@@ -235,7 +248,10 @@ function Shown({
         }
         name={run?.name ?? "graph"}
       />
-      <div className={`graph v-${view}${selected ? " with-insp" : ""}`}>
+      <div
+        className={`graph v-${view}${selected ? " with-insp" : ""}`}
+        style={{ "--needs": needs === undefined ? undefined : `${needs}px` } as CSSProperties}
+      >
         <GraphCanvas
           key={view}
           scene={scene}
@@ -248,6 +264,7 @@ function Shown({
           onKey={onKey}
           look={typeof words["look"] === "string" ? words["look"] : undefined}
           onLook={(look) => setWords({ look })}
+          onNeeds={need}
           label={`${view} of the run: ${said}. Arrow keys walk, Enter opens, N goes to the next failure.`}
           handle={canvas}
         />

@@ -34,6 +34,10 @@ export class Timeline implements GraphView {
     return { x: 0, y: 0, k: 1 };
   }
 
+  get needs(): number {
+    return this.bottom + 16;
+  }
+
   /** How far the lanes can be moved up. */
   overflow(scene: Scene): number {
     return Math.max(0, this.bottom - scene.height + 8);

@@ -49,6 +49,8 @@ export interface GraphView {
   fit(scene: Scene): Camera;
   /** Up and down moves it, and zooming widens it alone. */
   readonly scrolls: boolean;
+  /** Pixels that show all of it without empty room below; left out by views that fill any height. */
+  readonly needs?: number;
 }
 
 export const inView = (scene: Scene, x: number, y: number, width: number, height: number) =>

@@ -6,6 +6,7 @@ import { post } from "@/data/client";
 import { useNames } from "@/data/names";
 import { useNow } from "@/data/now";
 import type { FlowRun } from "@/data/runs";
+import { usualQuery } from "@/data/usual";
 import { SectionHead } from "@/parts/page";
 import { Loaded } from "@/parts/places";
 import { duration } from "@/words/numbers";
@@ -37,6 +38,8 @@ export function Next() {
     "deployments",
     runs.map((run) => run.deployment_id),
   );
+  const owners = runs.flatMap((run) => run.deployment_id ?? []);
+  const usual = useQuery(usualQuery({ deployment_ids: [...new Set(owners)] })).data ?? {};
   return (
     <section aria-label="Next">
       <SectionHead title="Next">
@@ -53,6 +56,7 @@ export function Next() {
               const name = [flows.get(run.flow_id), deployments.get(run.deployment_id ?? "")]
                 .filter(Boolean)
                 .join(" / ");
+              const length = usual[run.deployment_id ?? ""]?.median_s;
               return (
                 <Link key={run.id} className="next" to={`/runs/${run.id}`}>
                   <span className="in-t">
@@ -61,8 +65,8 @@ export function Next() {
                   <span className="b cut" title={name}>
                     {name || run.name}
                   </span>
-                  <span className="q sm">
-                    {run.estimated_run_time > 0 ? `~${duration(run.estimated_run_time)}` : ""}
+                  <span className="q sm" title="how long such runs usually take">
+                    {length === undefined ? "" : `~${duration(length)}`}
                   </span>
                 </Link>
               );

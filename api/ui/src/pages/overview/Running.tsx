@@ -4,15 +4,17 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { post } from "@/data/client";
 import { useNames } from "@/data/names";
+import { useNow } from "@/data/now";
 import type { Pool } from "@/data/overview";
 import type { FlowRun } from "@/data/runs";
 import { byKind, endedOf, type TaskCounts, taskCountsQuery, totalOf } from "@/data/taskCounts";
+import { type Usuals, usualQuery } from "@/data/usual";
 import { SectionHead } from "@/parts/page";
 import { Loaded } from "@/parts/places";
 import { SegmentedBar } from "@/parts/SegmentedBar";
 import { StateGlyph } from "@/parts/StateGlyph";
 import { Took } from "@/parts/Time";
-import { counted, figure } from "@/words/numbers";
+import { counted, duration, figure } from "@/words/numbers";
 
 const SHOWN = 10;
 const FILTER = {
@@ -37,6 +39,14 @@ export function Running({ count }: { count: number }) {
     placeholderData: keepPreviousData,
     refetchInterval: 5_000,
   }).data;
+  const usual = useQuery({
+    ...usualQuery({
+      deployment_ids: [...new Set(runs.flatMap((run) => run.deployment_id ?? []))],
+      flow_ids: [...new Set(runs.flatMap((run) => (run.deployment_id ? [] : run.flow_id)))],
+    }),
+    placeholderData: keepPreviousData,
+  }).data;
+  const now = useNow();
   return (
     <section aria-label="Running">
       <SectionHead title="Running" count={count || "nothing"}>
@@ -59,6 +69,7 @@ export function Running({ count }: { count: number }) {
                 <span className="r">
                   <Took start={run.start_time} end={run.end_time} />
                 </span>
+                <span className="r q going-left">{leftOf(run, usual, now)}</span>
                 <span className="m cut">
                   {[run.work_pool_name, run.work_queue_name].filter(Boolean).join(", ")}
                 </span>
@@ -69,6 +80,14 @@ export function Running({ count }: { count: number }) {
       </Loaded>
     </section>
   );
+}
+
+/** What is left, if it takes as long as such runs usually do. */
+function leftOf(run: FlowRun, usual: Usuals | undefined, now: number): string {
+  const length = usual?.[run.deployment_id ?? run.flow_id]?.median_s;
+  if (length === undefined || !run.start_time) return "";
+  const left = length - (now - Date.parse(run.start_time)) / 1000;
+  return left > 0 ? `~${duration(left)} left` : "over usual";
 }
 
 /** How far the task runs are that there are so far. */
