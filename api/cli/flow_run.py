@@ -10,6 +10,7 @@ import click
 
 from ...runtime.foundation.errors import NotFound
 from .. import page_addresses
+from .bulk_runs import RunFilter, filter_options, names_of, runs_meant
 from .failures import Exit
 from .lazy import Lazy, Noun, verb
 from .logs import LogOptions, follow_logs, write_logs
@@ -60,6 +61,9 @@ _COLUMNS = (
     "flow-run",
     cls=Noun,
     lazy={
+        "compare": Lazy(".flow_run_views:compare", "Show in what two runs differ."),
+        "graph": Lazy(".flow_run_views:graph", "Write the tasks of a run and what each took from which."),
+        "result": Lazy(".flow_run_views:result", "Write what a run returned."),
         "cancel": Lazy(".flow_run_control:cancel", "Ask a run to stop."),
         "execute": Lazy(".flow_run_execute:execute", "Execute a claimed run in this process, as workers do."),
         "explain": Lazy(".flow_run_control:explain", "Say why a run waits."),
@@ -205,17 +209,14 @@ def resume(run: str, document: str | None) -> int:
     flow_run,
     "delete",
     "heliostat flow-run delete 5b6d7e8f --yes",
-    "heliostat flow-run delete @last --dry-run",
+    "heliostat flow-run delete --state failed --older-than 30d --dry-run",
 )
-@reference("runs", "RUN...", "flow run", nargs=-1)
+@reference("runs", "[RUN]...", "flow run", required=False, nargs=-1)
+@filter_options
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted, and do nothing.")
 @yes_option
-def delete(runs: tuple[str, ...], dry_run: bool, yes: bool) -> None:
+def delete(runs: tuple[str, ...], dry_run: bool, yes: bool, **asked: Unpack[RunFilter]) -> None:
     """Delete flow runs with everything recorded of them: task runs, logs and sub-flow runs."""
-
-    async def find_all(source: RunSource) -> list[Row]:
-        found = [await source.flow_run(run) for run in runs]
-        return list({row["id"]: row for row in found}.values())
 
     async def delete_all(source: RunSource) -> int:
         gone = 0
@@ -224,8 +225,11 @@ def delete(runs: tuple[str, ...], dry_run: bool, yes: bool) -> None:
                 gone += await source.delete_flow_run(UUID(str(row["id"])))
         return gone
 
-    found = with_runs(find_all)
-    shown = ", ".join(f"{row['name']} ({row['id']}, {row['state_name']})" for row in found)
+    found = runs_meant(runs, **asked)
+    if not found:
+        note("There is no flow run to delete.")
+        return
+    shown = names_of(found)
     if dry_run:
         note(f"Would delete {shown}.")
         return

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
 import click
 
-from ...runtime.foundation.errors import RequestRefused
+from ...runtime.foundation.errors import HeliostatError, RequestRefused
 from ...runtime.states import STATE_NAMES, AwaitingRetry, Paused, State, StateType, Suspended
 from .assignments import from_document
+from .bulk_runs import RunFilter, filter_options, is_filtered, names_of, runs_meant
 from .failures import Exit
 from .lazy import Verb
-from .output import Row, note, output_option, write_json
+from .output import Row, confirm_or_refuse, note, output_option, write_json, yes_option
 from .references import reference
 from .remote import flow_run_id, with_client
 from .sources import with_runs
+from .things import dry_run_option
 from .watching import watch_run
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from ...runtime.client.records import OrchestrationResult
 
 run_argument = reference("run", "RUN", "flow run")
+_ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+_NOT_ENDED = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
 _timeout_option = click.option(
     "--timeout",
     type=click.FloatRange(min=0),
@@ -31,16 +36,32 @@ _timeout_option = click.option(
 )
 
 
-@click.command("cancel", cls=Verb, examples=("heliostat flow-run cancel @last",))
-@run_argument
+@click.command(
+    "cancel",
+    cls=Verb,
+    examples=(
+        "heliostat flow-run cancel @last",
+        "heliostat flow-run cancel --flow etl --state running --dry-run",
+    ),
+)
+@reference("runs", "[RUN]...", "flow run", required=False, nargs=-1)
+@filter_options
 @click.option("--watch", is_flag=True, help="Wait until the run has ended.")
-def cancel(run: str, watch: bool) -> int:
-    """Ask a run to stop. It becomes Cancelled once everything has stopped, or at once if nothing runs."""
+@dry_run_option
+@yes_option
+def cancel(runs: tuple[str, ...], watch: bool, dry_run: bool, yes: bool, **asked: Unpack[RunFilter]) -> int:
+    """Ask runs to stop. A run becomes Cancelled once everything has stopped, or at once if nothing runs.
+
+    Runs that are chosen by options are asked about first, and those that have ended are left out.
+    """
+    return _each(runs, asked, _cancel, _NOT_ENDED, "cancel", watch=watch, dry_run=dry_run, yes=yes)
+
+
+def _cancel(run: str) -> None:
     result = _propose(run, State(StateType.CANCELLING))
     if result.state is None or result.state.type not in (StateType.CANCELLING, StateType.CANCELLED):
         raise _refused(result)
     note(f"Flow run {run} is {result.state.name}.")
-    return _ending(run, watch)
 
 
 @click.command(
@@ -65,14 +86,68 @@ def suspend(run: str, timeout: float) -> None:
     note(f"Flow run {run} is suspended. hint: heliostat flow-run resume {run}")
 
 
-@click.command("retry", cls=Verb, examples=("heliostat flow-run retry @last --watch",))
-@run_argument
+@click.command(
+    "retry",
+    cls=Verb,
+    examples=(
+        "heliostat flow-run retry @last --watch",
+        "heliostat flow-run retry --flow etl --state crashed --dry-run",
+    ),
+)
+@reference("runs", "[RUN]...", "flow run", required=False, nargs=-1)
+@filter_options
 @click.option("--watch", is_flag=True, help="Follow the run to its end.")
-def retry(run: str, watch: bool) -> int:
-    """Run an ended run of a deployment again; tasks that completed answer from the record."""
+@dry_run_option
+@yes_option
+def retry(runs: tuple[str, ...], watch: bool, dry_run: bool, yes: bool, **asked: Unpack[RunFilter]) -> int:
+    """Run ended runs of deployments again; tasks that completed answer from the record.
+
+    Runs that are chosen by options are asked about first, and those that have not ended are left out.
+    """
+    return _each(runs, asked, _retry, _ENDED, "retry", watch=watch, dry_run=dry_run, yes=yes)
+
+
+def _retry(run: str) -> None:
     _accepted(_propose(run, AwaitingRetry(message="asked for by hand")))
     note(f"Flow run {run} is scheduled again.")
-    return _ending(run, watch)
+
+
+def _each(
+    names: Sequence[str],
+    asked: RunFilter,
+    act: Callable[[str], None],
+    fitting: Collection[str],
+    what: str,
+    *,
+    watch: bool,
+    dry_run: bool,
+    yes: bool,
+) -> int:
+    """Do something with each run; one that is refused does not keep the others from their turn."""
+    if len(names) == 1 and not dry_run and not is_filtered(asked):
+        act(names[0])
+        return _ending(names[0], watch)
+    found = runs_meant(names, **asked)
+    if not names:
+        found = [row for row in found if row["state_type"] in fitting]
+    if not found:
+        note(f"There is no flow run to {what}.")
+        return Exit.OK
+    if dry_run:
+        note(f"Would {what} {names_of(found)}.")
+        return Exit.OK
+    if not names:
+        confirm_or_refuse(f"{what.capitalize()} {names_of(found)}?", yes)
+    refused = 0
+    for row in found:
+        try:
+            act(str(row["id"]))
+        except HeliostatError as error:
+            refused += 1
+            note(f"{row['name']}: {error}")
+    note(f"{len(found) - refused} of {len(found)} flow run(s) done.")
+    outcomes = [_ending(str(row["id"]), watch) for row in found] if watch else []
+    return Exit.FAILED if refused or any(outcomes) else Exit.OK
 
 
 @click.command(

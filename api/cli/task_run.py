@@ -124,6 +124,19 @@ def logs(reference: str, flow_run: str, **asked: Unpack[LogOptions]) -> None:
     with_runs(read)
 
 
+@verb(task_run, "result", "heliostat task-run result clean-3", "heliostat task-run result clean-3 --jq .rows")
+@click.argument("reference", metavar="TASK_RUN")
+@flow_run_option
+@output_option
+def result(reference: str, flow_run: str, output: str) -> None:
+    """Write what a task run returned, as JSON. Objects of classes are shown by their names and contents."""
+    from .flow_run_views import write_result
+
+    found = with_runs(lambda runs: runs.task_run(reference, _within(reference, flow_run)))
+    path = f"/heliostat/task_runs/{found['id']}/result/preview"
+    write_result(path, f"Task run {found['name']!r}", output)
+
+
 def _within(reference: str, flow_run: str) -> str | None:
     """The flow run in which a task run is looked for; None for a whole id, which needs none."""
     return None if as_uuid(reference.strip()) else flow_run
