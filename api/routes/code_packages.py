@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from ...runtime.foundation.errors import NotFound
 from ...runtime.foundation.settings import current_settings
+from ...runtime.projects.code_packages import files_in, text_in
 from ...runtime.store import code_packages
 from ..answers import JsonAnswer, made
 from ..bodies import body_up_to
@@ -14,6 +19,8 @@ from ..errors import found
 router = APIRouter(prefix="/heliostat/code-packages/{revision}", tags=["Heliostat"])
 
 _ZIP = "application/zip"
+_TEXT = "text/plain; charset=utf-8"
+_MOST_SHOWN = 1_000_000
 
 
 @router.head("")
@@ -29,6 +36,27 @@ async def read_code_package(revision: str, db: Db) -> Response:
     """The package: a zip file."""
     content = await found(code_packages.get(db, revision), "Code package")
     return Response(content, media_type=_ZIP, headers={"Cache-Control": "immutable, max-age=31536000"})
+
+
+@router.get("/files", response_model=list[dict[str, Any]])
+async def read_files(revision: str, db: Db) -> JsonAnswer:
+    """The files of a package: `path` and `size_bytes`, by path."""
+    content = await found(code_packages.get(db, revision), "Code package")
+    listed = await asyncio.to_thread(files_in, content)
+    return JsonAnswer([{"path": path, "size_bytes": size} for path, size in listed])
+
+
+@router.get("/files/{path:path}", response_class=Response, responses={200: {"content": {_TEXT: {}}}})
+async def read_file(revision: str, path: str, db: Db) -> Response:
+    """A file of a package as plain text, its first million bytes; 415 when it is no text."""
+    content = await found(code_packages.get(db, revision), "Code package")
+    try:
+        text = await asyncio.to_thread(text_in, content, path, most_bytes=_MOST_SHOWN)
+    except NotFound as error:
+        raise HTTPException(404, str(error)) from error
+    if text is None:
+        raise HTTPException(415, f"{path} is no text")
+    return Response(text, media_type=_TEXT, headers={"X-Content-Type-Options": "nosniff"})
 
 
 @router.put("", status_code=200, responses={201: {}})

@@ -14,7 +14,7 @@ from ...runtime.foundation.errors import BadSchedule, NotFound
 from ...runtime.scheduling import previews
 from ...runtime.scheduling.schedules import schedule_from_json
 from ...runtime.scheduling.wall_clock import read_zone
-from ...runtime.store import recent_runs, upcoming
+from ...runtime.store import recent_runs, upcoming, versions_that_ran
 from ..answers import JsonAnswer
 from ..database_access import Db
 from ..errors import with_hint
@@ -95,6 +95,18 @@ async def read_recent_runs(body: models.RecentAsked, db: Db) -> JsonAnswer:
 async def read_tasks_of_flow(id: UUID, db: Db) -> JsonAnswer:
     """How the tasks of a flow did in its newest 20 runs: how many calls, failures and retries."""
     return JsonAnswer([asdict(each) for each in await recent_runs.tasks_of_flow(db, id)])
+
+
+@router.get("/flows/{id:uuid}/versions", response_model=list[dict[str, Any]])
+async def read_versions_of_flow(id: UUID, db: Db) -> JsonAnswer:
+    """The versions of its code that a flow's newest 2,000 runs ran, the newest first."""
+    return JsonAnswer([asdict(each) for each in await versions_that_ran.of(db, flow_id=id)])
+
+
+@router.get("/deployments/{id:uuid}/versions", response_model=list[dict[str, Any]])
+async def read_versions_of_deployment(id: UUID, db: Db) -> JsonAnswer:
+    """The versions of its code that a deployment's newest 2,000 runs ran, the newest first."""
+    return JsonAnswer([asdict(each) for each in await versions_that_ran.of(db, deployment_id=id)])
 
 
 def _midnight(day: date, later: int, zone: str) -> datetime:

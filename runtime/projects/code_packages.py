@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from uuid import uuid4
 
-from ..foundation.errors import BadPackage, PackageTooLarge
+from ..foundation.errors import BadPackage, NotFound, PackageTooLarge
 from ..foundation.private_files import make_folder
 from ..foundation.settings import current_settings
 from .project_files import ProjectFile, project_files
@@ -94,6 +94,27 @@ def revision_of(content: bytes, *, limit_bytes: int | None = None) -> str:
         for entry in entries:
             digest.add(entry.filename, _is_executable(entry), archive.read(entry))
     return digest.revision()
+
+
+def files_in(content: bytes) -> list[tuple[str, int]]:
+    """The files of a packed project with their sizes in bytes. Raises BadPackage."""
+    with _opened(content) as archive:
+        return [(entry.filename, entry.file_size) for entry in _checked_entries(archive)]
+
+
+def text_in(content: bytes, name: str, *, most_bytes: int) -> str | None:
+    """A file of a packed project as text, up to so many bytes of it; None for one that is no text.
+
+    Raises BadPackage, NotFound.
+    """
+    with _opened(content) as archive:
+        if name not in archive.namelist():
+            raise NotFound(f"the code package has no file {name!r}")
+        with archive.open(name) as file:
+            data = file.read(most_bytes)
+    if b"\0" in data:
+        return None
+    return data.decode(errors="replace")
 
 
 def unpack_once(revision: str, fetch: Callable[[str], bytes], cache: Path | None = None) -> Path:

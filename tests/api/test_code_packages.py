@@ -53,3 +53,40 @@ async def test_a_package_over_the_limit_is_refused(
     assert answer.status_code == 413
     assert limit in answer.json()["detail"] or "MiB" in answer.json()["detail"]
     assert (await api.head(f"{ROUTE}/{package.revision}")).status_code == 404
+
+
+async def test_the_files_of_a_package_are_listed_and_read_as_text(api: Any, tmp_path: Path) -> None:
+    project = tmp_path / "shown"
+    (project / "jobs").mkdir(parents=True)
+    (project / "jobs" / "etl.py").write_text("print('äöü')\n")
+    (project / "picture.bin").write_bytes(b"\x89\0\1")
+    packed = pack(project)
+    path = f"{ROUTE}/{packed.revision}"
+    assert (await api.get(f"{path}/files")).status_code == 404
+    await api.put(path, content=packed.content)
+    listed = (await api.get(f"{path}/files")).json()
+    assert listed == [
+        {"path": "jobs/etl.py", "size_bytes": 16},
+        {"path": "picture.bin", "size_bytes": 3},
+    ]
+    shown = await api.get(f"{path}/files/jobs/etl.py")
+    assert shown.text == "print('äöü')\n" and shown.headers["content-type"].startswith("text/plain")
+    assert (await api.get(f"{path}/files/picture.bin")).status_code == 415
+    for absent in ("jobs", "etl.py", "%2e%2e/etc/passwd", "/etc/passwd"):
+        assert (await api.get(f"{path}/files/{absent}")).status_code == 404, absent
+
+
+async def test_the_versions_that_ran_are_told_with_their_runs(api: Any) -> None:
+    deployment = await api.deployment(version="1")
+    for version, state in (("1", "COMPLETED"), ("1", "FAILED"), ("2", "COMPLETED")):
+        await api.patch(f"/deployments/{deployment['id']}", json={"version": version})
+        run = await api.run_of(deployment)
+        await api.propose(run, "RUNNING")
+        await api.propose(run, state)
+    await api.run_of(deployment)  # it has not begun
+    found = (await api.get(f"/heliostat/deployments/{deployment['id']}/versions")).json()
+    assert [(each["version"], each["runs"], each["failed"]) for each in found] == [("2", 1, 0), ("1", 2, 1)]
+    of_flow = (await api.get(f"/heliostat/flows/{deployment['flow_id']}/versions")).json()
+    assert of_flow == found
+    nobody = "00000000-0000-0000-0000-000000000001"
+    assert (await api.get(f"/heliostat/flows/{nobody}/versions")).json() == []

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest_asyncio
 from axe_checks import AXE, findings_in_both_themes
+
+from heliostat.runtime.projects.code_packages import pack
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -348,3 +351,42 @@ async def test_these_pages_are_made_for_everybody_in_both_themes(
         await page.goto(path)
         await expect(page.locator("#page").get_by_text(text).first).to_be_visible()
         assert await findings_in_both_themes(page) == [], path
+
+
+async def test_the_versions_that_ran_and_the_source_of_each_are_shown(
+    deployments: Deployments, page: Page, tmp_path: Path
+) -> None:
+    from playwright.async_api import expect
+
+    packed = []
+    for number in (1, 2):
+        project = tmp_path / str(number)
+        (project / "jobs").mkdir(parents=True)
+        (project / "jobs" / "etl.py").write_text(f"# this is edition {number}\n{FLOW}")
+        (project / "readme.txt").write_text("<b>words</b> of the author")
+        packed.append(pack(project))
+    id = await deployments.make(version="1", entrypoint="jobs/etl.py:orders")
+    for number, package in enumerate(packed, 1):
+        path = f"/heliostat/code-packages/{package.revision}"
+        assert (await deployments.api.put(path, content=package.content)).is_success
+        steps = [{"heliostat.code_package": {"revision": package.revision}}]
+        body = {"version": str(number), "pull_steps": steps}
+        assert (await deployments.api.patch(f"/deployments/{id}", json=body)).is_success
+        await deployments.past(id, "COMPLETED", "FAILED")
+    await page.goto(f"/deployments/{id}?tab=code")
+    rows = page.get_by_role("table", name="Versions that ran").get_by_role("row")
+    await expect(rows).to_have_count(3)
+    await expect(rows.nth(1)).to_contain_text("deployed now")
+    await expect(rows.nth(2)).to_contain_text("1, 50 %")
+    source = page.get_by_role("region", name="Source")
+    await expect(source.get_by_text("# this is edition 2")).to_be_visible()
+    await rows.nth(2).get_by_role("button").click()
+    await expect(source.get_by_text("# this is edition 1")).to_be_visible()
+    await source.get_by_role("button", name="readme.txt").click()
+    await expect(source.get_by_text("<b>words</b> of the author")).to_be_visible()
+    address = page.url
+    await page.goto("/flows")
+    await page.goto(address)
+    await expect(source.get_by_text("<b>words</b> of the author")).to_be_visible()
+    if AXE.exists():
+        assert await findings_in_both_themes(page) == []

@@ -1979,6 +1979,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/heliostat/code-packages/{revision}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Files
+         * @description The files of a package: `path` and `size_bytes`, by path.
+         */
+        get: operations["read_files_api_heliostat_code_packages__revision__files_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/code-packages/{revision}/files/{path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read File
+         * @description A file of a package as plain text, its first million bytes; 415 when it is no text.
+         */
+        get: operations["read_file_api_heliostat_code_packages__revision__files__path__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/heliostat/condition": {
         parameters: {
             query?: never;
@@ -2060,6 +2100,26 @@ export interface paths {
          *     The body is that of `POST /deployments/{id}/create_flow_run`. Nothing is changed.
          */
         post: operations["check_run_of_deployment_api_heliostat_deployments__id__check_run_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/deployments/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Versions Of Deployment
+         * @description The versions of its code that a deployment's newest 2,000 runs ran, the newest first.
+         */
+        get: operations["read_versions_of_deployment_api_heliostat_deployments__id__versions_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2266,6 +2326,26 @@ export interface paths {
          * @description How the tasks of a flow did in its newest 20 runs: how many calls, failures and retries.
          */
         get: operations["read_tasks_of_flow_api_heliostat_flows__id__tasks_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/heliostat/flows/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Versions Of Flow
+         * @description The versions of its code that a flow's newest 2,000 runs ran, the newest first.
+         */
+        get: operations["read_versions_of_flow_api_heliostat_flows__id__versions_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -13008,6 +13088,71 @@ export interface operations {
             };
         };
     };
+    read_files_api_heliostat_code_packages__revision__files_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                revision: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_file_api_heliostat_code_packages__revision__files__path__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                revision: string;
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; charset=utf-8": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     read_condition_api_heliostat_condition_get: {
         parameters: {
             query?: never;
@@ -13126,6 +13271,39 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_versions_of_deployment_api_heliostat_deployments__id__versions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
                 };
             };
             /** @description Validation Error */
@@ -13437,6 +13615,39 @@ export interface operations {
         };
     };
     read_tasks_of_flow_api_heliostat_flows__id__tasks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_versions_of_flow_api_heliostat_flows__id__versions_get: {
         parameters: {
             query?: never;
             header?: never;

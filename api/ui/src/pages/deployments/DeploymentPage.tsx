@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { Copy, Ellipsis, Pause, Pencil, Play, Trash2 } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
+import { revisionOf } from "@/data/code";
 import {
   type Deployment,
   deploymentQuery,
@@ -23,6 +24,7 @@ import { StateBadge, StateGlyph } from "@/parts/StateGlyph";
 import { Ago, Time } from "@/parts/Time";
 import { Values } from "@/parts/Values";
 import { counted, duration } from "@/words/numbers";
+import { CodeTab } from "./CodeTab";
 import { Configuration } from "./Configuration";
 import { DeleteDeployment } from "./DeleteDeployment";
 import "./deployments.css";
@@ -65,6 +67,7 @@ function Opened({ deployment }: { deployment: Deployment }) {
       count: Object.keys(deployment.parameters).length || undefined,
     },
     { value: "job", text: "Job variables", count: Object.keys(deployment.job_variables).length || undefined },
+    { value: "code", text: "Code" },
     { value: "configuration", text: "Configuration" },
     ...(deployment.description ? [{ value: "description", text: "Description" }] : []),
   ];
@@ -191,6 +194,14 @@ function Opened({ deployment }: { deployment: Deployment }) {
           )}
           {tab === "parameters" && <Given label="Parameters" value={deployment.parameters} />}
           {tab === "job" && <Given label="Job variables" value={deployment.job_variables} />}
+          {tab === "code" && (
+            <CodeTab
+              of="deployments"
+              id={id}
+              entrypoint={deployment.entrypoint}
+              revision={revisionOf(deployment.pull_steps)}
+            />
+          )}
           {tab === "configuration" && <Configuration deployment={deployment} fullName={full} />}
           {tab === "description" && (
             <Suspense fallback={<Skeleton rows={3} />}>

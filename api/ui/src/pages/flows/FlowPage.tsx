@@ -25,6 +25,7 @@ import { StateGlyph } from "@/parts/StateGlyph";
 import { Ago, Time } from "@/parts/Time";
 import { count, counted, duration, figure, percent } from "@/words/numbers";
 import "../deployments/deployments.css";
+import { CodeTab } from "../deployments/CodeTab";
 import { LatestRuns } from "../deployments/LatestRuns";
 import { PoolHealth } from "../deployments/PoolHealth";
 import { RunsChart } from "../deployments/RunsChart";
@@ -59,6 +60,7 @@ function Opened({ flow }: { flow: Flow }) {
     { value: "runs", text: "Runs", count: total === undefined ? undefined : figure(total) },
     { value: "deployments", text: "Deployments", count: deployments?.length || undefined },
     { value: "tasks", text: "Tasks" },
+    { value: "code", text: "Code" },
   ];
   return (
     <>
@@ -134,6 +136,9 @@ function Opened({ flow }: { flow: Flow }) {
         {tab === "runs" && <LatestRuns filter={{ flows: { id: { any_: [flow.id] } } }} usual={usual} whole />}
         {tab === "deployments" && <DeploymentsOf flow={flow} />}
         {tab === "tasks" && <TasksOf id={flow.id} />}
+        {tab === "code" && (
+          <CodeTab of="flows" id={flow.id} entrypoint={deployments?.[0]?.entrypoint ?? null} />
+        )}
       </div>
       <DeleteFlow
         open={asking}
