@@ -74,12 +74,17 @@ function Shown({
     });
   const open = words["open"];
   const unfolded = useMemo(() => unfoldedIn(model, open), [model, version, open]); // eslint-disable-line react-hooks/exhaustive-deps
-  const [needs, setNeeds] = useState<number | undefined>();
-  // It only grows: what stands below shall not jump up and down.
-  const need = useCallback((height: number | undefined) => {
-    setNeeds((old) => (height === undefined ? old : Math.max(old ?? 0, height)));
-  }, []);
   const view = VIEWS.find((each) => each === words["view"]) ?? "timeline";
+  const [needed, setNeeded] = useState<Partial<Record<ViewName, number>>>({});
+  // It only grows: what stands below shall not jump up and down.
+  const need = useCallback(
+    (height: number | undefined) =>
+      setNeeded((old) =>
+        height === undefined || height <= (old[view] ?? 0) ? old : { ...old, [view]: height },
+      ),
+    [view],
+  );
+  const needs = needed[view];
   const colourBy = COLOURS.find((each) => each === words["colour"]) ?? "state";
   const showPath = words["path"] === true || words["path"] === "true";
   const query = String(words["find"] ?? "");

@@ -10,6 +10,7 @@ import { callout } from "./callout";
 import { type Camera, type GraphView, type Hit, inView, neighbourGroups, type Scene } from "./view";
 
 const EDGE = 22;
+const ROOM = 110; // so that a small graph may be shown larger
 const NO_LABELS_BELOW = 0.45;
 const MERGED_BELOW = 2.4;
 
@@ -20,6 +21,10 @@ export class Dependency implements GraphView {
 
   layout(scene: Scene): void {
     this.placed = scene.layout;
+  }
+
+  get needs(): number | undefined {
+    return this.placed.cards.length > 0 ? this.placed.height + EDGE * 2 + ROOM : undefined;
   }
 
   fit(scene: Scene): Camera {

@@ -69,7 +69,7 @@ export function Running({ count }: { count: number }) {
                 <span className="r">
                   <Took start={run.start_time} end={run.end_time} />
                 </span>
-                <span className="r q going-left">{leftOf(run, usual, now)}</span>
+                <Left run={run} usual={usual} now={now} />
                 <span className="m cut">
                   {[run.work_pool_name, run.work_queue_name].filter(Boolean).join(", ")}
                 </span>
@@ -83,11 +83,19 @@ export function Running({ count }: { count: number }) {
 }
 
 /** What is left, if it takes as long as such runs usually do. */
-function leftOf(run: FlowRun, usual: Usuals | undefined, now: number): string {
-  const length = usual?.[run.deployment_id ?? run.flow_id]?.median_s;
-  if (length === undefined || !run.start_time) return "";
-  const left = length - (now - Date.parse(run.start_time)) / 1000;
-  return left > 0 ? `~${duration(left)} left` : "over usual";
+function Left({ run, usual, now }: { run: FlowRun; usual: Usuals | undefined; now: number }) {
+  const length = usual?.[run.deployment_id ?? run.flow_id];
+  if (length === undefined || !run.start_time) return <span className="going-left" />;
+  const seconds = (now - Date.parse(run.start_time)) / 1000;
+  const left = length.median_s - seconds;
+  return (
+    <span
+      className={seconds > length.p95_s ? "r t-late going-left" : "r q going-left"}
+      title={`such runs usually take ${duration(length.median_s)}, and 95 of 100 at most ${duration(length.p95_s)}`}
+    >
+      {left > 0 ? `~${duration(left)} left` : `${duration(-left)} over`}
+    </span>
+  );
 }
 
 /** How far the task runs are that there are so far. */

@@ -27,7 +27,7 @@ describe("lanes", () => {
 
   it("are grouped by machine, also by one that is not known", () => {
     const places = lanesOf([run(0, 1, "b"), run(0, 1, null), run(0, 1, "a")], 0);
-    expect(places.map((place) => place.name)).toEqual(["a", "b", "machine not told"]);
+    expect(places.map((place) => place.name)).toEqual(["a", "b", "unknown"]);
   });
 
   it("are counted where there are too many to draw", () => {

@@ -5,7 +5,7 @@ import type { InSlot } from "@/data/pools";
 export type Lane = { runs: InSlot[]; until: number };
 export type Place = { name: string; lanes: InSlot[][]; hidden: number };
 
-const NOWHERE = "machine not told";
+const NOWHERE = "unknown";
 const MOST_LANES = 16;
 
 const begin = (run: InSlot) => Date.parse(run.start);

@@ -99,7 +99,9 @@ function Documents({ condition }: { condition: Condition }) {
         </a>
       </div>
       <p className="set-note note">
-        The database is at <code>{condition.database.url}</code>.
+        <span>
+          The database is at <code>{condition.database.url}</code>
+        </span>
       </p>
     </section>
   );
