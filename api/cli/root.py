@@ -66,6 +66,9 @@ def _nouns() -> dict[str, Lazy]:
         "task-run": Lazy(".task_run:task_run", "See task runs."),
         "variable": Lazy(".variable:variable", "See and set variables, which flows read by name."),
         "experimental": Lazy(".result_storage:experimental", "Nouns of the stock client.", hidden=True),
+        "import": Lazy(".import_objects:import_", "Take over what people set up on another server."),
+        "transfer": Lazy(".import_objects:transfer", "Copy what people set up to another profile's server."),
+        "top": Lazy(".top:top", "Watch runs, pools and problems in the terminal."),
         "init": Lazy(".init:init", "Write a heliostat.yaml for the flows of this folder."),
         "result-storage": Lazy(
             ".result_storage:result_storage", "Set the block where stock clients keep results."

@@ -34,7 +34,6 @@ ABSENT: dict[str, str] = {
     "server start --ui": "the pages cost nothing while nobody opens them",
     "shell serve --run-once": "`shell watch` runs a command once",
     "task": "background tasks are served by the stock client only",
-    "transfer": "objects are not copied between servers yet",
     "version --omit-integrations": "`version` lists no integrations",
     "work-pool create --provision-infra": _HOSTED,
     "work-pool create --provision-infrastructure": _HOSTED,
