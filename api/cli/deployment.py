@@ -39,6 +39,7 @@ deployment_argument = reference("deployment", "DEPLOYMENT", "deployment")
 @click.group(
     cls=Noun,
     lazy={
+        "backfill": Lazy(".deployment_backfill:backfill", "Make the runs of times that have passed."),
         "schedule": Lazy(".deployment_schedule:schedule", "See and change when a deployment runs."),
     },
 )

@@ -27,6 +27,7 @@ from .output import (
 from .references import reference
 from .remote import find_deployment, pages, with_client
 from .schedule_words import in_words, set_by
+from .things import dry_run_option
 from .times import ago, local
 
 if TYPE_CHECKING:
@@ -199,8 +200,9 @@ def resume(deployment: str | None, schedule_id: str | None, every: bool) -> None
 @verb(schedule, "delete", "heliostat deployment schedule delete etl/nightly 5b6d7e8f --yes")
 @deployment_argument
 @schedule_argument
+@dry_run_option
 @yes_option
-def delete(deployment: str, schedule_id: str, yes: bool) -> None:
+def delete(deployment: str, schedule_id: str, dry_run: bool, yes: bool) -> None:
     """Delete a schedule, and the runs that it made ahead."""
 
     async def find(client: HeliostatClient) -> tuple[UUID, DeploymentSchedule]:
@@ -208,6 +210,9 @@ def delete(deployment: str, schedule_id: str, yes: bool) -> None:
         return found.id, _meant(found, schedule_id)
 
     deployment_id, meant = with_client(find)
+    if dry_run:
+        note(f"Would delete the schedule {in_words(meant.schedule)} of {deployment!r}.")
+        return
     confirm_or_refuse(f"Delete the schedule {in_words(meant.schedule)} of {deployment!r}?", yes)
     with_client(lambda client: client.delete_deployment_schedule(deployment_id, meant.id))
     note("Deleted 1 schedule.")
@@ -215,10 +220,14 @@ def delete(deployment: str, schedule_id: str, yes: bool) -> None:
 
 @verb(schedule, "clear", "heliostat deployment schedule clear etl/nightly --yes")
 @deployment_argument
+@dry_run_option
 @yes_option
-def clear(deployment: str, yes: bool) -> None:
+def clear(deployment: str, dry_run: bool, yes: bool) -> None:
     """Delete all schedules of a deployment."""
     found = with_client(lambda client: find_deployment(client, deployment))
+    if dry_run:
+        note(f"Would delete {len(found.schedules)} schedule(s) of {deployment!r}.")
+        return
     confirm_or_refuse(f"Delete {len(found.schedules)} schedule(s) of {deployment!r}?", yes)
 
     async def act(client: HeliostatClient) -> None:

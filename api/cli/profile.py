@@ -102,12 +102,18 @@ def rename(name: str, new_name: str) -> None:
     note(f"Profile {name!r} is now {new_name!r}.")
 
 
-@verb(profile, "delete", "heliostat profile delete staging --yes")
+@verb(
+    profile, "delete", "heliostat profile delete staging --yes", "heliostat profile delete staging --dry-run"
+)
 @click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and do nothing.")
 @yes_option
-def delete(name: str, yes: bool) -> None:
+def delete(name: str, dry_run: bool, yes: bool) -> None:
     """Delete a profile that is not the active one."""
-    profiles.current_profiles().values_of(name)
+    values = profiles.current_profiles().values_of(name)
+    if dry_run:
+        note(f"Would delete profile {name!r} with {len(values)} setting(s).")
+        return
     confirm_or_refuse(f"Delete profile {name!r} and its settings?", yes)
     profiles.delete_profile(name)
     note(f"Profile {name!r} is deleted.")

@@ -152,13 +152,22 @@ def clear_concurrency_limit(name: str, pool: str) -> None:
     note(f"Queue {name!r} of work pool {pool!r} has no limit.")
 
 
-@verb(work_queue, "delete", "heliostat work-queue delete urgent --pool gpu --yes")
+@verb(
+    work_queue,
+    "delete",
+    "heliostat work-queue delete urgent --pool gpu --yes",
+    "heliostat work-queue delete urgent --pool gpu --dry-run",
+)
 @name_argument
 @pool_option
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and do nothing.")
 @yes_option
-def delete(name: str, pool: str, yes: bool) -> None:
+def delete(name: str, pool: str, dry_run: bool, yes: bool) -> None:
     """Delete a queue. Its deployments stay, without a queue."""
     with_client(lambda client: find_queue(client, name, pool))
+    if dry_run:
+        note(f"Would delete queue {name!r} of work pool {pool!r}.")
+        return
     confirm_or_refuse(f"Delete queue {name!r} of work pool {pool!r}?", yes)
     with_client(lambda client: client.delete_work_queue(name, pool))
     note(f"Deleted queue {name!r} of work pool {pool!r}.")

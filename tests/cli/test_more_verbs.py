@@ -184,6 +184,52 @@ def test_what_init_writes_can_be_deployed(
     assert read(on_server, "deployment", "ls") == []
 
 
+def test_a_backfill_makes_one_run_for_each_time_that_has_passed(
+    on_server: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flows_to_backfill.py").write_text(FLOWS)
+    on_server(
+        "deploy", "flows_to_backfill.py:load", "--name", "daily", "--cron", "0 6 * * *", "--timezone", "UTC"
+    )
+    words = (
+        "deployment",
+        "backfill",
+        "etl/daily",
+        "--from",
+        "2026-01-01T00:00Z",
+        "--to",
+        "2026-01-04T06:00Z",
+    )
+    times = [f"2026-01-0{day}T06:00:00+00:00" for day in (1, 2, 3)]
+    assert [row["time"] for row in read(on_server, *words, "--dry-run")] == times
+    on_server(*words, code=2)  # nobody to ask
+    made = read(on_server, *words, "--time-parameter", "day", "--yes")
+    assert [row["time"] for row in made] == times
+    run = read(on_server, "flow-run", "inspect", made[0]["id"])
+    assert (run["parameters"], run["tags"]) == ({"day": times[0]}, ["backfill"])
+    again = read(on_server, *words, "--yes")
+    assert [row["id"] for row in again] == [row["id"] for row in made]  # none is made twice
+    assert "more than 2 times" in on_server(*words, "--max", "2", "--yes", code=2).stderr
+    on_server(*words, "--time-parameter", "dya", "--yes", code=2)
+    on_server(
+        "deployment", "backfill", "etl/daily", "--from", "2026-01-02", "--to", "2026-01-01", "--yes", code=2
+    )
+    hourly = read(
+        on_server,
+        *words[:3],
+        "--from",
+        "2026-01-01T00:00Z",
+        "--to",
+        "2026-01-01T03:00Z",
+        "--interval",
+        "1h",
+        "--dry-run",
+    )
+    assert len(hourly) == 3
+    on_server("deployment", "delete", "etl/daily", "--yes")
+
+
 def test_a_shell_command_is_a_run_with_its_output_in_the_log(cli: Run) -> None:
     done = cli(
         "shell", "watch", "echo one; echo two", "--flow-name", "echoes", "--tag", "t", "--flow-run-name", "n"
