@@ -57,6 +57,11 @@ if TYPE_CHECKING:
 @click.option(
     "--collision-strategy", type=click.Choice(["ENQUEUE", "CANCEL_NEW"]), help="For runs beyond the limit."
 )
+@click.option(
+    "--enforce-parameter-schema/--no-enforce-parameter-schema",
+    default=None,
+    help="Whether parameters of runs must fit the flow's signature. Default: as the file says, or yes.",
+)
 @click.option("--dry-run", "--diff", "dry_run", is_flag=True, help="Show what would change, and do nothing.")
 @output_option
 def deploy(
@@ -127,6 +132,7 @@ def _over(
     description: str | None,
     concurrency_limit: int | None,
     collision_strategy: str | None,
+    enforce_parameter_schema: bool | None,
 ) -> Row:
     """The options of the command line as options of a deployment."""
     from ...runtime.deploying.timetable import timetable
@@ -156,6 +162,7 @@ def _over(
         "version": version,
         "description": description,
         "concurrency_limit": limit,
+        "enforce_parameter_schema": enforce_parameter_schema,
     }
 
 

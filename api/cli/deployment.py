@@ -40,6 +40,7 @@ deployment_argument = reference("deployment", "DEPLOYMENT", "deployment")
     cls=Noun,
     lazy={
         "backfill": Lazy(".deployment_backfill:backfill", "Make the runs of times that have passed."),
+        "versions": Lazy(".deployment_versions:versions", "Show the versions of its code that ran."),
         "schedule": Lazy(".deployment_schedule:schedule", "See and change when a deployment runs."),
     },
 )

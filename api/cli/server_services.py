@@ -9,13 +9,13 @@ import click
 
 from ...runtime.foundation.settings import current_settings
 from .lazy import Noun, verb
-from .output import Column, output_option, write_rows
+from .output import Column, note, output_option, write_rows
 
 if TYPE_CHECKING:
     from ...runtime.store.services import ServiceRow
 
 
-@click.group(cls=Noun, aliases={"list": "ls"})
+@click.group(cls=Noun, aliases={"list": "ls", "enable": "start", "disable": "stop"})
 def services() -> None:
     """See the services of a server, such as the scheduler: the parts that act by themselves."""
 
@@ -50,6 +50,28 @@ def ls(output: str) -> None:
         Column("What it does", "does"),
     )
     write_rows(rows, columns, output, empty="")
+
+
+@verb(services, "start", "heliostat server services start", "heliostat server services start --background")
+@click.option("--background", "-b", is_flag=True, help="Run behind; return when they run.")
+def start(background: bool) -> None:
+    """Run all services without a server, until Ctrl-C. A server has its own, so it needs no others."""
+    from ..server import own_services
+
+    if background:
+        own_services.run_in_background(note)
+        return
+    note("The services run on the database of this profile. Ctrl-C ends them.")
+    own_services.run()
+    note("The services have ended.")
+
+
+@verb(services, "stop", "heliostat server services stop")
+def stop() -> None:
+    """End the services that `start` runs, and wait until they have ended."""
+    from ..server import own_services
+
+    note(f"Stopped the services (process {own_services.stop()}).")
 
 
 async def _read() -> list[ServiceRow]:

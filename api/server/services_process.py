@@ -51,6 +51,12 @@ def main() -> int:
     return 0
 
 
+def serve_services() -> None:
+    """Run all services in this process until SIGTERM or SIGINT, without a server."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    asyncio.run(_serve(_kinds(None)))
+
+
 def _kinds(names: list[str] | None) -> list[type[Loop]]:
     """The services with these names, or all for None. Raises BadSetting."""
     kinds = chosen(names)

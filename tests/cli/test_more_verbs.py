@@ -16,6 +16,7 @@ from heliostat.runtime.foundation import settings
 sys.path.append(str(Path(__file__).parents[1] / "support"))
 
 from serving import serving  # noqa: E402
+from waiting import wait_for  # noqa: E402
 
 Run = Callable[..., Any]
 
@@ -182,6 +183,38 @@ def test_what_init_writes_can_be_deployed(
     on_server("deployment", "delete", "--all", "--dry-run")
     on_server("deployment", "delete", "--all", "--accept-yes")
     assert read(on_server, "deployment", "ls") == []
+
+
+def test_services_run_without_a_server_once_and_are_stopped(cli: Run, heliostat_home: Path) -> None:
+    cli("server", "services", "stop", code=3)
+    cli("server", "services", "start", "--background")
+    try:
+        assert "already" in cli("server", "services", "start", "-b", code=7).stderr
+        assert "already" in cli("server", "services", "start", code=7).stderr
+        wait_for(lambda: all(row["running"] for row in read(cli, "server", "services", "list")))
+    finally:
+        cli("server", "services", "disable")
+    assert not any(row["running"] for row in read(cli, "server", "services", "ls"))
+
+
+def test_versions_that_a_deployment_ran_and_what_its_parameters_must_fit(
+    on_server: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "versioned_flows.py").write_text(FLOWS)
+    words = ("deploy", "versioned_flows.py:load", "--name", "loose", "--version", "v1")
+    on_server(*words, "--no-enforce-parameter-schema")
+    assert read(on_server, "deployment", "inspect", "etl/loose")["enforce_parameter_schema"] is False
+    on_server(*words, "--enforce-parameter-schema")
+    assert read(on_server, "deployment", "inspect", "etl/loose")["enforce_parameter_schema"] is True
+    assert read(on_server, "deployment", "versions", "etl/loose") == []
+    run = read(on_server, "deployment", "run", "etl/loose")["id"]
+    for state in ("PENDING", "RUNNING"):
+        body = json.dumps({"state": {"type": state}})
+        on_server("api", "POST", f"/flow_runs/{run}/set_state", "-d", body)
+    [ran] = read(on_server, "deployment", "versions", "etl/loose")
+    assert (ran["version"], ran["runs"], ran["failed"]) == ("v1", 1, 0)
+    on_server("deployment", "delete", "etl/loose", "--yes")
 
 
 def test_a_backfill_makes_one_run_for_each_time_that_has_passed(
