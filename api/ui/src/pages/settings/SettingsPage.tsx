@@ -4,6 +4,7 @@ import { useUrlState } from "@/data/urlState";
 import { Tabs } from "@/parts/choosing";
 import { CopyAs } from "@/parts/overlays";
 import { Title } from "@/parts/page";
+import { Access } from "./Access";
 import { Health } from "./Health";
 import { Reader } from "./Reader";
 import { ServerSettings } from "./ServerSettings";
@@ -27,10 +28,24 @@ export default function SettingsPage() {
         tabs={[
           { value: "health", text: "Health", count: still ? `${still} stand still` : undefined },
           { value: "settings", text: "Settings", count: settings && Object.keys(settings).length },
+          { value: "access", text: "Access" },
           { value: "browser", text: "This browser" },
         ]}
       />
-      {tab === "settings" ? <ServerSettings /> : tab === "browser" ? <Reader /> : <Health />}
+      <Open tab={tab} />
     </>
   );
+}
+
+function Open({ tab }: { tab: string }) {
+  switch (tab) {
+    case "settings":
+      return <ServerSettings />;
+    case "access":
+      return <Access />;
+    case "browser":
+      return <Reader />;
+    default:
+      return <Health />;
+  }
 }
