@@ -128,3 +128,27 @@ async def test_a_lost_connection_is_told_and_heals_by_itself(
     await expect(page.get_by_text("Live", exact=True)).to_be_visible()
     await expect(row.get_by_text("Running")).to_be_visible()
     await expect(page.get_by_text("Connection lost")).to_have_count(0)
+
+
+async def test_an_open_page_loads_itself_anew_when_the_server_was_updated(page: Page, watch: Any) -> None:
+    """The files of a page bear other names after an update: an open page asked for old ones and broke."""
+    from playwright.async_api import expect
+
+    watch.mean(404)
+    gone: list[str] = []
+
+    async def answer(route: Any) -> None:
+        if gone:
+            await route.continue_()
+        else:
+            gone.append(route.request.url)
+            await route.fulfill(status=404, body="")
+
+    await page.route("**/assets/VariablesPage-*.js", answer)
+    await page.goto("/runs")
+    await page.evaluate("window.wasHere = true")
+    await page.get_by_role("navigation").first.get_by_role("link", name="Variables").click()
+    await expect(page.get_by_text("No variables yet")).to_be_visible()
+    assert len(gone) == 1 and await page.evaluate("window.wasHere") is None
+    # The page that went away may have told which file it missed.
+    watch.errors[:] = [each for each in watch.errors if "dynamically imported module" not in each]

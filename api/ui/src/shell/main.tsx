@@ -6,7 +6,9 @@ import { createRoot } from "react-dom/client";
 import { makeQueries } from "@/data/queries";
 import { makeRouter } from "./routes";
 import { Themed } from "./theme";
+import { reloadWhenRenewed } from "./renewed";
 
+reloadWhenRenewed();
 const place = document.getElementById("root");
 if (!place) throw new Error("The page has no place for the application.");
 createRoot(place).render(
