@@ -52,7 +52,7 @@ def run_in_background(say: Callable[[str], None]) -> None:
 
 
 def stop() -> int:
-    """End the services that run here without a server, and wait until they have ended; gives their process."""
+    """End the services that run here without a server, and wait until they have; gives their process."""
     pid = _pid()
     if pid is None:
         raise NotFound(
