@@ -117,7 +117,7 @@ def create(
     output: str,
 ) -> None:
     """Make a work pool. It has the template of its type, unless a file gives another."""
-    job_template = _template_in(template)
+    job_template = template_in(template)
 
     async def act(client: HeliostatClient) -> Row:
         if overwrite and name in {pool.name for pool in await client.read_work_pools()}:
@@ -199,7 +199,7 @@ def resume(name: str) -> None:
 def update(name: str, template: Path | None, description: str | None, concurrency_limit: int | None) -> None:
     """Change a work pool; options that are left out stay as they are."""
     fields = changed(
-        base_job_template=_template_in(template), description=description, concurrency_limit=concurrency_limit
+        base_job_template=template_in(template), description=description, concurrency_limit=concurrency_limit
     )
     if not fields:
         raise click.UsageError("Give at least one option to change.")
@@ -301,7 +301,8 @@ def _update(name: str, **fields: Any) -> None:
     with_client(act)
 
 
-def _template_in(file: Path | None) -> dict[str, Any] | None:
+def template_in(file: Path | None) -> dict[str, Any] | None:
+    """The base job template in a JSON file; None for none."""
     if file is None:
         return None
     try:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -37,6 +37,7 @@ class WorkerOptions:
     queues: Sequence[str] = ()  # empty: all queues of the pool
     limit: int | None = None
     create_pool_if_not_found: bool = True
+    base_job_template: Mapping[str, Any] | None = None  # of a pool that it makes; None: that of the type
     type: str | None = None  # the type of a pool that it makes, and that an existing pool must have
     prefetch_s: float = 10.0  # runs are fetched this long before they are due
     poll_s: float = 2.0
@@ -66,6 +67,7 @@ class Worker:
         self._access = RunAccess(client)
         self._pool: WorkPool | None = None
         self._stopping = asyncio.Event()
+        self._polled_s: float | None = None
 
     async def run(self, *, drain_s: float | None = None) -> None:
         """Poll until `stop_polling`; then wait up to `drain_s` seconds (None: for ever) for running runs.
@@ -111,9 +113,9 @@ class Worker:
             if not options.create_pool_if_not_found:
                 raise
             kind = find_pool_type(options.type or DEFAULT_TYPE)
-            pool = await self._client.create_work_pool(
-                options.pool, kind.type, base_job_template=kind.default_base_job_template()
-            )
+            given = options.base_job_template
+            template = kind.default_base_job_template() if given is None else dict(given)
+            pool = await self._client.create_work_pool(options.pool, kind.type, base_job_template=template)
             _log.info("made the work pool %r of type %s", options.pool, kind.type)
         if pool.type != (options.type or DEFAULT_TYPE):
             raise UserError(
@@ -154,6 +156,10 @@ class Worker:
         """The runs that this worker has taken and that have not ended."""
         return self.runner.run_ids
 
+    def since_poll_s(self) -> float | None:
+        """How long ago the server answered a poll; None: it never did."""
+        return None if self._polled_s is None else clock.monotonic_s() - self._polled_s
+
     async def _poll_and_wait(self) -> None:
         try:
             self.runner.offer(await self._poll(0.0))
@@ -170,15 +176,18 @@ class Worker:
         """Runs that are due within that many seconds."""
         room = self.runner.room
         if room == 0:
+            self._polled_s = clock.monotonic_s()  # it has all the runs that it may have: it is well
             return []
         # Runs taken already may still be SCHEDULED, so the query may return them, too.
         asked = None if room is None or ahead_s else min(200, room + len(self.runner.run_ids))
-        return await self._client.get_scheduled_flow_runs_for_work_pool(
+        found = await self._client.get_scheduled_flow_runs_for_work_pool(
             self._options.pool,
             list(self._options.queues) or None,
             clock.now() + timedelta(seconds=ahead_s),
             asked,
         )
+        self._polled_s = clock.monotonic_s()
+        return found
 
     async def _keep_beating(self) -> None:
         await asyncio.sleep(self._options.heartbeat_s)

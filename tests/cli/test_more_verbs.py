@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
+from heliostat.api.cli.worker_health import health_served
 from heliostat.runtime.foundation import settings
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))
@@ -215,6 +218,40 @@ def test_versions_that_a_deployment_ran_and_what_its_parameters_must_fit(
     [ran] = read(on_server, "deployment", "versions", "etl/loose")
     assert (ran["version"], ran["runs"], ran["failed"]) == ("v1", 1, 0)
     on_server("deployment", "delete", "etl/loose", "--yes")
+
+
+def test_a_worker_makes_its_pool_with_the_template_of_a_file(on_server: Run, tmp_path: Path) -> None:
+    template = json.loads(on_server("work-pool", "get-default-base-job-template", "-t", "process").stdout)
+    template["variables"]["properties"]["env"]["default"] = {"MINE": "1"}
+    file = tmp_path / "template.json"
+    file.write_text(json.dumps(template))
+    words = ("worker", "start", "--pool", "of-a-worker", "--run-once")
+    on_server(*words, "--base-job-template", str(file))
+    made = read(on_server, "work-pool", "inspect", "of-a-worker")["base_job_template"]
+    assert made["variables"]["properties"]["env"]["default"] == {"MINE": "1"}
+    file.write_text("[")
+    on_server(*words, "--base-job-template", str(file), code=2)
+    on_server("work-pool", "delete", "of-a-worker", "--yes")
+
+
+@pytest.mark.parametrize(
+    ("path", "since_poll_s", "status"),
+    [("/health", 1.0, 200), ("/health?x=1", None, 503), ("/health", 31.0, 503), ("/other", 1.0, 404)],
+)
+async def test_a_worker_tells_whether_it_polls(path: str, since_poll_s: float | None, status: int) -> None:
+    async with health_served("127.0.0.1", 0, lambda: since_poll_s, 30.0) as port, httpx.AsyncClient() as http:
+        answer = await http.get(f"http://127.0.0.1:{port}{path}")
+    assert answer.status_code == status
+    assert answer.json()["message"]
+
+
+def test_a_worker_whose_port_of_health_is_taken_says_so(on_server: Run) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        place = ("--health-host", "127.0.0.1", "--health-port", str(taken.getsockname()[1]))
+        refused = on_server("worker", "start", "--pool", "p", "--with-healthcheck", *place, code=7)
+    assert "--health-port" in refused.stderr
 
 
 def test_a_backfill_makes_one_run_for_each_time_that_has_passed(

@@ -35,8 +35,6 @@ ABSENT: dict[str, str] = {
     "work-pool provision-infra": _HOSTED,
     "work-pool provision-infrastructure": _HOSTED,
     "work-pool storage configure": "it names modules of the stock client's integrations",
-    "worker start --base-job-template": "`work-pool create --base-job-template` makes a pool with a template",
     "worker start --install-policy": "all kinds of workers come with the package, so none is installed",
-    "worker start --with-healthcheck": "`worker ls` and the pool's page show whether a worker is heard",
 }
 """Reasons by noun, by verb or by flag; that of a noun holds for all its verbs."""
