@@ -4,7 +4,7 @@ import { useElementSize } from "@mantine/hooks";
 import { type PointerEvent, useState } from "react";
 import { lately } from "@/data/now";
 import { useClock } from "@/data/preferences";
-import { hourMinute, moment, toDate } from "@/words/times";
+import { hourMinute, moment, timeOfDay, toDate } from "@/words/times";
 
 export type Series = { key: string; className: string; word: string };
 
@@ -43,6 +43,7 @@ export function Histogram({ label, since, until, stepSeconds, bins, series, onBr
   };
   const labels = ticks(start, end, width);
   const isNear = Math.abs(end - lately()) < Math.max(60_000, stepSeconds * 1000);
+  const isShort = end - start < 3_600_000; // several labels fall into one minute
   const oneDay = end - start < 86_400_000 * 1.5;
   return (
     <div ref={ref}>
@@ -104,7 +105,11 @@ export function Histogram({ label, since, until, stepSeconds, bins, series, onBr
         )}
         {labels.map(({ x, time }) => (
           <text key={x} x={x} y={53}>
-            {oneDay ? hourMinute(time, clock) : moment(time, new Date(), clock)}
+            {!oneDay
+              ? moment(time, new Date(), clock)
+              : isShort
+                ? timeOfDay(time, clock)
+                : hourMinute(time, clock)}
           </text>
         ))}
         {isNear && <path className="s-sun" strokeWidth={2} d={`M${width - 1} 0V${TALL}`} />}
