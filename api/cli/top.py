@@ -89,8 +89,9 @@ def _board(seen: Row, client: HeliostatClient) -> RenderableType:
     counts = "   ".join(f"{count} {word}" for word, count in overview["under_way"].items())
     begun = sum(sum(each["runs"].values()) for each in overview["bins"])
     tasks = sum(each["tasks"] for each in overview["bins"])
+    where = "this machine's database" if client.api_url.startswith("http://127.0.0.1/") else client.api_url
     head = Text.assemble(
-        ("heliostat top", "bold"), f"  {client.api_url}\n", counts or "nothing is under way",
+        ("heliostat top", "bold"), f"  {where}\n", counts or "nothing is under way",
         f"\nbegun: {begun} runs, {tasks} tasks   {overview['events_per_s']:.1f} events/s",
     )  # fmt: skip
 
