@@ -68,9 +68,12 @@ def pausing():
         [run_id] = wait_until(lambda: run_named(client, "the-pausing", "Paused"))
         client.resume_flow_run(run_id)
         [run_id] = wait_until(lambda: run_named(client, "the-asking", "Paused"))
+        # The client says what it asks for only after its run is paused; until then every answer is refused.
+        wait_until(lambda: client.filter_flow_run_input(run_id, key_prefix="", limit=1, exclude_keys=set()))
         refused = client.resume_flow_run(run_id, run_input={"number": "many"})
         assert refused.status.value == "REJECT", refused
-        client.resume_flow_run(run_id, run_input={"number": 5})
+        taken = client.resume_flow_run(run_id, run_input={"number": 5})
+        assert taken.status.value == "ACCEPT", taken
         assert asking().result() == 5
     return plain().result()
 
