@@ -171,6 +171,7 @@ async def test_a_view_is_saved_under_a_name_and_opened_again(page: Page, api: Ap
     await page.get_by_role("button", name="Save this view").click()
     await page.get_by_label("Name").fill("Production")
     await page.get_by_role("button", name="Save view").click()
+    await expect(page.get_by_role("button", name="Production", exact=True)).to_be_visible()
     await page.goto("/runs")
     await page.get_by_role("button", name="Production").click()
     await expect(page.get_by_label("Filter runs")).to_have_value("tag:prod")
