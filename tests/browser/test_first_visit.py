@@ -74,7 +74,8 @@ async def test_a_password_is_asked_for_once_and_signing_out_ends_it(
     await expect(page.get_by_text("set, one for everybody")).to_be_visible()
     await expect(page.get_by_text("ann", exact=True)).to_be_visible()
     await page.get_by_role("button", name="Sign out of this browser").click()
-    await expect(page.get_by_label("Password")).to_be_visible()
+    # Exactly: the settings name a command that holds a PASSWORD.
+    await expect(page.get_by_label("Password", exact=True)).to_be_visible()
     assert await page.context.cookies() == []
 
 
