@@ -8,6 +8,7 @@ error of a script.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -182,7 +183,8 @@ class Live:
     @contextmanager
     def going(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
         """A command that goes on while its pages are looked at; what is left of it at the end is killed."""
-        with (self.home / f"{words[-1].replace('/', '-')}.txt").open("wb") as output:
+        name = re.sub(r"[^\w.]", "-", words[-1])  # a colon cannot be sent with a project, and this may be one
+        with (self.home / f"{name}.txt").open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "heliostat", *words],
                 cwd=self.home,
