@@ -136,7 +136,7 @@ async def test_a_run_with_a_thousand_tasks_is_cancelled_by_a_click(live: Any, pa
         await page.goto("/runs?q=flow:thousand+state:running")
         await page.get_by_role("table").get_by_text("with-a-thousand-tasks").click(timeout=60_000)
         # The last ones hold all workers, so that most have ended, and the others wait for a worker.
-        await expect(page.get_by_text(re.compile(r"^[89]\d\d of \d+ tasks"))).to_be_visible(timeout=60_000)
+        await expect(page.get_by_text(re.compile(r"^[89]\d\d of \d+ tasks"))).to_be_visible(timeout=180_000)
         await page.get_by_role("button", name="Cancel").click()
         await expect(page.get_by_text("with-a-thousand-tasks is being cancelled")).to_be_visible()
         await expect(page.locator("header.title .st")).to_have_text("Cancelled", timeout=60_000)
