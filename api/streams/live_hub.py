@@ -259,7 +259,6 @@ class LiveHub:
         missed = [each for topic in watcher.topics for each in out[topic]]
         for run in watcher.logs:
             topic = Topic(LOGS, run)
-            topic = Topic(LOGS, run)
             if not known[2]:
                 missed.append(reset([topic], "it was not followed before"))
                 continue

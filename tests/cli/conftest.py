@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from click.testing import CliRunner, Result
 
-from heliostat.api.cli.root import cli
+from heliostat.api.cli.root import cli as root
 from heliostat.runtime.foundation import ids
 from heliostat.runtime.foundation.settings import forget_settings, reload_settings
 from heliostat.runtime.records import (
@@ -37,9 +37,27 @@ def heliostat() -> Heliostat:
 
     def run(*words: str, input: str | None = None) -> Result:
         forget_settings()
-        return CliRunner().invoke(cli, list(words), input=input)
+        return CliRunner().invoke(root, list(words), input=input)
 
     return run
+
+
+@pytest.fixture
+def checked(heliostat: Heliostat) -> Heliostat:
+    """Run a command line that must succeed; with `code=3` one that must fail with that code."""
+
+    def run(*words: str, code: int = 0, input: str | None = None) -> Result:
+        done = heliostat(*words, input=input)
+        assert done.exit_code == code, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def cli(checked: Heliostat) -> Heliostat:
+    """The checked command line, unless a file of tests puts it on a server of its own."""
+    return checked
 
 
 @dataclass(frozen=True)

@@ -71,18 +71,6 @@ def set_up(http: httpx.Client) -> None:
 
 
 @pytest.fixture
-def cli(heliostat: Run) -> Run:
-    """Run a command line that must succeed; with `code=3` one that must fail with that code."""
-
-    def run(*words: str, code: int = 0) -> Any:
-        done = heliostat(*words)
-        assert done.exit_code == code, done.stderr
-        return done
-
-    return run
-
-
-@pytest.fixture
 def target(cli: Run, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Commands on a server of our own."""
     with serving(sqlite_url) as server:

@@ -44,18 +44,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def cli(heliostat: Run) -> Run:
-    """Run a command line that must succeed; with `code=3` one that must fail with that code."""
-
-    def run(*words: str, code: int = 0, input: str | None = None) -> Any:
-        done = heliostat(*words, input=input)
-        assert done.exit_code == code, done.stderr
-        return done
-
-    return run
-
-
-@pytest.fixture
 def on_server(cli: Run, served: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("HELIOSTAT_API_URL", served)
     settings.forget_settings()

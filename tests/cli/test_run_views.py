@@ -20,18 +20,6 @@ from serving import serving  # noqa: E402
 Run = Callable[..., Any]
 
 
-@pytest.fixture
-def cli(heliostat: Run) -> Run:
-    """Run a command line that must succeed; with `code=3` one that must fail with that code."""
-
-    def run(*words: str, code: int = 0) -> Any:
-        done = heliostat(*words)
-        assert done.exit_code == code, done.stderr
-        return done
-
-    return run
-
-
 def read(cli: Run, *words: str) -> Any:
     return json.loads(cli(*words, "-o", "json").stdout)
 

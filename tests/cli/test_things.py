@@ -43,25 +43,16 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def cli(served: str, heliostat: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+def cli(served: str, checked: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command line on a server. It must succeed; with `code=3` it must fail with that code."""
     monkeypatch.setenv("HELIOSTAT_API_URL", served)
-    return checked(heliostat)
+    return checked
 
 
 @pytest.fixture(params=["with a server", "without a server"])
-def anywhere(request: pytest.FixtureRequest, heliostat: Run) -> Run:
-    """The same with a server and without one, on the database of the home."""
-    return request.getfixturevalue("cli") if request.param == "with a server" else checked(heliostat)
-
-
-def checked(heliostat: Run) -> Run:
-    def run(*words: str, code: int = 0, input: str | None = None) -> Any:
-        done = heliostat(*words, input=input)
-        assert done.exit_code == code, done.stderr
-        return done
-
-    return run
+def anywhere(request: pytest.FixtureRequest, checked: Run) -> Run:
+    """Run a command line on a server, and in another test on the database of the home."""
+    return request.getfixturevalue("cli") if request.param == "with a server" else checked
 
 
 def read(cli: Run, *words: str) -> Any:
